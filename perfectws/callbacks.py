@@ -1,0 +1,171 @@
+"""The one queue from which every callback runs, and the loop as the protocols see it.
+
+A user's callback is never called from inside a public method, nor from inside another callback: it is appended to the
+queue of its loop, and the loop runs the queue in turns. So the stack stays flat however long a chain of callbacks is.
+
+A turn is bounded, so that no socket can hold up the others, nor trio's other tasks::
+
+    turn = at most ROUNDS_PER_TURN rounds, and at most TURN_SECONDS in all
+    round = the callbacks that were ready when it began
+
+A callback that a round makes ready waits for the next round, so a chain on one socket advances one step per round: 64
+steps per turn, while a thousand sockets with one callback each cost one round. What is left starts the next turn.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Callable, Coroutine
+from contextvars import Context, copy_context
+from time import perf_counter
+from typing import Any, TypeVarTuple
+
+logger = logging.getLogger("perfectws")
+
+ROUNDS_PER_TURN = 64
+TURN_SECONDS = 0.005
+#: How many callbacks run between two looks at the clock.
+CLOCK_INTERVAL = 64
+
+Ts = TypeVarTuple("Ts")
+
+
+class CallbackOwner:
+    """What a callback belongs to: a connection, or the loop itself.
+
+    Attributes:
+        context: The `contextvars.Context` in which the owner's callbacks run.
+    """
+
+    __slots__ = ("context",)
+
+    def __init__(self, context: Context | None = None) -> None:
+        self.context = copy_context() if context is None else context
+
+    def callback_failed(self, error: Exception) -> None:
+        """Take an exception that one of the owner's callbacks raised."""
+        logger.error("A callback raised %s", type(error).__name__, exc_info=error)
+
+
+class Timer(ABC):
+    """A call that will be made later, once or again and again."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def cancel(self) -> None:
+        """Make no further call. Harmless when there is none left to make. From any thread."""
+
+
+class CallbackLoop(ABC):
+    """The queue of ready callbacks, and what a protocol may ask of the loop that drives it.
+
+    All but `call_from_thread` is for the loop's own thread.
+    """
+
+    def __init__(self) -> None:
+        self.thread_id = threading.get_ident()
+        #: True while nobody will look at the queue unless woken.
+        self.idle = False
+        #: Owns the callbacks that belong to no connection.
+        self.owner = CallbackOwner()
+        self._ready: deque[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = deque()
+        self._next_turn: list[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = []
+
+    def call(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Queue ``function(*args)`` for this turn, behind all that is ready. A coroutine it returns becomes a task."""
+        self._ready.append((owner, function, args))
+        if self.idle:
+            self.wake()
+
+    def call_next_turn(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Queue ``function(*args)`` for the next turn, so that the other sockets come first."""
+        self._next_turn.append((owner, function, args))
+        if self.idle:
+            self.wake()
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether a turn would find something to run."""
+        return bool(self._ready or self._next_turn)
+
+    def run_ready(self) -> None:
+        """Run one turn's callbacks, within the budgets above."""
+        ready = self._ready
+        if self._next_turn:
+            ready.extend(self._next_turn)
+            self._next_turn.clear()
+        deadline = perf_counter() + TURN_SECONDS
+        for _ in range(ROUNDS_PER_TURN):
+            left = len(ready)
+            while left > 0:
+                self._run_some(min(left, CLOCK_INTERVAL))
+                left -= CLOCK_INTERVAL
+                if perf_counter() > deadline:
+                    return
+            if not ready:
+                return
+
+    def _run_some(self, count: int) -> None:
+        next_ready = self._ready.popleft
+        for _ in range(count):
+            owner, function, args = next_ready()
+            try:
+                result = owner.context.run(function, *args)
+                if result is not None and isinstance(result, Coroutine):
+                    self.start_task(owner, result)
+            except Exception as error:
+                report_failure(owner, error)
+
+    @abstractmethod
+    def wake(self) -> None:
+        """Let the loop, which is idle, take a turn soon."""
+
+    @abstractmethod
+    def time(self) -> float:
+        """Return the loop's clock, in seconds."""
+
+    @abstractmethod
+    def call_later(self, owner: CallbackOwner, seconds: float, function: Callable[[*Ts], object], *args: *Ts) -> Timer:
+        """Queue ``function(*args)`` once ``seconds`` have passed."""
+
+    @abstractmethod
+    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Queue ``function(*args)``, from any thread. Dropped in silence once the loop has ended."""
+
+    @abstractmethod
+    def start_task(
+        self,
+        owner: CallbackOwner,
+        coroutine: Coroutine[Any, Any, object],
+        done: Callable[[], object] | None = None,
+    ) -> None:
+        """Run a coroutine that a callback of ``owner`` returned as a task in the loop's nursery.
+
+        An `Exception` that leaves it goes to ``owner.callback_failed``. ``done()`` is called once it ended, however.
+        """
+
+
+def report_failure(owner: CallbackOwner, error: Exception) -> None:
+    """Give ``error`` to its owner; an owner that fails at that costs nobody else anything."""
+    try:
+        owner.callback_failed(error)
+    except Exception:
+        logger.exception("perfectws failed to handle an exception")
+
+
+_running = threading.local()
+
+
+def running_loop() -> CallbackLoop | None:
+    """Return the loop that runs in this thread, if one does."""
+    loop: CallbackLoop | None = getattr(_running, "loop", None)
+    return loop
+
+
+def set_running_loop(loop: CallbackLoop | None) -> None:
+    """Say which loop runs in this thread."""
+    _running.loop = loop

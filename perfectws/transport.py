@@ -1,0 +1,82 @@
+"""The contract between what moves bytes and what understands them.
+
+The words are asyncio's. A *transport* moves bytes over one connection and understands none of them; a *protocol*
+understands them and does no I/O. Each calls the other in one direction only, always from the loop's thread::
+
+    transport → protocol:  data_received  eof_received  resume_writing  connection_lost  shut_down
+    protocol  → transport: write  discard_unsent  pause_reading  resume_reading  close  abort
+
+A protocol never calls back into user code from these methods: what belongs to the user it queues on the loop.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol as Contract
+
+#: (host, port) of an IP socket, (path, 0) of a Unix one, ("", 0) where neither applies.
+Address = tuple[str, int]
+
+#: Above this many bytes not yet with the kernel, completions wait.
+HIGH_WATER = 64 * 1024
+
+
+class Protocol(Contract):
+    """What a transport expects of the protocol that it feeds."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes that arrived, at least one. Not called while reading is paused."""
+
+    def eof_received(self) -> None:
+        """Learn that the peer will send nothing more. The transport can still be written to."""
+
+    def resume_writing(self) -> None:
+        """Learn that the output, which stood at `HIGH_WATER` or above, has fallen below it."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Learn that the connection is gone: ``None`` after `Transport.close`, else why. Called last, exactly once."""
+
+    def shut_down(self) -> None:
+        """Learn that the server stops: end in an orderly way, as soon as what is under way is done."""
+
+
+class Transport(Contract):
+    """What a protocol may ask of the transport that feeds it. Nothing here calls the protocol back before it returns.
+
+    Attributes:
+        buffered_amount: Bytes written that are not yet with the kernel.
+        remote_address: The peer's address.
+        local_address: Our own.
+        is_secure: Whether the bytes travel inside TLS.
+    """
+
+    buffered_amount: int
+    remote_address: Address
+    local_address: Address
+    is_secure: bool
+
+    def set_protocol(self, protocol: Protocol) -> None:
+        """Feed ``protocol`` from now on."""
+
+    def write(self, data: bytes) -> None:
+        """Send ``data``, once per turn together with all else that was written. Ignored after `close` or `abort`."""
+
+    def discard_unsent(self) -> None:
+        """Forget every `write` whose first byte is not with the kernel yet; one that has begun is kept whole."""
+
+    def pause_reading(self) -> None:
+        """Read nothing more for now, so that TCP holds the peer back."""
+
+    def resume_reading(self) -> None:
+        """Read again."""
+
+    def close(self, linger: float) -> None:
+        """Send what is buffered, then end our side, discard input until the peer ends its own, then close.
+
+        Closing with unread input would reset the connection, and the peer would lose our last bytes.
+
+        Args:
+            linger: How long sending and discarding may take altogether, in seconds.
+        """
+
+    def abort(self, error: Exception | None = None) -> None:
+        """Close at once; what is buffered is lost. ``error`` goes to `Protocol.connection_lost`."""
