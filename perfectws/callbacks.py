@@ -19,9 +19,11 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine
-from contextvars import Context, copy_context
+from contextvars import Context, ContextVar, copy_context
 from time import perf_counter
 from typing import Any, TypeVarTuple
+
+from .errors import LocalProtocolError
 
 logger = logging.getLogger("perfectws")
 
@@ -51,9 +53,15 @@ class CallbackOwner:
 
 
 class Timer(ABC):
-    """A call that will be made later, once or again and again."""
+    """A call that will be made later, once or again and again.
 
-    __slots__ = ()
+    Attributes:
+        when: The time of the next call, on the loop's clock, in seconds.
+    """
+
+    __slots__ = ("when",)
+
+    when: float
 
     @abstractmethod
     def cancel(self) -> None:
@@ -120,6 +128,13 @@ class CallbackLoop(ABC):
             except Exception as error:
                 report_failure(owner, error)
 
+    def check_thread(self) -> None:
+        """Raise `LocalProtocolError` in any thread but the loop's."""
+        if threading.get_ident() != self.thread_id:
+            raise LocalProtocolError(
+                "await this in the thread of its event loop; elsewhere pass a callback or a promise"
+            )
+
     @abstractmethod
     def wake(self) -> None:
         """Let the loop, which is idle, take a turn soon."""
@@ -157,15 +172,14 @@ def report_failure(owner: CallbackOwner, error: Exception) -> None:
         logger.exception("perfectws failed to handle an exception")
 
 
-_running = threading.local()
+_running: ContextVar[CallbackLoop | None] = ContextVar("perfectws_running_loop", default=None)
 
 
 def running_loop() -> CallbackLoop | None:
-    """Return the loop that runs in this thread, if one does."""
-    loop: CallbackLoop | None = getattr(_running, "loop", None)
-    return loop
+    """Return the loop in whose callbacks, or tasks, this code runs; in a thread that one of them started too."""
+    return _running.get()
 
 
-def set_running_loop(loop: CallbackLoop | None) -> None:
-    """Say which loop runs in this thread."""
-    _running.loop = loop
+def set_running_loop(loop: CallbackLoop) -> None:
+    """Make ``loop`` the running one for this context, and for those copied from it."""
+    _running.set(loop)

@@ -64,6 +64,11 @@ class Suspension:
             trio.lowlevel.reschedule(task, result)
 
 
+async def checkpoint() -> None:
+    """Let the other tasks run, and be cancelled here if so it is decided."""
+    await trio.lowlevel.checkpoint()
+
+
 class Future(Generic[T]):
     """A value, or an error, that a `Promise` will deliver.
 
@@ -120,7 +125,8 @@ class Future(Generic[T]):
             TimeoutError: It was not there in time.
             LocalProtocolError: This is the loop's own thread, where waiting would hang for ever.
         """
-        if self._outcome is None and running_loop() is not None:
+        loop = running_loop()
+        if self._outcome is None and loop is not None and loop.thread_id == threading.get_ident():
             raise LocalProtocolError(
                 "wait() in an event loop's own thread would hang for ever: use when_complete(callback) or await"
             )
@@ -139,7 +145,7 @@ class Future(Generic[T]):
             self._add(lambda _: suspension.resume(outcome.Value(None)))
             await suspension.sleep()
         else:
-            await trio.lowlevel.checkpoint()
+            await checkpoint()
         return self._unwrap()
 
     def _unwrap(self) -> T:

@@ -11,7 +11,10 @@ A protocol never calls back into user code from these methods: what belongs to t
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Protocol as Contract
+
+from .callbacks import CallbackOwner
 
 #: (host, port) of an IP socket, (path, 0) of a Unix one, ("", 0) where neither applies.
 Address = tuple[str, int]
@@ -20,21 +23,32 @@ Address = tuple[str, int]
 HIGH_WATER = 64 * 1024
 
 
-class Protocol(Contract):
-    """What a transport expects of the protocol that it feeds."""
+class Protocol(CallbackOwner, ABC):
+    """What a transport expects of the protocol that it feeds: one connection, which owns its callbacks too.
 
+    An exception that leaves one of these methods is an error in perfectws; it goes to `callback_failed`, and so costs
+    this connection only.
+    """
+
+    __slots__ = ()
+
+    @abstractmethod
     def data_received(self, data: bytes) -> None:
         """Take bytes that arrived, at least one. Not called while reading is paused."""
 
+    @abstractmethod
     def eof_received(self) -> None:
         """Learn that the peer will send nothing more. The transport can still be written to."""
 
+    @abstractmethod
     def resume_writing(self) -> None:
         """Learn that the output, which stood at `HIGH_WATER` or above, has fallen below it."""
 
+    @abstractmethod
     def connection_lost(self, error: Exception | None) -> None:
         """Learn that the connection is gone: ``None`` after `Transport.close`, else why. Called last, exactly once."""
 
+    @abstractmethod
     def shut_down(self) -> None:
         """Learn that the server stops: end in an orderly way, as soon as what is under way is done."""
 

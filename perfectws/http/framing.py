@@ -1,0 +1,86 @@
+"""Where messages end: the lengths that requests declare and responses are given (RFC 9112 §6)."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+import h11
+
+from .dates import current_http_date
+from .response import HTTPResponse, error_text
+
+#: RFC 9110 §6.4.1: "204 (No Content) and 304 (Not Modified) responses never include content".
+_BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+
+
+def declared_length(event: h11.Request) -> int:
+    """Return the length that a request declares for its body, in bytes; 0 where it sends chunks.
+
+    Raises:
+        h11.RemoteProtocolError: It declares both a length and chunks.
+    """
+    length, is_chunked = 0, False
+    for name, value in event.headers:
+        if name == b"content-length":
+            length = int(value)
+        elif name == b"transfer-encoding":
+            is_chunked = True
+    if is_chunked and any(name == b"content-length" for name, _ in event.headers):
+        # RFC 9112 §6.3: "Such a message might indicate an attempt to perform request smuggling or response splitting
+        # and ought to be handled as an error."
+        raise h11.RemoteProtocolError("both Content-Length and Transfer-Encoding are given")
+    return length
+
+
+def may_have_body(method: bytes, status: int) -> bool:
+    """Return whether bytes follow the head of a response with that status to a request with that method."""
+    return method != b"HEAD" and status not in _BODILESS
+
+
+def response_head(response: HTTPResponse, method: bytes, body: bytes, *, last: bool, close: bool) -> h11.Response:
+    """Return the head of a response, framed for what is known of its body.
+
+    Args:
+        response: The response.
+        method: The method of the request that it answers.
+        body: The first bytes of its body.
+        last: Whether they are all.
+        close: Whether the connection ends with this response.
+
+    Raises:
+        h11.LocalProtocolError: The response's headers contradict each other or its body.
+    """
+    headers = response.headers.copy()
+    if response.is_streaming:
+        headers.remove("Content-Length")
+    elif last and "Transfer-Encoding" not in headers:
+        _check_length(headers.get("Content-Length"), response, method, len(body))
+        if "Content-Length" not in headers and response.status not in _BODILESS:
+            headers.set("Content-Length", str(len(body)))
+    if "Date" not in headers:
+        headers.add("Date", current_http_date())
+    if close:
+        headers.set("Connection", "close")
+    return h11.Response(
+        status_code=int(response.status),
+        headers=[(name.encode(), value.encode()) for name, value in headers],
+        reason=response.status.phrase.encode() if isinstance(response.status, HTTPStatus) else b"",
+    )
+
+
+def _check_length(declared: str | None, response: HTTPResponse, method: bytes, length: int) -> None:
+    # h11 would notice too, but only once it can no longer send anything else.
+    if declared is not None and may_have_body(method, response.status) and declared != str(length):
+        raise h11.LocalProtocolError(f"the Content-Length is {declared}, but the body has {length} bytes")
+
+
+def refusal(status: HTTPStatus, text: str) -> tuple[h11.Response, bytes]:
+    """Return the head and the body, one line, of a response that refuses a request and ends the connection."""
+    body = error_text(status, text).encode()
+    headers = [
+        (b"Content-Type", b"text/plain; charset=utf-8"),
+        (b"Content-Length", str(len(body)).encode()),
+        (b"Date", current_http_date().encode()),
+        (b"Connection", b"close"),
+    ]
+    return h11.Response(status_code=status.value, headers=headers, reason=status.phrase.encode()), body

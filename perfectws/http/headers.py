@@ -1,0 +1,130 @@
+"""`Headers`: the fields of one HTTP message, in order, found by name in any case."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from ..errors import LocalProtocolError
+
+#: RFC 9110 §5.6.2: token = 1*tchar
+_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+#: RFC 9110 §5.5: "Field values containing CR, LF, or NUL characters are invalid and dangerous"; no other control
+#: character but a tab has a place in one either.
+_FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+class Headers:
+    """An ordered multi-map of header fields, as ``(name, value)`` pairs of `str`.
+
+    Iteration gives the pairs as they were written; every look-up ignores the case of the name.
+
+    Args:
+        items: The fields to begin with.
+
+    Raises:
+        LocalProtocolError: A name is no token, or a value holds a line break or another control character.
+
+    Source: RFC 9110 §5. Perfect keeps an enum of names; here a name is a string.
+    """
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
+        self._items: list[tuple[str, str, str]] = []
+        for name, value in items:
+            self.add(name, value)
+
+    @classmethod
+    def parse(cls, head: bytes) -> Headers:
+        """Return the fields of a message head that h11 has found valid: a start line, then the fields."""
+        headers = cls()
+        items = headers._items
+        for line in _decode(head).replace("\r\n", "\n").split("\n")[1:]:
+            if line[:1] in (" ", "\t"):
+                _unfold(items, line)
+            elif line:
+                name, _, value = line.partition(":")
+                items.append((name.lower(), name, value.strip(" \t")))
+        return headers
+
+    def add(self, name: str, value: str) -> None:
+        """Append a field, whether or not there is one of that name. Raises as the constructor does."""
+        self._items.append(_checked(name, value))
+
+    def set(self, name: str, value: str) -> None:
+        """Replace every field of that name by one. Raises as the constructor does."""
+        item = _checked(name, value)
+        self.remove(name)
+        self._items.append(item)
+
+    def remove(self, name: str) -> None:
+        """Take away every field of that name; none is fine too."""
+        key = name.lower()
+        self._items = [item for item in self._items if item[0] != key]
+
+    def get(self, name: str) -> str | None:
+        """Return the value of a field, ``None`` if there is none; several are joined as RFC 9110 §5.3 says."""
+        values = self.get_all(name)
+        if len(values) > 1:
+            return ("; " if name.lower() == "cookie" else ", ").join(values)
+        return values[0] if values else None
+
+    def get_all(self, name: str) -> list[str]:
+        """Return the values of all fields of that name, in order."""
+        key = name.lower()
+        return [item[2] for item in self._items if item[0] == key]
+
+    def encode(self) -> bytes:
+        """Return the fields as they stand on the wire, each with its line end."""
+        return "".join([f"{name}: {value}\r\n" for _, name, value in self._items]).encode()
+
+    def copy(self) -> Headers:
+        """Return another `Headers` with the same fields."""
+        other = Headers()
+        other._items = self._items.copy()
+        return other
+
+    def __contains__(self, name: str) -> bool:
+        key = name.lower()
+        return any(item[0] == key for item in self._items)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter([(name, value) for _, name, value in self._items])
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Headers) and [i[::2] for i in self._items] == [i[::2] for i in other._items]
+
+    __hash__ = None  # type: ignore[assignment]  # equal by value, and mutable
+
+    def __repr__(self) -> str:
+        return f"Headers({list(self)!r})"
+
+
+def _checked(name: str, value: str) -> tuple[str, str, str]:
+    if not isinstance(name, str) or not isinstance(value, str):
+        raise TypeError(f"a header is a pair of str, not {name!r}: {value!r}")
+    if not _TOKEN.fullmatch(name):
+        raise LocalProtocolError(f"{name!r} cannot be the name of a header: use letters, digits and hyphens")
+    value = value.strip(" \t")
+    if _FORBIDDEN_IN_VALUE.search(value):
+        raise LocalProtocolError(f"the header {name} cannot hold a line break or a control character: {value!r}")
+    return (name.lower(), name, value)
+
+
+def _decode(head: bytes) -> str:
+    # RFC 9110 §5.5 knows US-ASCII only; what is beyond it is UTF-8 today (as Perfect reads it), or else ISO-8859-1.
+    try:
+        return head.decode()
+    except UnicodeDecodeError:
+        return head.decode("iso-8859-1")
+
+
+def _unfold(items: list[tuple[str, str, str]], line: str) -> None:
+    # RFC 9112 §5.2: replace each received obs-fold with one or more SP.
+    if items:
+        key, name, value = items[-1]
+        items[-1] = (key, name, f"{value} {line.strip()}".strip(" \t"))

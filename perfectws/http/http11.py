@@ -1,0 +1,457 @@
+"""`HTTPConnection`: bytes into requests, responses into bytes, on h11.
+
+What h11 keeps for one request and its response, this keeps for the connection::
+
+            ┌──────────────────────── the response is sent, and the connection is kept ────────────────────────┐
+            ▼                                                                                                  │
+    ──▶ HEAD ──a head, and a body follows──▶ BODY ──its end──▶ HANDLING ──┬──▶ (response sent) ────────────────┘
+            │                                                      ▲      ├──switch_protocols──▶ SWITCHED
+            └──────────────a head, and no body follows─────────────┘      └──the last response─┐
+            (any) ──a bad request, a deadline, the peer leaves──▶ CLOSED ◀─────────────────────┘
+
+One request is served at a time. What the peer sends meanwhile (pipelined requests, or the first bytes of the protocol
+that it wants to switch to) waits in the input, up to `READ_AHEAD` bytes; then reading pauses. Each head is cut out of
+the input here, so that its size is known exactly and the raw bytes can be kept; a body is fed to h11 as it comes. h11
+judges both, and says after the response whether the connection may be used again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from contextvars import Context
+from enum import Enum
+from http import HTTPStatus
+
+import h11
+
+from ..callbacks import CallbackLoop, logger
+from ..errors import LocalProtocolError
+from ..transport import HIGH_WATER, Protocol, Transport
+from .deadlines import Deadline
+from .framing import declared_length, may_have_body, refusal, response_head
+from .headers import Headers
+from .methods import received_method
+from .request import HTTPRequest
+from .response import HTTPResponse, ResponseState, TakeOver
+from .service import HTTPService
+
+#: Bytes that may wait behind a request that is being served.
+READ_AHEAD = 16 * 1024
+
+#: Where a head ends. RFC 9112 §2.2: "a recipient MAY recognize a single LF as a line terminator"; h11 does.
+_BLANK_LINE = re.compile(rb"\n\r?\n")
+#: Headers about a body or about the connection, which a 101 has in its own way.
+_NOT_IN_101 = frozenset({"connection", "content-encoding", "content-length", "transfer-encoding", "upgrade"})
+
+
+class Phase(Enum):
+    """What the connection is about; see above."""
+
+    HEAD = "waiting for a request, or inside its head"
+    BODY = "inside a request's body"
+    HANDLING = "a request is with its handlers"
+    SWITCHED = "another protocol has the transport"
+    CLOSED = "nothing is read or answered any more"
+
+
+class HTTPConnection(Protocol):
+    """The protocol of one connection to an HTTP/1.1 server.
+
+    Args:
+        transport: What moves the bytes; it is to feed this object.
+        loop: The loop that drives it.
+        service: What is served.
+        context: The `contextvars.Context` in which handlers and callbacks run.
+
+    Attributes:
+        loop: As above.
+        service: As above.
+        transport: As above.
+
+    Source: RFC 9112.
+    """
+
+    # Perfect differs: it keeps an HTTP/1.0 connection too if it is asked to. h11 never does.
+
+    __slots__ = (
+        "__weakref__",
+        "_body",
+        "_deadline",
+        "_h11",
+        "_input",
+        "_is_paused",
+        "_is_stopping",
+        "_method",
+        "_peer_is_done",
+        "_phase",
+        "_request",
+        "_response",
+        "_searched",
+        "_successor",
+        "_waiting",
+        "loop",
+        "service",
+        "transport",
+    )
+
+    def __init__(
+        self, transport: Transport, loop: CallbackLoop, service: HTTPService, context: Context | None = None
+    ) -> None:
+        super().__init__(context)
+        self.transport = transport
+        self.loop = loop
+        self.service = service
+        self._phase = Phase.HEAD
+        self._input = bytearray()
+        self._searched = 0  # how much of the input holds no end of a head
+        self._body = bytearray()
+        self._h11: h11.Connection | None = None
+        self._method = b""
+        self._request: HTTPRequest | None = None
+        self._response: HTTPResponse | None = None
+        self._successor: Protocol | None = None
+        self._waiting: list[tuple[HTTPResponse, Callable[[bool], object]]] = []
+        self._is_paused = False
+        self._is_stopping = False
+        self._peer_is_done = False
+        self._deadline = Deadline(loop, self, self._deadline_passed)
+        self._deadline.set(service.header_timeout)
+
+    # The transport calls these.
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes that arrived. See `perfectws.transport.Protocol`."""
+        if self._phase is Phase.CLOSED:
+            return
+        self._input += data
+        try:
+            self._advance()
+        except Exception as error:
+            self.callback_failed(error)
+
+    def eof_received(self) -> None:
+        """Learn that the peer will send nothing more; what it asked for, it still gets."""
+        self._peer_is_done = True
+        if self._phase in (Phase.HEAD, Phase.BODY):
+            self._advance()
+
+    def resume_writing(self) -> None:
+        """Learn that there is room in the output again."""
+        waiting, self._waiting = self._waiting, []
+        for response, callback in waiting:
+            self.loop.call(response, callback, True)
+        if self._phase is Phase.HEAD:
+            self.loop.call(self, self._advance)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Learn that the connection is gone: what waits for it is told so."""
+        self._end(Phase.CLOSED)
+        waiting, self._waiting = self._waiting, []
+        for response, callback in waiting:
+            self.loop.call(response, callback, False)
+        if self._response is not None:
+            self._response.state = ResponseState.LOST
+        self._request = self._response = None
+
+    def shut_down(self) -> None:
+        """Learn that the server stops: the request under way is answered, an idle connection is closed at once."""
+        self._is_stopping = True
+        if self._phase is Phase.HEAD and not self._input:
+            self._close()
+
+    def callback_failed(self, error: Exception) -> None:
+        """Take an exception of our own: it costs this connection and nothing else."""
+        logger.error("HTTP connection from %s failed", self.transport.remote_address, exc_info=error)
+        self._abort(error)
+
+    # Requests.
+
+    def _advance(self) -> None:
+        """Go on with the input as far as it reaches."""
+        if self._phase is Phase.HEAD and self.transport.buffered_amount < HIGH_WATER:
+            self._read_head()
+        if self._phase is Phase.BODY:
+            self._read_body()
+        self._balance_reading()
+
+    def _balance_reading(self) -> None:
+        is_waiting = self._phase is Phase.HANDLING or (
+            # A peer that sends requests and reads no responses must not fill the output.
+            self._phase is Phase.HEAD and self.transport.buffered_amount >= HIGH_WATER
+        )
+        is_full = is_waiting and len(self._input) >= READ_AHEAD
+        if is_full and not self._is_paused:
+            self._is_paused = True
+            self.transport.pause_reading()
+        elif self._is_paused and not is_full:
+            self._resume_reading()
+
+    def _resume_reading(self) -> None:
+        if self._is_paused:
+            self._is_paused = False
+            self.transport.resume_reading()
+
+    def _read_head(self) -> None:
+        if self._input.startswith((b"\r", b"\n")):
+            # RFC 9112 §2.2: "SHOULD ignore at least one empty line (CRLF) received prior to the request-line."
+            self._input = self._input.lstrip(b"\r\n")
+        match = _BLANK_LINE.search(self._input, self._searched)
+        if match is None:
+            self._await_head()
+        elif match.end() > self.service.max_header_size:
+            self._refuse_long_head()
+        else:
+            head = bytes(self._input[: match.end()])
+            del self._input[: match.end()]
+            self._searched = 0
+            self._begin_request(head)
+
+    def _await_head(self) -> None:
+        if self._peer_is_done:
+            self._close()
+        elif not self._input:
+            return
+        elif self._input[0] < 0x21:
+            # No request begins so, but TLS does (0x16): say so before the deadline does.
+            self._refuse(HTTPStatus.BAD_REQUEST, "this is not an HTTP/1.1 request; does it want TLS?")
+        elif len(self._input) >= self.service.max_header_size:
+            self._refuse_long_head()
+        else:
+            if self._searched == 0:
+                self._deadline.set(self.service.header_timeout)
+            # A blank line has three bytes at most, and the input does not begin with one.
+            self._searched = max(1, len(self._input) - 2)
+
+    def _refuse_long_head(self) -> None:
+        limit = self.service.max_header_size
+        if self._input.find(b"\n", 0, limit) < 0:
+            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, f"the request line is longer than {limit} bytes")
+        else:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the headers are longer than {limit} bytes")
+
+    def _begin_request(self, head: bytes) -> None:
+        limit = self.service.max_headers
+        if head.count(b"\n") - 2 > limit:  # the request line and the blank line are none
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"there are more than {limit} headers")
+            return
+        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=self.service.max_header_size)
+        try:
+            self._h11.receive_data(head)
+            event = self._h11.next_event()
+            assert isinstance(event, h11.Request)
+            self._method = event.method
+            self._request = self._make_request(event, head)
+            if self._h11.next_event() is h11.NEED_DATA:
+                self._begin_body(event)
+            elif self._is_served(event):
+                self._dispatch()
+        except h11.RemoteProtocolError as error:
+            self._refuse_malformed(error)
+
+    def _make_request(self, event: h11.Request, head: bytes) -> HTTPRequest:
+        request = HTTPRequest(
+            "GET",
+            event.target.decode("ascii"),
+            head,
+            protocol_version=(event.http_version[0] - 48, event.http_version[2] - 48),
+            remote_address=self.transport.remote_address,
+            server_address=self.transport.local_address,
+            server_name=self.service.server_name,
+            document_root=self.service.document_root,
+        )
+        request.method = received_method(event.method)
+        return request
+
+    def _is_served(self, event: h11.Request) -> bool:
+        if event.http_version[:2] != b"1.":
+            self._refuse(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "this server speaks HTTP/1.1")
+        elif event.method == b"CONNECT":
+            self._refuse(HTTPStatus.NOT_IMPLEMENTED, "this server is no proxy")
+        return self._phase is not Phase.CLOSED
+
+    def _begin_body(self, event: h11.Request) -> None:
+        if not self._is_served(event):
+            return
+        if declared_length(event) > self.service.max_body_size:
+            self._refuse_long_body()
+        else:
+            self._phase = Phase.BODY
+
+    def _read_body(self) -> None:
+        assert self._h11 is not None
+        try:
+            if self._input:
+                self._h11.receive_data(bytes(self._input))
+                self._input.clear()
+            while isinstance(event := self._h11.next_event(), h11.Data):
+                self._body += event.data
+                if len(self._body) > self.service.max_body_size:
+                    self._refuse_long_body()
+                    return
+        except h11.RemoteProtocolError as error:
+            self._refuse_malformed(error)
+            return
+        if isinstance(event, h11.EndOfMessage):
+            self._end_body()
+        else:
+            self._await_body()
+
+    def _await_body(self) -> None:
+        assert self._h11 is not None
+        if self._peer_is_done:
+            self._close()
+            return
+        if self._h11.they_are_waiting_for_100_continue:
+            go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
+            self.transport.write(self._h11.send(go_on) or b"")
+        self._deadline.set(self.service.keep_alive_timeout)
+
+    def _end_body(self) -> None:
+        assert self._h11 is not None
+        assert self._request is not None
+        self._request.post_body_bytes = bytes(self._body)
+        self._body = bytearray()
+        self._input += self._h11.trailing_data[0]
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Give a request that is here as a whole to its handlers."""
+        assert self._request is not None
+        self._phase = Phase.HANDLING
+        self._deadline.clear()
+        request = self._request
+        handlers = self.service.navigator.find_handlers(request.uri, request) or (self.service.not_found,)
+        self._response = HTTPResponse(request, self, handlers)
+        self._response.next()
+
+    # Responses. `HTTPResponse` calls these, from the loop's thread.
+
+    def send(self, response: HTTPResponse, body: bytes, last: bool) -> None:
+        """Send the head if that was not done, then ``body``, then the end if this is the ``last``."""
+        if self._phase is not Phase.HANDLING:
+            response.state = ResponseState.LOST
+            return
+        try:
+            self._send(response, body, last)
+        except h11.LocalProtocolError as error:
+            self._give_up(response)
+            raise LocalProtocolError(f"the response to {response.request!r} cannot be sent: {error}") from error
+
+    def _send(self, response: HTTPResponse, body: bytes, last: bool) -> None:
+        conn = self._h11
+        assert conn is not None
+        out: list[bytes] = []
+        if response.state is ResponseState.OPEN:
+            head = response_head(response, self._method, body, last=last, close=self._is_stopping)
+            out += conn.send_with_data_passthrough(head) or ()
+        if body and may_have_body(self._method, response.status):
+            out += conn.send_with_data_passthrough(h11.Data(data=body)) or ()
+        if last:
+            out += conn.send_with_data_passthrough(h11.EndOfMessage()) or ()
+        response.state = ResponseState.COMPLETED if last else ResponseState.STARTED
+        if data := b"".join(out):
+            self.transport.write(data)
+        if last:
+            self._response_sent(conn)
+
+    def _give_up(self, response: HTTPResponse) -> None:
+        """Answer 500 instead of what h11 rejects; if it has begun, no answer is possible."""
+        if self._h11 is not None and self._h11.our_state is h11.SEND_RESPONSE:
+            response.replace(HTTPStatus.INTERNAL_SERVER_ERROR, "the server made a malformed response")
+        else:
+            response.state = ResponseState.LOST
+            self._abort()
+
+    def _response_sent(self, conn: h11.Connection) -> None:
+        self._h11 = self._request = self._response = None
+        if self._is_stopping or conn.our_state is not h11.DONE or conn.their_state is not h11.DONE:
+            self._close()
+            return
+        self._phase = Phase.HEAD
+        if self._input or self._peer_is_done:
+            self.loop.call(self, self._advance)  # not from here: a thousand pipelined requests would go as deep
+        else:
+            self._deadline.set(self.service.keep_alive_timeout)
+
+    def call_when_writable(self, response: HTTPResponse, callback: Callable[[bool], object]) -> None:
+        """Queue ``callback(True)`` once the output stands below its high water, ``callback(False)`` if never."""
+        if response.state is not ResponseState.STARTED:
+            self.loop.call(response, callback, False)
+        elif self._waiting or self.transport.buffered_amount >= HIGH_WATER:
+            self._waiting.append((response, callback))
+        else:
+            self.loop.call(response, callback, True)
+
+    def switch_protocols(self, response: HTTPResponse, headers: Headers, take_over: TakeOver) -> None:
+        """Send a 101 with ``headers`` and let another protocol take the transport over."""
+        assert self._request is not None
+        for name, value in response.headers:
+            if name.lower() not in _NOT_IN_101 and name not in headers:
+                headers.add(name, value)
+        for cookie in response.headers.get_all("Set-Cookie")[1:]:
+            headers.add("Set-Cookie", cookie)
+        self.transport.write(b"HTTP/1.1 101 Switching Protocols\r\n" + headers.encode() + b"\r\n")
+        response.state = ResponseState.SWITCHED
+        self._request.compact()
+        self._request = self._response = None
+        self._hand_over(take_over)
+
+    def _hand_over(self, take_over: TakeOver) -> None:
+        leftover = bytes(self._input)
+        self._end(Phase.SWITCHED)
+        self._resume_reading()
+        self._successor = protocol = take_over(self.transport)
+        self.transport.set_protocol(protocol)
+        if leftover:
+            protocol.data_received(leftover)
+        if self._peer_is_done:
+            protocol.eof_received()
+        if self._is_stopping:
+            protocol.shut_down()
+
+    def abandon(self, response: HTTPResponse, error: Exception) -> None:
+        """End the connection, since the rest of this response will not come."""
+        if self._successor is not None:
+            self._successor.callback_failed(error)
+        else:
+            response.state = ResponseState.LOST
+            self._abort(error)
+
+    # Refusing and closing.
+
+    def _refuse_malformed(self, error: h11.RemoteProtocolError) -> None:
+        self._refuse(HTTPStatus(error.error_status_hint), f"this is not a valid HTTP/1.1 request: {str(error)[:200]}")
+
+    def _refuse_long_body(self) -> None:
+        limit = self.service.max_body_size
+        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {limit} bytes")
+
+    def _refuse(self, status: HTTPStatus, text: str) -> None:
+        """Answer a request that cannot be served, and end the connection."""
+        conn = self._h11 or h11.Connection(h11.SERVER)
+        head, body = refusal(status, text)
+        self.transport.write(conn.send(head) + (b"" if self._method == b"HEAD" else body))
+        self._close()
+
+    def _close(self) -> None:
+        self._end(Phase.CLOSED)
+        self.transport.close(self.service.close_timeout)
+
+    def _abort(self, error: Exception | None = None) -> None:
+        self._end(Phase.CLOSED)
+        self.transport.abort(error)
+
+    def _end(self, phase: Phase) -> None:
+        """Let go of everything that only a living HTTP connection needs."""
+        self._phase = phase
+        self._deadline.cancel()
+        self._input = bytearray()
+        self._body = bytearray()
+        self._h11 = None
+
+    def _deadline_passed(self) -> None:
+        if self._phase is Phase.BODY or self._input:
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive")
+        else:
+            self._close()

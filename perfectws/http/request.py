@@ -1,0 +1,224 @@
+"""`HTTPRequest`: what the client asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, overload
+
+from ..transport import Address
+from .cookies import parse_cookies
+from .forms import parse_form, parse_urlencoded
+from .headers import Headers
+from .methods import Method, parse_method
+from .paths import join_components, path_components, split_target
+
+
+class HTTPRequest:
+    """One HTTP request, received whole.
+
+    Args:
+        method: An `http.HTTPMethod`, or the name of a method in either case.
+        uri: The request target: a path and perhaps a query, percent-encoded.
+        headers: The header fields as (name, value) pairs, or the raw head that they stand in.
+        body: The request's body.
+        protocol_version: ``(1, 1)`` or ``(1, 0)``.
+        remote_address: The client's address.
+        server_address: The address that the client has reached.
+        server_name: The canonical name of the server.
+        document_root: The directory that static files come from.
+
+    Attributes:
+        method: The method, as an `http.HTTPMethod` where that knows it. A request filter may change it.
+        protocol_version: As above.
+        remote_address: As above.
+        server_address: As above.
+        server_name: As above.
+        document_root: As above.
+
+    Source: Perfect's ``HTTPRequest``.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_body",
+        "_head",
+        "_headers",
+        "_is_compact",
+        "_post_params",
+        "_scratch_pad",
+        "_uri",
+        "_url_variables",
+        "document_root",
+        "method",
+        "protocol_version",
+        "remote_address",
+        "server_address",
+        "server_name",
+    )
+
+    def __init__(
+        self,
+        method: Method = "GET",
+        uri: str = "/",
+        headers: Iterable[tuple[str, str]] | bytes = (),
+        body: bytes = b"",
+        *,
+        protocol_version: tuple[int, int] = (1, 1),
+        remote_address: Address = ("", 0),
+        server_address: Address = ("", 0),
+        server_name: str = "",
+        document_root: str = "./webroot",
+    ) -> None:
+        self.method = parse_method(method)
+        self._uri = uri
+        self._head = headers if isinstance(headers, bytes) else b""
+        self._headers = None if isinstance(headers, bytes) else Headers(headers)
+        self._is_compact = False
+        self._body = body
+        self._post_params: list[tuple[str, str]] | None = None
+        self._url_variables: dict[str, str] | None = None
+        self._scratch_pad: dict[str, Any] | None = None
+        self.protocol_version = protocol_version
+        self.remote_address = remote_address
+        self.server_address = server_address
+        self.server_name = server_name
+        self.document_root = document_root
+
+    @property
+    def uri(self) -> str:
+        """The path and the query, percent-encoded, as the client sent them."""
+        return self._uri
+
+    @property
+    def path(self) -> str:
+        """The path, percent-encoded, with neither query nor doubled slashes. A request filter may set another."""
+        path = split_target(self._uri)[0]
+        return join_components(path_components(path)) if "%" in path or "//" in path else path
+
+    @path.setter
+    def path(self, path: str) -> None:
+        query = split_target(self._uri)[1]
+        self._uri = f"{path}?{query}" if query else path
+
+    @property
+    def path_components(self) -> list[str]:
+        """The path's components, decoded: ``/a/b/`` has ``["/", "a", "b", "/"]``."""
+        return path_components(split_target(self._uri)[0])
+
+    @property
+    def query_params(self) -> list[tuple[str, str]]:
+        """The query's names and values, decoded, in order."""
+        return parse_urlencoded(split_target(self._uri)[1])
+
+    @property
+    def url_variables(self) -> dict[str, str]:
+        """What the route's variables and its trailing wildcard stand for in this request."""
+        if self._url_variables is None:
+            self._url_variables = {}
+        return self._url_variables
+
+    @url_variables.setter
+    def url_variables(self, variables: dict[str, str]) -> None:
+        self._url_variables = variables
+
+    @property
+    def scratch_pad(self) -> dict[str, Any]:
+        """A dictionary of the application's own, by which filters and handlers hand each other things."""
+        if self._scratch_pad is None:
+            self._scratch_pad = {}
+        return self._scratch_pad
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields: iterate over them for the (name, value) pairs."""
+        if self._headers is not None:
+            return self._headers
+        headers = Headers.parse(self._head)
+        if not self._is_compact:
+            self._headers = headers
+        return headers
+
+    def header(self, name: str) -> str | None:
+        """Return the value of a header, ``None`` if there is none.
+
+        Several of one name are joined by commas (cookies by semicolons).
+        """
+        return self.headers.get(name)
+
+    def add_header(self, name: str, value: str) -> HTTPRequest:
+        """Add a header, whether or not there is one of that name. Raises `LocalProtocolError` if it is malformed."""
+        headers = self.headers
+        headers.add(name, value)
+        return self._keep(headers)
+
+    def set_header(self, name: str, value: str) -> HTTPRequest:
+        """Replace every header of that name by one. Raises `LocalProtocolError` if it is malformed."""
+        headers = self.headers
+        headers.set(name, value)
+        return self._keep(headers)
+
+    @property
+    def cookies(self) -> list[tuple[str, str]]:
+        """The cookies' names and values, decoded, in order."""
+        return parse_cookies(self.header("Cookie") or "")
+
+    @property
+    def post_body_bytes(self) -> bytes:
+        """The body, as it arrived."""
+        # Perfect differs: there a multipart body is None, and its files lie in temporary files of their own.
+        return self._body
+
+    @post_body_bytes.setter
+    def post_body_bytes(self, body: bytes) -> None:
+        self._body = body
+        self._post_params = None
+
+    @property
+    def post_body_string(self) -> str | None:
+        """The body as text, ``None`` if it is not UTF-8."""
+        try:
+            return self._body.decode()
+        except UnicodeDecodeError:
+            return None
+
+    @property
+    def post_params(self) -> list[tuple[str, str]]:
+        """The names and values of the form in the body, in order; a multipart form's files are left out."""
+        # Perfect differs: it takes a body of any other type for a form as well, JSON too.
+        if self._post_params is None:
+            self._post_params = parse_form(self.header("Content-Type") or "", self._body)
+        return self._post_params
+
+    def param(self, name: str, default_value: str | None = None) -> str | None:
+        """Return the first value of that name in the query, else in the form, else ``default_value``."""
+        return next((value for key, value in self.params() if key == name), default_value)
+
+    @overload
+    def params(self, named: None = None) -> list[tuple[str, str]]: ...
+
+    @overload
+    def params(self, named: str) -> list[str]: ...
+
+    def params(self, named: str | None = None) -> list[tuple[str, str]] | list[str]:
+        """Return all names and values of the query and then of the form, or all values of one name."""
+        pairs = self.query_params + self.post_params
+        return pairs if named is None else [value for name, value in pairs if name == named]
+
+    def compact(self) -> None:
+        """Keep the headers as the bytes they came in, to be parsed again whenever one is asked for.
+
+        For a request that lives as long as its WebSocket: parsed, a browser's headers take three kilobytes.
+        """
+        self._is_compact = True
+        if self._headers is not None:
+            self._keep(self._headers)
+
+    def _keep(self, headers: Headers) -> HTTPRequest:
+        self._headers = headers
+        if self._is_compact:
+            self._head = b"\r\n" + headers.encode()
+            self._headers = None
+        return self
+
+    def __repr__(self) -> str:
+        return f"<HTTPRequest {self.method} {self._uri}>"

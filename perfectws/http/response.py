@@ -1,0 +1,359 @@
+"""`HTTPResponse`: what the client gets back, made by handlers, now or later, from any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextvars import Context
+from enum import Enum
+from http import HTTPStatus
+from json import dumps
+from threading import get_ident
+from typing import Any, Protocol, TypeAlias, TypeVar, overload
+
+from ..callbacks import CallbackLoop, CallbackOwner, logger
+from ..errors import LocalProtocolError
+from ..transport import Protocol as ConnectionProtocol
+from ..transport import Transport
+from .cookies import HTTPCookie
+from .headers import Headers
+from .request import HTTPRequest
+
+PushCallback = TypeVar("PushCallback", bound=Callable[[bool], object])
+RequestHandler: TypeAlias = "Callable[[HTTPRequest, HTTPResponse], object]"
+TakeOver: TypeAlias = Callable[[Transport], ConnectionProtocol]
+
+_STATUSES: dict[int, HTTPStatus] = {status.value: status for status in HTTPStatus}
+_UNSET: Any = object()
+
+
+class ResponseState(Enum):
+    """How far a response has come.
+
+    ::
+
+        OPEN ──push──▶ STARTED ──completed──▶ COMPLETED
+          │ └──────────────completed──────────▲
+          ├──switch_protocols──▶ SWITCHED
+          └──(and STARTED) the peer leaves──▶ LOST
+    """
+
+    #: Nothing is sent: status and headers may change.
+    OPEN = "open"
+    #: The head is sent, the body is under way.
+    STARTED = "started"
+    #: All is sent.
+    COMPLETED = "completed"
+    #: The connection speaks another protocol now.
+    SWITCHED = "switched"
+    #: The connection ended first.
+    LOST = "lost"
+
+
+class ResponseChannel(Protocol):
+    """What a response asks of the connection that carries it, always from the loop's thread."""
+
+    loop: CallbackLoop
+    context: Context
+
+    def send(self, response: HTTPResponse, body: bytes, last: bool) -> None:
+        """Send the head if that was not done, then ``body``, then the end if this is the ``last``."""
+
+    def call_when_writable(self, response: HTTPResponse, callback: Callable[[bool], object]) -> None:
+        """Queue ``callback(True)`` once the output stands below its high water, ``callback(False)`` if never."""
+
+    def switch_protocols(self, response: HTTPResponse, headers: Headers, take_over: TakeOver) -> None:
+        """Send a 101 with ``headers`` and let another protocol take the transport over."""
+
+    def abandon(self, response: HTTPResponse, error: Exception) -> None:
+        """End the connection, since the rest of this response will not come."""
+
+
+class HTTPResponse(CallbackOwner):
+    """The response to one request.
+
+    Any method may be called from any thread. The setters return the response, so that calls chain. Without a connection
+    (in a test) a response only collects what it is given.
+
+    Attributes:
+        request: The request that it answers.
+        is_streaming: Whether the body is sent in chunks, since its length is not known. To be set before the first
+            `push`.
+
+    Source: Perfect's ``HTTPResponse``.
+    """
+
+    __slots__ = (
+        "_body",
+        "_channel",
+        "_handlers",
+        "_next_handler",
+        "_status",
+        "headers",
+        "is_streaming",
+        "request",
+        "state",
+    )
+
+    def __init__(
+        self,
+        request: HTTPRequest,
+        channel: ResponseChannel | None = None,
+        handlers: Sequence[RequestHandler] = (),
+    ) -> None:
+        self.context = Context() if channel is None else channel.context
+        self.request = request
+        self.headers = Headers()
+        self.is_streaming = False
+        self.state = ResponseState.OPEN
+        self._status: int = HTTPStatus.OK
+        self._body: list[bytes] = []
+        self._channel = channel
+        self._handlers = handlers
+        self._next_handler = 0
+
+    @property
+    def status(self) -> int:
+        """The status: an `http.HTTPStatus` where that knows it, else an int from 200 to 999."""
+        return self._status
+
+    @status.setter
+    def status(self, status: int) -> None:
+        if not isinstance(status, int) or not 200 <= status <= 999:
+            raise LocalProtocolError(
+                f"{status!r} cannot be the status of a response: use an http.HTTPStatus from 200 up"
+            )
+        self._status = _STATUSES.get(status, status)
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a header, ``None`` if there is none."""
+        values = self.headers.get_all(name)
+        return values[0] if values else None
+
+    def add_header(self, name: str, value: str) -> HTTPResponse:
+        """Add a header, whether or not there is one of that name.
+
+        Raises:
+            LocalProtocolError: The name or the value is malformed; a line break cannot be smuggled in.
+        """
+        self.headers.add(name, value)
+        return self
+
+    def set_header(self, name: str, value: str) -> HTTPResponse:
+        """Replace every header of that name by one. Raises as `add_header` does."""
+        self.headers.set(name, value)
+        return self
+
+    def add_cookie(self, cookie: HTTPCookie) -> HTTPResponse:
+        """Set a cookie at the client."""
+        return self.add_header("Set-Cookie", cookie.encode())
+
+    @property
+    def body_bytes(self) -> bytes:
+        """The part of the body that is not sent yet."""
+        if len(self._body) > 1:
+            self._body = [b"".join(self._body)]
+        return self._body[0] if self._body else b""
+
+    @body_bytes.setter
+    def body_bytes(self, body: bytes) -> None:
+        self._body = [_encode(body)]
+
+    def set_body(self, string: str | bytes | None = None, *, json: Any = _UNSET) -> HTTPResponse:
+        """Replace the body.
+
+        Args:
+            string: The body; a `str` is sent as UTF-8.
+            json: Something to be sent as JSON instead, with ``Content-Type: application/json`` unless there is one.
+
+        Raises:
+            LocalProtocolError: Both are given, or neither.
+            TypeError: It is neither text nor bytes, or cannot be written as JSON.
+        """
+        if (string is None) == (json is _UNSET):
+            raise LocalProtocolError("give set_body() either a str or bytes, or json=…")
+        if json is _UNSET:
+            self._body = [_encode(string)]
+        else:
+            self._body = [dumps(json, ensure_ascii=False).encode()]
+            if "Content-Type" not in self.headers:
+                self.headers.add("Content-Type", "application/json")
+        return self
+
+    def append_body(self, string: str | bytes) -> HTTPResponse:
+        """Add to the body; a `str` is sent as UTF-8. Raises `TypeError` if it is neither text nor bytes."""
+        self._body.append(_encode(string))
+        return self
+
+    @overload
+    def push(self, callback: PushCallback) -> PushCallback: ...
+
+    @overload
+    def push(self, callback: None = None) -> None: ...
+
+    def push(self, callback: PushCallback | None = None) -> PushCallback | None:
+        """Send the head, if that was not done, and what there is of the body; more may follow.
+
+        The body has the length that a ``Content-Length`` header says; where there is none, it is sent in chunks.
+
+        Args:
+            callback: What to call then. Returned, so that ``@response.push`` works as a decorator.
+
+        Calls back: ``callback(ok)``, once, when there is room for more; ``ok`` is false if the connection is gone.
+
+        Raises:
+            LocalProtocolError: The headers contradict each other, or the body is longer than its ``Content-Length``.
+
+        Source: Perfect's ``push(callback:)``.
+        """
+        # Perfect differs: with neither a Content-Length nor is_streaming, its first push declares its own bytes to be
+        # all, and the second breaks the connection.
+        if callback is not None and not callable(callback):
+            raise TypeError(f"push() calls back a function with one argument, not {callback!r}")
+        self._in_loop(self._push, self._take_body(), callback)
+        return callback
+
+    def next(self) -> None:
+        """Pass on to the next handler of this request; after the last one, this is `completed`.
+
+        Source: Perfect's ``next()``. The handler is queued, not called from here.
+        """
+        self._in_loop(self._next)
+
+    def completed(self, status: int | None = None) -> None:
+        """Send what was not sent yet: the response is complete.
+
+        A second call does no harm; it is logged, since the handler has a path too many.
+
+        Args:
+            status: The status, if it is still to be set.
+
+        Raises:
+            LocalProtocolError: The headers contradict each other, or the body is not as long as its ``Content-Length``.
+
+        Source: Perfect's ``completed()`` and ``completed(status:)``.
+        """
+        if status is not None:
+            self.status = status
+        if self._channel is not None:
+            self._in_loop(self._complete, self._take_body())
+        else:
+            self.state = ResponseState.COMPLETED
+
+    def switch_protocols(self, headers: Sequence[tuple[str, str]], take_over: TakeOver) -> None:
+        """Send ``101 Switching Protocols`` and hand the transport over. Nothing happens if the peer is gone already.
+
+        Args:
+            headers: The handshake's headers; those set on the response are sent too, unless they tell of a body.
+            take_over: ``take_over(transport)`` returns the protocol that is fed from then on, beginning with the bytes
+                that came behind the request.
+
+        Raises:
+            LocalProtocolError: The response is sent already, or belongs to no connection.
+
+        Source: RFC 9110 §15.2.2.
+        """
+        self._in_loop(self._switch_protocols, Headers(headers), take_over)
+
+    @property
+    def loop(self) -> CallbackLoop:
+        """The loop of the connection. Raises `LocalProtocolError` if there is no connection."""
+        if self._channel is None:
+            raise LocalProtocolError("this response belongs to no connection, and so to no event loop")
+        return self._channel.loop
+
+    def call_soon(self, handler: RequestHandler) -> None:
+        """Queue ``handler(request, response)``, as `next` does with the handlers of the route."""
+        self._in_loop(self._call_soon, handler)
+
+    def _call_soon(self, handler: RequestHandler) -> None:
+        if self._channel is None:
+            handler(self.request, self)
+        else:
+            self._channel.loop.call(self, handler, self.request, self)
+
+    def callback_failed(self, error: Exception) -> None:
+        """Take an exception of one of its handlers or callbacks: a 500 if nothing is sent, else the connection ends."""
+        logger.error(
+            "%s %s: a handler raised %s", self.request.method, self.request.path, type(error).__name__, exc_info=error
+        )
+        match self.state:
+            case ResponseState.OPEN:
+                self.replace(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed to answer this request")
+            case ResponseState.STARTED | ResponseState.SWITCHED if self._channel is not None:
+                self._channel.abandon(self, error)
+
+    def replace(self, status: HTTPStatus, text: str) -> None:
+        """Answer with a status and one line of text instead of all that was set so far."""
+        self.headers = Headers([("Content-Type", "text/plain; charset=utf-8")])
+        self.is_streaming = False
+        self.set_body(error_text(status, text)).completed(status)
+
+    def _in_loop(self, function: Callable[..., None], *args: Any) -> None:
+        channel = self._channel
+        if channel is None or get_ident() == channel.loop.thread_id:
+            function(*args)
+        else:
+            channel.loop.call_from_thread(self, function, *args)
+
+    def _take_body(self) -> bytes:
+        body = self.body_bytes
+        self._body = []
+        return body
+
+    def _push(self, body: bytes, callback: Callable[[bool], object] | None) -> None:
+        channel = self._channel
+        if channel is None:
+            raise LocalProtocolError("this response belongs to no connection, so nothing can be pushed")
+        if self._is_under_way("push"):
+            channel.send(self, body, False)
+        if callback is not None:
+            channel.call_when_writable(self, callback)
+
+    def _next(self) -> None:
+        if self._channel is None or self._next_handler == len(self._handlers):
+            self.completed()
+        elif self._is_under_way("next"):
+            handler = self._handlers[self._next_handler]
+            self._next_handler += 1
+            self._channel.loop.call(self, handler, self.request, self)
+
+    def _complete(self, body: bytes) -> None:
+        if self._channel is not None and self._is_under_way("completed"):
+            self._channel.send(self, body, True)
+
+    def _switch_protocols(self, headers: Headers, take_over: TakeOver) -> None:
+        if self._channel is None:
+            raise LocalProtocolError("this response belongs to no connection, so none can be handed over")
+        if self.state is ResponseState.OPEN:
+            self._channel.switch_protocols(self, headers, take_over)
+        elif self.state is not ResponseState.LOST:
+            raise LocalProtocolError("the protocol cannot be switched: this response is sent already")
+
+    def _is_under_way(self, call: str) -> bool:
+        match self.state:
+            case ResponseState.OPEN | ResponseState.STARTED:
+                return True
+            case ResponseState.COMPLETED | ResponseState.SWITCHED:
+                logger.warning(
+                    "%s %s: %s() after the response was complete", self.request.method, self.request.path, call
+                )
+        return False
+
+
+def error_text(status: int, text: str) -> str:
+    """Return the one line that an error response has for a body."""
+    phrase = _STATUSES[status].phrase
+    return f"{int(status)} {phrase}: {text}\n"
+
+
+def not_found(request: HTTPRequest, response: HTTPResponse) -> None:
+    """Answer 404: the handler of every request that no route matches."""
+    response.replace(HTTPStatus.NOT_FOUND, f"nothing is served at {request.path[:200]}")
+
+
+def _encode(body: object) -> bytes:
+    if isinstance(body, str):
+        return body.encode()
+    if isinstance(body, bytes | bytearray | memoryview):
+        return bytes(body)
+    raise TypeError(f"a body is a str or bytes, not {type(body).__name__}: use set_body(json=…) for other things")

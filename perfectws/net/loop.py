@@ -1,0 +1,189 @@
+"""The loop: turns of ready callbacks, then one write per socket that has output, then trio's other tasks.
+
+One trio task, the *pump*, takes the turns. Between them it sleeps until something is queued, written, due, or called
+from another thread. All else (timers, tasks of async callbacks, connections) runs beside it in nurseries of the loop::
+
+    pump nursery      the pump, the timers: they end last
+      tasks nursery   async callbacks, connections
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from contextvars import copy_context
+from typing import Any, Protocol, TypeVarTuple
+
+import outcome
+import trio
+
+from ..callbacks import CallbackLoop, CallbackOwner, Timer, logger, report_failure, set_running_loop
+from .timers import Timers
+
+Ts = TypeVarTuple("Ts")
+
+#: How many turns the end of a loop may take: callbacks that call each other for ever must not keep it alive.
+_LAST_TURNS = 1000
+
+
+class Writer(Protocol):
+    """What has output to write at the end of a turn."""
+
+    def flush(self) -> None:
+        """Write what is buffered, once."""
+
+
+class LoopTransport(Protocol):
+    """What the loop asks of its transports when it ends."""
+
+    def shut_down(self) -> None:
+        """Tell the protocol that the server stops."""
+
+    def abort(self, error: Exception | None = None) -> None:
+        """Close at once."""
+
+
+class Loop(CallbackLoop):
+    """A `CallbackLoop` inside a trio run.
+
+    Attributes:
+        tasks: The nursery in which async callbacks and connections run.
+        timers: The calls that are to be made later.
+        transports: Every transport that is not closed.
+    """
+
+    def __init__(self, tasks: trio.Nursery) -> None:
+        super().__init__()
+        self.tasks = tasks
+        self.timers = Timers(self)
+        self.transports: set[LoopTransport] = set()
+        self._transport_gone = trio.Event()
+        self._token = trio.lowlevel.current_trio_token()
+        self._dirty: list[Writer] = []
+        self._pump_task: trio.lowlevel.Task | None = None
+        set_running_loop(self)
+        self.owner = CallbackOwner(copy_context())
+
+    def time(self) -> float:
+        """Return trio's clock, in seconds."""
+        return trio.current_time()
+
+    def call_later(self, owner: CallbackOwner, seconds: float, function: Callable[[*Ts], object], *args: *Ts) -> Timer:
+        """Queue ``function(*args)`` once ``seconds`` have passed."""
+        return self.timers.add(owner, seconds, function, args)
+
+    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Queue ``function(*args)``, from any thread. Dropped in silence once the loop has ended."""
+        try:
+            self._token.run_sync_soon(self.call, owner, function, *args)
+        except trio.RunFinishedError:
+            pass
+
+    def start_task(
+        self,
+        owner: CallbackOwner,
+        coroutine: Coroutine[Any, Any, object],
+        done: Callable[[], object] | None = None,
+    ) -> None:
+        """Run ``coroutine`` as a task in a copy of its owner's context."""
+        owner.context.run(self.tasks.start_soon, self._run_task, owner, coroutine, done)
+
+    async def _run_task(
+        self, owner: CallbackOwner, coroutine: Coroutine[Any, Any, object], done: Callable[[], object] | None
+    ) -> None:
+        try:
+            await coroutine
+        except Exception as error:
+            report_failure(owner, error)
+        finally:
+            if done is not None:
+                self.call(owner, done)
+
+    # Turns
+
+    def mark_dirty(self, writer: Writer) -> None:
+        """Let ``writer`` write once, at the end of this turn."""
+        self._dirty.append(writer)
+        if self.idle:
+            self.wake()
+
+    def run_turn(self) -> None:
+        """Run what is ready, then write what it has sent."""
+        self.run_ready()
+        if self._dirty:
+            dirty, self._dirty = self._dirty, []
+            for writer in dirty:
+                writer.flush()
+
+    async def run_pump(self) -> None:
+        """Take turns until cancelled."""
+        self._pump_task = trio.lowlevel.current_task()
+        while True:
+            self.run_turn()
+            if self.has_ready or self._dirty:
+                await trio.lowlevel.checkpoint()
+            else:
+                await self._sleep()
+
+    async def _sleep(self) -> None:
+        def abort(_: object) -> trio.lowlevel.Abort:
+            self.idle = False
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        self.idle = True
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def wake(self) -> None:
+        """Let the pump, which sleeps, take a turn soon."""
+        self.idle = False
+        assert self._pump_task is not None
+        trio.lowlevel.reschedule(self._pump_task, outcome.Value(None))
+
+    async def end_connections(self, timeout: float) -> None:
+        """Tell every connection that the server stops, and wait for their ends; drop those that take too long.
+
+        A cancellation skips the waiting only.
+
+        Args:
+            timeout: How long they may take, in seconds.
+        """
+        for transport in list(self.transports):
+            transport.shut_down()
+        try:
+            with trio.move_on_after(timeout):
+                while self.transports:
+                    self._transport_gone = trio.Event()
+                    await self._transport_gone.wait()
+        finally:
+            self.run_turn()  # what was told to the peers goes out, as far as it goes at once
+            for transport in list(self.transports):
+                transport.abort()
+
+    def transport_gone(self, transport: LoopTransport) -> None:
+        """Learn that ``transport`` is closed."""
+        self.transports.discard(transport)
+        self._transport_gone.set()
+
+    def run_to_end(self) -> None:
+        """Run all that is ready, and what that makes ready, without waiting: the loop ends."""
+        for _ in range(_LAST_TURNS):
+            self.run_turn()
+            if not (self.has_ready or self._dirty):
+                return
+        logger.error("callbacks kept calling for more while their loop ended: the rest is dropped")
+
+
+@asynccontextmanager
+async def open_loop() -> AsyncIterator[Loop]:
+    """Run a loop around a block. At its end async callbacks are cancelled and everything pending is settled."""
+    async with trio.open_nursery() as pump_nursery:
+        async with trio.open_nursery() as tasks:
+            loop = Loop(tasks)
+            pump_nursery.start_soon(loop.run_pump)
+            pump_nursery.start_soon(loop.timers.run)
+            try:
+                yield loop
+            finally:
+                tasks.cancel_scope.cancel()
+        loop.run_to_end()
+        pump_nursery.cancel_scope.cancel()

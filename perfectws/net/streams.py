@@ -1,0 +1,196 @@
+"""The transport over any trio `Stream`: TLS, memory streams, and every system without epoll.
+
+Two tasks serve a connection: one reads, one writes. The protocol is called from the reader; what it sends is collected
+until the end of the loop's turn and then handed to the writer, so that a turn is one write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVarTuple
+
+import trio
+
+from ..callbacks import report_failure
+from ..transport import HIGH_WATER, Address, Protocol
+from .loop import Loop
+
+Ts = TypeVarTuple("Ts")
+
+#: The most bytes of one read.
+READ_SIZE = 64 * 1024
+#: The most bytes handed to the stream at once, so that `StreamTransport.buffered_amount` follows what the kernel takes.
+WRITE_SIZE = 256 * 1024
+
+
+class StreamTransport:
+    """A `perfectws.transport.Transport` over a trio stream. `run` moves the bytes."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        stream: trio.abc.Stream,
+        remote_address: Address = ("", 0),
+        local_address: Address = ("", 0),
+        is_secure: bool = False,
+    ) -> None:
+        self.buffered_amount = 0
+        self.remote_address = remote_address
+        self.local_address = local_address
+        self.is_secure = is_secure
+        self.protocol: Protocol
+        self._loop = loop
+        self._stream = stream
+        self._output: list[bytes] = []
+        self._is_dirty = False
+        self._is_closing = False
+        self._error: Exception | None = None
+        self._may_read = trio.Event()
+        self._may_read.set()
+        self._may_write = trio.Event()
+        self._scope = trio.CancelScope()
+        self._reading = trio.CancelScope()
+
+    def set_protocol(self, protocol: Protocol) -> None:
+        """Feed ``protocol`` from now on."""
+        self.protocol = protocol
+
+    # For the protocol
+
+    def write(self, data: bytes) -> None:
+        """Send ``data`` at the end of the turn."""
+        if self._is_closing:
+            return
+        self._output.append(data)
+        self.buffered_amount += len(data)
+        if not self._is_dirty:
+            self._is_dirty = True
+            self._loop.mark_dirty(self)
+
+    def flush(self) -> None:
+        """Hand what the turn has written to the writing task."""
+        self._is_dirty = False
+        self._may_write.set()
+
+    def discard_unsent(self) -> None:
+        """Forget what the writing task has not taken yet."""
+        self.buffered_amount -= sum(map(len, self._output))
+        self._output.clear()
+
+    def pause_reading(self) -> None:
+        """Read nothing more for now."""
+        if self._may_read.is_set() and not self._is_closing:
+            self._may_read = trio.Event()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        self._may_read.set()
+
+    def close(self, linger: float) -> None:
+        """Send what is buffered, end our side, discard input until the peer ends its own, then close."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        self._scope.deadline = trio.current_time() + linger
+        self._may_read.set()
+        self._may_write.set()
+
+    def abort(self, error: Exception | None = None) -> None:
+        """Close at once."""
+        if self._error is None:
+            self._error = error
+        self._is_closing = True
+        self._scope.cancel()
+
+    def shut_down(self) -> None:
+        """Tell the protocol that the server stops."""
+        self._tell(self.protocol.shut_down)
+
+    # The tasks
+
+    async def run(self) -> None:
+        """Move bytes until the connection is gone, then tell the protocol."""
+        self._loop.transports.add(self)
+        try:
+            with self._scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._write_all)
+                    nursery.start_soon(self._read_all)
+        finally:
+            self._is_closing = True
+            self._output.clear()
+            self.buffered_amount = 0
+            try:
+                await trio.aclose_forcefully(self._stream)
+            finally:
+                self._tell(self.protocol.connection_lost, self._error)
+                self._loop.transport_gone(self)
+
+    async def _read_all(self) -> None:
+        try:
+            with self._reading:
+                while data := await self._stream.receive_some(READ_SIZE):
+                    await self._may_read.wait()
+                    if not self._is_closing:
+                        self._tell(self.protocol.data_received, bytes(data))
+                        await self._may_read.wait()
+                if not self._is_closing:
+                    self._tell(self.protocol.eof_received)
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self.abort(error)
+
+    async def _write_all(self) -> None:
+        try:
+            while not self._is_closing:
+                await self._may_write.wait()
+                self._may_write = trio.Event()
+                while self._output:
+                    await self._write_some()
+            await self._end_output()
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+            self.abort(error)
+
+    async def _write_some(self) -> None:
+        """Write the first frames, joined, or a piece at a time of one that is large."""
+        size = count = 0
+        while count < len(self._output) and size + len(self._output[count]) <= WRITE_SIZE:
+            size += len(self._output[count])
+            count += 1
+        data = memoryview(b"".join(self._output[: max(count, 1)]))
+        del self._output[: max(count, 1)]
+        for start in range(0, len(data), WRITE_SIZE):
+            piece = data[start : start + WRITE_SIZE]
+            await self._stream.send_all(piece)
+            was_above = self.buffered_amount >= HIGH_WATER
+            self.buffered_amount -= len(piece)
+            if was_above and self.buffered_amount < HIGH_WATER:
+                self._tell(self.protocol.resume_writing)
+
+    async def _end_output(self) -> None:
+        """Tell the peer that nothing more will come; the reading task then waits for its end."""
+        if isinstance(self._stream, trio.SSLStream):
+            await self._end_tls(self._stream)
+        elif isinstance(self._stream, trio.abc.HalfCloseableStream):
+            await self._stream.send_eof()
+        else:
+            self._scope.cancel()
+
+    async def _end_tls(self, stream: trio.SSLStream[trio.abc.Stream]) -> None:
+        """Say close_notify, then discard what comes: closing with unread input would take our last bytes along."""
+        self._reading.cancel()  # unwrap() reads too
+        await trio.lowlevel.checkpoint()
+        try:
+            await stream.unwrap()
+        except trio.BrokenResourceError:
+            pass  # the peer sent data behind our close_notify, or none of its own: all the same now
+        raw = stream.transport_stream
+        if isinstance(raw, trio.abc.HalfCloseableStream):
+            await raw.send_eof()
+        while await raw.receive_some(READ_SIZE):
+            pass
+
+    def _tell(self, event: Callable[[*Ts], None], *args: *Ts) -> None:
+        try:
+            event(*args)
+        except Exception as error:
+            report_failure(self.protocol, error)

@@ -1,0 +1,419 @@
+"""One WebSocket connection as a protocol: frames in, frames out, and how it ends.
+
+::
+
+                 close(), shut_down(): our close frame goes out
+        OPEN ───────────────────────────────────────────────────► CLOSING
+          │                                                          │
+          │ the peer's close frame (answered), a broken rule,        │ the peer's close frame,
+          │ the peer vanished, no pong                               │ close_timeout, the peer vanished
+          ▼                                                          ▼
+        ENDING ◄──────────────────────────────────────────────────────
+          │ connection_lost                 nothing more is read or sent
+          ▼
+        LOST ──► FINISHED     completions, the pending read, then on_close, each once
+
+Source: RFC 6455 §5.5.1 and §7.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from enum import IntEnum
+from types import coroutine
+from typing import TYPE_CHECKING, Any
+
+import outcome
+
+from ..callbacks import CallbackLoop, Timer, logger
+from ..errors import ConnectionClosed
+from ..futures import Future, Promise
+from ..transport import Protocol, Transport
+from .frames import FrameError, FrameReader, build_close_payload, parse_close_payload, shorten_reason
+from .inbox import Inbox
+from .keepalive import Keepalive, PingOrigin
+from .opcodes import CloseCode, OpcodeType
+from .options import CONTROL_FRAME_SECONDS, MAX_CONTROL_FRAMES, WebSocketOptions
+from .outbox import Outbox
+from .socket import WebSocket
+
+if TYPE_CHECKING:
+    from ..http.request import HTTPRequest
+    from .deflate import Deflate
+
+_on_close_lock = threading.Lock()
+
+PING, PONG, CLOSE = OpcodeType.PING, OpcodeType.PONG, OpcodeType.CLOSE
+
+
+class State(IntEnum):
+    """Where a connection stands; see the diagram above."""
+
+    OPEN = 0
+    CLOSING = 1
+    ENDING = 2
+    LOST = 3
+    FINISHED = 4
+
+
+class WebSocketConnection(Protocol):
+    """The protocol object of one WebSocket, and the owner of its callbacks.
+
+    Attributes:
+        socket: What the session holds.
+        inbox, outbox: What arrived and waits, and what is sent.
+        close_code, close_reason: The first close frame's, whoever sent it.
+    """
+
+    __slots__ = (
+        "_close_timer",
+        "_control_times",
+        "_frames",
+        "_loop",
+        "_on_close",
+        "_options",
+        "_state",
+        "_transport",
+        "close_code",
+        "close_reason",
+        "inbox",
+        "is_reading_paused",
+        "keepalive",
+        "on_ping",
+        "on_pong",
+        "outbox",
+        "socket",
+    )
+
+    def __init__(
+        self,
+        transport: Transport,
+        loop: CallbackLoop,
+        request: HTTPRequest | None,
+        options: WebSocketOptions,
+        *,
+        context: Context | None = None,
+        subprotocol: str | None = None,
+        deflate: Deflate | None = None,
+        is_client: bool = False,
+    ) -> None:
+        super().__init__(context)
+        self._transport = transport
+        self._loop = loop
+        self._options = options
+        self._state = State.OPEN
+        self._frames = FrameReader(
+            is_client, options.max_frame_size, options.max_message_size, options.max_fragments, deflate
+        )
+        self.inbox = Inbox(self, loop)
+        self.outbox = Outbox(self, loop, transport, options.max_write_buffer, is_client, deflate)
+        self.keepalive = Keepalive(self, loop, options.ping_interval, options.ping_timeout)
+        self.socket = WebSocket(self, loop, transport, request, subprotocol)
+        self.on_ping: Callable[[WebSocket, bytes], object] | None = None
+        self.on_pong: Callable[[WebSocket, bytes], object] | None = None
+        self.close_code: int | None = None
+        self.close_reason = ""
+        self.is_reading_paused = False
+        self._control_times: deque[float] | None = None
+        self._close_timer: Timer | None = None
+        self._on_close: Promise[None] | None = None
+
+    # The session
+
+    def start(self, session: Callable[[], object], *, closes_after: bool) -> None:
+        """Queue the session's beginning; nothing is delivered before it has returned, or waited for the first time.
+
+        Args:
+            session: Calls the user's ``handle_session`` or ``on_upgrade`` and returns what that returned.
+            closes_after: Whether the end of an async session that reads nothing closes the socket (law 10).
+        """
+        self.keepalive.start()
+        self._loop.call(self, self._begin, session, closes_after)
+
+    def _begin(self, session: Callable[[], object], closes_after: bool) -> None:
+        try:
+            result = session()
+        except BaseException:
+            self.inbox.open()
+            raise
+        if not isinstance(result, Coroutine):
+            self.inbox.open()
+            return
+        self._loop.start_task(
+            self, _run_session(result, self.inbox.open), done=self._session_returned if closes_after else None
+        )
+
+    def _session_returned(self) -> None:
+        if not self.inbox.has_reader and self.on_ping is None and self.on_pong is None:
+            self.close()
+
+    # From the transport
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes that arrived."""
+        if self._state < State.ENDING:
+            self._frames.feed(data)
+            self.read_frames()
+
+    def read_frames(self, *, take_all: bool = False) -> None:
+        """Take frames out of what arrived, as long as there is room for them, or ``take_all`` of them.
+
+        Once we have sent our close frame there is no waiting for room, as the peer's may be hidden behind messages:
+        what finds no room is let go.
+        """
+        if self._state >= State.ENDING:
+            return
+        inbox, next_frame = self.inbox, self._frames.next_frame
+        try:
+            while not inbox.is_full or take_all or self._state is not State.OPEN:
+                frame = next_frame()
+                if frame is None:
+                    self._resume_reading()
+                    return
+                if frame[0] < CLOSE:
+                    if not inbox.is_full or take_all:
+                        inbox.add(frame)
+                elif self._control_received(frame[0], frame[1]):  # type: ignore[arg-type]  # it holds bytes
+                    return
+        except FrameError as error:
+            self._fail(error.code, str(error))
+            return
+        if not self.is_reading_paused:
+            self.is_reading_paused = True
+            self._transport.pause_reading()
+
+    def _resume_reading(self) -> None:
+        if self.is_reading_paused:
+            self.is_reading_paused = False
+            self._transport.resume_reading()
+
+    def eof_received(self) -> None:
+        """Learn that the peer ended its side without a close frame, or after it."""
+        self.read_frames(take_all=True)
+        if self._state < State.ENDING:
+            self.drop("the peer ended the connection without a close frame")
+
+    def resume_writing(self) -> None:
+        """Learn that the output has room again."""
+        self.outbox.resume()
+        self.inbox.sends_finished()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Learn that the connection is gone; settle everything that is pending, in the order of law 12."""
+        self.read_frames(take_all=True)
+        self._end(CloseCode.ABNORMAL_CLOSURE, str(error) if error is not None else "")
+        self._state = State.LOST
+        self.outbox.end(self.closed_error())
+        self.inbox.sends_finished()
+        if self.inbox.is_drained:
+            self._finish()
+        else:
+            # The session may be busy with an earlier frame; if it never reads again, on_close must come all the same.
+            self._close_timer = self._loop.call_later(self, self._options.close_timeout, self._finish)
+
+    def shut_down(self) -> None:
+        """Close because the server stops."""
+        self.close(CloseCode.GOING_AWAY, "")
+
+    def callback_failed(self, error: Exception) -> None:
+        """Close with 1011, because a callback of this socket raised ``error``.
+
+        A `ConnectionClosed` that leaves an async callback once the connection is closed is no failure.
+        """
+        if self._state is not State.OPEN and _is_closed_error(error):
+            return
+        logger.error("A callback of the WebSocket of %s raised", self._transport.remote_address, exc_info=error)
+        self.inbox.discard()
+        self.close(CloseCode.INTERNAL_ERROR, "")
+
+    # Control frames
+
+    def _control_received(self, opcode: OpcodeType, payload: bytes) -> bool:
+        """Obey a control frame. Return whether it ended the reading."""
+        self._count_control_frame()
+        if opcode is CLOSE:
+            self._close_received(payload)
+            return True
+        if opcode is PING:
+            self.outbox.send_control(PONG, payload)
+            if self.on_ping is not None:
+                self._loop.call(self, self.on_ping, self.socket, payload)
+        else:
+            self._pong_received(payload)
+        return False
+
+    def _count_control_frame(self) -> None:
+        if self._control_times is None:
+            self._control_times = deque()
+        times, now = self._control_times, self._loop.time()
+        times.append(now)
+        while times[0] <= now - CONTROL_FRAME_SECONDS:
+            times.popleft()
+        if len(times) > MAX_CONTROL_FRAMES:
+            raise FrameError(
+                CloseCode.POLICY_VIOLATION,
+                f"more than {MAX_CONTROL_FRAMES} control frames in {CONTROL_FRAME_SECONDS} seconds",
+            )
+
+    def _pong_received(self, payload: bytes) -> None:
+        origin = self.keepalive.pong_received(payload)
+        if origin is None:
+            return
+        if self.on_pong is not None:
+            self._loop.call(self, self.on_pong, self.socket, payload)
+        elif origin is PingOrigin.APPLICATION:
+            self.inbox.add((PONG, payload, True))
+
+    def _close_received(self, payload: bytes) -> None:
+        code, reason = parse_close_payload(payload)
+        if self._state is State.OPEN:
+            # RFC 6455 §5.5.1: "the endpoint typically echos the status code it received"
+            self.outbox.send_control(CLOSE, payload)
+        self._end(code, reason)
+        self._transport.close(self._options.close_timeout)
+
+    # The end
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether neither side has sent a close frame yet, nor vanished."""
+        return self._state is State.OPEN
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the connection is gone and all that was pending has been settled."""
+        return self._state is State.FINISHED
+
+    @property
+    def missing(self) -> int:
+        """How many bytes of the frame that is arriving are still to come."""
+        return self._frames.missing
+
+    @property
+    def has_unfinished_sends(self) -> bool:
+        """Whether completions are due before the pending read may learn of the end."""
+        return self.outbox.has_waiting
+
+    def closed_error(self) -> ConnectionClosed:
+        """Return the error that tells an ``await`` how this connection closed."""
+        code = CloseCode.ABNORMAL_CLOSURE if self.close_code is None else self.close_code
+        return ConnectionClosed(code, self.close_reason)
+
+    def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
+        """Send a close frame and wait for the peer's. Does nothing on a socket that is closing already."""
+        if self._state is not State.OPEN:
+            return
+        self._send_close(code, reason)
+        self._state = State.CLOSING
+        self._close_timer = self._loop.call_later(self, self._options.close_timeout, self._close_timed_out)
+        self._loop.call(self, self.read_frames)  # what waits may hide the peer's close frame
+        self._resume_reading()
+
+    def _send_close(self, code: int, reason: str) -> None:
+        self.outbox.send_control(CLOSE, build_close_payload(code, reason))
+        self.outbox.is_open = False
+        self.keepalive.stop()
+        self.close_code, self.close_reason = int(code), reason
+
+    def _close_timed_out(self) -> None:
+        if self._state is State.CLOSING:
+            self.drop("the peer did not answer the close frame in time")
+
+    def _fail(self, code: CloseCode, reason: str) -> None:
+        """End a connection whose peer broke a rule. Source: RFC 6455 §7.1.7."""
+        if self._state is State.OPEN:
+            self._send_close(code, shorten_reason(reason))
+        self._end(code, reason)
+        self._transport.close(self._options.close_timeout)
+
+    def drop(self, reason: str) -> None:
+        """Give the connection up: 1006, unless a close frame was seen before."""
+        self._end(CloseCode.ABNORMAL_CLOSURE, reason)
+        self._transport.abort()
+
+    def _end(self, code: int, reason: str) -> None:
+        """Enter ENDING: nothing more is read or sent. The code and reason hold unless earlier ones do."""
+        if self._state >= State.ENDING:
+            return
+        self._state = State.ENDING
+        self.outbox.is_open = False
+        if self.close_code is None:
+            self.close_code, self.close_reason = int(code), reason
+        self.keepalive.stop()
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._resume_reading()
+        self.inbox.end()
+
+    def inbox_drained(self) -> None:
+        """Learn that the session has been given all that arrived."""
+        self._finish()
+
+    def _finish(self) -> None:
+        """Tell on_close, last and once. Queued, so that it comes behind the callbacks that are ready."""
+        if self._state is not State.LOST:
+            return
+        self._state = State.FINISHED
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._loop.call(self, self._tell_on_close)
+
+    def _tell_on_close(self) -> None:
+        if self._on_close is not None:
+            self._on_close.future_result._resolve(outcome.Value(None))
+
+    @property
+    def on_close(self) -> Future[None]:
+        """The future of the connection's end. Never fails."""
+        with _on_close_lock:  # any thread may ask first
+            if self._on_close is None:
+                self._on_close = Promise(self._loop, self)
+                if self._state is State.FINISHED:
+                    self._on_close.succeed(None)
+            return self._on_close.future_result
+
+    def restart_keepalive(self) -> None:
+        """Ping at the interval that is set now."""
+        if self.is_connected:
+            self.keepalive.start()
+
+    def whole_messages_chosen(self) -> None:
+        """Learn that the limits of whole messages count from now on."""
+        self._frames.reads_messages = True
+
+
+def _is_closed_error(error: Exception) -> bool:
+    if isinstance(error, ExceptionGroup):
+        return all(_is_closed_error(inner) for inner in error.exceptions)
+    return isinstance(error, ConnectionClosed)
+
+
+async def _run_session(session: Coroutine[Any, Any, object], opened: Callable[[], None]) -> None:
+    await _until_first_wait(session, opened)
+
+
+@coroutine
+def _until_first_wait(session: Coroutine[Any, Any, object], opened: Callable[[], None]) -> Generator[Any, Any, object]:
+    """Run ``session`` as if it were awaited here, and call ``opened`` when it first waits, or ends before it does."""
+    is_open = False
+    send: Callable[[Any], Any] = session.send
+    value: Any = None
+    try:
+        while True:
+            try:
+                trap = send(value)
+            finally:
+                if not is_open:
+                    is_open = True
+                    opened()
+            try:
+                value, send = (yield trap), session.send
+            except BaseException as error:  # a cancellation or an error that trio throws in goes to the session
+                value, send = error, session.throw
+    except StopIteration as stop:
+        return stop.value
+    finally:
+        session.close()

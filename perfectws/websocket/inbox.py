@@ -1,0 +1,352 @@
+"""What arrived and has not been taken: frames wait here for a read, or become messages for ``on_text``.
+
+The session chooses how it reads by what it calls first; until then frames wait::
+
+    UNDECIDED ──read_*──► FRAMES ──on_text / on_binary, no read pending──► MESSAGES
+        └───────────────on_text / on_binary───────────────────────────────────┘
+
+In FRAMES each frame is given to the one pending read. In MESSAGES frames are put together, and each whole message is
+given to its handler; an async handler is waited for before the next message.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from enum import Enum
+from math import inf
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import outcome
+
+from ..errors import LocalProtocolError
+from ..futures import Suspension
+from .frames import BINARY, TEXT, Frame
+from .opcodes import OpcodeType
+from .options import READ_AHEAD_BYTES, READ_AHEAD_FRAMES
+
+if TYPE_CHECKING:
+    from ..callbacks import CallbackLoop, Timer
+    from .connection import WebSocketConnection
+    from .socket import WebSocket
+
+INVALID, PONG = OpcodeType.INVALID, OpcodeType.PONG
+
+#: Called with (data, opcode, final), as `WebSocket.read_string_message` says.
+Continuation = Callable[[Any, OpcodeType, bool], object]
+#: Called with (socket, message).
+MessageHandler = Callable[["WebSocket", Any], object]
+
+
+class Message(NamedTuple):
+    """What ``await socket.read_string_message()`` gives: the three arguments that a continuation gets.
+
+    Attributes:
+        data: The payload: ``str`` or ``bytes``, or ``None`` if a string was asked for and it is not UTF-8.
+        opcode: The frame's opcode.
+        final: Whether the frame is its message's last.
+    """
+
+    data: Any
+    opcode: OpcodeType
+    final: bool
+
+
+class Mode(Enum):
+    """How the session reads."""
+
+    UNDECIDED = 0
+    FRAMES = 1
+    MESSAGES = 2
+
+
+class Inbox:
+    """The frames of one connection that wait to be taken, and who takes them.
+
+    Attributes:
+        is_full: Whether so much waits that reading should pause.
+    """
+
+    __slots__ = (
+        "_as_text",
+        "_connection",
+        "_frames",
+        "_handlers",
+        "_has_ended",
+        "_is_busy",
+        "_is_last_read_due",
+        "_is_open",
+        "_is_queued",
+        "_loop",
+        "_mode",
+        "_pieces",
+        "_read_deadline",
+        "_reader",
+        "_size",
+        "_timer",
+        "is_full",
+    )
+
+    def __init__(self, connection: WebSocketConnection, loop: CallbackLoop) -> None:
+        self._connection = connection
+        self._loop = loop
+        self._frames: list[Frame] = []
+        self._size = 0
+        self.is_full = False
+        self._mode = Mode.UNDECIDED
+        #: The continuation of the pending read, and whether it wants str, bytes, or (None) what the frame holds.
+        self._reader: Continuation | None = None
+        self._as_text: bool | None = None
+        self._read_deadline = 0.0
+        self._timer: Timer | None = None
+        self._handlers: dict[OpcodeType, MessageHandler] | None = None
+        self._pieces: list[Any] | None = None
+        #: Law 9: nothing is delivered before the session has begun.
+        self._is_open = False
+        #: Whether `_deliver` stands in the loop's queue.
+        self._is_queued = False
+        #: Whether an async handler is at work on a message.
+        self._is_busy = False
+        self._has_ended = False
+        #: Whether a frame was delivered after the end, so that one more read is likely to come.
+        self._is_last_read_due = False
+
+    @property
+    def has_reader(self) -> bool:
+        """Whether a read is pending, or a handler is set."""
+        return self._reader is not None or self._handlers is not None
+
+    @property
+    def is_drained(self) -> bool:
+        """Whether the session has been given all that there will ever be."""
+        idle = not (self._frames or self._is_queued or self._is_busy or self._is_last_read_due)
+        return self._has_ended and idle and self._reader is None
+
+    def open(self) -> None:
+        """Begin to deliver."""
+        self._is_open = True
+        self._schedule()
+
+    def end(self) -> None:
+        """Learn that no further frame will come. What waits is still delivered; then reads get ``INVALID``."""
+        self._has_ended = True
+        self._pieces = None
+        self._schedule()
+
+    def discard(self) -> None:
+        """Forget what waits, and end: the session failed."""
+        self._frames.clear()
+        self._size = 0
+        self.is_full = False
+        self.end()
+
+    def add(self, frame: Frame) -> None:
+        """Take a frame: of data, or a pong for the pending read."""
+        if self._has_ended:
+            return
+        if self._mode is Mode.MESSAGES:
+            self._gather(frame)
+        else:
+            self._append(frame)
+        self._schedule()
+
+    def _append(self, frame: Frame) -> None:
+        self._frames.append(frame)
+        self._size += len(frame[1])
+        self.is_full = len(self._frames) >= READ_AHEAD_FRAMES or self._size >= READ_AHEAD_BYTES
+
+    def _take(self) -> Frame:
+        frame = self._frames.pop(0)
+        self._size -= len(frame[1])
+        self._is_last_read_due = self._has_ended and self._mode is Mode.FRAMES
+        # Half empty before more is read, so that a slow session does not pause and resume at every frame.
+        if self.is_full and len(self._frames) <= READ_AHEAD_FRAMES // 2 and self._size <= READ_AHEAD_BYTES // 2:
+            self.is_full = False
+            self._connection.read_frames()
+        return frame
+
+    def _schedule(self) -> None:
+        """Queue a delivery if there is something to deliver, and somebody to deliver it to."""
+        if self._is_queued or not self._is_open:
+            return
+        if self._reader is not None:
+            is_due = bool(self._frames) or (self._has_ended and not self._connection.has_unfinished_sends)
+        else:
+            is_due = bool(self._frames) and self._mode is Mode.MESSAGES and not self._is_busy
+        if is_due:
+            self._is_queued = True
+            self._loop.call(self._connection, self._deliver)
+
+    def sends_finished(self) -> None:
+        """Learn that no completion is due any more: the pending read comes after the completions."""
+        if self._has_ended:
+            self._schedule()
+
+    def _deliver(self) -> object:
+        self._is_queued = False
+        if self._mode is Mode.MESSAGES:
+            return self._deliver_message()
+        return self._deliver_frame() if self._reader is not None else None
+
+    # Reading frame by frame
+
+    def read(self, as_text: bool | None, continuation: Continuation, timeout: float | None) -> None:
+        """Make ``continuation`` the pending read.
+
+        Raises:
+            LocalProtocolError: A read is pending, or messages go to handlers.
+        """
+        if self._mode is Mode.MESSAGES:
+            raise LocalProtocolError("messages go to on_text and on_binary: read_* cannot read beside them")
+        if self._reader is not None:
+            raise LocalProtocolError("a read is pending: read again from its continuation")
+        self._mode = Mode.FRAMES
+        self._reader = continuation
+        self._as_text = as_text
+        if timeout is not None and timeout >= 0:
+            self._set_timeout(self._loop.time() + timeout)
+        elif self._timer is not None:
+            self._set_timeout(inf)
+        self._schedule()
+
+    async def receive(self, as_text: bool | None, timeout: float | None) -> Message:
+        """Read one frame with ``await``.
+
+        Raises:
+            ConnectionClosed: There is no further frame.
+            TimeoutError: The read timed out.
+            LocalProtocolError: A read is pending, or messages go to handlers.
+        """
+        self._loop.check_thread()
+        suspension = Suspension()
+
+        def resume(data: object, opcode: OpcodeType, final: bool) -> None:
+            suspension.resume(outcome.Value(Message(data, opcode, final)))
+
+        self.read(as_text, resume, timeout)
+        message: Message = await suspension.sleep(on_cancel=self._forget_reader)
+        if message.opcode is INVALID:
+            if self._has_ended:
+                raise self._connection.closed_error()
+            raise TimeoutError(f"no frame came within {timeout} seconds")
+        return message
+
+    def _forget_reader(self) -> None:
+        self._reader = None
+
+    def _deliver_frame(self) -> object:
+        reader = self._reader
+        assert reader is not None
+        if self._frames:
+            opcode, data, final = self._take()
+        elif self._has_ended and not self._connection.has_unfinished_sends:
+            return self._deliver_end()
+        else:
+            return None
+        self._reader = None
+        if self._as_text:
+            if isinstance(data, bytes):
+                return reader(_text_or_none(data), opcode, final)
+        elif self._as_text is False and isinstance(data, str):
+            return reader(data.encode(), opcode, final)
+        return reader(data, opcode, final)
+
+    def _deliver_end(self) -> object:
+        """Tell the pending read that it cannot be served."""
+        reader, self._reader = self._reader, None
+        self._is_last_read_due = False
+        if self._has_ended:
+            self._connection.inbox_drained()
+        return None if reader is None else reader(None, INVALID, True)
+
+    def _set_timeout(self, deadline: float) -> None:
+        """Let the pending read time out at ``deadline``. One timer serves many reads: it is only ever moved forward."""
+        self._read_deadline = deadline
+        if self._timer is not None and deadline < self._timer.when:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._connection, deadline - self._loop.time(), self._look_at_deadline)
+
+    def _look_at_deadline(self) -> object:
+        self._timer = None
+        if self._reader is None or self._is_queued or self._has_ended or self._read_deadline == inf:
+            return None
+        if self._read_deadline > self._loop.time():
+            self._set_timeout(self._read_deadline)
+            return None
+        return self._deliver_end()
+
+    # Whole messages
+
+    def set_handler(self, opcode: OpcodeType, handler: MessageHandler) -> None:
+        """Give whole messages of ``opcode`` (TEXT or BINARY) to ``handler``.
+
+        Raises:
+            LocalProtocolError: A read is pending.
+        """
+        if self._reader is not None:
+            raise LocalProtocolError("a read is pending: set on_text and on_binary when it has been served")
+        if self._handlers is None:
+            self._handlers = {}
+        self._handlers[opcode] = handler
+        self.choose_messages()
+
+    def choose_messages(self) -> None:
+        """Put together from now on whatever arrives, what waits included."""
+        if self._mode is Mode.MESSAGES:
+            return
+        self._mode = Mode.MESSAGES
+        self._connection.whole_messages_chosen()
+        waiting, self._frames, self._size = self._frames, [], 0
+        for frame in waiting:
+            self._gather(frame)
+        if self.is_full:
+            self.is_full = len(self._frames) >= READ_AHEAD_FRAMES or self._size >= READ_AHEAD_BYTES
+            self._connection.read_frames()
+        self._schedule()
+
+    def _gather(self, frame: Frame) -> None:
+        opcode, data, final = frame
+        if opcode is PONG:
+            return  # of use to a read only
+        if self._pieces is None:
+            if final:
+                self._append(frame)
+            else:
+                self._pieces = [data]
+            return
+        self._pieces.append(data)
+        if final:
+            pieces, self._pieces = self._pieces, None
+            whole = "".join(pieces) if isinstance(data, str) else b"".join(pieces)
+            self._append((TEXT if isinstance(data, str) else BINARY, whole, True))
+
+    def _deliver_message(self) -> object:
+        if not self._frames or self._is_busy:
+            return None
+        _, data, _ = self._take()
+        kind = TEXT if isinstance(data, str) else BINARY
+        handler = self._handlers.get(kind) if self._handlers is not None else None
+        self._is_busy = True
+        result = None
+        try:
+            result = None if handler is None else handler(self._connection.socket, data)
+        finally:
+            if not isinstance(result, Coroutine):
+                self._message_handled()
+        if isinstance(result, Coroutine):
+            self._loop.start_task(self._connection, result, done=self._message_handled)
+        return None
+
+    def _message_handled(self) -> None:
+        self._is_busy = False
+        self._schedule()
+        if self.is_drained:
+            self._connection.inbox_drained()
+
+
+def _text_or_none(data: bytes) -> str | None:
+    try:
+        return str(data, "utf-8")
+    except UnicodeDecodeError:
+        return None

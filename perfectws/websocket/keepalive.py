@@ -1,0 +1,137 @@
+"""Pings and their pongs: which pong answers what, and which peers are dead.
+
+Source: RFC 6455 §5.5.2 and §5.5.3: a pong carries the payload of the ping that it answers, and answers older pings too.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+from os import urandom
+from typing import TYPE_CHECKING
+
+from .opcodes import OpcodeType
+
+if TYPE_CHECKING:
+    from ..callbacks import CallbackLoop, Timer
+    from .connection import WebSocketConnection
+
+#: The most pings remembered for one socket. A peer that answers none of so many will not answer the older ones.
+MAX_UNANSWERED_PINGS = 1000
+
+
+class PingOrigin(Enum):
+    """Who sent a ping that a pong answers."""
+
+    KEEPALIVE = 0
+    APPLICATION = 1
+
+
+class Keepalive:
+    """The unanswered pings of one connection, and the timer that sends and judges ours.
+
+    One timer serves both. It costs nothing per message: only pings and pongs touch it.
+
+    Attributes:
+        interval: Seconds between pings, ``None`` for none.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_loop",
+        "_missing",
+        "_next_ping_at",
+        "_timeout",
+        "_timer",
+        "_unanswered",
+        "_verdict_at",
+        "interval",
+    )
+
+    def __init__(
+        self, connection: WebSocketConnection, loop: CallbackLoop, interval: float | None, timeout: float | None
+    ) -> None:
+        self._connection = connection
+        self._loop = loop
+        self.interval = interval
+        self._timeout = timeout
+        self._timer: Timer | None = None
+        self._next_ping_at = 0.0
+        #: When the connection is given up, unless our ping is answered before; ``None`` while no ping of ours is out.
+        self._verdict_at: float | None = None
+        #: How much of a frame was still to come when this was last looked at.
+        self._missing = 0
+        self._unanswered: deque[tuple[bytes, PingOrigin]] | None = None
+
+    def start(self) -> None:
+        """Begin to ping, or begin anew after `interval` was changed."""
+        self.stop()
+        if self.interval is not None:
+            self._next_ping_at = self._loop.time() + self.interval
+            self._set_timer()
+
+    def stop(self) -> None:
+        """Ping no more."""
+        self._verdict_at = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def ping_sent(self, payload: bytes, origin: PingOrigin) -> None:
+        """Remember a ping that was sent."""
+        if self._unanswered is None:
+            self._unanswered = deque(maxlen=MAX_UNANSWERED_PINGS)
+        self._unanswered.append((payload, origin))
+
+    def pong_received(self, payload: bytes) -> PingOrigin | None:
+        """Return whose ping a pong answers: the application's, if it answers one of those; ``None`` if nobody's.
+
+        Of several pings with the same payload it answers the oldest, and with it all that are older still.
+        """
+        unanswered = self._unanswered
+        if unanswered is None:
+            return None
+        position = next((index for index, ping in enumerate(unanswered) if ping[0] == payload), None)
+        if position is None:
+            return None
+        answered = [unanswered.popleft()[1] for _ in range(position + 1)]
+        if not unanswered:
+            self._unanswered = None  # an empty deque is 760 bytes that an idle socket need not have
+        if PingOrigin.KEEPALIVE in answered:
+            self._verdict_at = None
+        return PingOrigin.APPLICATION if PingOrigin.APPLICATION in answered else PingOrigin.KEEPALIVE
+
+    def _set_timer(self) -> None:
+        due = self._next_ping_at if self._verdict_at is None else min(self._next_ping_at, self._verdict_at)
+        self._timer = self._loop.call_later(self._connection, due - self._loop.time(), self._tick)
+
+    def _tick(self) -> None:
+        self._timer = None
+        if self.interval is None or not self._connection.is_connected:
+            return
+        now = self._loop.time()
+        if self._verdict_at is not None and now >= self._verdict_at:
+            if not self._could_not_answer():
+                self._connection.drop("no pong came in time")
+                return
+            self._verdict_at = now + (self._timeout or 0)
+        if now >= self._next_ping_at:
+            self._send_ping(now)
+        self._set_timer()
+
+    def _send_ping(self, now: float) -> None:
+        assert self.interval is not None
+        self._next_ping_at = now + self.interval
+        payload = urandom(4)
+        self.ping_sent(payload, PingOrigin.KEEPALIVE)
+        self._connection.outbox.send_control(OpcodeType.PING, payload)
+        if self._timeout is not None and self._verdict_at is None:
+            self._verdict_at = now + self._timeout
+
+    def _could_not_answer(self) -> bool:
+        """Tell whether a pong may be on its way that a living peer could not get through to us.
+
+        While the application reads slowly we do not read at all; and a pong cannot overtake the rest of a long frame.
+        """
+        missing, self._missing = self._missing, self._connection.missing
+        return self._connection.is_reading_paused or (self._missing > 0 and self._missing != missing)

@@ -1,0 +1,86 @@
+"""The limits and choices of one WebSocket, with their defaults."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypedDict, Unpack
+
+from .deflate import DeflateOptions, deflate_options
+
+#: `WebSocket.read_timeout_seconds`: no timeout. Any negative number means the same, and so does ``None``.
+NO_TIMEOUT = -1
+
+#: How far a socket reads ahead with no read pending: frames, and bytes.
+READ_AHEAD_FRAMES = 16
+READ_AHEAD_BYTES = 64 * 1024
+
+#: The most control frames that a peer may send in any `CONTROL_FRAME_SECONDS`.
+MAX_CONTROL_FRAMES = 1000
+CONTROL_FRAME_SECONDS = 10
+
+
+class WebSocketKeywords(TypedDict, total=False):
+    """The keyword arguments that make `WebSocketOptions`."""
+
+    max_frame_size: int
+    max_message_size: int
+    max_fragments: int
+    max_write_buffer: int
+    ping_interval: float | None
+    ping_timeout: float | None
+    close_timeout: float
+    compression: bool | Mapping[str, Any] | DeflateOptions | None
+    origins: Sequence[str | re.Pattern[str]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketOptions:
+    """The limits and choices of one WebSocket.
+
+    Attributes:
+        max_frame_size: The largest frame taken, in bytes, also after inflating. Past it: close 1009.
+        max_message_size: The largest whole message taken for ``on_text`` and ``on_binary``, in bytes. Past it: 1009.
+        max_fragments: The most frames of one whole message. Past it: close 1008.
+        max_write_buffer: How many bytes a sender that waits for nothing may pile up. Past it: close 1013.
+        ping_interval: Seconds between keepalive pings; ``None`` sends none.
+        ping_timeout: Seconds that a pong may take before the connection is dropped; ``None`` waits for ever.
+        close_timeout: Seconds that the peer's close frame may take before the connection is dropped.
+        compression: How messages are compressed (``permessage-deflate``); ``None`` is not at all.
+        origins: The ``Origin`` values that may connect, each a string or a pattern that matches it whole; ``None``
+            lets all connect. A server's.
+    """
+
+    max_frame_size: int = 1024 * 1024
+    max_message_size: int = 1024 * 1024
+    max_fragments: int = 4096
+    max_write_buffer: int = 16 * 1024 * 1024
+    ping_interval: float | None = 20
+    ping_timeout: float | None = 20
+    close_timeout: float = 10
+    compression: DeflateOptions | None = None
+    origins: tuple[str | re.Pattern[str], ...] | None = field(default=None)
+
+    @classmethod
+    def of(cls, **keywords: Unpack[WebSocketKeywords]) -> WebSocketOptions:
+        """Make options of keyword arguments. Raises `TypeError` or `ValueError`, naming the one that is wrong."""
+        given: dict[str, Any] = {**keywords}
+        given["compression"] = deflate_options(keywords.get("compression"))
+        origins = keywords.get("origins")
+        if isinstance(origins, str):
+            raise TypeError(f"origins is a list of origins, such as [{origins!r}], not one string")
+        given["origins"] = None if origins is None else tuple(origins)
+        return cls(**given)
+
+    def __post_init__(self) -> None:
+        for name in ("max_frame_size", "max_message_size", "max_fragments", "max_write_buffer"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < 1:
+                raise ValueError(f"{name} is a whole number of at least 1, not {value!r}")
+        for name in ("ping_interval", "ping_timeout"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} is a number of seconds above 0, or None, not {value!r}")
+        if not self.close_timeout >= 0:
+            raise ValueError(f"close_timeout is a number of seconds, not {self.close_timeout!r}")

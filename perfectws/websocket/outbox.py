@@ -1,0 +1,224 @@
+"""What is sent: messages to frames to the transport, and completions that wait for room.
+
+A completion means that the write buffer has taken the frame and stands below its high-water mark. Below the mark it is
+queued at once; above it, it waits here until the transport has fallen below. So a sender that waits for its completions
+cannot run out of memory; one that does not is cut off at ``max_write_buffer``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+import outcome
+
+from ..errors import LocalProtocolError
+from ..futures import Promise, Suspension, checkpoint
+from ..transport import HIGH_WATER, Transport
+from .frames import CONTINUATION, TEXT, build_frame, build_text_frame, mask_frame
+from .opcodes import CloseCode, OpcodeType
+
+if TYPE_CHECKING:
+    from ..callbacks import CallbackLoop
+    from .connection import WebSocketConnection
+    from .deflate import Deflate
+
+#: What a send may be given to learn that it was accepted.
+Completion = Callable[[], object] | Promise[None] | None
+
+
+class Drained:
+    """What a send without a completion returns: ``await`` it to wait until the write buffer has room.
+
+    There is one per socket, however often it sends. Not awaiting it costs nothing.
+
+    Raises:
+        ConnectionClosed: The socket is closed: what was sent may not have arrived.
+    """
+
+    __slots__ = ("_outbox",)
+
+    def __init__(self, outbox: Outbox) -> None:
+        self._outbox = outbox
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._outbox.wait_until_drained().__await__()
+
+
+class Outbox:
+    """The sending half of one connection.
+
+    Attributes:
+        is_open: Whether frames are still sent. A send on a closed socket is no error: its completion is called.
+        drained: What sends without a completion return.
+    """
+
+    __slots__ = (
+        "_connection",
+        "_deflate",
+        "_deflates_message",
+        "_is_client",
+        "_loop",
+        "_max_write_buffer",
+        "_message_opcode",
+        "_transport",
+        "_waiting",
+        "drained",
+        "is_open",
+    )
+
+    def __init__(
+        self,
+        connection: WebSocketConnection,
+        loop: CallbackLoop,
+        transport: Transport,
+        max_write_buffer: int,
+        is_client: bool,
+        deflate: Deflate | None,
+    ) -> None:
+        self._connection = connection
+        self._loop = loop
+        self._transport = transport
+        self._max_write_buffer = max_write_buffer
+        self._is_client = is_client
+        self._deflate = deflate
+        self.is_open = True
+        #: The opcode of the fragmented message under way; CONTINUATION if there is none.
+        self._message_opcode = CONTINUATION
+        self._deflates_message = False
+        #: Completions above the high-water mark, in order. Called with None, or with why it will never be.
+        self._waiting: list[Callable[[Exception | None], object]] = []
+        self.drained = Drained(self)
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether completions wait."""
+        return bool(self._waiting)
+
+    def send_text(self, text: str, final: bool, completion: Completion) -> None:
+        """Send a text message, or a part of one."""
+        if final and not self._message_opcode and self._deflate is None:
+            self.write(build_text_frame(text), completion)
+        else:
+            self.send_data(TEXT, text.encode(), final, completion)
+
+    def send_data(self, opcode: OpcodeType, data: bytes, final: bool, completion: Completion) -> None:
+        """Send a message, or a part of one: inside a fragmented message its opcode becomes CONTINUATION.
+
+        Raises:
+            LocalProtocolError: The fragmented message under way is of the other kind.
+        """
+        begun = self._message_opcode
+        if begun and opcode is not begun:
+            raise LocalProtocolError(
+                f"a fragmented {begun.name} message is under way: end it with final=True before sending {opcode.name}"
+            )
+        self.send_fragment(CONTINUATION if begun else opcode, data, final, completion)
+
+    def send_fragment(self, opcode: OpcodeType, data: bytes, final: bool, completion: Completion) -> None:
+        """Send a data frame with the opcode given, which must fit the message under way.
+
+        Raises:
+            LocalProtocolError: CONTINUATION outside a fragmented message, or TEXT or BINARY inside one.
+        """
+        is_first = opcode is not CONTINUATION
+        if is_first == bool(self._message_opcode):
+            raise LocalProtocolError(
+                "a fragmented message is under way: its next frame is a CONTINUATION"
+                if is_first
+                else "no fragmented message is under way: a CONTINUATION has nothing to continue"
+            )
+        if is_first:
+            self._deflates_message = self._deflate is not None and (
+                not final or len(data) >= self._deflate.options.min_size
+            )
+            self._message_opcode = opcode
+        if final:
+            self._message_opcode = CONTINUATION
+        if self._deflates_message and self.is_open:
+            assert self._deflate is not None
+            data = self._deflate.compress(self._is_client, opcode, data, final)
+        self.write(build_frame(opcode, data, final, self._deflates_message and is_first), completion)
+
+    def send_control(self, opcode: OpcodeType, data: bytes, completion: Completion = None) -> None:
+        """Send a ping, a pong or a close frame; a fragmented message under way stays as it is."""
+        self.write(build_frame(opcode, data), completion)
+
+    def write(self, frame: bytes, completion: Completion = None) -> None:
+        """Send a server's frame, masked if we are the client. The same frame may go to many sockets."""
+        if not self.is_open:
+            self._finish(completion)
+            return
+        transport = self._transport
+        transport.write(mask_frame(frame) if self._is_client else frame)
+        if completion is not None:
+            if transport.buffered_amount < HIGH_WATER and not self._waiting:
+                self._accept(completion)
+            else:
+                self._waiting.append(self._waiter(completion))
+        if transport.buffered_amount > self._max_write_buffer:
+            self._overflow()
+
+    def _accept(self, completion: Callable[[], object] | Promise[None]) -> None:
+        if isinstance(completion, Promise):
+            completion.future_result._resolve(outcome.Value(None))
+        else:
+            self._loop.call(self._connection, completion)
+
+    def _finish(self, completion: Completion) -> None:
+        """Settle the completion of a send on a closed socket: in order, so behind those that wait."""
+        if completion is None:
+            return
+        if self._waiting:
+            self._waiting.append(self._waiter(completion, is_refused=True))
+        else:
+            self._waiter(completion, is_refused=True)(None)
+
+    def _waiter(
+        self, completion: Callable[[], object] | Promise[None], is_refused: bool = False
+    ) -> Callable[[Exception | None], object]:
+        def settle(error: Exception | None) -> None:
+            if not isinstance(completion, Promise):
+                self._loop.call(self._connection, completion)
+            elif error is not None or is_refused:
+                completion.future_result._resolve(outcome.Error(error or self._connection.closed_error()))
+            else:
+                completion.future_result._resolve(outcome.Value(None))
+
+        return settle
+
+    def _overflow(self) -> None:
+        self._transport.discard_unsent()
+        self._connection.close(CloseCode.TRY_AGAIN_LATER, "the write buffer is full")
+
+    def resume(self) -> None:
+        """Learn that the transport has room again."""
+        self._settle_waiting(None)
+
+    def end(self, error: Exception) -> None:
+        """Learn that the connection is gone."""
+        self.is_open = False
+        self._settle_waiting(error)
+
+    def _settle_waiting(self, error: Exception | None) -> None:
+        waiting, self._waiting = self._waiting, []
+        for settle in waiting:
+            settle(error)
+
+    async def wait_until_drained(self) -> None:
+        """Wait until the write buffer stands below its high-water mark.
+
+        Raises:
+            ConnectionClosed: The socket is closed.
+        """
+        self._loop.check_thread()
+        if self.is_open and (self._waiting or self._transport.buffered_amount >= HIGH_WATER):
+            suspension = Suspension()
+            self._waiting.append(
+                lambda error: suspension.resume(outcome.Value(None) if error is None else outcome.Error(error))
+            )
+            await suspension.sleep()
+        else:
+            await checkpoint()
+            if not self.is_open:
+                raise self._connection.closed_error()

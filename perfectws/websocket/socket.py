@@ -1,0 +1,516 @@
+"""The `WebSocket` that a session holds: every name that a user types.
+
+It is a thin face: what arrives is kept in `inbox.Inbox`, what is sent goes through `outbox.Outbox`, and how the
+connection lives and ends is `connection.WebSocketConnection`'s. All of it may be called from any thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, TypeVar, overload
+
+from ..callbacks import logger
+from ..errors import ConnectionClosed, LocalProtocolError
+from ..futures import Future, Promise
+from ..transport import Address, Transport
+from .inbox import Message
+from .keepalive import PingOrigin
+from .opcodes import CloseCode, OpcodeType, is_sendable
+from .options import NO_TIMEOUT
+from .outbox import Completion, Drained
+
+if TYPE_CHECKING:
+    from ..callbacks import CallbackLoop
+    from ..http.request import HTTPRequest
+    from .connection import WebSocketConnection
+
+ReadT = TypeVar("ReadT", bound=Callable[[Any, OpcodeType, bool], object])
+HandlerT = TypeVar("HandlerT", bound=Callable[..., object])
+BytesLike = bytes | bytearray | memoryview
+
+#: How a connection may end for ``async for`` to end with it, rather than to raise.
+_QUIET_CLOSE_CODES = frozenset({CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD})
+_MAX_CONTROL_PAYLOAD = 125
+_MAX_CLOSE_REASON = 123
+
+
+class WebSocket:
+    """One end of an open WebSocket.
+
+    Frames are read one at a time, each read with its own continuation (Perfect's way); or whole messages go to
+    `on_text` and `on_binary` (Vapor's). Every continuation and every completion is called exactly once, from the
+    loop's queue and never from inside the method that it was given to. Sockets compare by identity.
+
+    Attributes:
+        request: The request that opened this socket, a server's; ``None`` for a client's.
+        subprotocol: The subprotocol that was agreed on, or ``None``.
+        read_timeout_seconds: How long a read waits for its frame, in seconds, from the moment it is asked for;
+            negative or ``None`` for ever.
+
+    Source: Perfect-WebSockets' ``WebSocket``, websocket-kit's ``WebSocket``, RFC 6455.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_connection",
+        "_inbox",
+        "_loop",
+        "_outbox",
+        "_scratch_pad",
+        "_transport",
+        "read_timeout_seconds",
+        "request",
+        "subprotocol",
+    )
+
+    def __init__(
+        self,
+        connection: WebSocketConnection,
+        loop: CallbackLoop,
+        transport: Transport,
+        request: HTTPRequest | None,
+        subprotocol: str | None,
+    ) -> None:
+        self._connection = connection
+        self._inbox = connection.inbox
+        self._outbox = connection.outbox
+        self._loop = loop
+        self._transport = transport
+        self._scratch_pad: dict[str, Any] | None = None
+        self.request = request
+        self.subprotocol = subprotocol
+        self.read_timeout_seconds: float | None = NO_TIMEOUT
+
+    def __repr__(self) -> str:
+        state = "open" if self.is_connected else f"closed {self.close_code}"
+        host, port = self.remote_address
+        return f"<WebSocket {host}:{port} {state}>"
+
+    # What is known of it
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether neither side has begun to close, nor vanished."""
+        return self._connection.is_connected
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connection is gone altogether, as Vapor's ``isClosed`` tells."""
+        return self._connection.is_finished
+
+    @property
+    def close_code(self) -> int | None:
+        """The code of the first close frame, whoever sent it; 1006 if there was none; ``None`` while it is open."""
+        return self._connection.close_code
+
+    @property
+    def close_reason(self) -> str:
+        """The reason of the first close frame, or what happened if there was none."""
+        return self._connection.close_reason
+
+    @property
+    def remote_address(self) -> Address:
+        """The peer's (host, port)."""
+        return self._transport.remote_address
+
+    @property
+    def buffered_amount(self) -> int:
+        """How many bytes were sent that are not with the kernel yet."""
+        return self._transport.buffered_amount
+
+    @property
+    def scratch_pad(self) -> dict[str, Any]:
+        """A dictionary for whatever the application wants to keep with this socket."""
+        if self._scratch_pad is None:
+            self._scratch_pad = {}
+        return self._scratch_pad
+
+    @property
+    def ping_interval(self) -> float | None:
+        """Seconds between keepalive pings, or ``None``; setting it starts the interval anew."""
+        return self._connection.keepalive.interval
+
+    @ping_interval.setter
+    def ping_interval(self, seconds: float | None) -> None:
+        if seconds is not None and not seconds > 0:
+            raise ValueError(f"ping_interval is a number of seconds above 0, or None, not {seconds!r}")
+        self._connection.keepalive.interval = seconds
+        self._run(self._connection.restart_keepalive)
+
+    # Reading
+
+    @overload
+    def read_string_message(self, continuation: ReadT) -> ReadT: ...
+    @overload
+    def read_string_message(self, continuation: None = None) -> Awaitable[Message]: ...
+    def read_string_message(self, continuation: ReadT | None = None) -> ReadT | Awaitable[Message]:
+        """Read one frame, as a string.
+
+        Args:
+            continuation: Gets the frame. Without one, ``await`` what is returned for a `Message`.
+
+        Calls back:
+            ``continuation(string, opcode, final)`` once. ``string`` is ``None`` for a binary frame that is not UTF-8;
+            ``(None, OpcodeType.INVALID, True)`` says that there was nothing to read: the connection ended
+            (`is_connected` is false), or the read timed out. A character cut by a frame's end comes with the next.
+
+        Raises:
+            LocalProtocolError: A read is pending, or messages go to `on_text` and `on_binary`.
+            ConnectionClosed, TimeoutError: Only with ``await``, instead of ``INVALID``.
+
+        Source: Perfect's ``readStringMessage``.
+        """
+        return self._read(True, continuation)
+
+    @overload
+    def read_bytes_message(self, continuation: ReadT) -> ReadT: ...
+    @overload
+    def read_bytes_message(self, continuation: None = None) -> Awaitable[Message]: ...
+    def read_bytes_message(self, continuation: ReadT | None = None) -> ReadT | Awaitable[Message]:
+        """Read one frame, as bytes; a text frame gives its UTF-8.
+
+        Args:
+            continuation: Gets the frame. Without one, ``await`` what is returned for a `Message`.
+
+        Calls back:
+            ``continuation(data, opcode, final)`` once; ``(None, OpcodeType.INVALID, True)`` as `read_string_message`.
+
+        Raises:
+            LocalProtocolError: A read is pending, or messages go to `on_text` and `on_binary`.
+            ConnectionClosed, TimeoutError: Only with ``await``, instead of ``INVALID``.
+
+        Source: Perfect's ``readBytesMessage``.
+        """
+        return self._read(False, continuation)
+
+    #: Perfect's guide calls it so, its source the other.
+    read_binary_message = read_bytes_message
+
+    def _read(self, as_text: bool | None, continuation: ReadT | None) -> ReadT | Awaitable[Message]:
+        if continuation is None:
+            return self._inbox.receive(as_text, self.read_timeout_seconds)
+        if not callable(continuation):
+            raise TypeError(f"a continuation is a callable that takes (data, opcode, final), not {continuation!r}")
+        if get_ident() == self._loop.thread_id:
+            self._inbox.read(as_text, continuation, self.read_timeout_seconds)
+        else:
+            self._run(self._inbox.read, as_text, continuation, self.read_timeout_seconds)
+        return continuation
+
+    async def __aiter__(self) -> AsyncIterator[Message]:
+        """Read frames until the connection closes: strings where they are text, bytes where they are not.
+
+        Raises:
+            ConnectionClosed: It closed with a code other than 1000, 1001 or none.
+        """
+        while True:
+            try:
+                message = await self._inbox.receive(None, self.read_timeout_seconds)
+            except ConnectionClosed as closed:
+                if closed.code in _QUIET_CLOSE_CODES:
+                    return
+                raise
+            yield message
+
+    # Sending
+
+    @overload
+    def send_string_message(self, string: str, final: bool, completion: Callable[[], object]) -> None: ...
+    @overload
+    def send_string_message(self, string: str, final: bool = True, *, completion: Callable[[], object]) -> None: ...
+    @overload
+    def send_string_message(self, string: str, final: bool = True, completion: None = None) -> Drained: ...
+    def send_string_message(
+        self, string: str, final: bool = True, completion: Callable[[], object] | None = None
+    ) -> Drained | None:
+        """Send a text message, or with ``final=False`` a part of one.
+
+        Args:
+            string: The text.
+            final: Whether this ends the message. The parts after the first become continuation frames.
+            completion: Called when the write buffer has taken it and has room for more. Without one, ``await`` what
+                is returned to wait for that.
+
+        Calls back:
+            ``completion()`` once, also if the connection ends before. A send on a closed socket sends nothing.
+
+        Raises:
+            TypeError: ``string`` is not a ``str``.
+            LocalProtocolError: A fragmented binary message is under way.
+            ConnectionClosed: Only with ``await``.
+
+        Source: Perfect's ``sendStringMessage``.
+        """
+        if not isinstance(string, str):
+            raise TypeError(
+                f"send_string_message takes a str, not {type(string).__name__}: send bytes with send_binary_message"
+            )
+        _check_completion(completion)
+        if get_ident() == self._loop.thread_id:
+            self._outbox.send_text(string, final, completion)
+        else:
+            self._run(self._outbox.send_text, string, final, completion)
+        return self._outbox.drained if completion is None else None
+
+    @overload
+    def send_binary_message(self, data: BytesLike, final: bool, completion: Callable[[], object]) -> None: ...
+    @overload
+    def send_binary_message(self, data: BytesLike, final: bool = True, *, completion: Callable[[], object]) -> None: ...
+    @overload
+    def send_binary_message(self, data: BytesLike, final: bool = True, completion: None = None) -> Drained: ...
+    def send_binary_message(
+        self, data: BytesLike, final: bool = True, completion: Callable[[], object] | None = None
+    ) -> Drained | None:
+        """Send a binary message, or with ``final=False`` a part of one.
+
+        Args:
+            data: The bytes, in any object that has a buffer of them.
+            final: Whether this ends the message.
+            completion: As for `send_string_message`.
+
+        Calls back:
+            ``completion()`` once, also if the connection ends before.
+
+        Raises:
+            TypeError: ``data`` is not bytes-like.
+            LocalProtocolError: A fragmented text message is under way.
+            ConnectionClosed: Only with ``await``.
+
+        Source: Perfect's ``sendBinaryMessage``.
+        """
+        payload = _bytes_of(data, "send_binary_message")
+        _check_completion(completion)
+        self._run(self._outbox.send_data, OpcodeType.BINARY, payload, final, completion)
+        return self._outbox.drained if completion is None else None
+
+    def send(self, message: str | BytesLike, promise: Promise[None] | None = None) -> Drained | None:
+        """Send a whole message: text for a ``str``, binary for bytes.
+
+        Args:
+            message: The message.
+            promise: Succeeds when the write buffer has taken it and has room for more; fails with `ConnectionClosed`
+                if the connection ends before. Without one, ``await`` what is returned.
+
+        Raises:
+            TypeError: ``message`` is neither.
+            LocalProtocolError: A fragmented message is under way.
+
+        Source: websocket-kit's ``send``.
+        """
+        _check_promise(promise)
+        if isinstance(message, str):
+            self._run(self._outbox.send_text, message, True, promise)
+        else:
+            payload = _bytes_of(message, "send")
+            self._run(self._outbox.send_data, OpcodeType.BINARY, payload, True, promise)
+        return self._outbox.drained if promise is None else None
+
+    def send_raw(
+        self, data: BytesLike, opcode: OpcodeType, fin: bool = True, promise: Promise[None] | None = None
+    ) -> Drained | None:
+        """Send one frame with the opcode given: the parts of a message by hand, or a control frame.
+
+        Args:
+            data: The payload; UTF-8 for `OpcodeType.TEXT`.
+            opcode: TEXT, BINARY, CONTINUATION, PING or PONG. To close, call `close`.
+            fin: Whether this ends the message; always true for PING and PONG.
+            promise: As for `send`.
+
+        Raises:
+            LocalProtocolError: The frame does not fit here: CONTINUATION with nothing to continue, TEXT or BINARY
+                inside a fragmented message, a control frame that is too long or not final, or CLOSE.
+
+        Source: websocket-kit's ``send(raw:opcode:fin:promise:)``.
+        """
+        payload = _bytes_of(data, "send_raw")
+        _check_promise(promise)
+        opcode = OpcodeType(opcode)
+        if opcode in (OpcodeType.CLOSE, OpcodeType.INVALID):
+            raise LocalProtocolError(f"send_raw cannot send {opcode.name}: to close, call close(code, reason)")
+        if opcode is OpcodeType.PING or opcode is OpcodeType.PONG:
+            if not fin:
+                raise LocalProtocolError("a control frame cannot be fragmented: fin must be True")
+            self._send_control(opcode, payload, promise)
+        else:
+            self._run(self._outbox.send_fragment, opcode, payload, fin, promise)
+        return self._outbox.drained if promise is None else None
+
+    def send_ping(
+        self, completion: Callable[[], object] | BytesLike | None = None, *, data: BytesLike = b""
+    ) -> Drained | None:
+        """Send a ping. Its pong goes to `on_pong`, or without one to a read, with opcode ``PONG``.
+
+        Args:
+            completion: As for `send_string_message` (Perfect); or the payload (Vapor).
+            data: The payload, at most 125 bytes.
+
+        Calls back:
+            ``completion()`` once, when the ping was accepted, not when it was answered.
+
+        Raises:
+            LocalProtocolError: The payload is too long.
+
+        Source: Perfect's ``sendPing``, websocket-kit's ``sendPing``.
+        """
+        return self._ping_or_pong(OpcodeType.PING, completion, data)
+
+    def send_pong(
+        self, completion: Callable[[], object] | BytesLike | None = None, *, data: BytesLike = b""
+    ) -> Drained | None:
+        """Send a pong that nobody asked for; pings are answered without it.
+
+        Args:
+            completion: As for `send_ping`.
+            data: The payload, at most 125 bytes.
+
+        Calls back:
+            ``completion()`` once.
+
+        Raises:
+            LocalProtocolError: The payload is too long.
+
+        Source: Perfect's ``sendPong``, RFC 6455 §5.5.3.
+        """
+        return self._ping_or_pong(OpcodeType.PONG, completion, data)
+
+    def _ping_or_pong(
+        self, opcode: OpcodeType, completion: Callable[[], object] | BytesLike | None, data: BytesLike
+    ) -> Drained | None:
+        if isinstance(completion, (bytes, bytearray, memoryview)):
+            return self._ping_or_pong(opcode, None, completion)
+        _check_completion(completion)
+        payload = _bytes_of(data, f"send_{opcode.name.lower()}")
+        self._send_control(opcode, payload, completion)
+        return self._outbox.drained if completion is None else None
+
+    def _send_control(self, opcode: OpcodeType, payload: bytes, completion: Completion) -> None:
+        if len(payload) > _MAX_CONTROL_PAYLOAD:
+            raise LocalProtocolError(f"the payload of a {opcode.name.lower()} is at most {_MAX_CONTROL_PAYLOAD} bytes")
+        if opcode is OpcodeType.PING:
+            self._run(self._connection.keepalive.ping_sent, payload, PingOrigin.APPLICATION)
+        self._run(self._outbox.send_control, opcode, payload, completion)
+
+    # Whole messages, and what else happens
+
+    def on_text(self, callback: HandlerT) -> HandlerT:
+        """Give every whole text message to ``callback``.
+
+        Calls back:
+            ``callback(socket, text)`` for each message, in order. An async one is waited for before the next message.
+
+        Raises:
+            LocalProtocolError: A read is pending.
+
+        Source: websocket-kit's ``onText``.
+        """
+        return self._on_message(OpcodeType.TEXT, callback)
+
+    def on_binary(self, callback: HandlerT) -> HandlerT:
+        """Give every whole binary message to ``callback``.
+
+        Calls back:
+            ``callback(socket, data)`` for each message, in order, with ``bytes``.
+
+        Raises:
+            LocalProtocolError: A read is pending.
+
+        Source: websocket-kit's ``onBinary``.
+        """
+        return self._on_message(OpcodeType.BINARY, callback)
+
+    def _on_message(self, opcode: OpcodeType, callback: HandlerT) -> HandlerT:
+        _check_callable(callback, "(socket, message)")
+        self._run(self._inbox.set_handler, opcode, callback)
+        return callback
+
+    def on_ping(self, callback: HandlerT) -> HandlerT:
+        """Call ``callback(socket, data)`` for every ping of the peer, which has been answered. Vapor's ``onPing``."""
+        _check_callable(callback, "(socket, data)")
+        self._connection.on_ping = callback
+        return callback
+
+    def on_pong(self, callback: HandlerT) -> HandlerT:
+        """Call ``callback(socket, data)`` for every pong that answers a ping of ours. Vapor's ``onPong``."""
+        _check_callable(callback, "(socket, data)")
+        self._connection.on_pong = callback
+        return callback
+
+    # The end
+
+    @property
+    def on_close(self) -> Future[None]:
+        """The future of the connection's end: it succeeds once, last of all. websocket-kit's ``onClose``."""
+        return self._connection.on_close
+
+    def close(
+        self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "", promise: Promise[None] | None = None
+    ) -> Future[None]:
+        """Send a close frame behind what was sent, wait for the peer's, and close.
+
+        Args:
+            code: 1000 to 1014 as RFC 6455 defines them, or 3000 to 4999 for your own.
+            reason: At most 123 bytes of UTF-8.
+            promise: Succeeds when the connection is gone.
+
+        Returns:
+            The future of that too, the same as `on_close`. On a socket that is closed already nothing is sent.
+
+        Raises:
+            LocalProtocolError: The code or the reason cannot be sent.
+
+        Source: RFC 6455 §7.1.2. `Perfect differs:` its ``close()`` sends no code and waits for nothing.
+        """
+        if not is_sendable(code):
+            raise LocalProtocolError(
+                f"close code {code} is never sent: use 1000, 1001, 1008, 1011 to 1014, or 3000 to 4999 for your own"
+            )
+        if len(reason.encode()) > _MAX_CLOSE_REASON:
+            raise LocalProtocolError(f"a close reason is at most {_MAX_CLOSE_REASON} bytes of UTF-8")
+        _check_promise(promise)
+        if promise is not None:
+            self.on_close._add(promise.future_result._resolve)
+        self._run(self._connection.close, code, reason)
+        return self.on_close
+
+    def _run(self, function: Callable[..., object], *args: Any) -> None:
+        """Call ``function`` here if this is the loop's thread, else there; what it raises there is logged."""
+        if get_ident() == self._loop.thread_id:
+            function(*args)
+        else:
+            self._loop.call_from_thread(self._connection, _log_misuse, function, args)
+
+
+def _log_misuse(function: Callable[..., object], args: tuple[Any, ...]) -> None:
+    try:
+        function(*args)
+    except LocalProtocolError as error:
+        logger.error("A call from another thread was wrong: %s", error)
+
+
+def _bytes_of(data: BytesLike, method: str) -> bytes:
+    if isinstance(data, bytes):
+        return data
+    if isinstance(data, str):
+        raise TypeError(f"{method} takes bytes, not str: send text with send_string_message")
+    try:
+        return bytes(memoryview(data))
+    except TypeError:
+        raise TypeError(
+            f"{method} takes bytes, or an object with a buffer of them, not {type(data).__name__}"
+        ) from None
+
+
+def _check_completion(completion: object) -> None:
+    if completion is not None and not callable(completion):
+        raise TypeError(f"a completion is a callable without arguments, not {completion!r}")
+
+
+def _check_promise(promise: object) -> None:
+    if promise is not None and not isinstance(promise, Promise):
+        raise TypeError(f"promise is a Promise, not {type(promise).__name__}")
+
+
+def _check_callable(callback: object, arguments: str) -> None:
+    if not callable(callback):
+        raise TypeError(f"a callback is a callable that takes {arguments}, not {callback!r}")

@@ -1,0 +1,161 @@
+"""The opening handshake, as a function of the request: what a client offers, and the answer.
+
+Source: RFC 6455 §4.2, RFC 9110 §7.8 (``Upgrade``).
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from base64 import b64decode
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from wsproto.utilities import generate_accept_token
+
+from ..http.request import HTTPRequest
+from .deflate import Deflate, DeflateOptions, answer_offers
+
+VERSION = "13"
+
+#: RFC 9110 §5.6.2
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a valid opening handshake offers.
+
+    Attributes:
+        key: ``Sec-WebSocket-Key``.
+        protocols: The subprotocols, the preferred one first.
+        extensions: The extensions, each with its parameters.
+    """
+
+    key: str
+    protocols: list[str]
+    extensions: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is no handshake that can be accepted.
+
+    Attributes:
+        status: The HTTP status to answer with.
+        text: What is wrong, in one line.
+        headers: Headers that the answer needs.
+    """
+
+    status: HTTPStatus
+    text: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+#: What Perfect answers when no handler, or no subprotocol, fits.
+PROTOCOLS_NOT_SUPPORTED = Refusal(HTTPStatus.BAD_REQUEST, "WebSocket protocols not supported.")
+
+
+def read_offer(request: HTTPRequest, origins: Sequence[str | re.Pattern[str]] | None = None) -> Offer | Refusal:
+    """Judge a request as an opening handshake.
+
+    Args:
+        request: The request.
+        origins: The origins that may connect; ``None`` lets all.
+    """
+    wrong = _judge_upgrade(request) or _judge_version(request) or _judge_origin(request, origins)
+    if wrong is not None:
+        return wrong
+    keys = request.headers.get_all("Sec-WebSocket-Key")
+    if len(keys) != 1 or not _is_key(keys[0]):
+        return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Key must be one value: 16 bytes in base64.")
+    protocols = list_of(request, "Sec-WebSocket-Protocol")
+    if not all(_TOKEN.fullmatch(protocol) for protocol in protocols):
+        return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Protocol must be a list of tokens.")
+    return Offer(keys[0].strip(), protocols, list_of(request, "Sec-WebSocket-Extensions"))
+
+
+def _judge_upgrade(request: HTTPRequest) -> Refusal | None:
+    if request.method != "GET" or request.protocol_version < (1, 1):
+        return Refusal(HTTPStatus.BAD_REQUEST, "A WebSocket is opened with GET and HTTP/1.1.")
+    # Perfect differs: it looks for the substring "upgrade" in Connection, and wants Upgrade to be "websocket" alone.
+    if not (_has_token(request, "Upgrade", "websocket") and _has_token(request, "Connection", "upgrade")):
+        return Refusal(HTTPStatus.BAD_REQUEST, "This is a WebSocket: connect to it with a WebSocket client.")
+    return None
+
+
+def _judge_version(request: HTTPRequest) -> Refusal | None:
+    versions = request.headers.get_all("Sec-WebSocket-Version")
+    if not versions:
+        return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Version is missing.")
+    if [version.strip() for version in versions] == [VERSION]:
+        return None
+    # Perfect differs: it answers 400. RFC 6455 §4.4 and RFC 9110 §15.5.22 ask for this.
+    return Refusal(
+        HTTPStatus.UPGRADE_REQUIRED,
+        f"WebSocket protocol version {', '.join(versions)} not supported. Supported protocol versions are: {VERSION}",
+        (("Sec-WebSocket-Version", VERSION), ("Upgrade", "websocket"), ("Connection", "Upgrade")),
+    )
+
+
+def _judge_origin(request: HTTPRequest, origins: Sequence[str | re.Pattern[str]] | None) -> Refusal | None:
+    if origins is None:
+        return None
+    given = request.headers.get_all("Origin")
+    if len(given) == 1 and any(_matches(allowed, given[0]) for allowed in origins):
+        return None
+    return Refusal(HTTPStatus.FORBIDDEN, "Connections from this origin are not allowed.")
+
+
+def _matches(allowed: str | re.Pattern[str], origin: str) -> bool:
+    return origin == allowed if isinstance(allowed, str) else allowed.fullmatch(origin) is not None
+
+
+def list_of(request: HTTPRequest, header: str) -> list[str]:
+    """Return the elements of a header that is a comma-separated list, over all its lines.
+
+    Source: RFC 9110 §5.6.1: empty elements do not count.
+    """
+    elements = ",".join(request.headers.get_all(header)).split(",")
+    return [element.strip() for element in elements if element.strip()]
+
+
+def _has_token(request: HTTPRequest, header: str, token: str) -> bool:
+    return any(element.lower() == token for element in list_of(request, header))
+
+
+def _is_key(key: str) -> bool:
+    # RFC 6455 §4.2.1: "a base64-encoded [...] value that, when decoded, is 16 bytes in length"
+    try:
+        return len(b64decode(key.strip(), validate=True)) == 16
+    except (binascii.Error, ValueError):
+        return False
+
+
+def choose_subprotocol(offered: Sequence[str], supported: str | None) -> str | Refusal | None:
+    """Return the subprotocol of the session: the supported one if it was offered, none if none was.
+
+    A client that offered only others is refused: it could not talk to this session.
+    """
+    if supported is None or not offered:
+        return None
+    return supported if supported in offered else PROTOCOLS_NOT_SUPPORTED
+
+
+def accept(
+    offer: Offer, subprotocol: str | None, compression: DeflateOptions | None
+) -> tuple[list[tuple[str, str]], Deflate | None]:
+    """Return the headers of the 101 that accepts ``offer``, and the compression agreed on."""
+    headers = [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Accept", generate_accept_token(offer.key.encode()).decode()),
+    ]
+    if subprotocol is not None:
+        headers.append(("Sec-WebSocket-Protocol", subprotocol))
+    answer = answer_offers(offer.extensions, compression) if compression is not None else None
+    if answer is None:
+        return headers, None
+    headers.append(("Sec-WebSocket-Extensions", answer[0]))
+    return headers, answer[1]

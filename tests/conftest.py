@@ -1,0 +1,134 @@
+"""The harness: a session on one end, a `Peer` on the other, over each transport that there is.
+
+Rules: loopback only, port 0, nothing sleeps for long, every wait is bounded, warnings are errors. A test that takes
+``connect`` runs once per transport. Virtual time (``autojump_clock``) only where every peer is in the same trio run and
+no real socket is between: with ``memory_connect``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from perfectws import HTTPRequest, HTTPServer, Routes, WebSocket, WebSocketHandler
+from perfectws.http.http11 import HTTPConnection
+from perfectws.http.service import HTTPService
+from perfectws.net.loop import open_loop
+from perfectws.net.streams import StreamTransport
+
+from .peer import Peer
+
+#: No test waits longer for anything, in seconds.
+PATIENCE = 30
+
+Session = Callable[[HTTPRequest, WebSocket], object]
+OpenStream = Callable[[Routes], Awaitable[trio.abc.Stream]]
+
+
+@dataclass
+class Handler:
+    """A session handler made of a function."""
+
+    session: Session
+    socket_protocol: str | None = None
+
+    def handle_session(self, request: HTTPRequest, socket: WebSocket) -> object:
+        return self.session(request, socket)
+
+
+class Connect:
+    """Opens connections to sessions: ``peer = await connect(session)``."""
+
+    def __init__(self, open_stream: OpenStream) -> None:
+        self.open_stream = open_stream
+
+    async def __call__(
+        self,
+        session: Session,
+        *,
+        headers: list[tuple[str, str]] | None = None,
+        more: bytes = b"",
+        socket_protocol: str | None = None,
+        **options: Any,
+    ) -> Peer:
+        """Open a WebSocket to a session and return the peer, its handshake done."""
+        routes = Routes()
+        routes.add("GET", "/", WebSocketHandler(lambda *_: Handler(session, socket_protocol), **options))
+        peer = await self.to(routes)
+        await peer.handshake(headers=headers, more=more)
+        assert peer.status == 101, (peer.status, peer.buffer)
+        return peer
+
+    async def socket(self, **options: Any) -> tuple[Peer, WebSocket]:
+        """Open a WebSocket whose session does nothing, and return both ends."""
+        sockets: list[WebSocket] = []
+        peer = await self(lambda request, socket: sockets.append(socket), **options)
+        while not sockets:
+            await trio.testing.wait_all_tasks_blocked(0.001)
+        return peer, sockets[0]
+
+    async def to(self, routes: Routes) -> Peer:
+        """Connect to routes, and say nothing yet."""
+        return Peer(await self.open_stream(routes))
+
+
+@asynccontextmanager
+async def memory_streams() -> AsyncIterator[OpenStream]:
+    """Serve over pairs of memory streams: no kernel, no real time."""
+    async with open_loop() as loop:
+
+        async def open_stream(routes: Routes) -> trio.abc.Stream:
+            ours, theirs = trio.testing.memory_stream_pair()
+            transport = StreamTransport(loop, theirs, ("memory", 1), ("memory", 2))
+            transport.set_protocol(HTTPConnection(transport, loop, HTTPService(routes.navigator)))
+            loop.tasks.start_soon(transport.run)
+            return ours
+
+        try:
+            yield open_stream
+        finally:
+            await loop.end_connections(0)
+
+
+@asynccontextmanager
+async def tcp_streams() -> AsyncIterator[OpenStream]:
+    """Serve over TCP, as a user's server does."""
+    async with trio.open_nursery() as nursery:
+        servers: list[HTTPServer] = []
+
+        async def open_stream(routes: Routes) -> trio.abc.Stream:
+            server = HTTPServer()
+            server.server_address = "127.0.0.1"
+            server.close_timeout = 0
+            server.add_routes(routes)
+            port = await nursery.start(server.serve)
+            servers.append(server)
+            return await trio.open_tcp_stream("127.0.0.1", port)
+
+        yield open_stream
+        for server in servers:
+            server.stop()
+
+
+TRANSPORTS = {"memory": memory_streams, "tcp": tcp_streams}
+
+
+@pytest.fixture(params=list(TRANSPORTS))
+async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
+    """Connect over each transport in turn."""
+    with trio.fail_after(PATIENCE):
+        async with TRANSPORTS[request.param]() as open_stream:
+            yield Connect(open_stream)
+
+
+@pytest.fixture
+async def memory_connect() -> AsyncIterator[Connect]:
+    """Connect over memory streams, where time may be virtual."""
+    async with memory_streams() as open_stream:
+        yield Connect(open_stream)

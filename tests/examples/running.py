@@ -1,0 +1,67 @@
+"""A Python program in a process of its own, whose port is read from the line that perfectws logs when it starts."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, Queue
+
+ROOT = Path(__file__).parents[2]
+START_LINE = re.compile(r"Starting HTTP server (?P<name>\S+) on (?P<address>\S+):(?P<port>\d+)$")
+PATIENCE = 30.0  # seconds; a bound for a machine under load, not a measure
+
+
+class RunningServer:
+    """A server's process and what it has written to its standard error."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self._lines: Queue[str | None] = Queue()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        self.lines: list[str] = []
+        self.port = self._wait_for_port()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal, wait for the end and return the exit code."""
+        self.process.send_signal(number)
+        code = self.process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        while (line := self._lines.get_nowait()) is not None:
+            self.lines.append(line)
+        return code
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self._lines.put(line.rstrip("\n"))
+        self._lines.put(None)
+
+    def _wait_for_port(self) -> int:
+        while True:
+            try:
+                line = self._lines.get(timeout=PATIENCE)
+            except Empty:
+                raise TimeoutError(f"the server logged no start line, only {self.lines}") from None
+            if line is None:
+                raise EOFError("the server ended before it listened:\n" + "\n".join(self.lines))
+            self.lines.append(line)
+            if match := START_LINE.search(line):
+                return int(match["port"])
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[RunningServer]:
+    """Run ``python ARGUMENTS`` at the repository's root, with warnings as errors, until the block ends."""
+    command = [sys.executable, "-W", "error", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, encoding="utf-8") as process:
+        try:
+            yield RunningServer(process)
+        finally:
+            process.kill()

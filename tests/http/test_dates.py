@@ -1,0 +1,34 @@
+"""Dates as RFC 9110 §5.6.7 writes them."""
+
+import time
+
+import pytest
+
+from perfectws.http import dates
+
+
+def test_the_rfcs_own_example_is_written_and_read():
+    assert dates.http_date(784111777) == "Sun, 06 Nov 1994 08:49:37 GMT"
+    assert dates.parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT") == 784111777
+
+
+def test_the_two_obsolete_forms_are_read():
+    assert dates.parse_http_date("Sunday, 06-Nov-94 08:49:37 GMT") == 784111777
+    assert dates.parse_http_date("Sun Nov  6 08:49:37 1994") is not None
+
+
+@pytest.mark.parametrize(
+    "text", ["", "yesterday", "Sun, 99 Nov 1994 08:49:37 GMT", "0", "Sun, 06 Nov 99999999 0:0:0 GMT"]
+)
+def test_what_is_no_date_is_none(text):
+    assert dates.parse_http_date(text) is None
+
+
+def test_the_current_date_is_made_once_a_second(monkeypatch):
+    moment = 784111777.0
+    monkeypatch.setattr(time, "time", lambda: moment)
+    first = dates.current_http_date()
+    assert first == "Sun, 06 Nov 1994 08:49:37 GMT"
+    assert dates.current_http_date() is first
+    moment += 1
+    assert dates.current_http_date() == "Sun, 06 Nov 1994 08:49:38 GMT"

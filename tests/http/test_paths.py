@@ -1,0 +1,50 @@
+"""Targets and paths."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perfectws.http.paths import join_components, path_components, split_target
+
+
+@pytest.mark.parametrize(
+    ("path", "components"),
+    [
+        ("", []),
+        ("/", ["/"]),
+        ("//", ["/"]),
+        ("/a", ["/", "a"]),
+        ("/a/", ["/", "a", "/"]),
+        ("//a///b//", ["/", "a", "b", "/"]),
+        ("a/", ["a", "/"]),
+        ("/a%20b/c%2Fd", ["/", "a b", "c/d"]),
+        ("/%ff", ["/", "\ufffd"]),
+        ("/gr%C3%BCn", ["/", "grün"]),
+        ("*", ["*"]),
+    ],
+)
+def test_a_path_has_the_components_that_perfect_gives_it(path, components):
+    assert path_components(path) == components
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "query"),
+    [
+        ("/a?b=c?d", "/a", "b=c?d"),
+        ("/a", "/a", ""),
+        ("http://host:80/a?b", "/a", "b"),
+        ("http://host", "/", ""),
+        ("http://host?x=/y", "/", "x=/y"),
+        ("/a?u=http://x", "/a", "u=http://x"),
+        ("/http://x", "/http://x", ""),
+        ("*", "*", ""),
+    ],
+)
+def test_a_target_is_a_path_and_a_query(target, path, query):
+    assert split_target(target) == (path, query)
+
+
+@given(st.lists(st.text(min_size=1).filter(lambda name: name != "/" and name.isprintable())), st.booleans())
+def test_components_are_joined_into_a_path_that_has_the_same_components(names, slash):
+    components = ["/", *names] + (["/"] if slash and names else [])
+    assert path_components(join_components(components)) == components
