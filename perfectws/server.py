@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import socket
 import threading
 from collections.abc import Callable
 
@@ -48,7 +49,7 @@ class HTTPServer:
         self.document_root = "./webroot"
         self.close_timeout = CLOSE_TIMEOUT
         self._routes = Routes()
-        self._listeners: list[trio.SocketListener] = []
+        self._listeners: list[socket.socket] = []
         self._stop_requested: trio.Event | None = None
         self._token: trio.lowlevel.TrioToken | None = None
         self._thread_id = 0
@@ -175,8 +176,7 @@ class HTTPServer:
             await self._serve(self._stop_requested, task_status)
         finally:
             self._stop_requested = None
-            with trio.CancelScope(shield=True):
-                await self._close_listeners()
+            self._close_listeners()
 
     async def _serve(self, stop_requested: trio.Event, task_status: trio.TaskStatus[int]) -> None:
         async with open_loop() as loop:
@@ -188,7 +188,6 @@ class HTTPServer:
                     task_status.started(self.server_port)
                     await stop_requested.wait()
                     accepting.cancel_scope.cancel()
-                await self._close_listeners()
             finally:
                 await loop.end_connections(self.close_timeout)
 
@@ -204,10 +203,10 @@ class HTTPServer:
 
         return make_protocol
 
-    async def _close_listeners(self) -> None:
-        listeners, self._listeners = self._listeners, []
-        for listener in listeners:
-            await listener.aclose()
+    def _close_listeners(self) -> None:
+        for listening in self._listeners:
+            listening.close()
+        self._listeners = []
 
 
 def _lone_error(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -59,14 +59,16 @@ class Transport(Contract):
     Attributes:
         buffered_amount: Bytes written that are not yet with the kernel.
         remote_address: The peer's address.
-        local_address: Our own.
         is_secure: Whether the bytes travel inside TLS.
     """
 
     buffered_amount: int
     remote_address: Address
-    local_address: Address
     is_secure: bool
+
+    @property
+    def local_address(self) -> Address:
+        """Our own address."""
 
     def set_protocol(self, protocol: Protocol) -> None:
         """Feed ``protocol`` from now on."""

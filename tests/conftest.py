@@ -10,15 +10,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
 import trio
 import trio.testing
 
-from perfectws import HTTPRequest, HTTPServer, Routes, WebSocket, WebSocketHandler
+from perfectws import HTTPRequest, Routes, WebSocket, WebSocketHandler
 from perfectws.http.http11 import HTTPConnection
 from perfectws.http.service import HTTPService
+from perfectws.net.listeners import bound_port, open_listeners, serve_listener
 from perfectws.net.loop import open_loop
 from perfectws.net.streams import StreamTransport
 
@@ -97,26 +99,29 @@ async def memory_streams() -> AsyncIterator[OpenStream]:
 
 
 @asynccontextmanager
-async def tcp_streams() -> AsyncIterator[OpenStream]:
-    """Serve over TCP, as a user's server does."""
-    async with trio.open_nursery() as nursery:
-        servers: list[HTTPServer] = []
+async def sockets(with_reactor: bool) -> AsyncIterator[OpenStream]:
+    """Serve over TCP: on the reactor, as a user's server does, or on streams."""
+    async with open_loop(with_reactor=with_reactor) as loop, trio.open_nursery() as accepting:
 
         async def open_stream(routes: Routes) -> trio.abc.Stream:
-            server = HTTPServer()
-            server.server_address = "127.0.0.1"
-            server.close_timeout = 0
-            server.add_routes(routes)
-            port = await nursery.start(server.serve)
-            servers.append(server)
-            return await trio.open_tcp_stream("127.0.0.1", port)
+            service = HTTPService(routes.navigator)
+            listeners = await open_listeners("127.0.0.1", 0)
+            make = partial(HTTPConnection, loop=loop, service=service)
+            accepting.start_soon(serve_listener, loop, listeners[0], make)
+            return await trio.open_tcp_stream("127.0.0.1", bound_port(listeners))
 
-        yield open_stream
-        for server in servers:
-            server.stop()
+        try:
+            yield open_stream
+        finally:
+            accepting.cancel_scope.cancel()
+            await loop.end_connections(0)
 
 
-TRANSPORTS = {"memory": memory_streams, "tcp": tcp_streams}
+TRANSPORTS = {
+    "memory": memory_streams,
+    "streams": partial(sockets, with_reactor=False),
+    "reactor": partial(sockets, with_reactor=True),
+}
 
 
 @pytest.fixture(params=list(TRANSPORTS))

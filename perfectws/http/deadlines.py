@@ -50,7 +50,7 @@ class Deadline:
         """Stop for good, and let go of what would have been called."""
         self.clear()
         self._stop_timer()
-        self._passed = _nothing
+        self._owner, self._passed = self._loop.owner, _nothing
 
     def _stop_timer(self) -> None:
         """Stop the timer, if it runs."""

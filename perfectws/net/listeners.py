@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import errno
-import os
+import socket
 import ssl
 from collections.abc import Callable
 
 import trio
 
-from ..callbacks import logger
+from ..callbacks import logger, report_failure
 from ..transport import Address, Protocol, Transport
+from .addresses import address_of, stream_addresses
 from .loop import Loop
+from .reactor import READABLE, Reactor
+from .sockets import SocketTransport
 from .streams import StreamTransport
 
 #: Makes the protocol of a connection that was accepted.
@@ -20,11 +23,13 @@ ProtocolFactory = Callable[[Transport], Protocol]
 #: How long a listener rests when the process has no file descriptors left, in seconds.
 REST = 0.1
 BACKLOG = 1024
+#: The most connections accepted in one pass of the reactor.
+BURST = 64
 
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
-async def open_listeners(address: str, port: int) -> list[trio.SocketListener]:
+async def open_listeners(address: str, port: int) -> list[socket.socket]:
     """Listen on an address.
 
     Args:
@@ -34,23 +39,105 @@ async def open_listeners(address: str, port: int) -> list[trio.SocketListener]:
     Raises:
         OSError: The address cannot be listened on.
     """
-    return await trio.open_tcp_listeners(port, host=address or None, backlog=BACKLOG)
+    listeners = await trio.open_tcp_listeners(port, host=address or None, backlog=BACKLOG)
+    return [_detach(listener) for listener in listeners]
 
 
-def bound_port(listeners: list[trio.SocketListener]) -> int:
+def _detach(listener: trio.SocketListener) -> socket.socket:
+    listening = socket.socket(fileno=listener.socket.detach())
+    listening.setblocking(False)
+    # On Linux accepted sockets inherit it, which saves a system call for each.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
+def bound_port(listeners: list[socket.socket]) -> int:
     """Return the port that the kernel gave."""
-    name = listeners[0].socket.getsockname()
-    return int(name[1]) if isinstance(name, tuple) else 0
+    return address_of(listeners[0].getsockname())[1]
 
 
 async def serve_listener(
-    loop: Loop, listener: trio.SocketListener, make_protocol: ProtocolFactory, ssl_context: ssl.SSLContext | None = None
+    loop: Loop, listening: socket.socket, make_protocol: ProtocolFactory, ssl_context: ssl.SSLContext | None = None
 ) -> None:
-    """Accept connections until cancelled; each runs in the loop's nursery."""
-    while True:
-        stream = await _accept(listener)
-        if stream is not None:
-            loop.tasks.start_soon(_serve_stream, loop, stream, make_protocol, ssl_context)
+    """Accept connections until cancelled, and close the listener.
+
+    This is where the transport is chosen: plain sockets go on the reactor where there is one, all else on streams.
+    """
+    if loop.reactor is not None and ssl_context is None:
+        acceptor = Acceptor(loop, loop.reactor, listening, make_protocol)
+        try:
+            await trio.sleep_forever()
+        finally:
+            acceptor.stop()
+    else:
+        await _serve_streams(loop, listening, make_protocol, ssl_context)
+
+
+class Acceptor:
+    """Accepts connections on the reactor, a burst at a time."""
+
+    def __init__(self, loop: Loop, reactor: Reactor, listening: socket.socket, make_protocol: ProtocolFactory) -> None:
+        self._loop = loop
+        self._reactor = reactor
+        self._listening = listening
+        self._make_protocol = make_protocol
+        self._is_stopped = False
+        reactor.add(listening.fileno(), self)
+
+    def stop(self) -> None:
+        """Accept no more."""
+        self._is_stopped = True
+        self._reactor.remove_later(self._listening.fileno(), self)
+        self._loop.wake_if_idle()
+
+    def remove(self) -> None:
+        """Close the listener, which is no longer registered."""
+        self._listening.close()
+
+    def on_events(self, events: int) -> None:
+        """Accept what is waiting, up to a burst."""
+        for _ in range(BURST):
+            if self._is_stopped:
+                return
+            try:
+                connected, name = self._listening.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _OUT_OF_DESCRIPTORS:
+                    self._rest(error)
+                    return
+                continue  # a connection that failed before it was accepted: the next one may not
+            self._begin(connected, address_of(name))
+
+    def _rest(self, error: OSError) -> None:
+        """Look away for a moment: a listener that cannot accept stays ready, and would be reported for ever."""
+        _log_rest(error)
+        self._reactor.modify(self._listening.fileno(), 0)
+        self._loop.call_later(self._loop.owner, REST, self._resume)
+
+    def _resume(self) -> None:
+        if not self._is_stopped:
+            self._reactor.modify(self._listening.fileno(), READABLE)
+
+    def _begin(self, connected: socket.socket, remote: Address) -> None:
+        connected.setblocking(False)
+        transport = SocketTransport(self._loop, self._reactor, connected, remote)
+        try:
+            transport.start(self._make_protocol(transport))
+        except Exception as error:
+            report_failure(self._loop.owner, error)
+            connected.close()
+
+
+async def _serve_streams(
+    loop: Loop, listening: socket.socket, make_protocol: ProtocolFactory, ssl_context: ssl.SSLContext | None
+) -> None:
+    async with trio.SocketListener(trio.socket.from_stdlib_socket(listening)) as listener:
+        while True:
+            stream = await _accept(listener)
+            if stream is not None:
+                loop.tasks.start_soon(_serve_stream, loop, stream, make_protocol, ssl_context)
 
 
 async def _accept(listener: trio.SocketListener) -> trio.SocketStream | None:
@@ -59,9 +146,13 @@ async def _accept(listener: trio.SocketListener) -> trio.SocketStream | None:
     except OSError as error:
         if error.errno not in _OUT_OF_DESCRIPTORS:
             raise
-        logger.error("Cannot accept connections: %s; trying again in %s s", os.strerror(error.errno), REST)
+        _log_rest(error)
         await trio.sleep(REST)
         return None
+
+
+def _log_rest(error: OSError) -> None:
+    logger.error("Cannot accept connections: %s; trying again in %s s", error.strerror, REST)
 
 
 async def _serve_stream(
@@ -78,18 +169,3 @@ async def _serve_stream(
         transport = StreamTransport(loop, stream, remote, local)
     transport.set_protocol(make_protocol(transport))
     await transport.run()
-
-
-def stream_addresses(stream: trio.SocketStream) -> tuple[Address | None, Address]:
-    """Return the peer's address, ``None`` if it is gone already, and our own."""
-    try:
-        return address_of(stream.socket.getpeername()), address_of(stream.socket.getsockname())
-    except OSError:
-        return None, ("", 0)
-
-
-def address_of(name: object) -> Address:
-    """Return what a socket calls its end, as (host, port)."""
-    if isinstance(name, tuple):
-        return (str(name[0]), int(name[1]))
-    return (os.fsdecode(name) if isinstance(name, (str, bytes)) else "", 0)

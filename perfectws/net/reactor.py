@@ -1,0 +1,114 @@
+"""The reactor: one epoll object for all plain sockets of a loop, and what its events lead to.
+
+Every socket is registered once, level-triggered. A pass over the ready ones calls each handler once; the loop then runs
+the callbacks that this made ready and writes each socket that has output once. Between passes the pump waits, through
+trio, for the epoll object itself to become readable, so trio's other tasks, clocks and cancellations work as ever.
+
+A handler that is done with its descriptor only says so (`Reactor.remove_later`): the descriptor is closed when the pass
+is over. Else a callback that closes another ready socket would leave an event behind for a descriptor that is gone, or
+that the next accepted connection has taken over.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from time import perf_counter
+from typing import Protocol
+
+from ..callbacks import logger
+
+#: The most events of one pass.
+MAX_EVENTS = 256
+#: How long one pass may take, in seconds; what is left is still ready in the next.
+PASS_SECONDS = 0.005
+#: How many events are handled between two looks at the clock.
+CLOCK_INTERVAL = 16
+
+READABLE = select.EPOLLIN
+WRITABLE = select.EPOLLOUT
+#: A paused or half-closed socket: any level-triggered mask would report a reset again and again.
+PAUSED = select.EPOLLRDHUP | select.EPOLLET
+
+
+class EventHandler(Protocol):
+    """Whoever owns a descriptor that is registered."""
+
+    def on_events(self, events: int) -> None:
+        """Act on what epoll reports. Does not raise."""
+
+    def remove(self) -> None:
+        """Close the descriptor, which is no longer registered."""
+
+
+class Reactor:
+    """One epoll object, and the handlers of the descriptors in it."""
+
+    def __init__(self) -> None:
+        self._epoll = select.epoll()
+        self._handlers: dict[int, EventHandler] = {}
+        self._removed: list[tuple[int, EventHandler]] = []
+        self._wake_descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._epoll.register(self._wake_descriptor, READABLE)
+
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when a pass would find something."""
+        return self._epoll.fileno()
+
+    def add(self, descriptor: int, handler: EventHandler, events: int = READABLE) -> None:
+        """Call ``handler.on_events`` when ``descriptor`` is ready."""
+        self._handlers[descriptor] = handler
+        self._epoll.register(descriptor, events)
+
+    def modify(self, descriptor: int, events: int) -> None:
+        """Wait for other events of a descriptor."""
+        self._epoll.modify(descriptor, events)
+
+    def remove_later(self, descriptor: int, handler: EventHandler) -> None:
+        """Unregister ``descriptor`` and call ``handler.remove`` when this pass, or the next, is over."""
+        self._removed.append((descriptor, handler))
+
+    @property
+    def has_removed(self) -> bool:
+        """Whether `close_removed` has something to do."""
+        return bool(self._removed)
+
+    def close_removed(self) -> None:
+        """Unregister and close what is done with."""
+        while self._removed:
+            removed, self._removed = self._removed, []
+            for descriptor, handler in removed:
+                del self._handlers[descriptor]
+                self._epoll.unregister(descriptor)
+                handler.remove()
+
+    def wake(self) -> None:
+        """Make `fileno` readable."""
+        os.eventfd_write(self._wake_descriptor, 1)
+
+    def run_pass(self) -> int:
+        """Handle what is ready, within the budget. Return how much was."""
+        events = self._epoll.poll(0, MAX_EVENTS)
+        if not events:
+            return 0
+        handlers = self._handlers
+        deadline = perf_counter() + PASS_SECONDS
+        handled = 0
+        for descriptor, mask in events:
+            handler = handlers.get(descriptor)
+            if handler is not None:
+                handler.on_events(mask)
+            else:
+                os.eventfd_read(self._wake_descriptor)
+            handled += 1
+            if not handled % CLOCK_INTERVAL and perf_counter() > deadline:
+                break
+        return handled
+
+    def close(self) -> None:
+        """Close the epoll object. Whoever is still registered should have been removed."""
+        self.close_removed()
+        if self._handlers:
+            logger.error("%d descriptors are left in a reactor that closes", len(self._handlers))
+        self._epoll.close()
+        os.close(self._wake_descriptor)

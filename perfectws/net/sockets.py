@@ -1,0 +1,303 @@
+"""The transport of plain TCP and Unix sockets on the reactor.
+
+::
+
+    OPEN ──close()──► FLUSHING ──all is sent──► DRAINING ──the peer ended──► CLOSED
+      │                  │                         │                          ▲
+      └──abort(), reset──┴──linger is over, reset──┴──────────────────────────┘
+
+FLUSHING sends what is buffered; DRAINING has ended our side and discards what comes, since closing with unread input
+would reset the connection and the peer would lose our last bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from enum import IntEnum
+
+from ..callbacks import Timer, report_failure
+from ..transport import HIGH_WATER, Address, Protocol
+from .addresses import address_of
+from .loop import Loop
+from .reactor import PAUSED, READABLE, WRITABLE, Reactor
+
+#: The most bytes of one read. Larger buffers come from mmap, which costs more than it saves (25 µs against 9).
+READ_SIZE = 64 * 1024
+#: The most bytes joined for one write.
+WRITE_SIZE = 256 * 1024
+
+
+class Stage(IntEnum):
+    """How far a transport has come; see above."""
+
+    OPEN = 0
+    FLUSHING = 1
+    DRAINING = 2
+    CLOSED = 3
+
+
+class SocketTransport:
+    """A `perfectws.transport.Transport` over a connected, non-blocking socket, which it owns."""
+
+    __slots__ = (
+        "_descriptor",
+        "_error",
+        "_events",
+        "_has_begun",
+        "_is_dirty",
+        "_linger_timer",
+        "_loop",
+        "_output",
+        "_peer_has_ended",
+        "_reactor",
+        "_recv",
+        "_socket",
+        "_stage",
+        "buffered_amount",
+        "is_secure",
+        "protocol",
+        "remote_address",
+    )
+
+    def __init__(
+        self,
+        loop: Loop,
+        reactor: Reactor,
+        connected: socket.socket,
+        remote_address: Address,
+    ) -> None:
+        self.buffered_amount = 0
+        self.remote_address = remote_address
+        self.is_secure = False
+        self.protocol: Protocol
+        self._loop = loop
+        self._reactor = reactor
+        self._socket = connected
+        self._descriptor = connected.fileno()
+        self._recv = connected.recv
+        self._stage = Stage.OPEN
+        self._events = READABLE
+        self._output: list[bytes | memoryview] = []
+        self._is_dirty = False
+        #: Whether the first of the output is partly with the kernel.
+        self._has_begun = False
+        self._peer_has_ended = False
+        self._error: Exception | None = None
+        self._linger_timer: Timer | None = None
+
+    def start(self, protocol: Protocol) -> None:
+        """Feed ``protocol`` from now on with what arrives."""
+        self.protocol = protocol
+        self._loop.transports.add(self)
+        self._reactor.add(self._descriptor, self)
+
+    def set_protocol(self, protocol: Protocol) -> None:
+        """Feed another protocol from now on."""
+        self.protocol = protocol
+
+    @property
+    def local_address(self) -> Address:
+        """Our own address. Asked of the kernel each time: few want to know."""
+        try:
+            return address_of(self._socket.getsockname())
+        except OSError:
+            return ("", 0)
+
+    # For the protocol
+
+    def write(self, data: bytes) -> None:
+        """Send ``data`` at the end of the turn."""
+        if self._stage is not Stage.OPEN:
+            return
+        self._output.append(data)
+        self.buffered_amount += len(data)
+        if not self._is_dirty:
+            self._mark_dirty()
+
+    def _mark_dirty(self) -> None:
+        if not self._is_dirty:
+            self._is_dirty = True
+            self._loop.mark_dirty(self)
+
+    def discard_unsent(self) -> None:
+        """Forget every write that has not begun."""
+        del self._output[1 if self._has_begun else 0 :]
+        self.buffered_amount = sum(map(len, self._output))
+
+    def pause_reading(self) -> None:
+        """Read nothing more for now."""
+        if self._stage is Stage.OPEN:
+            self._wait_for(PAUSED | (self._events & WRITABLE))
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if self._stage is not Stage.CLOSED and not self._peer_has_ended:
+            self._wait_for(READABLE | (self._events & WRITABLE))
+
+    def close(self, linger: float) -> None:
+        """Send what is buffered, end our side, discard input until the peer ends its own, then close."""
+        if self._stage is not Stage.OPEN:
+            return
+        self._stage = Stage.FLUSHING
+        self._linger_timer = self._loop.call_later(self._loop.owner, linger, self.abort)
+        self.resume_reading()
+        self._mark_dirty()
+
+    def abort(self, error: Exception | None = None) -> None:
+        """Close at once; what is buffered is lost."""
+        if self._stage is Stage.CLOSED:
+            return
+        self._stage = Stage.CLOSED
+        self._error = error
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+        self._output.clear()
+        self.buffered_amount = 0
+        self._reactor.remove_later(self._descriptor, self)
+        self._loop.wake_if_idle()
+
+    def shut_down(self) -> None:
+        """Tell the protocol that the server stops."""
+        try:
+            self.protocol.shut_down()
+        except Exception as error:
+            report_failure(self.protocol, error)
+
+    # From the reactor
+
+    def on_events(self, events: int) -> None:
+        """Read once, and write if there is room again."""
+        try:
+            if events & WRITABLE and self._stage < Stage.DRAINING:
+                self.flush()
+            if events & ~WRITABLE:
+                self._read()
+        except Exception as error:
+            report_failure(self.protocol, error)
+
+    def _read(self) -> None:
+        if self._stage is Stage.CLOSED:
+            return
+        if self._events & PAUSED:
+            self._look_for_reset()
+            return
+        try:
+            data = self._recv(READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self.abort(error)
+            return
+        if not data:
+            self._end_input()
+        elif self._stage is Stage.OPEN:
+            self.protocol.data_received(data)
+
+    def _look_for_reset(self) -> None:
+        """End a paused connection that was reset. That a peer merely ended its side will be seen when it is read."""
+        error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error:
+            self.abort(OSError(error, os.strerror(error)))
+
+    def _end_input(self) -> None:
+        self._peer_has_ended = True
+        if self._stage is Stage.DRAINING:
+            self.abort()
+            return
+        self._wait_for(PAUSED | (self._events & WRITABLE))  # an end of input is readable for ever
+        if self._stage is Stage.OPEN:
+            self.protocol.eof_received()
+
+    # Writing
+
+    def flush(self) -> None:
+        """Write what is buffered, once."""
+        self._is_dirty = False
+        if self._stage is Stage.CLOSED:
+            return
+        amount = self.buffered_amount
+        if amount:
+            try:
+                self._send(amount)
+            except OSError as error:
+                self.abort(error)
+                return
+        if not self.buffered_amount:
+            self._all_sent()
+        if amount >= HIGH_WATER > self.buffered_amount and self._stage is Stage.OPEN:
+            self.protocol.resume_writing()
+
+    def _send(self, amount: int) -> None:
+        """Send once. A short write waits for room; more than one write can take goes on in the next turn."""
+        output = self._output
+        if len(output) == 1:
+            data = output[0]
+        elif amount <= WRITE_SIZE:
+            data = b"".join(output)
+        else:
+            data = self._first_output()
+        try:
+            sent = self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        self.buffered_amount = amount - sent
+        if sent == amount:
+            output.clear()
+            self._has_begun = False
+            return
+        self._drop_sent(sent)
+        if sent < len(data):
+            self._wait_for(self._events | WRITABLE)
+        else:
+            self._mark_dirty()
+
+    def _first_output(self) -> bytes | memoryview:
+        """Return as much of the output as one write may take, at least its first part."""
+        count = size = 0
+        for data in self._output:
+            size += len(data)
+            if size > WRITE_SIZE:
+                break
+            count += 1
+        return b"".join(self._output[:count]) if count > 1 else self._output[0]
+
+    def _drop_sent(self, sent: int) -> None:
+        output, count = self._output, 0
+        while sent >= len(output[count]):
+            sent -= len(output[count])
+            count += 1
+        del output[:count]
+        self._has_begun = sent > 0 or (self._has_begun and not count)
+        if sent:
+            output[0] = memoryview(output[0])[sent:]
+
+    def _all_sent(self) -> None:
+        if self._events & WRITABLE:
+            self._wait_for(self._events & ~WRITABLE)
+        if self._stage is Stage.FLUSHING:
+            self._end_output()
+
+    def _end_output(self) -> None:
+        self._stage = Stage.DRAINING
+        if self._peer_has_ended:
+            self.abort()
+            return
+        try:
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:
+            self.abort()  # the peer is gone, and with it the need for all this
+
+    def _wait_for(self, events: int) -> None:
+        if events != self._events:
+            self._events = events
+            self._reactor.modify(self._descriptor, events)
+
+    def remove(self) -> None:
+        """Close the socket, which is no longer registered, and tell the protocol."""
+        self._socket.close()
+        try:
+            self.protocol.connection_lost(self._error)
+        except Exception as error:
+            report_failure(self.protocol, error)
+        self._loop.transport_gone(self)
