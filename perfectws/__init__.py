@@ -23,6 +23,7 @@ from .websocket.inbox import Message
 from .websocket.opcodes import CloseCode, OpcodeType
 from .websocket.options import NO_TIMEOUT
 from .websocket.outbox import Drained
+from .websocket.room import Room, RoomFigures
 from .websocket.socket import WebSocket
 
 __version__ = "0.1.0"
@@ -49,6 +50,8 @@ __all__ = [
     "OpcodeType",
     "PerfectWSError",
     "Promise",
+    "Room",
+    "RoomFigures",
     "Route",
     "RouteError",
     "Routes",

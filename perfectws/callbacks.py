@@ -83,6 +83,8 @@ class CallbackLoop(ABC):
         self._ready: deque[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = deque()
         self._next_turn: list[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = []
 
+        self._before_writing: list[Callable[[], object]] = []
+
     def call(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
         """Queue ``function(*args)`` for this turn, behind all that is ready. A coroutine it returns becomes a task."""
         self._ready.append((owner, function, args))
@@ -95,10 +97,25 @@ class CallbackLoop(ABC):
         if self.idle:
             self.wake()
 
+    def call_before_writing(self, function: Callable[[], object]) -> None:
+        """Call ``function()``, which is perfectws's own, at the end of the turn, before what was sent is written."""
+        self._before_writing.append(function)
+        if self.idle:
+            self.wake()
+
+    def run_before_writing(self) -> None:
+        """Make the calls that are due before the turn's writes."""
+        functions, self._before_writing = self._before_writing, []
+        for function in functions:
+            try:
+                function()
+            except Exception as error:
+                report_failure(self.owner, error)
+
     @property
     def has_ready(self) -> bool:
         """Whether a turn would find something to run."""
-        return bool(self._ready or self._next_turn)
+        return bool(self._ready or self._next_turn or self._before_writing)
 
     def run_ready(self) -> None:
         """Run one turn's callbacks, within the budgets above."""
@@ -152,15 +169,11 @@ class CallbackLoop(ABC):
         """Queue ``function(*args)``, from any thread. Dropped in silence once the loop has ended."""
 
     @abstractmethod
-    def start_task(
-        self,
-        owner: CallbackOwner,
-        coroutine: Coroutine[Any, Any, object],
-        done: Callable[[], object] | None = None,
-    ) -> None:
+    def start_task(self, owner: CallbackOwner, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run a coroutine that a callback of ``owner`` returned as a task in the loop's nursery.
 
-        An `Exception` that leaves it goes to ``owner.callback_failed``. ``done()`` is called once it ended, however.
+        An `Exception` that leaves it goes to ``owner.callback_failed``. Not to be called inside a callback of the same
+        owner, whose context is in use then: a callback returns its coroutine.
         """
 
 

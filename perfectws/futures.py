@@ -101,18 +101,19 @@ class Future(Generic[T]):
         ``outcome.Error``: ``result.unwrap()`` gives the value or raises the error.
         """
         self._retrieved = True
-        self._queue_when_resolved(callback, lambda result: (result,))
+        # A fresh outcome for each callback: one can be unwrapped only once.
+        self._queue_when_resolved(callback, lambda result: (_copy(result),))
         return callback
 
     def when_success(self, callback: CallbackT) -> CallbackT:
         """Call back with the value, if there will be one. Calls back: ``callback(value)``, at most once."""
-        self._queue_when_resolved(callback, lambda result: (result.unwrap(),) if _is_value(result) else None)
+        self._queue_when_resolved(callback, _value_of)
         return callback
 
     def when_failure(self, callback: CallbackT) -> CallbackT:
         """Call back with the error, if there will be one. Calls back: ``callback(error)``, at most once."""
         self._retrieved = True
-        self._queue_when_resolved(callback, lambda result: None if _is_value(result) else (_error_of(result),))
+        self._queue_when_resolved(callback, _error_of)
         return callback
 
     def wait(self, seconds: float | None = None) -> T:
@@ -125,33 +126,47 @@ class Future(Generic[T]):
             TimeoutError: It was not there in time.
             LocalProtocolError: This is the loop's own thread, where waiting would hang for ever.
         """
-        loop = running_loop()
-        if self._outcome is None and loop is not None and loop.thread_id == threading.get_ident():
+        if self._outcome is None and self._is_in_loop_thread():
             raise LocalProtocolError(
                 "wait() in an event loop's own thread would hang for ever: use when_complete(callback) or await"
             )
         resolved = threading.Event()
-        self._add(lambda _: resolved.set())
+
+        def wake(_: object) -> None:
+            resolved.set()
+
+        self._add(wake)
         if not resolved.wait(seconds):
+            self._remove(wake)
             raise TimeoutError(f"the future was not resolved within {seconds} seconds")
         return self._unwrap()
+
+    def _is_in_loop_thread(self) -> bool:
+        thread_id = threading.get_ident()
+        return any(loop is not None and loop.thread_id == thread_id for loop in (self._loop, running_loop()))
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self._result().__await__()
 
     async def _result(self) -> T:
-        if self._outcome is None:
-            suspension = Suspension()
-            self._add(lambda _: suspension.resume(outcome.Value(None)))
-            await suspension.sleep()
+        suspension = Suspension()
+
+        def wake(_: object) -> None:
+            suspension.resume(outcome.Value(None))
+
+        if self._add_unless_resolved(wake):
+            await suspension.sleep(on_cancel=lambda: self._remove(wake))
         else:
             await checkpoint()
         return self._unwrap()
 
     def _unwrap(self) -> T:
         self._retrieved = True
-        assert self._outcome is not None
-        return self._outcome.unwrap() if _is_value(self._outcome) else _raise(_error_of(self._outcome))
+        if isinstance(self._outcome, outcome.Value):
+            value: T = self._outcome.value
+            return value
+        assert isinstance(self._outcome, outcome.Error)
+        raise self._outcome.error
 
     def _queue_when_resolved(
         self,
@@ -175,11 +190,22 @@ class Future(Generic[T]):
         self._add(queue)
 
     def _add(self, on_resolved: Callable[[outcome.Outcome[T]], object]) -> None:
+        """Call ``on_resolved(outcome)`` at once if there is one, else when there is, in whatever thread brings it."""
+        if not self._add_unless_resolved(on_resolved):
+            assert self._outcome is not None
+            on_resolved(self._outcome)
+
+    def _add_unless_resolved(self, on_resolved: Callable[[outcome.Outcome[T]], object]) -> bool:
         with self._lock:
             if self._outcome is None:
                 self._on_resolved.append(on_resolved)
-                return
-        on_resolved(self._outcome)
+            return self._outcome is None
+
+    def _remove(self, on_resolved: Callable[[outcome.Outcome[T]], object]) -> None:
+        """Forget one that waits no more, so that they do not pile up on a future that stays open for long."""
+        with self._lock:
+            if on_resolved in self._on_resolved:
+                self._on_resolved.remove(on_resolved)
 
     def _resolve(self, result: outcome.Outcome[T]) -> bool:
         with self._lock:
@@ -192,9 +218,8 @@ class Future(Generic[T]):
         return True
 
     def __del__(self) -> None:
-        if self._outcome is not None and not self._retrieved and not _is_value(self._outcome):
-            error = _error_of(self._outcome)
-            logger.error("A future failed and nobody asked for its result", exc_info=error)
+        if isinstance(self._outcome, outcome.Error) and not self._retrieved:
+            logger.error("A future failed and nobody asked for its result", exc_info=self._outcome.error)
 
 
 class Promise(Generic[T]):
@@ -224,14 +249,16 @@ class Promise(Generic[T]):
             raise LocalProtocolError("this promise is resolved already: succeed or fail it once")
 
 
-def _is_value(result: outcome.Outcome[Any]) -> bool:
-    return isinstance(result, outcome.Value)
+def _value_of(result: outcome.Outcome[Any]) -> tuple[Any] | None:
+    return (result.value,) if isinstance(result, outcome.Value) else None
 
 
-def _error_of(result: outcome.Outcome[Any]) -> BaseException:
+def _error_of(result: outcome.Outcome[Any]) -> tuple[BaseException] | None:
+    return (result.error,) if isinstance(result, outcome.Error) else None
+
+
+def _copy(result: outcome.Outcome[T]) -> outcome.Outcome[T]:
+    if isinstance(result, outcome.Value):
+        return outcome.Value(result.value)
     assert isinstance(result, outcome.Error)
-    return result.error
-
-
-def _raise(error: BaseException) -> Any:
-    raise error
+    return outcome.Error(result.error)

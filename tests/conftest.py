@@ -49,6 +49,12 @@ class Connect:
 
     def __init__(self, open_stream: OpenStream) -> None:
         self.open_stream = open_stream
+        self.peers: list[Peer] = []
+
+    async def close(self) -> None:
+        """Let go of every peer."""
+        for peer in self.peers:
+            await peer.vanish()
 
     async def __call__(
         self,
@@ -77,7 +83,8 @@ class Connect:
 
     async def to(self, routes: Routes) -> Peer:
         """Connect to routes, and say nothing yet."""
-        return Peer(await self.open_stream(routes))
+        self.peers.append(Peer(await self.open_stream(routes)))
+        return self.peers[-1]
 
 
 @asynccontextmanager
@@ -124,16 +131,35 @@ TRANSPORTS = {
 }
 
 
+@asynccontextmanager
+async def connecting(transport: str) -> AsyncIterator[Connect]:
+    """Connect over one transport; at the end the peers vanish."""
+    async with TRANSPORTS[transport]() as open_stream:
+        connect = Connect(open_stream)
+        try:
+            yield connect
+        finally:
+            await connect.close()
+
+
 @pytest.fixture(params=list(TRANSPORTS))
 async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
     """Connect over each transport in turn."""
     with trio.fail_after(PATIENCE):
-        async with TRANSPORTS[request.param]() as open_stream:
-            yield Connect(open_stream)
+        async with connecting(request.param) as connect:
+            yield connect
+
+
+@pytest.fixture(params=["streams", "reactor"])
+async def network_connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
+    """Connect over each transport with a kernel under it, whose buffers can be full."""
+    with trio.fail_after(PATIENCE):
+        async with connecting(request.param) as connect:
+            yield connect
 
 
 @pytest.fixture
 async def memory_connect() -> AsyncIterator[Connect]:
     """Connect over memory streams, where time may be virtual."""
-    async with memory_streams() as open_stream:
-        yield Connect(open_stream)
+    async with connecting("memory") as connect:
+        yield connect

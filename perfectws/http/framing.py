@@ -7,10 +7,13 @@ from http import HTTPStatus
 import h11
 
 from .dates import current_http_date
+from .headers import Headers
 from .response import HTTPResponse, error_text
 
 #: RFC 9110 §6.4.1: "204 (No Content) and 304 (Not Modified) responses never include content".
 _BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+#: Headers about a body or about the connection, which a 101 has in its own way.
+_NOT_IN_101 = frozenset({"connection", "content-encoding", "content-length", "transfer-encoding", "upgrade"})
 
 
 def declared_length(event: h11.Request) -> int:
@@ -72,6 +75,15 @@ def _check_length(declared: str | None, response: HTTPResponse, method: bytes, l
     # h11 would notice too, but only once it can no longer send anything else.
     if declared is not None and may_have_body(method, response.status) and declared != str(length):
         raise h11.LocalProtocolError(f"the Content-Length is {declared}, but the body has {length} bytes")
+
+
+def switching_head(response: HTTPResponse, handshake: Headers) -> bytes:
+    """Return a ``101 Switching Protocols`` with the handshake's headers, then those that the response has besides."""
+    headers = handshake.copy()
+    for name, value in response.headers:
+        if name.lower() not in _NOT_IN_101 and name not in handshake:
+            headers.add(name, value)
+    return b"HTTP/1.1 101 Switching Protocols\r\n" + headers.encode() + b"\r\n"
 
 
 def refusal(status: HTTPStatus, text: str) -> tuple[h11.Response, bytes]:

@@ -29,7 +29,7 @@ from ..callbacks import CallbackLoop, logger
 from ..errors import LocalProtocolError
 from ..transport import HIGH_WATER, Protocol, Transport
 from .deadlines import Deadline
-from .framing import declared_length, may_have_body, refusal, response_head
+from .framing import declared_length, may_have_body, refusal, response_head, switching_head
 from .headers import Headers
 from .methods import received_method
 from .request import HTTPRequest
@@ -41,8 +41,6 @@ READ_AHEAD = 16 * 1024
 
 #: Where a head ends. RFC 9112 §2.2: "a recipient MAY recognize a single LF as a line terminator"; h11 does.
 _BLANK_LINE = re.compile(rb"\n\r?\n")
-#: Headers about a body or about the connection, which a 101 has in its own way.
-_NOT_IN_101 = frozenset({"connection", "content-encoding", "content-length", "transfer-encoding", "upgrade"})
 
 
 class Phase(Enum):
@@ -125,10 +123,7 @@ class HTTPConnection(Protocol):
         if self._phase is Phase.CLOSED:
             return
         self._input += data
-        try:
-            self._advance()
-        except Exception as error:
-            self.callback_failed(error)
+        self._advance()
 
     def eof_received(self) -> None:
         """Learn that the peer will send nothing more; what it asked for, it still gets."""
@@ -169,11 +164,14 @@ class HTTPConnection(Protocol):
 
     def _advance(self) -> None:
         """Go on with the input as far as it reaches."""
-        if self._phase is Phase.HEAD and self.transport.buffered_amount < HIGH_WATER:
-            self._read_head()
-        if self._phase is Phase.BODY:
-            self._read_body()
-        self._balance_reading()
+        try:
+            if self._phase is Phase.HEAD and self.transport.buffered_amount < HIGH_WATER:
+                self._read_head()
+            if self._phase is Phase.BODY:
+                self._read_body()
+            self._balance_reading()
+        except Exception as error:
+            self.callback_failed(error)
 
     def _balance_reading(self) -> None:
         is_waiting = self._phase is Phase.HANDLING or (
@@ -386,12 +384,7 @@ class HTTPConnection(Protocol):
     def switch_protocols(self, response: HTTPResponse, headers: Headers, take_over: TakeOver) -> None:
         """Send a 101 with ``headers`` and let another protocol take the transport over."""
         assert self._request is not None
-        for name, value in response.headers:
-            if name.lower() not in _NOT_IN_101 and name not in headers:
-                headers.add(name, value)
-        for cookie in response.headers.get_all("Set-Cookie")[1:]:
-            headers.add("Set-Cookie", cookie)
-        self.transport.write(b"HTTP/1.1 101 Switching Protocols\r\n" + headers.encode() + b"\r\n")
+        self.transport.write(switching_head(response, headers))
         response.state = ResponseState.SWITCHED
         self._request.compact()
         self._request = self._response = None

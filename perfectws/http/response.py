@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from enum import Enum
 from http import HTTPStatus
@@ -238,6 +238,17 @@ class HTTPResponse(CallbackOwner):
             self._in_loop(self._complete, self._take_body())
         else:
             self.state = ResponseState.COMPLETED
+
+    def start_task(self, coroutine: Coroutine[Any, Any, object]) -> None:
+        """Run a coroutine as a task of the server's that works for this response; its exception is a 500.
+
+        Raises:
+            LocalProtocolError: The response belongs to no connection.
+        """
+        if self._channel is None:
+            coroutine.close()
+            raise LocalProtocolError("this response belongs to no connection, so no task can work for it")
+        self._in_loop(self._channel.loop.start_task, self, coroutine)
 
     def switch_protocols(self, headers: Sequence[tuple[str, str]], take_over: TakeOver) -> None:
         """Send ``101 Switching Protocols`` and hand the transport over. Nothing happens if the peer is gone already.

@@ -122,6 +122,8 @@ class Loop(CallbackLoop):
     def run_turn(self) -> None:
         """Run what is ready, then write what it has sent."""
         self.run_ready()
+        if self._before_writing:
+            self.run_before_writing()
         if self._dirty:
             dirty, self._dirty = self._dirty, []
             for writer in dirty:

@@ -133,21 +133,20 @@ class WebSocketConnection(Protocol):
         self.keepalive.start()
         self._loop.call(self, self._begin, session, closes_after)
 
-    def _begin(self, session: Callable[[], object], closes_after: bool) -> None:
+    def _begin(self, session: Callable[[], object], closes_after: bool) -> object:
         try:
             result = session()
         except BaseException:
             self.inbox.open()
             raise
-        if not isinstance(result, Coroutine):
-            self.inbox.open()
-            return
-        self._loop.start_task(
-            self, _run_session(result, self.inbox.open), done=self._session_returned if closes_after else None
-        )
+        if isinstance(result, Coroutine):
+            return self._run_session(result, closes_after)
+        self.inbox.open()
+        return None
 
-    def _session_returned(self) -> None:
-        if not self.inbox.has_reader and self.on_ping is None and self.on_pong is None:
+    async def _run_session(self, session: Coroutine[Any, Any, object], closes_after: bool) -> None:
+        await _until_first_wait(session, self.inbox.open)
+        if closes_after and not self.inbox.has_reader and self.on_ping is None and self.on_pong is None:
             self.close()
 
     # From the transport
@@ -174,8 +173,9 @@ class WebSocketConnection(Protocol):
                     self._resume_reading()
                     return
                 if frame[0] < CLOSE:
-                    if not inbox.is_full or take_all:
-                        inbox.add(frame)
+                    if inbox.is_full and not take_all:
+                        inbox.end()  # and so the frames behind it, else the session would see a gap
+                    inbox.add(frame)
                 elif self._control_received(frame[0], frame[1]):  # type: ignore[arg-type]  # it holds bytes
                     return
         except FrameError as error:
@@ -199,7 +199,7 @@ class WebSocketConnection(Protocol):
     def resume_writing(self) -> None:
         """Learn that the output has room again."""
         self.outbox.resume()
-        self.inbox.sends_finished()
+        self.inbox.settle()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Learn that the connection is gone; settle everything that is pending, in the order of law 12."""
@@ -207,10 +207,8 @@ class WebSocketConnection(Protocol):
         self._end(CloseCode.ABNORMAL_CLOSURE, str(error) if error is not None else "")
         self._state = State.LOST
         self.outbox.end(self.closed_error())
-        self.inbox.sends_finished()
-        if self.inbox.is_drained:
-            self._finish()
-        else:
+        self.inbox.settle()
+        if self._state is State.LOST:
             # The session may be busy with an earlier frame; if it never reads again, on_close must come all the same.
             self._close_timer = self._loop.call_later(self, self._options.close_timeout, self._finish)
 
@@ -271,7 +269,7 @@ class WebSocketConnection(Protocol):
         code, reason = parse_close_payload(payload)
         if self._state is State.OPEN:
             # RFC 6455 §5.5.1: "the endpoint typically echos the status code it received"
-            self.outbox.send_control(CLOSE, payload)
+            self._send_close(payload, code, reason)
         self._end(code, reason)
         self._transport.close(self._options.close_timeout)
 
@@ -306,17 +304,17 @@ class WebSocketConnection(Protocol):
         """Send a close frame and wait for the peer's. Does nothing on a socket that is closing already."""
         if self._state is not State.OPEN:
             return
-        self._send_close(code, reason)
-        self._state = State.CLOSING
+        self._send_close(build_close_payload(code, reason), code, reason)
         self._close_timer = self._loop.call_later(self, self._options.close_timeout, self._close_timed_out)
         self._loop.call(self, self.read_frames)  # what waits may hide the peer's close frame
         self._resume_reading()
 
-    def _send_close(self, code: int, reason: str) -> None:
-        self.outbox.send_control(CLOSE, build_close_payload(code, reason))
-        self.outbox.is_open = False
-        self.keepalive.stop()
+    def _send_close(self, payload: bytes, code: int, reason: str) -> None:
+        """Enter CLOSING: our close frame goes out, and with it the code and the reason that hold from now on."""
+        self._state = State.CLOSING
         self.close_code, self.close_reason = int(code), reason
+        self.keepalive.stop()
+        self.outbox.close(payload)
 
     def _close_timed_out(self) -> None:
         if self._state is State.CLOSING:
@@ -325,7 +323,7 @@ class WebSocketConnection(Protocol):
     def _fail(self, code: CloseCode, reason: str) -> None:
         """End a connection whose peer broke a rule. Source: RFC 6455 §7.1.7."""
         if self._state is State.OPEN:
-            self._send_close(code, shorten_reason(reason))
+            self._send_close(build_close_payload(code, shorten_reason(reason)), code, reason)
         self._end(code, reason)
         self._transport.close(self._options.close_timeout)
 
@@ -339,7 +337,7 @@ class WebSocketConnection(Protocol):
         if self._state >= State.ENDING:
             return
         self._state = State.ENDING
-        self.outbox.is_open = False
+        self.outbox.shut()
         if self.close_code is None:
             self.close_code, self.close_reason = int(code), reason
         self.keepalive.stop()
@@ -389,10 +387,6 @@ def _is_closed_error(error: Exception) -> bool:
     if isinstance(error, ExceptionGroup):
         return all(_is_closed_error(inner) for inner in error.exceptions)
     return isinstance(error, ConnectionClosed)
-
-
-async def _run_session(session: Coroutine[Any, Any, object], opened: Callable[[], None]) -> None:
-    await _until_first_wait(session, opened)
 
 
 @coroutine

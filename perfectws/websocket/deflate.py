@@ -10,8 +10,8 @@ Source: RFC 7692.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from wsproto.extensions import PerMessageDeflate
@@ -24,6 +24,14 @@ _TAIL = b"\x00\x00\xff\xff"
 #: The most streams in one frame: each costs an inflater, and two bytes are enough to ask for one.
 _MAX_STREAMS = 64
 _MIN_WINDOW_BITS, _MAX_WINDOW_BITS = 9, 15  # zlib cannot do the 8 that RFC 7692 allows
+_WINDOW_BITS = frozenset(str(bits) for bits in range(_MIN_WINDOW_BITS, _MAX_WINDOW_BITS + 1))
+#: RFC 7692 §7.1: the values that each parameter of an offer may have; ``None`` is none.
+_VALUES: Mapping[str, frozenset[str | None]] = {
+    "server_no_context_takeover": frozenset({None}),
+    "client_no_context_takeover": frozenset({None}),
+    "server_max_window_bits": _WINDOW_BITS,
+    "client_max_window_bits": _WINDOW_BITS | {None},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +52,33 @@ class DeflateOptions:
     min_size: int = 64
 
     def __post_init__(self) -> None:
-        if not 1 <= self.level <= 9:
-            raise ValueError(f"compression: level is 1 to 9, not {self.level}")
-        if not _MIN_WINDOW_BITS <= self.window_bits <= _MAX_WINDOW_BITS:
-            raise ValueError(f"compression: window_bits is 9 to 15, not {self.window_bits}")
+        for name, least, most in (("level", 1, 9), ("window_bits", _MIN_WINDOW_BITS, _MAX_WINDOW_BITS)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not least <= value <= most:
+                raise ValueError(f"compression: {name} is {least} to {most}, not {value!r}")
+        if not isinstance(self.min_size, int) or self.min_size < 0:
+            raise ValueError(f"compression: min_size is a number of bytes, not {self.min_size!r}")
 
 
 def deflate_options(compression: bool | Mapping[str, Any] | DeflateOptions | None) -> DeflateOptions | None:
-    """Return what the keyword ``compression`` means: off, on, or on with options."""
+    """Return what the keyword ``compression`` means: off, on, or on with options.
+
+    Raises:
+        TypeError: It is something else, or an option is unknown.
+        ValueError: An option is out of its range.
+    """
+    if compression is None or compression is False:
+        return None
     if compression is True:
         return DeflateOptions()
     if isinstance(compression, DeflateOptions):
         return compression
-    return DeflateOptions(**compression) if compression else None
+    if isinstance(compression, Mapping) and compression.keys() <= _OPTIONS:
+        return DeflateOptions(**compression)
+    raise TypeError(f"compression is True, False, or options out of {', '.join(sorted(_OPTIONS))}, not {compression!r}")
+
+
+_OPTIONS = frozenset(option.name for option in fields(DeflateOptions))
 
 
 class Deflate(PerMessageDeflate):
@@ -140,45 +162,40 @@ def answer_offers(offers: Iterable[str], options: DeflateOptions) -> tuple[str, 
         deflate.server_no_context_takeover = not options.context_takeover or "server_no_context_takeover" in parameters
         deflate.client_no_context_takeover = not options.context_takeover or "client_no_context_takeover" in parameters
         if "client_max_window_bits" in parameters:
-            offered = int(parameters["client_max_window_bits"] or 15)
-            deflate.client_max_window_bits = min(options.window_bits, offered)
+            deflate.client_max_window_bits = min(options.window_bits, int(parameters["client_max_window_bits"] or 15))
         deflate._enabled = True
-        return _describe(deflate, "client_max_window_bits" in parameters), deflate
+        return _describe(deflate, parameters), deflate
     return None
 
 
-def parse_parameters(offer: str) -> dict[str, str] | None:
-    """Return the parameters of one offer of ``permessage-deflate``; ``None`` for another extension, or repetitions."""
+def parse_parameters(offer: str) -> dict[str, str | None] | None:
+    """Return the parameters of one offer of ``permessage-deflate``; ``None`` for another extension, or repetitions.
+
+    A parameter that has no value has ``None``.
+    """
     name, *rest = (part.strip() for part in offer.split(";"))
     if name.lower() != _NAME:
         return None
-    pairs = [parameter.partition("=") for parameter in rest]
-    parameters = {key.strip().lower(): value.strip().strip('"') for key, _, value in pairs}
-    return parameters if len(parameters) == len(pairs) else None
+    parameters: dict[str, str | None] = {}
+    for parameter in rest:
+        key, separator, value = parameter.partition("=")
+        parameters[key.strip().lower()] = value.strip().strip('"') if separator else None
+    return parameters if len(parameters) == len(rest) else None
 
 
-def _is_valid_offer(parameters: Mapping[str, str]) -> bool:
-    for key, value in parameters.items():
-        if key in ("server_no_context_takeover", "client_no_context_takeover"):
-            if value:
-                return False
-        elif key in ("server_max_window_bits", "client_max_window_bits"):
-            may_be_bare = key == "client_max_window_bits" and not value
-            if not may_be_bare and not (value.isdecimal() and 9 <= int(value) <= 15):
-                return False
-        else:
-            return False
-    return True
+def _is_valid_offer(parameters: Mapping[str, str | None]) -> bool:
+    return all(value in _VALUES.get(key, ()) for key, value in parameters.items())
 
 
-def _describe(deflate: Deflate, with_client_bits: bool) -> str:
+def _describe(deflate: Deflate, offered: Container[str]) -> str:
     parts = [_NAME]
     if deflate.server_no_context_takeover:
         parts.append("server_no_context_takeover")
     if deflate.client_no_context_takeover:
         parts.append("client_no_context_takeover")
-    if deflate.server_max_window_bits < _MAX_WINDOW_BITS:
+    # RFC 7692 §7.1.2.1: a server accepts an offer with this parameter by answering with it, however large.
+    if "server_max_window_bits" in offered or deflate.server_max_window_bits < _MAX_WINDOW_BITS:
         parts.append(f"server_max_window_bits={deflate.server_max_window_bits}")
-    if with_client_bits and deflate.client_max_window_bits < _MAX_WINDOW_BITS:
+    if "client_max_window_bits" in offered and deflate.client_max_window_bits < _MAX_WINDOW_BITS:
         parts.append(f"client_max_window_bits={deflate.client_max_window_bits}")
     return "; ".join(parts)

@@ -38,6 +38,8 @@ _MASKED = 0x80
 _MAX_CONTROL_PAYLOAD = 125
 #: The longest text frame that is remembered, in bytes.
 _REMEMBERED = 64 * 1024
+#: The most bytes that are held though they were read: letting go of few costs more than it saves.
+_MAX_HELD = 4096
 _UINT16 = Struct("!H")
 _UINT64 = Struct("!Q")
 _new_utf8_decoder = codecs.getincrementaldecoder("utf-8")
@@ -127,6 +129,8 @@ class FrameReader:
             return self._continue_payload(self._payload)
         buffer, start = self._buffer, self._position
         if len(buffer) - start < 2:
+            if start > _MAX_HELD:
+                self._let_go()
             return None
         first, second = buffer[start], buffer[start + 1]
         # The frame that a chat or an echo sees all day: a short, whole, masked data frame. A third of the time of the
@@ -149,6 +153,11 @@ class FrameReader:
             except UnicodeDecodeError as error:
                 raise _not_utf8(error) from None
         return self._read_header(first, second)
+
+    def _let_go(self) -> None:
+        """Forget what was read: an idle connection would hold the last 64 KiB that it got."""
+        self._buffer = self._buffer[self._position :]
+        self._position = 0
 
     def _read_header(self, first: int, second: int) -> Frame | None:
         opcode = self._judge_first_byte(first)
@@ -233,6 +242,7 @@ class FrameReader:
         if piece:
             payload.add(piece)
         if payload.missing:
+            self._let_go()
             return None
         self._payload = None
         if payload.opcode >= OpcodeType.CLOSE:

@@ -175,6 +175,8 @@ def refuse(response: HTTPResponse, refusal: Refusal) -> None:
 
 
 def _check_handler(handler: Any) -> None:
+    if isinstance(handler, type):
+        raise TypeError(f"the handler producer returned the class {handler.__qualname__}: return {handler.__qualname__}()")
     if not callable(getattr(handler, "handle_session", None)) or not hasattr(handler, "socket_protocol"):
         raise TypeError(
             f"the handler producer returned {handler!r}, which is no WebSocketSessionHandler: it needs socket_protocol "

@@ -20,7 +20,7 @@ import outcome
 
 from ..errors import LocalProtocolError
 from ..futures import Suspension
-from .frames import BINARY, TEXT, Frame
+from .frames import BINARY, CONTINUATION, TEXT, Frame
 from .opcodes import OpcodeType
 from .options import READ_AHEAD_BYTES, READ_AHEAD_FRAMES
 
@@ -59,6 +59,23 @@ class Mode(Enum):
     MESSAGES = 2
 
 
+class Delivery(Enum):
+    """What becomes of the frames that wait; see `Inbox.settle`."""
+
+    #: The session has not begun: nothing is delivered (law 9).
+    HELD = 0
+    #: There is nothing to deliver, or nobody to deliver it to.
+    IDLE = 1
+    #: `Inbox._deliver` stands in the loop's queue.
+    QUEUED = 2
+    #: A handler is at work on a message.
+    BUSY = 3
+
+
+#: Read on each frame: a global is found faster than an enum's member.
+_IDLE, _QUEUED, _MESSAGES = Delivery.IDLE, Delivery.QUEUED, Mode.MESSAGES
+
+
 class Inbox:
     """The frames of one connection that wait to be taken, and who takes them.
 
@@ -69,13 +86,11 @@ class Inbox:
     __slots__ = (
         "_as_text",
         "_connection",
+        "_delivery",
+        "_expects_read",
         "_frames",
         "_handlers",
         "_has_ended",
-        "_is_busy",
-        "_is_last_read_due",
-        "_is_open",
-        "_is_queued",
         "_loop",
         "_mode",
         "_pieces",
@@ -100,54 +115,63 @@ class Inbox:
         self._timer: Timer | None = None
         self._handlers: dict[OpcodeType, MessageHandler] | None = None
         self._pieces: list[Any] | None = None
-        #: Law 9: nothing is delivered before the session has begun.
-        self._is_open = False
-        #: Whether `_deliver` stands in the loop's queue.
-        self._is_queued = False
-        #: Whether an async handler is at work on a message.
-        self._is_busy = False
+        self._delivery = Delivery.HELD
         self._has_ended = False
         #: Whether a frame was delivered after the end, so that one more read is likely to come.
-        self._is_last_read_due = False
+        self._expects_read = False
 
     @property
     def has_reader(self) -> bool:
         """Whether a read is pending, or a handler is set."""
         return self._reader is not None or self._handlers is not None
 
-    @property
-    def is_drained(self) -> bool:
-        """Whether the session has been given all that there will ever be."""
-        idle = not (self._frames or self._is_queued or self._is_busy or self._is_last_read_due)
-        return self._has_ended and idle and self._reader is None
-
     def open(self) -> None:
         """Begin to deliver."""
-        self._is_open = True
-        self._schedule()
+        self._delivery = _IDLE
+        self.settle()
 
     def end(self) -> None:
         """Learn that no further frame will come. What waits is still delivered; then reads get ``INVALID``."""
         self._has_ended = True
         self._pieces = None
-        self._schedule()
+        self._stop_timer()
+        self.settle()
 
     def discard(self) -> None:
         """Forget what waits, and end: the session failed."""
         self._frames.clear()
         self._size = 0
         self.is_full = False
+        self._expects_read = False
         self.end()
+
+    def settle(self) -> None:
+        """Queue a delivery if one is due; after the end, tell the connection once nothing is left to deliver."""
+        if self._delivery is not _IDLE:
+            return
+        if self._is_due():
+            self._delivery = _QUEUED
+            self._loop.call(self._connection, self._deliver)
+        elif self._has_ended and not (self._frames or self._reader is not None or self._expects_read):
+            self._connection.inbox_drained()
+
+    def _is_due(self) -> bool:
+        if self._mode is _MESSAGES:
+            return bool(self._frames)
+        if self._reader is None:
+            return False
+        # The pending read learns of the end behind the completions (law 12).
+        return bool(self._frames) or (self._has_ended and not self._connection.has_unfinished_sends)
 
     def add(self, frame: Frame) -> None:
         """Take a frame: of data, or a pong for the pending read."""
         if self._has_ended:
             return
-        if self._mode is Mode.MESSAGES:
+        if self._mode is _MESSAGES:
             self._gather(frame)
         else:
             self._append(frame)
-        self._schedule()
+        self.settle()
 
     def _append(self, frame: Frame) -> None:
         self._frames.append(frame)
@@ -157,35 +181,19 @@ class Inbox:
     def _take(self) -> Frame:
         frame = self._frames.pop(0)
         self._size -= len(frame[1])
-        self._is_last_read_due = self._has_ended and self._mode is Mode.FRAMES
         # Half empty before more is read, so that a slow session does not pause and resume at every frame.
         if self.is_full and len(self._frames) <= READ_AHEAD_FRAMES // 2 and self._size <= READ_AHEAD_BYTES // 2:
             self.is_full = False
             self._connection.read_frames()
         return frame
 
-    def _schedule(self) -> None:
-        """Queue a delivery if there is something to deliver, and somebody to deliver it to."""
-        if self._is_queued or not self._is_open:
-            return
-        if self._reader is not None:
-            is_due = bool(self._frames) or (self._has_ended and not self._connection.has_unfinished_sends)
-        else:
-            is_due = bool(self._frames) and self._mode is Mode.MESSAGES and not self._is_busy
-        if is_due:
-            self._is_queued = True
-            self._loop.call(self._connection, self._deliver)
-
-    def sends_finished(self) -> None:
-        """Learn that no completion is due any more: the pending read comes after the completions."""
-        if self._has_ended:
-            self._schedule()
-
     def _deliver(self) -> object:
-        self._is_queued = False
-        if self._mode is Mode.MESSAGES:
+        self._delivery = _IDLE
+        if not self._is_due():
+            return None  # the read was cancelled meanwhile
+        if self._mode is _MESSAGES:
             return self._deliver_message()
-        return self._deliver_frame() if self._reader is not None else None
+        return self._deliver_frame() if self._frames else self._deliver_invalid()
 
     # Reading frame by frame
 
@@ -195,7 +203,7 @@ class Inbox:
         Raises:
             LocalProtocolError: A read is pending, or messages go to handlers.
         """
-        if self._mode is Mode.MESSAGES:
+        if self._mode is _MESSAGES:
             raise LocalProtocolError("messages go to on_text and on_binary: read_* cannot read beside them")
         if self._reader is not None:
             raise LocalProtocolError("a read is pending: read again from its continuation")
@@ -206,7 +214,8 @@ class Inbox:
             self._set_timeout(self._loop.time() + timeout)
         elif self._timer is not None:
             self._set_timeout(inf)
-        self._schedule()
+        self._expects_read = False
+        self.settle()
 
     async def receive(self, as_text: bool | None, timeout: float | None) -> Message:
         """Read one frame with ``await``.
@@ -232,17 +241,13 @@ class Inbox:
 
     def _forget_reader(self) -> None:
         self._reader = None
+        self.settle()
 
     def _deliver_frame(self) -> object:
-        reader = self._reader
+        reader, self._reader = self._reader, None
         assert reader is not None
-        if self._frames:
-            opcode, data, final = self._take()
-        elif self._has_ended and not self._connection.has_unfinished_sends:
-            return self._deliver_end()
-        else:
-            return None
-        self._reader = None
+        opcode, data, final = self._take()
+        self._expects_read = self._has_ended
         if self._as_text:
             if isinstance(data, bytes):
                 return reader(_text_or_none(data), opcode, final)
@@ -250,31 +255,34 @@ class Inbox:
             return reader(data.encode(), opcode, final)
         return reader(data, opcode, final)
 
-    def _deliver_end(self) -> object:
+    def _deliver_invalid(self) -> object:
         """Tell the pending read that it cannot be served."""
         reader, self._reader = self._reader, None
-        self._is_last_read_due = False
-        if self._has_ended:
-            self._connection.inbox_drained()
-        return None if reader is None else reader(None, INVALID, True)
+        assert reader is not None
+        self.settle()
+        return reader(None, INVALID, True)
 
     def _set_timeout(self, deadline: float) -> None:
         """Let the pending read time out at ``deadline``. One timer serves many reads: it is only ever moved forward."""
         self._read_deadline = deadline
         if self._timer is not None and deadline < self._timer.when:
-            self._timer.cancel()
-            self._timer = None
+            self._stop_timer()
         if self._timer is None:
             self._timer = self._loop.call_later(self._connection, deadline - self._loop.time(), self._look_at_deadline)
 
     def _look_at_deadline(self) -> object:
         self._timer = None
-        if self._reader is None or self._is_queued or self._has_ended or self._read_deadline == inf:
+        if self._reader is None or self._delivery is _QUEUED or self._has_ended or self._read_deadline == inf:
             return None
         if self._read_deadline > self._loop.time():
             self._set_timeout(self._read_deadline)
             return None
-        return self._deliver_end()
+        return self._deliver_invalid()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     # Whole messages
 
@@ -293,23 +301,25 @@ class Inbox:
 
     def choose_messages(self) -> None:
         """Put together from now on whatever arrives, what waits included."""
-        if self._mode is Mode.MESSAGES:
+        if self._mode is _MESSAGES:
             return
-        self._mode = Mode.MESSAGES
+        self._mode = _MESSAGES
         self._connection.whole_messages_chosen()
         waiting, self._frames, self._size = self._frames, [], 0
+        was_full, self.is_full = self.is_full, False
         for frame in waiting:
             self._gather(frame)
-        if self.is_full:
-            self.is_full = len(self._frames) >= READ_AHEAD_FRAMES or self._size >= READ_AHEAD_BYTES
+        if was_full:
             self._connection.read_frames()
-        self._schedule()
+        self.settle()
 
     def _gather(self, frame: Frame) -> None:
         opcode, data, final = frame
         if opcode is PONG:
             return  # of use to a read only
         if self._pieces is None:
+            if opcode is CONTINUATION:
+                return  # the rest of a message whose beginning was read frame by frame: no whole message
             if final:
                 self._append(frame)
             else:
@@ -322,27 +332,26 @@ class Inbox:
             self._append((TEXT if isinstance(data, str) else BINARY, whole, True))
 
     def _deliver_message(self) -> object:
-        if not self._frames or self._is_busy:
-            return None
         _, data, _ = self._take()
-        kind = TEXT if isinstance(data, str) else BINARY
-        handler = self._handlers.get(kind) if self._handlers is not None else None
-        self._is_busy = True
+        handler = self._handlers.get(TEXT if isinstance(data, str) else BINARY) if self._handlers is not None else None
+        self._delivery = Delivery.BUSY
         result = None
         try:
             result = None if handler is None else handler(self._connection.socket, data)
         finally:
             if not isinstance(result, Coroutine):
                 self._message_handled()
-        if isinstance(result, Coroutine):
-            self._loop.start_task(self._connection, result, done=self._message_handled)
-        return None
+        return self._await_handler(result) if isinstance(result, Coroutine) else None
+
+    async def _await_handler(self, work: Coroutine[Any, Any, object]) -> None:
+        try:
+            await work
+        finally:
+            self._message_handled()
 
     def _message_handled(self) -> None:
-        self._is_busy = False
-        self._schedule()
-        if self.is_drained:
-            self._connection.inbox_drained()
+        self._delivery = _IDLE
+        self.settle()
 
 
 def _text_or_none(data: bytes) -> str | None:

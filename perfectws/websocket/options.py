@@ -67,10 +67,7 @@ class WebSocketOptions:
         """Make options of keyword arguments. Raises `TypeError` or `ValueError`, naming the one that is wrong."""
         given: dict[str, Any] = {**keywords}
         given["compression"] = deflate_options(keywords.get("compression"))
-        origins = keywords.get("origins")
-        if isinstance(origins, str):
-            raise TypeError(f"origins is a list of origins, such as [{origins!r}], not one string")
-        given["origins"] = None if origins is None else tuple(origins)
+        given["origins"] = _origins(keywords.get("origins"))
         return cls(**given)
 
     def __post_init__(self) -> None:
@@ -80,7 +77,19 @@ class WebSocketOptions:
                 raise ValueError(f"{name} is a whole number of at least 1, not {value!r}")
         for name in ("ping_interval", "ping_timeout"):
             value = getattr(self, name)
-            if value is not None and not value > 0:
+            if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise ValueError(f"{name} is a number of seconds above 0, or None, not {value!r}")
-        if not self.close_timeout >= 0:
+        if not isinstance(self.close_timeout, int | float) or not self.close_timeout >= 0:
             raise ValueError(f"close_timeout is a number of seconds, not {self.close_timeout!r}")
+
+
+def _origins(origins: Sequence[str | re.Pattern[str]] | None) -> tuple[str | re.Pattern[str], ...] | None:
+    if origins is None:
+        return None
+    if isinstance(origins, str | re.Pattern):
+        raise TypeError(f"origins is a list of origins, such as [{origins!r}], not one alone")
+    for origin in origins:
+        is_pattern_of_text = isinstance(origin, re.Pattern) and isinstance(origin.pattern, str)
+        if not isinstance(origin, str) and not is_pattern_of_text:
+            raise TypeError(f"origins holds strings and compiled patterns of text, not {origin!r}")
+    return tuple(origins)

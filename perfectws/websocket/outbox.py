@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..callbacks import CallbackLoop
     from .connection import WebSocketConnection
     from .deflate import Deflate
+    from .room import RoomGroup
 
 #: What a send may be given to learn that it was accepted.
 Completion = Callable[[], object] | Promise[None] | None
@@ -50,6 +51,7 @@ class Outbox:
 
     Attributes:
         is_open: Whether frames are still sent. A send on a closed socket is no error: its completion is called.
+        loop: The loop that the connection lives in.
         drained: What sends without a completion return.
     """
 
@@ -57,14 +59,16 @@ class Outbox:
         "_connection",
         "_deflate",
         "_deflates_message",
+        "_groups",
+        "_held",
         "_is_client",
-        "_loop",
         "_max_write_buffer",
         "_message_opcode",
         "_transport",
         "_waiting",
         "drained",
         "is_open",
+        "loop",
     )
 
     def __init__(
@@ -77,12 +81,15 @@ class Outbox:
         deflate: Deflate | None,
     ) -> None:
         self._connection = connection
-        self._loop = loop
+        self.loop = loop
         self._transport = transport
         self._max_write_buffer = max_write_buffer
         self._is_client = is_client
         self._deflate = deflate
         self.is_open = True
+        self._groups: tuple[RoomGroup, ...] = ()
+        #: Messages of rooms that wait for the end of the fragmented message under way.
+        self._held: list[tuple[OpcodeType, str | bytes, bytes]] | None = None
         #: The opcode of the fragmented message under way; CONTINUATION if there is none.
         self._message_opcode = CONTINUATION
         self._deflates_message = False
@@ -139,13 +146,24 @@ class Outbox:
             assert self._deflate is not None
             data = self._deflate.compress(self._is_client, opcode, data, final)
         self.write(build_frame(opcode, data, final, self._deflates_message and is_first), completion)
+        if self._held is not None and final:
+            self._release_held()
 
     def send_control(self, opcode: OpcodeType, data: bytes, completion: Completion = None) -> None:
-        """Send a ping, a pong or a close frame; a fragmented message under way stays as it is."""
+        """Send a ping or a pong; a fragmented message under way stays as it is."""
         self.write(build_frame(opcode, data), completion)
+
+    def close(self, payload: bytes) -> None:
+        """Send the close frame, the last of all, whatever the write buffer holds."""
+        self._deliver_rooms()
+        self.shut()
+        frame = build_frame(OpcodeType.CLOSE, payload)
+        self._transport.write(mask_frame(frame) if self._is_client else frame)
 
     def write(self, frame: bytes, completion: Completion = None) -> None:
         """Send a server's frame, masked if we are the client. The same frame may go to many sockets."""
+        if self._groups:
+            self._deliver_rooms()
         if not self.is_open:
             self._finish(completion)
             return
@@ -159,11 +177,70 @@ class Outbox:
         if transport.buffered_amount > self._max_write_buffer:
             self._overflow()
 
+    # Rooms
+
+    def join(self, group: RoomGroup) -> None:
+        """Learn that the socket is in a room: what the room holds for it goes out before anything else."""
+        self._groups = (*self._groups, group)
+
+    def leave(self, group: RoomGroup) -> None:
+        """Learn that the socket is no longer in a room."""
+        self._groups = tuple(other for other in self._groups if other is not group)
+
+    @property
+    def can_share(self) -> bool:
+        """Whether a frame that was built for all can be sent here as it is."""
+        return not (self._is_client or self._message_opcode or self._deflate is not None)
+
+    def would_overflow(self, size: int) -> bool:
+        """Whether ``size`` more bytes are more than the write buffer may hold."""
+        return self._transport.buffered_amount + size > self._max_write_buffer
+
+    def write_shared(self, frames: bytes) -> None:
+        """Send frames that were built, and joined, for all members of a room."""
+        if self.is_open:
+            self._transport.write(frames)
+            if self._transport.buffered_amount > self._max_write_buffer:
+                self._overflow()
+
+    def write_whole(self, opcode: OpcodeType, data: str | bytes, frame: bytes) -> None:
+        """Send a whole message of a room: behind the fragmented message that is under way, if one is."""
+        if self._message_opcode:
+            if self._held is None:
+                self._held = []
+            self._held.append((opcode, data, frame))
+        elif self._deflate is not None:
+            self.send_data(opcode, data.encode() if isinstance(data, str) else data, True, None)
+        else:
+            self.write(frame)
+
+    def _deliver_rooms(self) -> None:
+        """Send what the rooms hold for the socket, ahead of what it is about to be sent."""
+        for group in self._groups:
+            group.deliver_to(self._connection.socket)
+
+    def _release_held(self) -> None:
+        held, self._held = self._held, None
+        for opcode, data, frame in held or ():
+            self.write_whole(opcode, data, frame)
+
+    def call_when_drained(self, callback: Callable[[], object]) -> None:
+        """Queue ``callback()`` once the write buffer has room, or the connection has ended."""
+        self._waiting.append(self._waiter(callback))
+
+    def shut(self) -> None:
+        """Send nothing more, and leave every room."""
+        self.is_open = False
+        for group in self._groups:
+            group.forget(self._connection.socket)
+
+    # Completions
+
     def _accept(self, completion: Callable[[], object] | Promise[None]) -> None:
         if isinstance(completion, Promise):
             completion.future_result._resolve(outcome.Value(None))
         else:
-            self._loop.call(self._connection, completion)
+            self.loop.call(self._connection, completion)
 
     def _finish(self, completion: Completion) -> None:
         """Settle the completion of a send on a closed socket: in order, so behind those that wait."""
@@ -179,7 +256,7 @@ class Outbox:
     ) -> Callable[[Exception | None], object]:
         def settle(error: Exception | None) -> None:
             if not isinstance(completion, Promise):
-                self._loop.call(self._connection, completion)
+                self.loop.call(self._connection, completion)
             elif error is not None or is_refused:
                 completion.future_result._resolve(outcome.Error(error or self._connection.closed_error()))
             else:
@@ -190,6 +267,7 @@ class Outbox:
     def _overflow(self) -> None:
         self._transport.discard_unsent()
         self._connection.close(CloseCode.TRY_AGAIN_LATER, "the write buffer is full")
+        self._settle_waiting(self._connection.closed_error())  # what they wait for will not be sent
 
     def resume(self) -> None:
         """Learn that the transport has room again."""
@@ -197,7 +275,7 @@ class Outbox:
 
     def end(self, error: Exception) -> None:
         """Learn that the connection is gone."""
-        self.is_open = False
+        self.shut()
         self._settle_waiting(error)
 
     def _settle_waiting(self, error: Exception | None) -> None:
@@ -211,7 +289,7 @@ class Outbox:
         Raises:
             ConnectionClosed: The socket is closed.
         """
-        self._loop.check_thread()
+        self.loop.check_thread()
         if self.is_open and (self._waiting or self._transport.buffered_amount >= HIGH_WATER):
             suspension = Suspension()
             self._waiting.append(

@@ -56,9 +56,9 @@ class WebSocket:
         "_connection",
         "_inbox",
         "_loop",
-        "_outbox",
         "_scratch_pad",
         "_transport",
+        "outbox",
         "read_timeout_seconds",
         "request",
         "subprotocol",
@@ -74,7 +74,7 @@ class WebSocket:
     ) -> None:
         self._connection = connection
         self._inbox = connection.inbox
-        self._outbox = connection.outbox
+        self.outbox = connection.outbox
         self._loop = loop
         self._transport = transport
         self._scratch_pad: dict[str, Any] | None = None
@@ -136,7 +136,7 @@ class WebSocket:
         if seconds is not None and not seconds > 0:
             raise ValueError(f"ping_interval is a number of seconds above 0, or None, not {seconds!r}")
         self._connection.keepalive.interval = seconds
-        self._run(self._connection.restart_keepalive)
+        self.call_in_loop(self._connection.restart_keepalive)
 
     # Reading
 
@@ -195,7 +195,7 @@ class WebSocket:
         if get_ident() == self._loop.thread_id:
             self._inbox.read(as_text, continuation, self.read_timeout_seconds)
         else:
-            self._run(self._inbox.read, as_text, continuation, self.read_timeout_seconds)
+            self.call_in_loop(self._inbox.read, as_text, continuation, self.read_timeout_seconds)
         return continuation
 
     async def __aiter__(self) -> AsyncIterator[Message]:
@@ -248,10 +248,10 @@ class WebSocket:
             )
         _check_completion(completion)
         if get_ident() == self._loop.thread_id:
-            self._outbox.send_text(string, final, completion)
+            self.outbox.send_text(string, final, completion)
         else:
-            self._run(self._outbox.send_text, string, final, completion)
-        return self._outbox.drained if completion is None else None
+            self.call_in_loop(self.outbox.send_text, string, final, completion)
+        return self.outbox.drained if completion is None else None
 
     @overload
     def send_binary_message(self, data: BytesLike, final: bool, completion: Callable[[], object]) -> None: ...
@@ -279,10 +279,10 @@ class WebSocket:
 
         Source: Perfect's ``sendBinaryMessage``.
         """
-        payload = _bytes_of(data, "send_binary_message")
+        payload = bytes_of(data, "send_binary_message")
         _check_completion(completion)
-        self._run(self._outbox.send_data, OpcodeType.BINARY, payload, final, completion)
-        return self._outbox.drained if completion is None else None
+        self.call_in_loop(self.outbox.send_data, OpcodeType.BINARY, payload, final, completion)
+        return self.outbox.drained if completion is None else None
 
     def send(self, message: str | BytesLike, promise: Promise[None] | None = None) -> Drained | None:
         """Send a whole message: text for a ``str``, binary for bytes.
@@ -300,11 +300,11 @@ class WebSocket:
         """
         _check_promise(promise)
         if isinstance(message, str):
-            self._run(self._outbox.send_text, message, True, promise)
+            self.call_in_loop(self.outbox.send_text, message, True, promise)
         else:
-            payload = _bytes_of(message, "send")
-            self._run(self._outbox.send_data, OpcodeType.BINARY, payload, True, promise)
-        return self._outbox.drained if promise is None else None
+            payload = bytes_of(message, "send")
+            self.call_in_loop(self.outbox.send_data, OpcodeType.BINARY, payload, True, promise)
+        return self.outbox.drained if promise is None else None
 
     def send_raw(
         self, data: BytesLike, opcode: OpcodeType, fin: bool = True, promise: Promise[None] | None = None
@@ -323,7 +323,7 @@ class WebSocket:
 
         Source: websocket-kit's ``send(raw:opcode:fin:promise:)``.
         """
-        payload = _bytes_of(data, "send_raw")
+        payload = bytes_of(data, "send_raw")
         _check_promise(promise)
         opcode = OpcodeType(opcode)
         if opcode in (OpcodeType.CLOSE, OpcodeType.INVALID):
@@ -333,8 +333,8 @@ class WebSocket:
                 raise LocalProtocolError("a control frame cannot be fragmented: fin must be True")
             self._send_control(opcode, payload, promise)
         else:
-            self._run(self._outbox.send_fragment, opcode, payload, fin, promise)
-        return self._outbox.drained if promise is None else None
+            self.call_in_loop(self.outbox.send_fragment, opcode, payload, fin, promise)
+        return self.outbox.drained if promise is None else None
 
     def send_ping(
         self, completion: Callable[[], object] | BytesLike | None = None, *, data: BytesLike = b""
@@ -380,16 +380,16 @@ class WebSocket:
         if isinstance(completion, (bytes, bytearray, memoryview)):
             return self._ping_or_pong(opcode, None, completion)
         _check_completion(completion)
-        payload = _bytes_of(data, f"send_{opcode.name.lower()}")
+        payload = bytes_of(data, f"send_{opcode.name.lower()}")
         self._send_control(opcode, payload, completion)
-        return self._outbox.drained if completion is None else None
+        return self.outbox.drained if completion is None else None
 
     def _send_control(self, opcode: OpcodeType, payload: bytes, completion: Completion) -> None:
         if len(payload) > _MAX_CONTROL_PAYLOAD:
             raise LocalProtocolError(f"the payload of a {opcode.name.lower()} is at most {_MAX_CONTROL_PAYLOAD} bytes")
         if opcode is OpcodeType.PING:
-            self._run(self._connection.keepalive.ping_sent, payload, PingOrigin.APPLICATION)
-        self._run(self._outbox.send_control, opcode, payload, completion)
+            self.call_in_loop(self._connection.keepalive.ping_sent, payload, PingOrigin.APPLICATION)
+        self.call_in_loop(self.outbox.send_control, opcode, payload, completion)
 
     # Whole messages, and what else happens
 
@@ -421,7 +421,7 @@ class WebSocket:
 
     def _on_message(self, opcode: OpcodeType, callback: HandlerT) -> HandlerT:
         _check_callable(callback, "(socket, message)")
-        self._run(self._inbox.set_handler, opcode, callback)
+        self.call_in_loop(self._inbox.set_handler, opcode, callback)
         return callback
 
     def on_ping(self, callback: HandlerT) -> HandlerT:
@@ -461,6 +461,8 @@ class WebSocket:
 
         Source: RFC 6455 §7.1.2. `Perfect differs:` its ``close()`` sends no code and waits for nothing.
         """
+        if not isinstance(code, int) or not isinstance(reason, str):
+            raise TypeError(f"close takes a code, which is an int, and a reason, which is a str: not {code!r}, {reason!r}")
         if not is_sendable(code):
             raise LocalProtocolError(
                 f"close code {code} is never sent: use 1000, 1001, 1008, 1011 to 1014, or 3000 to 4999 for your own"
@@ -470,10 +472,10 @@ class WebSocket:
         _check_promise(promise)
         if promise is not None:
             self.on_close._add(promise.future_result._resolve)
-        self._run(self._connection.close, code, reason)
+        self.call_in_loop(self._connection.close, code, reason)
         return self.on_close
 
-    def _run(self, function: Callable[..., object], *args: Any) -> None:
+    def call_in_loop(self, function: Callable[..., object], *args: Any) -> None:
         """Call ``function`` here if this is the loop's thread, else there; what it raises there is logged."""
         if get_ident() == self._loop.thread_id:
             function(*args)
@@ -488,7 +490,8 @@ def _log_misuse(function: Callable[..., object], args: tuple[Any, ...]) -> None:
         logger.error("A call from another thread was wrong: %s", error)
 
 
-def _bytes_of(data: BytesLike, method: str) -> bytes:
+def bytes_of(data: BytesLike, method: str) -> bytes:
+    """Return ``data`` as bytes. Raises `TypeError`, naming ``method``."""
     if isinstance(data, bytes):
         return data
     if isinstance(data, str):

@@ -1,0 +1,227 @@
+"""`Room`: one message to many sockets."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import trio
+import trio.testing
+
+from perfectws import Promise, Room, WebSocket
+from perfectws.websocket import frames
+
+from ..conftest import Connect
+from ..peer import BINARY, CONTINUATION, TEXT, Peer
+
+
+async def members(connect: Connect, room: Room, count: int, **options: object) -> list[tuple[Peer, WebSocket]]:
+    """Open ``count`` sockets and let them join."""
+    pairs = [await connect.socket(**options) for _ in range(count)]
+    for _, socket in pairs:
+        room.join(socket)
+    return pairs
+
+
+async def in_callback(socket: WebSocket, function: object) -> None:
+    """Call ``function()`` from the loop's queue, so that all it does falls into one turn."""
+    promise: Promise[None] = Promise(socket.outbox.loop)
+
+    def call() -> None:
+        function()  # type: ignore[operator]
+        promise.succeed()
+
+    socket.outbox.loop.call(socket.outbox.loop.owner, call)
+    await promise.future_result
+
+
+async def test_a_message_reaches_every_member_but_the_one_excluded(connect: Connect) -> None:
+    room = Room()
+    (alice, a), (bob, _), (carol, _) = await members(connect, room, 3)
+    room.send_string_message("hello", exclude=a)
+    room.send_binary_message(b"\x00\x01")
+    assert await bob.receive_text() == "hello"
+    assert await carol.receive_text() == "hello"
+    for peer in (alice, bob, carol):
+        assert await peer.receive() == (BINARY, b"\x00\x01", True, False)
+    assert room.figures == (3, 2, 5, 0)
+
+
+async def test_members_can_be_counted_found_and_iterated(connect: Connect) -> None:
+    room = Room("tea")
+    (_, a), (_, b) = await members(connect, room, 2)
+    room.join(a)
+    assert len(room) == 2
+    assert set(room) == {a, b}
+    room.leave(a)
+    room.leave(a)
+    assert a not in room
+    assert list(room) == [b]
+
+
+async def test_a_socket_leaves_when_it_closes(connect: Connect) -> None:
+    room = Room()
+    (alice, a), (bob, b), (carol, _) = await members(connect, room, 3)
+    await alice.close_handshake()
+    assert len(room) == 2
+    await bob.vanish()
+    await b.on_close
+    assert len(room) == 1
+    a.close()
+    room.join(a)
+    assert a not in room
+    room.send_string_message("alone")
+    assert await carol.receive_text() == "alone"
+
+
+async def test_a_room_message_and_a_message_of_ones_own_keep_their_order(connect: Connect) -> None:
+    room = Room()
+    (alice, a), (bob, _) = await members(connect, room, 2)
+
+    def talk() -> None:
+        room.send_string_message("1")
+        a.send_string_message("2")
+        room.send_string_message("3")
+        a.send_ping(data=b"4")
+        room.send_string_message("5")
+
+    await in_callback(a, talk)
+    assert [(await alice.receive()).payload for _ in range(5)] == [b"1", b"2", b"3", b"4", b"5"]
+    assert [await bob.receive_text() for _ in range(3)] == ["1", "3", "5"]
+
+
+async def test_who_joins_or_leaves_within_a_turn_gets_what_was_sent_while_it_was_in(connect: Connect) -> None:
+    room = Room()
+    (alice, a), (bob, b) = await members(connect, room, 2)
+    room.leave(b)
+
+    def come_and_go() -> None:
+        room.send_string_message("before")
+        room.join(b)
+        room.send_string_message("both")
+        room.leave(a)
+        room.send_string_message("after")
+        room.join(a)
+
+    await in_callback(a, come_and_go)
+    room.send_string_message("end")
+    assert [await alice.receive_text() for _ in range(3)] == ["before", "both", "end"]
+    assert [await bob.receive_text() for _ in range(3)] == ["both", "after", "end"]
+
+
+async def test_a_close_comes_behind_the_rooms_messages(connect: Connect) -> None:
+    room = Room()
+    ((alice, a),) = await members(connect, room, 1)
+
+    def leave() -> None:
+        room.send_string_message("last")
+        a.close(4000, "bye")
+
+    await in_callback(a, leave)
+    assert await alice.receive_text() == "last"
+    assert (await alice.receive_close()).close_code == 4000
+
+
+async def test_a_fragmented_message_under_way_is_not_torn(connect: Connect) -> None:
+    room = Room()
+    ((alice, a),) = await members(connect, room, 1)
+    a.send_string_message("be", final=False)
+    room.send_string_message("room")
+    room.send_string_message("more")
+    await trio.testing.wait_all_tasks_blocked()
+    a.send_string_message("gin")
+    assert await alice.receive() == (TEXT, b"be", False, False)
+    assert await alice.receive() == (CONTINUATION, b"gin", True, False)
+    assert [await alice.receive_text() for _ in range(2)] == ["room", "more"]
+
+
+async def test_a_frame_is_built_once_for_all(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    room = Room()
+    pairs = await members(connect, room, 5)
+    built: list[bytes] = []
+    original = frames.build_frame
+    monkeypatch.setattr(frames, "build_frame", lambda *args: built.append(original(*args)) or built[-1])
+    room.send_string_message("to all " * 3)
+    loop_text = "one by one " * 3
+    for _, socket in pairs:
+        socket.send_string_message(loop_text)
+    for peer, _ in pairs:
+        assert [await peer.receive_text() for _ in range(2)] == ["to all " * 3, loop_text]
+    assert len(built) == 2
+
+
+async def test_a_member_that_compresses_gets_its_own_frame(connect: Connect) -> None:
+    room = Room()
+    ((plain, _),) = await members(connect, room, 1)
+    ((squeezed, _),) = await members(
+        connect, room, 1, compression=True, headers=[("Sec-WebSocket-Extensions", "permessage-deflate")]
+    )
+    room.send_string_message("x" * 1000)
+    assert len((await plain.receive()).payload) == 1000
+    frame = await squeezed.receive()
+    assert frame.rsv1
+    assert len(frame.payload) < 100
+
+
+async def test_a_slow_member_is_closed_with_1013_and_the_others_get_all(network_connect: Connect) -> None:
+    room = Room()
+    ((slow, s),) = await members(network_connect, room, 1, max_write_buffer=200_000)
+    ((quick, _),) = await members(network_connect, room, 1)
+    text = "x" * 50_000
+    count = 0
+    while s.is_connected:
+        room.send_string_message(text)
+        count += 1
+        assert len(await quick.receive_text()) == 50_000
+    assert s.close_code == 1013
+    assert s not in room
+    close = await slow.receive_close()
+    assert close.close_code == 1013
+
+
+async def test_a_slow_member_may_miss_messages_and_is_told_how_many(network_connect: Connect) -> None:
+    told: list[tuple[WebSocket, int]] = []
+    room = Room(slow="drop", on_drop=lambda socket, missed: told.append((socket, missed)))
+    ((slow, s),) = await members(network_connect, room, 1, max_write_buffer=200_000)
+    text = "x" * 50_000
+    sent = 0
+    while room.figures.drops < 3:
+        room.send_string_message(text)
+        sent += 1
+        await trio.testing.wait_all_tasks_blocked(0.001)
+    got = 0
+    while not told:
+        assert len(await slow.receive_text()) == 50_000
+        got += 1
+    assert told == [(s, 3)]
+    while got < sent - 3:
+        await slow.receive_text()
+        got += 1
+    room.send_string_message("again")
+    assert await slow.receive_text() == "again"
+
+
+async def test_a_room_may_be_used_from_another_thread(connect: Connect) -> None:
+    room = Room()
+    (alice, a), (bob, b) = await members(connect, room, 2)
+
+    def talk() -> None:
+        room.send_string_message("from afar")
+        room.leave(b)
+        room.send_string_message("and again")
+
+    thread = threading.Thread(target=talk)
+    thread.start()
+    assert [await alice.receive_text() for _ in range(2)] == ["from afar", "and again"]
+    assert await bob.receive_text() == "from afar"
+    assert list(room) == [a]
+    await trio.to_thread.run_sync(thread.join)
+
+
+def test_what_a_room_is_given_is_checked_at_once() -> None:
+    with pytest.raises(ValueError, match="slow"):
+        Room(slow="never")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="str"):
+        Room().send_string_message(b"bytes")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="bytes"):
+        Room().send_binary_message("text")  # type: ignore[arg-type]
