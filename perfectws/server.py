@@ -21,6 +21,7 @@ from .http.routing import Routes
 from .http.service import HTTPService
 from .net.listeners import bound_port, open_listeners, serve_listener
 from .net.loop import Loop, open_loop
+from .net.memory import keep_freed_memory
 from .transport import Transport
 
 logger = logging.getLogger("perfectws")
@@ -100,6 +101,7 @@ class HTTPServer:
 
         Source: Perfect's ``start()``.
         """
+        keep_freed_memory()
         try:
             trio.run(self._serve_until_signal)
         except BaseExceptionGroup as group:

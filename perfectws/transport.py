@@ -4,7 +4,7 @@ The words are asyncio's. A *transport* moves bytes over one connection and under
 understands them and does no I/O. Each calls the other in one direction only, always from the loop's thread::
 
     transport → protocol:  data_received  eof_received  resume_writing  connection_lost  shut_down
-    protocol  → transport: write  discard_unsent  pause_reading  resume_reading  close  abort
+    protocol  → transport: write  discard_unsent  set_user_timeout  pause_reading  resume_reading  close  abort
 
 A protocol never calls back into user code from these methods: what belongs to the user it queues on the loop.
 """
@@ -78,6 +78,14 @@ class Transport(Contract):
 
     def discard_unsent(self) -> None:
         """Forget every `write` whose first byte is not with the kernel yet; one that has begun is kept whole."""
+
+    def set_user_timeout(self, seconds: float) -> None:
+        """Let the kernel give the connection up when what was sent stays unacknowledged for so long.
+
+        So a dead peer is found although reading is paused. Does nothing where there is no kernel socket that can.
+
+        Source: RFC 5482, ``TCP_USER_TIMEOUT``.
+        """
 
     def pause_reading(self) -> None:
         """Read nothing more for now, so that TCP holds the peer back."""

@@ -125,6 +125,14 @@ class SocketTransport:
         del self._output[1 if self._has_begun else 0 :]
         self.buffered_amount = sum(map(len, self._output))
 
+    def set_user_timeout(self, seconds: float) -> None:
+        """Let the kernel give the connection up when what was sent stays unacknowledged for so long."""
+        if self._stage is Stage.OPEN and hasattr(socket, "TCP_USER_TIMEOUT"):
+            try:
+                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+            except OSError:
+                pass  # a Unix socket, or one that is gone
+
     def pause_reading(self) -> None:
         """Read nothing more for now."""
         if self._stage is Stage.OPEN:

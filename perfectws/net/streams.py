@@ -6,6 +6,7 @@ until the end of the loop's turn and then handed to the writer, so that a turn i
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from typing import TypeVarTuple
 
@@ -76,6 +77,17 @@ class StreamTransport:
         """Forget what the writing task has not taken yet."""
         self.buffered_amount -= sum(map(len, self._output))
         self._output.clear()
+
+    def set_user_timeout(self, seconds: float) -> None:
+        """Let the kernel give the connection up when what was sent stays unacknowledged for so long."""
+        stream: object = self._stream
+        if isinstance(stream, trio.SSLStream):
+            stream = stream.transport_stream
+        if isinstance(stream, trio.SocketStream) and hasattr(socket, "TCP_USER_TIMEOUT"):
+            try:
+                stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
+            except OSError:
+                pass  # a Unix socket, or one that is gone
 
     def pause_reading(self) -> None:
         """Read nothing more for now."""

@@ -378,6 +378,10 @@ class WebSocketConnection(Protocol):
         if self.is_connected:
             self.keepalive.start()
 
+    def set_user_timeout(self, seconds: float) -> None:
+        """Let the kernel find a dead peer while we do not read, and so see no pong."""
+        self._transport.set_user_timeout(seconds)
+
     def whole_messages_chosen(self) -> None:
         """Learn that the limits of whole messages count from now on."""
         self._frames.reads_messages = True

@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, fields
+from sys import maxsize
 from typing import Any
 
 from wsproto.extensions import PerMessageDeflate
@@ -123,7 +124,7 @@ class Deflate(PerMessageDeflate):
                 bits = self.server_max_window_bits if proto.client else self.client_max_window_bits
                 self._decompressor = zlib.decompressobj(-bits)
             try:
-                piece = self._decompressor.decompress(data, self.limit - self._inflated + 1)
+                piece = self._decompressor.decompress(data, min(self.limit - self._inflated + 1, maxsize))
             except zlib.error:
                 return CloseReason.INVALID_FRAME_PAYLOAD_DATA
             self._inflated += len(piece)
@@ -199,3 +200,39 @@ def _describe(deflate: Deflate, offered: Container[str]) -> str:
     if "client_max_window_bits" in offered and deflate.client_max_window_bits < _MAX_WINDOW_BITS:
         parts.append(f"client_max_window_bits={deflate.client_max_window_bits}")
     return "; ".join(parts)
+
+
+def make_offer(options: DeflateOptions) -> str:
+    """Return the element of a client's ``Sec-WebSocket-Extensions`` that offers compression."""
+    parts = [_NAME, f"client_max_window_bits={options.window_bits}"]
+    if options.window_bits < _MAX_WINDOW_BITS:
+        parts.append(f"server_max_window_bits={options.window_bits}")
+    if not options.context_takeover:
+        parts += ["client_no_context_takeover", "server_no_context_takeover"]
+    return "; ".join(parts)
+
+
+def accept_answer(answer: str, options: DeflateOptions) -> Deflate | None:
+    """Return what a server's answer to `make_offer` agrees on, or ``None`` if it answers something else.
+
+    Source: RFC 7692 §7.1. A server that keeps a larger window than it was asked to is taken at its word.
+    """
+    parameters = parse_parameters(answer)
+    if parameters is None or not _is_valid_answer(parameters, options):
+        return None
+    deflate = Deflate(options)
+    # zlib has no window of 8 bits, but can inflate with a larger one than the peer deflates with.
+    deflate.server_max_window_bits = max(int(parameters.get("server_max_window_bits") or 15), _MIN_WINDOW_BITS)
+    deflate.client_max_window_bits = int(parameters.get("client_max_window_bits") or options.window_bits)
+    deflate.server_no_context_takeover = "server_no_context_takeover" in parameters
+    deflate.client_no_context_takeover = not options.context_takeover or "client_no_context_takeover" in parameters
+    deflate._enabled = True
+    return deflate
+
+
+def _is_valid_answer(parameters: Mapping[str, str | None], options: DeflateOptions) -> bool:
+    others = {**parameters}
+    if others.get("server_max_window_bits") == "8":
+        del others["server_max_window_bits"]
+    client_bits = others.get("client_max_window_bits", "9")
+    return _is_valid_offer(others) and client_bits is not None and int(client_bits) <= options.window_bits

@@ -69,6 +69,8 @@ class Keepalive:
         if self.interval is not None:
             self._next_ping_at = self._loop.time() + self.interval
             self._set_timer()
+            if self._timeout is not None:
+                self._connection.set_user_timeout(self.interval + self._timeout)
 
     def stop(self) -> None:
         """Ping no more."""

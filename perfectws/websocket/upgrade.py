@@ -14,6 +14,7 @@ from http import HTTPStatus
 
 from wsproto.utilities import generate_accept_token
 
+from ..http.headers import Headers
 from ..http.request import HTTPRequest
 from .deflate import Deflate, DeflateOptions, answer_offers
 
@@ -70,17 +71,17 @@ def read_offer(request: HTTPRequest, origins: Sequence[str | re.Pattern[str]] | 
     keys = request.headers.get_all("Sec-WebSocket-Key")
     if len(keys) != 1 or not _is_key(keys[0]):
         return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Key must be one value: 16 bytes in base64.")
-    protocols = list_of(request, "Sec-WebSocket-Protocol")
-    if not all(_TOKEN.fullmatch(protocol) for protocol in protocols):
+    protocols = elements_of(request.headers, "Sec-WebSocket-Protocol")
+    if not all(is_token(protocol) for protocol in protocols):
         return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Protocol must be a list of tokens.")
-    return Offer(keys[0].strip(), protocols, list_of(request, "Sec-WebSocket-Extensions"))
+    return Offer(keys[0].strip(), protocols, elements_of(request.headers, "Sec-WebSocket-Extensions"))
 
 
 def _judge_upgrade(request: HTTPRequest) -> Refusal | None:
     if request.method != "GET" or request.protocol_version < (1, 1):
         return Refusal(HTTPStatus.BAD_REQUEST, "A WebSocket is opened with GET and HTTP/1.1.")
     # Perfect differs: it looks for the substring "upgrade" in Connection, and wants Upgrade to be "websocket" alone.
-    if not (_has_token(request, "Upgrade", "websocket") and _has_token(request, "Connection", "upgrade")):
+    if not (has_token(request.headers, "Upgrade", "websocket") and has_token(request.headers, "Connection", "upgrade")):
         return Refusal(HTTPStatus.BAD_REQUEST, "This is a WebSocket: connect to it with a WebSocket client.")
     return None
 
@@ -112,17 +113,23 @@ def _matches(allowed: str | re.Pattern[str], origin: str) -> bool:
     return origin == allowed if isinstance(allowed, str) else allowed.fullmatch(origin) is not None
 
 
-def list_of(request: HTTPRequest, header: str) -> list[str]:
+def elements_of(headers: Headers, name: str) -> list[str]:
     """Return the elements of a header that is a comma-separated list, over all its lines.
 
     Source: RFC 9110 §5.6.1: empty elements do not count.
     """
-    elements = ",".join(request.headers.get_all(header)).split(",")
+    elements = ",".join(headers.get_all(name)).split(",")
     return [element.strip() for element in elements if element.strip()]
 
 
-def _has_token(request: HTTPRequest, header: str, token: str) -> bool:
-    return any(element.lower() == token for element in list_of(request, header))
+def has_token(headers: Headers, name: str, token: str) -> bool:
+    """Tell whether ``token``, in lower case, is an element of a header, whatever its case there."""
+    return any(element.lower() == token for element in elements_of(headers, name))
+
+
+def is_token(name: str) -> bool:
+    """Tell whether ``name`` may be the name of a subprotocol. Source: RFC 6455 §4.1, RFC 9110 §5.6.2."""
+    return _TOKEN.fullmatch(name) is not None
 
 
 def _is_key(key: str) -> bool:

@@ -1,0 +1,119 @@
+"""The address of a WebSocket, taken apart: where to connect, and what to ask for there.
+
+Source: RFC 6455 §3, RFC 3986; ``ws+unix:`` is Node's ``ws``.
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from dataclasses import dataclass
+from urllib.parse import SplitResult, quote, unquote, urlsplit
+
+from ..errors import InvalidURL
+
+#: The schemes, each with its default port and whether it is encrypted.
+_SCHEMES = {"ws": (80, False), "wss": (443, True)}
+_UNIX_SCHEME = "ws+unix:"
+#: What urlsplit would silently take out, and what can stand in no URL.
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f]")
+#: A password, which no message shows.
+_PASSWORD = re.compile(r"^([^/@]*//[^/@:]*):[^/]*@")
+#: All of ASCII that may stand in a request target: what the caller has encoded stays as it is.
+_TARGET_SAFE = "%/?:@!$&'()*+,;=-._~[]|^`{}\"<>\\"
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketURL:
+    """A URL of the scheme ``ws:``, ``wss:`` or ``ws+unix:``.
+
+    Attributes:
+        text: The URL as it may be shown: without the password.
+        host: The host to connect to: a name, in its ASCII form, or an IP address without brackets; or a Unix path.
+        port: The port to connect to; 0 for a Unix socket.
+        is_secure: Whether the connection is encrypted.
+        is_unix: Whether ``host`` is the path of a Unix socket.
+        target: The request target: the path and the query.
+        authority: The value of the ``Host`` header.
+        authorization: The value of the ``Authorization`` header, ``None`` if the URL has no credentials.
+    """
+
+    text: str
+    host: str
+    port: int
+    is_secure: bool
+    is_unix: bool
+    target: str
+    authority: str
+    authorization: str | None
+
+    @classmethod
+    def parse(cls, url: str) -> WebSocketURL:
+        """Take ``url`` apart. Raises `InvalidURL`, with what is wrong."""
+        shown = _PASSWORD.sub(r"\1:***@", url)
+        if _FORBIDDEN.search(url):
+            raise InvalidURL(f"{shown!r} is no URL: it holds a space or a control character")
+        if url.lower().startswith(_UNIX_SCHEME):
+            return cls._parse_unix(url)
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise InvalidURL(f"{shown!r} is no URL: {error}") from None
+        return cls._from_parts(parts, port, shown)
+
+    @classmethod
+    def _from_parts(cls, parts: SplitResult, port: int | None, shown: str) -> WebSocketURL:
+        if parts.scheme not in _SCHEMES:
+            raise InvalidURL(f"{shown!r} is no URL of a WebSocket: it begins with ws:// or wss://")
+        if not parts.hostname:
+            raise InvalidURL(f"{shown!r} names no host")
+        if "#" in shown:
+            # RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used"
+            raise InvalidURL(f"{shown!r}: a WebSocket's URL has no fragment; write # as %23")
+        default_port, is_secure = _SCHEMES[parts.scheme]
+        host = _ascii_host(parts.hostname, shown)
+        bracketed = f"[{host}]" if ":" in host else host
+        return cls(
+            text=shown,
+            host=host,
+            port=default_port if port is None else port,
+            is_secure=is_secure,
+            is_unix=False,
+            target=_target(parts.path, parts.query),
+            authority=bracketed if port in (None, default_port) else f"{bracketed}:{port}",
+            authorization=_authorization(parts, shown),
+        )
+
+    @classmethod
+    def _parse_unix(cls, url: str) -> WebSocketURL:
+        rest = url[len(_UNIX_SCHEME) :].removeprefix("//")
+        path, _, target = rest.partition(":")
+        if not path.startswith("/"):
+            raise InvalidURL(f"{url!r}: after ws+unix:// comes the absolute path of a socket, then : and the URL's path")
+        resource, _, query = target.partition("?")
+        return cls(url, unquote(path), 0, False, True, _target(resource, query), "localhost", None)
+
+
+def _ascii_host(host: str, shown: str) -> str:
+    if host.isascii():
+        return host
+    try:
+        return host.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise InvalidURL(f"{shown!r}: {host!r} is no host name: {error}") from None
+
+
+def _target(path: str, query: str) -> str:
+    target = quote(path, safe=_TARGET_SAFE) or "/"
+    return f"{target}?{quote(query, safe=_TARGET_SAFE)}" if query else target
+
+
+def _authorization(parts: SplitResult, shown: str) -> str | None:
+    if parts.username is None:
+        return None
+    user, password = unquote(parts.username), unquote(parts.password or "")
+    if ":" in user:
+        # RFC 7617 §2: "a user-id containing a colon character is invalid"
+        raise InvalidURL(f"{shown!r}: a user's name cannot hold a colon")
+    return "Basic " + b64encode(f"{user}:{password}".encode()).decode("ascii")

@@ -1,0 +1,410 @@
+"""The reactor, and the transport on it: what a reactor must get right."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from perfectws.net.listeners import Acceptor
+from perfectws.net.loop import Loop, open_loop
+from perfectws.net.reactor import READABLE, Reactor
+from perfectws.net.sockets import SocketTransport
+from perfectws.transport import HIGH_WATER, Protocol, Transport
+
+LINGER_RESET = struct.pack("ii", 1, 0)
+
+
+class Recorder(Protocol):
+    """A protocol that keeps what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[Any] = []
+        self.changed = trio.Event()
+        self.failures: list[Exception] = []
+
+    def _tell(self, event: Any) -> None:
+        self.events.append(event)
+        self.changed.set()
+        self.changed = trio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        self._tell(data)
+
+    def eof_received(self) -> None:
+        self._tell("eof")
+
+    def resume_writing(self) -> None:
+        self._tell("room")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._tell(("lost", type(error)))
+
+    def shut_down(self) -> None:
+        self._tell("shut down")
+
+    def callback_failed(self, error: Exception) -> None:
+        self.failures.append(error)
+
+    async def until(self, event: Any) -> None:
+        while event not in self.events:
+            await self.changed.wait()
+
+
+class CountingSocket(socket.socket):
+    """A socket that counts its system calls."""
+
+    sends: list[int]
+
+    def send(self, data: Any, flags: int = 0) -> int:
+        sent = super().send(data, flags)
+        self.sends.append(sent)
+        return sent
+
+
+@asynccontextmanager
+async def running_loop() -> AsyncIterator[Loop]:
+    with trio.fail_after(10):
+        async with open_loop(with_reactor=True) as loop:
+            try:
+                yield loop
+            finally:
+                await loop.end_connections(0)
+
+
+def connected(loop: Loop, protocol: Recorder | None = None) -> tuple[SocketTransport, Recorder, socket.socket]:
+    """Return a transport with a recorder on it, and the blocking socket of its peer."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        peer = socket.create_connection(server.getsockname())
+        accepted, _ = server.accept()
+    ours = CountingSocket(fileno=accepted.detach())
+    ours.sends = []
+    ours.setblocking(False)
+    peer.settimeout(5)
+    assert loop.reactor is not None
+    recorder = protocol or Recorder()
+    transport = SocketTransport(loop, loop.reactor, ours, ("peer", 1))
+    transport.start(recorder)
+    return transport, recorder, peer
+
+
+def sends_of(transport: SocketTransport) -> list[int]:
+    return transport._socket.sends  # type: ignore[attr-defined, no-any-return]
+
+
+async def settled() -> None:
+    await trio.testing.wait_all_tasks_blocked(0.01)
+
+
+async def test_what_is_written_in_one_turn_is_one_system_call() -> None:
+    async with running_loop() as loop:
+        transport, _, peer = connected(loop)
+        with peer:
+            for number in range(100):
+                transport.write(b"%03d" % number)
+            await settled()
+            assert len(sends_of(transport)) == 1
+            assert peer.recv(1000) == b"".join(b"%03d" % number for number in range(100))
+
+
+async def test_a_full_kernel_buffer_is_waited_for_without_spinning() -> None:
+    async with running_loop() as loop:
+        transport, recorder, peer = connected(loop)
+        with peer:
+            transport.write(b"x" * 20_000_000)
+            await settled()
+            sends = len(sends_of(transport))
+            passes = 0
+            assert loop.reactor is not None
+            original = loop.reactor.run_pass
+
+            def counted() -> int:
+                nonlocal passes
+                passes += 1
+                return original()
+
+            loop.reactor.run_pass = counted  # type: ignore[method-assign]
+            await trio.sleep(0.05)
+            assert passes <= 2
+            assert len(sends_of(transport)) == sends
+            assert transport.buffered_amount >= HIGH_WATER
+            got = 0
+            while got < 20_000_000:
+                got += len(await trio.to_thread.run_sync(peer.recv, 1 << 20))
+            await recorder.until("room")
+            assert transport.buffered_amount == 0
+            assert recorder.events == ["room"]
+
+
+async def test_small_writes_beyond_one_write_go_on_in_the_next_turn() -> None:
+    async with running_loop() as loop:
+        transport, _, peer = connected(loop)
+        with peer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            for _ in range(6_000):
+                transport.write(b"y" * 100)
+            await settled()
+            got = 0
+            while got < 600_000:
+                got += len(await trio.to_thread.run_sync(peer.recv, 1 << 20))
+            assert len(sends_of(transport)) < 12
+
+
+async def test_what_has_not_begun_is_discarded_and_what_has_is_kept_whole() -> None:
+    async with running_loop() as loop:
+        transport, _, peer = connected(loop)
+        with peer:
+            transport.write(b"a" * 10_000_000)
+            await settled()
+            assert 0 < transport.buffered_amount < 10_000_000
+            transport.write(b"b" * 100)
+            transport.discard_unsent()
+            transport.write(b"c" * 100)
+            transport.close(5)
+            data = bytearray()
+            while piece := await trio.to_thread.run_sync(peer.recv, 1 << 20):
+                data += piece
+            assert bytes(data) == b"a" * 10_000_000 + b"c" * 100
+
+
+async def test_a_callback_may_close_another_socket_that_is_ready_in_the_same_pass() -> None:
+    class Killer(Recorder):
+        victim: Transport
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self.victim.abort()
+
+    async with running_loop() as loop:
+        (a, killer_a, peer_a), (b, killer_b, peer_b) = connected(loop, Killer()), connected(loop, Killer())
+        killer_a.victim, killer_b.victim = b, a  # type: ignore[attr-defined]
+        with peer_a, peer_b:
+            peer_a.send(b"ready")
+            peer_b.send(b"ready")
+            await settled()
+            heard = [event for event in killer_a.events + killer_b.events if event == b"ready"]
+            lost = [event for event in killer_a.events + killer_b.events if event == ("lost", type(None))]
+            assert heard == [b"ready"]
+            assert lost == [("lost", type(None))]
+
+
+async def test_a_descriptor_is_not_free_for_another_before_the_pass_is_over() -> None:
+    taken: list[int] = []
+
+    class Replacer(Recorder):
+        victim: SocketTransport
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            self.victim.abort()
+            with socket.socket() as newcomer:
+                taken.append(newcomer.fileno())
+
+    async with running_loop() as loop:
+        (a, first, peer_a), (b, second, peer_b) = connected(loop, Replacer()), connected(loop, Replacer())
+        first.victim, second.victim = b, a  # type: ignore[attr-defined]
+        descriptors = {a._descriptor, b._descriptor}
+        with peer_a, peer_b:
+            peer_a.send(b"ready")
+            peer_b.send(b"ready")
+            await settled()
+        assert len(taken) == 1
+        assert not descriptors & set(taken)
+
+
+@pytest.mark.parametrize("end", ["reset", "half-close", "close"])
+async def test_a_paused_socket_whose_peer_ends_does_not_spin(end: str) -> None:
+    async with running_loop() as loop:
+        transport, recorder, peer = connected(loop)
+        transport.pause_reading()
+        peer.send(b"unread")
+        if end == "reset":
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
+            peer.close()
+            await recorder.until(("lost", ConnectionResetError))
+            return
+        if end == "half-close":
+            peer.shutdown(socket.SHUT_WR)
+        else:
+            peer.close()
+        await settled()
+        assert loop.reactor is not None
+        assert loop.reactor._epoll.poll(0) == []
+        assert recorder.events == []
+        transport.resume_reading()
+        await recorder.until("eof")
+        assert recorder.events == [b"unread", "eof"]
+        await settled()
+        assert loop.reactor._epoll.poll(0) == []
+        transport.write(b"still there")
+        transport.close(5)
+        if end == "half-close":
+            assert await trio.to_thread.run_sync(peer.recv, 100) == b"still there"
+        await recorder.until(("lost", type(None)))
+        peer.close()
+
+
+async def test_the_last_bytes_arrive_though_there_is_unread_input() -> None:
+    async with running_loop() as loop:
+        transport, recorder, peer = connected(loop)
+        with peer:
+            transport.pause_reading()
+            peer.send(b"never read " * 1000)
+            await settled()
+            transport.write(b"goodbye")
+            transport.close(5)
+            assert await trio.to_thread.run_sync(peer.recv, 100) == b"goodbye"
+            assert await trio.to_thread.run_sync(peer.recv, 100) == b""
+            peer.send(b"more that nobody reads")
+            await settled()
+            assert recorder.events == []
+        await recorder.until(("lost", type(None)))
+        assert recorder.events == [("lost", type(None))]
+
+
+async def test_a_peer_that_never_ends_is_closed_when_the_linger_is_over() -> None:
+    async with running_loop() as loop:
+        transport, recorder, peer = connected(loop)
+        with peer:
+            transport.close(0.02)
+            await recorder.until(("lost", type(None)))
+            assert len(loop.timers) == 0
+
+
+async def test_writes_outside_a_turn_wake_the_pump_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with running_loop() as loop:
+        transport, _, peer = connected(loop)
+        with peer:
+            await settled()
+            wakes: list[None] = []
+            assert loop.reactor is not None
+            original = loop.reactor.wake
+            monkeypatch.setattr(loop.reactor, "wake", lambda: (wakes.append(None), original()))
+            for _ in range(5):
+                transport.write(b"tick")
+            assert len(wakes) == 1
+            await settled()
+            assert peer.recv(100) == b"tick" * 5
+            await trio.to_thread.run_sync(loop.call_from_thread, loop.owner, transport.write, b"thread")
+            assert await trio.to_thread.run_sync(peer.recv, 100) == b"thread"
+
+
+async def test_an_error_in_a_protocol_costs_its_socket_only() -> None:
+    class Faulty(Recorder):
+        def data_received(self, data: bytes) -> None:
+            raise ZeroDivisionError
+
+        def connection_lost(self, error: Exception | None) -> None:
+            raise KeyError
+
+    async with running_loop() as loop:
+        faulty, recorder, peer = connected(loop, Faulty())
+        _, other, other_peer = connected(loop)
+        with peer, other_peer:
+            peer.send(b"!")
+            other_peer.send(b"fine")
+            await other.until(b"fine")
+            faulty.abort()
+            await settled()
+            assert [type(error) for error in recorder.failures] == [ZeroDivisionError, KeyError]
+
+
+async def test_twenty_flooding_sockets_leave_trios_other_tasks_their_time() -> None:
+    async with running_loop() as loop:
+        peers: list[socket.socket] = []
+
+        class Busy(Recorder):
+            def data_received(self, data: bytes) -> None:
+                loop.call(self, self.work)
+
+            def work(self) -> None:
+                loop.call(self, self.work)  # a callback that never comes to an end
+
+        for _ in range(20):
+            _, _, peer = connected(loop, Busy())
+            peer.send(b"go")
+            peers.append(peer)
+        for _ in range(50):
+            await trio.lowlevel.checkpoint()  # each would hang if the pump never let go
+        for transport in list(loop.transports):
+            transport.abort()
+        loop._ready.clear()
+        for peer in peers:
+            peer.close()
+
+
+class FullTable:
+    """A listener whose process has no descriptors left, for a while."""
+
+    def __init__(self, listening: socket.socket, failures: int) -> None:
+        self.listening = listening
+        self.failures = failures
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.listening, name)
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        if self.failures:
+            self.failures -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return self.listening.accept()
+
+
+async def test_a_listener_rests_while_there_are_no_descriptors_and_says_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with running_loop() as loop:
+        listening = socket.create_server(("127.0.0.1", 0))
+        listening.setblocking(False)
+        recorder = Recorder()
+        assert loop.reactor is not None
+        table: Any = FullTable(listening, failures=1)
+        acceptor = Acceptor(loop, loop.reactor, table, lambda transport: recorder)
+        with socket.create_connection(listening.getsockname()) as peer:
+            peer.send(b"patience")
+            await recorder.until(b"patience")
+        acceptor.stop()
+        assert len(caplog.records) == 1
+        assert "Too many open files" in caplog.text
+
+
+async def test_a_hundred_connections_at_once_are_accepted() -> None:
+    async with running_loop() as loop:
+        listening = socket.create_server(("127.0.0.1", 0), backlog=200)
+        listening.setblocking(False)
+        recorders: list[Recorder] = []
+
+        def make(transport: Transport) -> Recorder:
+            recorders.append(Recorder())
+            return recorders[-1]
+
+        assert loop.reactor is not None
+        acceptor = Acceptor(loop, loop.reactor, listening, make)
+        peers = [socket.create_connection(listening.getsockname()) for _ in range(100)]
+        while len(recorders) < 100:
+            await trio.sleep(0)
+        acceptor.stop()
+        for peer in peers:
+            peer.close()
+
+
+def test_a_handler_that_is_left_when_a_reactor_closes_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    class Forgotten:
+        def on_events(self, events: int) -> None: ...
+
+        def remove(self) -> None: ...
+
+    left, right = socket.socketpair()
+    with left, right:
+        reactor = Reactor()
+        reactor.add(left.fileno(), Forgotten(), READABLE)
+        reactor.close()
+    assert "1 descriptors" in caplog.text
