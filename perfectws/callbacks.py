@@ -80,14 +80,16 @@ class CallbackLoop(ABC):
         self.idle = False
         #: Owns the callbacks that belong to no connection.
         self.owner = CallbackOwner()
-        self._ready: deque[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = deque()
+        #: The callbacks of this turn: (owner, function, args). Who appends wakes the loop if it is idle, as `call` does;
+        #: the hot path does so itself, since a call costs as much as all the rest of it.
+        self.ready: deque[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = deque()
         self._next_turn: list[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = []
 
         self._before_writing: list[Callable[[], object]] = []
 
     def call(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
         """Queue ``function(*args)`` for this turn, behind all that is ready. A coroutine it returns becomes a task."""
-        self._ready.append((owner, function, args))
+        self.ready.append((owner, function, args))
         if self.idle:
             self.wake()
 
@@ -115,11 +117,11 @@ class CallbackLoop(ABC):
     @property
     def has_ready(self) -> bool:
         """Whether a turn would find something to run."""
-        return bool(self._ready or self._next_turn or self._before_writing)
+        return bool(self.ready or self._next_turn or self._before_writing)
 
     def run_ready(self) -> None:
         """Run one turn's callbacks, within the budgets above."""
-        ready = self._ready
+        ready = self.ready
         if self._next_turn:
             ready.extend(self._next_turn)
             self._next_turn.clear()
@@ -135,7 +137,7 @@ class CallbackLoop(ABC):
                 return
 
     def _run_some(self, count: int) -> None:
-        next_ready = self._ready.popleft
+        next_ready = self.ready.popleft
         for _ in range(count):
             owner, function, args = next_ready()
             try:
@@ -191,6 +193,13 @@ _running: ContextVar[CallbackLoop | None] = ContextVar("perfectws_running_loop",
 def running_loop() -> CallbackLoop | None:
     """Return the loop in whose callbacks, or tasks, this code runs; in a thread that one of them started too."""
     return _running.get()
+
+
+def context_in(loop: CallbackLoop) -> Context:
+    """Return a copy of the current context in which ``loop`` is the running one."""
+    context = copy_context()
+    context.run(set_running_loop, loop)
+    return context
 
 
 def set_running_loop(loop: CallbackLoop) -> None:

@@ -75,21 +75,22 @@ class StaticFileHandler:
         self.document_root = os.fspath(document_root)
         self.allow_response_filters = allow_response_filters
 
-    def __call__(self, request: HTTPRequest, response: HTTPResponse) -> None:
+    async def __call__(self, request: HTTPRequest, response: HTTPResponse) -> None:
         """Serve what the route's ``**`` stands for; without one, the request's path."""
         rest = request.url_variables.get(ROUTE_TRAILING_WILDCARD_KEY)
-        if rest is None:
-            self.handle_request(request, response)
-        else:
-            # The variable is decoded already: "%" stands for itself.
-            response.start_task(self._serve(request, response, path_components(quote(rest))))
+        # The variable is decoded already: a "%" in it stands for itself.
+        components = request.path_components if rest is None else path_components(quote(rest))
+        await self._serve(request, response, components)
 
     def handle_request(self, request: HTTPRequest, response: HTTPResponse) -> None:
         """Serve the file at the request's path. This only begins it; a task of the server's goes on.
 
         Source: Perfect's ``handleRequest(request:response:)``.
         """
-        response.start_task(self._serve(request, response, request.path_components))
+        response.call_soon(self._serve_path)
+
+    async def _serve_path(self, request: HTTPRequest, response: HTTPResponse) -> None:
+        await self._serve(request, response, request.path_components)
 
     async def _serve(self, request: HTTPRequest, response: HTTPResponse, components: Sequence[str]) -> None:
         if request.method not in (HTTPMethod.GET, HTTPMethod.HEAD):
@@ -114,7 +115,7 @@ class StaticFileHandler:
         part = requested_range(request, file)
         if part is None:
             response.set_header("Content-Range", f"bytes */{file.size}")
-            _refuse(response, HTTPStatus.RANGE_NOT_SATISFIABLE, f"the file has {file.size} bytes")
+            _refuse(response, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, f"the file has {file.size} bytes")
             return
         if len(part) != file.size:
             response.status = HTTPStatus.PARTIAL_CONTENT

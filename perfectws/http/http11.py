@@ -70,8 +70,7 @@ class HTTPConnection(Protocol):
     Source: RFC 9112.
     """
 
-    # Perfect differs: it keeps an HTTP/1.0 connection too if it is asked to. h11 never does.
-
+    # Perfect differs: it keeps an HTTP/1.0 connection too if asked to; h11 never does.
     __slots__ = (
         "__weakref__",
         "_body",

@@ -239,17 +239,6 @@ class HTTPResponse(CallbackOwner):
         else:
             self.state = ResponseState.COMPLETED
 
-    def start_task(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        """Run a coroutine as a task of the server's that works for this response; its exception is a 500.
-
-        Raises:
-            LocalProtocolError: The response belongs to no connection.
-        """
-        if self._channel is None:
-            coroutine.close()
-            raise LocalProtocolError("this response belongs to no connection, so no task can work for it")
-        self._in_loop(self._channel.loop.start_task, self, coroutine)
-
     def switch_protocols(self, headers: Sequence[tuple[str, str]], take_over: TakeOver) -> None:
         """Send ``101 Switching Protocols`` and hand the transport over. Nothing happens if the peer is gone already.
 
@@ -273,14 +262,21 @@ class HTTPResponse(CallbackOwner):
         return self._channel.loop
 
     def call_soon(self, handler: RequestHandler) -> None:
-        """Queue ``handler(request, response)``, as `next` does with the handlers of the route."""
+        """Queue ``handler(request, response)``, sync or async, as `next` does with the handlers of the route.
+
+        Raises:
+            LocalProtocolError: The handler is async, and the response belongs to no connection.
+        """
         self._in_loop(self._call_soon, handler)
 
     def _call_soon(self, handler: RequestHandler) -> None:
-        if self._channel is None:
-            handler(self.request, self)
-        else:
+        if self._channel is not None:
             self._channel.loop.call(self, handler, self.request, self)
+            return
+        result = handler(self.request, self)
+        if isinstance(result, Coroutine):
+            result.close()
+            raise LocalProtocolError("this response belongs to no connection, so nothing runs its async handlers")
 
     def callback_failed(self, error: Exception) -> None:
         """Take an exception of one of its handlers or callbacks: a 500 if nothing is sent, else the connection ends."""

@@ -65,6 +65,7 @@ class Loop(CallbackLoop):
         self.timers = Timers(self)
         self.transports: set[LoopTransport] = set()
         self._transport_gone = trio.Event()
+        self._has_ended = False
         self._token = trio.lowlevel.current_trio_token()
         self._dirty: list[Writer] = []
         self._pump_task: trio.lowlevel.Task | None = None
@@ -93,12 +94,13 @@ class Loop(CallbackLoop):
         done: Callable[[], object] | None = None,
     ) -> None:
         """Run ``coroutine`` as a task in a copy of its owner's context. Once the loop has ended it is closed unrun."""
-        try:
-            owner.context.run(self.tasks.start_soon, self._run_task, owner, coroutine, done)
-        except RuntimeError:  # the nursery is closed
+        if self._has_ended:
             coroutine.close()
             if done is not None:
                 self.call(owner, done)
+        else:
+            # A copy, because the owner's own is entered already while one of its callbacks runs.
+            owner.context.copy().run(self.tasks.start_soon, self._run_task, owner, coroutine, done)
 
     async def _run_task(
         self, owner: CallbackOwner, coroutine: Coroutine[Any, Any, object], done: Callable[[], object] | None
@@ -218,6 +220,11 @@ class Loop(CallbackLoop):
         self.transports.discard(transport)
         self._transport_gone.set()
 
+    def end(self) -> None:
+        """Start no task any more, and run what is left."""
+        self._has_ended = True
+        self.run_to_end()
+
     def run_to_end(self) -> None:
         """Run all that is ready, and what that makes ready, without waiting: the loop ends."""
         for _ in range(_LAST_TURNS):
@@ -248,7 +255,7 @@ async def open_loop(*, with_reactor: bool = hasattr(select, "epoll")) -> AsyncIt
                         loop.tasks.cancel_scope.cancel()
                         loop.run_to_end()  # coroutines that this makes begin still have their nursery
             finally:
-                loop.run_to_end()
+                loop.end()
                 pump_nursery.cancel_scope.cancel()
     finally:
         if reactor is not None:

@@ -157,12 +157,22 @@ class FakeTransport:
 class Server:
     """A connection to a server in memory, and the peer's hands and eyes."""
 
-    def __init__(self, routes: Routes | None = None, *, context: Context | None = None, **limits: Any) -> None:
-        self.loop = FakeLoop()
-        self.transport = FakeTransport()
+    def __init__(
+        self,
+        routes: Routes | None = None,
+        *,
+        loop: FakeLoop | None = None,
+        context: Context | None = None,
+        **limits: Any,
+    ) -> None:
+        self.loop = loop or FakeLoop()
+        self.transport = self.make_transport()
         self.service = HTTPService((routes or Routes()).navigator, **limits)
         self.connection = HTTPConnection(self.transport, self.loop, self.service, context)
         self.transport.set_protocol(self.connection)
+
+    def make_transport(self) -> FakeTransport:
+        return FakeTransport()
 
     @property
     def protocol(self) -> Protocol:

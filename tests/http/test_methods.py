@@ -30,4 +30,5 @@ def test_a_method_that_arrives_is_case_sensitive():
 
 
 def test_perfects_nine_methods_are_all_methods():
-    assert {m.value for m in ALL_METHODS} == set(["OPTIONS", "GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "TRACE", "CONNECT"])
+    names = {"OPTIONS", "GET", "HEAD", "POST", "PATCH", "PUT", "DELETE", "TRACE", "CONNECT"}
+    assert {method.value for method in ALL_METHODS} == names

@@ -84,4 +84,11 @@ def test_without_a_connection_nothing_can_be_pushed_or_handed_over(response):
     with pytest.raises(LocalProtocolError, match="belongs to no connection"):
         response.push()
     with pytest.raises(LocalProtocolError, match="belongs to no connection"):
+        _ = response.loop
+    with pytest.raises(LocalProtocolError, match="belongs to no connection"):
         response.switch_protocols([], lambda transport: transport)
+
+
+def test_a_handler_that_is_queued_without_a_connection_runs_at_once(response):
+    response.call_soon(lambda request, same: same.set_body("x").completed())
+    assert response.body_bytes == b"x"

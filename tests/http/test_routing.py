@@ -404,7 +404,6 @@ def test_a_uri_is_found_just_when_one_pattern_matches_it(several, uri, slash):
     handlers, variables = find(routes_of(*several), uri)
     matching = [pattern for pattern in several if matches(pattern, uri)]
     if handlers is None:
-        # A terminal route at the end of the path keeps a wildcard behind it from matching nothing, and is found itself.
         assert not matching
     else:
         assert handlers[0] in matching
