@@ -23,7 +23,7 @@ _NO_RSV = RsvBits(False, False, False)
 #: RFC 7692 §7.2.2: what a sender strips from the end of a message, and a receiver puts back.
 _TAIL = b"\x00\x00\xff\xff"
 #: The most streams in one frame: each costs an inflater, and two bytes are enough to ask for one.
-_MAX_STREAMS = 64
+_MAX_STREAMS = 16
 _MIN_WINDOW_BITS, _MAX_WINDOW_BITS = 9, 15  # zlib cannot do the 8 that RFC 7692 allows
 _WINDOW_BITS = frozenset(str(bits) for bits in range(_MIN_WINDOW_BITS, _MAX_WINDOW_BITS + 1))
 #: RFC 7692 §7.1: the values that each parameter of an offer may have; ``None`` is none.

@@ -18,6 +18,7 @@ from __future__ import annotations
 import codecs
 from os import urandom
 from struct import Struct
+from typing import Any
 
 from wsproto.frame_protocol import FrameDecoder, ParseFailed
 
@@ -40,6 +41,8 @@ _MAX_CONTROL_PAYLOAD = 125
 _REMEMBERED = 64 * 1024
 #: The most bytes that are held though they were read: letting go of few costs more than it saves.
 _MAX_HELD = 4096
+#: How many pieces of a payload are kept apart: a piece of one byte takes 42 bytes of memory.
+_MAX_PIECES = 256
 _UINT16 = Struct("!H")
 _UINT64 = Struct("!Q")
 _new_utf8_decoder = codecs.getincrementaldecoder("utf-8")
@@ -269,7 +272,7 @@ class FrameReader:
             self._deflate.limit = self._max_frame_size
         try:
             decoder.receive_bytes(payload.header)
-            decoder.receive_bytes(payload.raw())
+            decoder.receive_bytes(payload.whole())
             frame = decoder.process_buffer()
         except ParseFailed as error:
             code = CloseCode(error.code)
@@ -301,7 +304,18 @@ class FrameReader:
 class _Payload:
     """A frame's payload while it arrives."""
 
-    __slots__ = ("_mask", "_offset", "_pieces", "_utf8", "header", "is_final", "length", "missing", "opcode")
+    __slots__ = (
+        "_joined",
+        "_mask",
+        "_offset",
+        "_pieces",
+        "_utf8",
+        "header",
+        "is_final",
+        "length",
+        "missing",
+        "opcode",
+    )
 
     def __init__(
         self,
@@ -321,7 +335,9 @@ class _Payload:
         self._mask = mask
         self._utf8 = utf8
         self._offset = 0
-        self._pieces: list[bytes] | list[str] = []
+        self._pieces: list[Any] = []  # all bytes or all str
+        #: How many of the pieces, from the first on, are `_MAX_PIECES` joined.
+        self._joined = 0
 
     def add(self, piece: bytes) -> None:
         self.missing -= len(piece)
@@ -329,25 +345,30 @@ class _Payload:
             offset = self._offset
             self._offset = (offset + len(piece)) % 4
             piece = apply_mask(piece, self._mask[offset:] + self._mask[:offset] if offset else self._mask)
-        if self._utf8 is None:
-            self._pieces.append(piece)  # type: ignore[arg-type]  # all of one type
-            return
+        self._pieces.append(piece if self._utf8 is None else self._decode(self._utf8, piece))
+        if len(self._pieces) - self._joined >= _MAX_PIECES:
+            self._pieces[self._joined :] = [self._join(self._pieces[self._joined :])]
+            self._joined += 1
+
+    def _decode(self, utf8: codecs.IncrementalDecoder, piece: bytes) -> str:
         try:
-            self._pieces.append(self._utf8.decode(piece, not self.missing))  # type: ignore[arg-type]
+            return utf8.decode(piece, not self.missing)
         except UnicodeDecodeError as error:
             raise _not_utf8(error) from None
 
-    def whole(self) -> str | bytes:
-        if self._utf8 is not None:
-            return "".join(self._pieces)  # type: ignore[arg-type]
-        return self.raw()
+    def _join(self, pieces: list[Any]) -> Any:
+        return b"".join(pieces) if self._utf8 is None else "".join(pieces)
 
-    def raw(self) -> bytes:
-        return b"".join(self._pieces)  # type: ignore[arg-type]
+    def whole(self) -> Any:
+        """Return the payload: ``str`` for a text, the bytes as they came for wsproto."""
+        return self._join(self._pieces)
 
 
 def _not_utf8(error: UnicodeDecodeError) -> FrameError:
     return FrameError(CloseCode.INVALID_DATA, f"a text that is not UTF-8: {error.reason}")
+
+
+_SHORT_TEXT_HEADERS = [bytes((0x81, size)) for size in range(126)]
 
 
 def build_frame(opcode: int, payload: bytes, is_final: bool = True, is_compressed: bool = False) -> bytes:
@@ -355,7 +376,7 @@ def build_frame(opcode: int, payload: bytes, is_final: bool = True, is_compresse
     first = opcode | (_FIN if is_final else 0) | (_RSV1 if is_compressed else 0)
     size = len(payload)
     if size < 126:
-        return bytes((first, size)) + payload
+        return (_SHORT_TEXT_HEADERS[size] if first == 0x81 else bytes((first, size))) + payload
     if size < 0x10000:
         return bytes((first, 126)) + _UINT16.pack(size) + payload
     return bytes((first, 127)) + _UINT64.pack(size) + payload

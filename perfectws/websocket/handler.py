@@ -27,6 +27,7 @@ class WebSocketSessionHandler(Protocol):
         @property
         def socket_protocol(self) -> str | None:
             """The subprotocol that the session speaks, or ``None``."""
+            return None
     else:
         socket_protocol = None
 
@@ -176,7 +177,9 @@ def refuse(response: HTTPResponse, refusal: Refusal) -> None:
 
 def _check_handler(handler: Any) -> None:
     if isinstance(handler, type):
-        raise TypeError(f"the handler producer returned the class {handler.__qualname__}: return {handler.__qualname__}()")
+        raise TypeError(
+            f"the handler producer returned the class {handler.__qualname__}: return {handler.__qualname__}()"
+        )
     if not callable(getattr(handler, "handle_session", None)) or not hasattr(handler, "socket_protocol"):
         raise TypeError(
             f"the handler producer returned {handler!r}, which is no WebSocketSessionHandler: it needs socket_protocol "
