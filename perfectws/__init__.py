@@ -1,5 +1,7 @@
 """perfectws: callback-style WebSockets for Python, with the API of Swift's Perfect and Vapor."""
 
+from .callbacks import Timer
+from .client import HTTPClient
 from .errors import (
     ConnectionClosed,
     ConnectionRejected,
@@ -11,12 +13,16 @@ from .errors import (
     PerfectWSError,
     RouteError,
 )
+from .event_loop import EventLoop, run
 from .futures import Future, Promise
 from .http.cookies import HTTPCookie
 from .http.request import HTTPRequest
 from .http.response import HTTPResponse
-from .http.routing import ROUTE_TRAILING_WILDCARD_KEY, Route, Routes
+from .http.routing import ROUTE_TRAILING_WILDCARD_KEY, Route
 from .server import HTTPServer
+from .static_files import StaticFileHandler
+from .timing import call_every, call_later, run_in_thread
+from .websocket.connecting import Backoff, Connecting
 from .websocket.deflate import DeflateOptions
 from .websocket.handler import WebSocketHandler, WebSocketSessionHandler
 from .websocket.inbox import Message
@@ -24,20 +30,26 @@ from .websocket.opcodes import CloseCode, OpcodeType
 from .websocket.options import NO_TIMEOUT
 from .websocket.outbox import Drained
 from .websocket.room import Room, RoomFigures
+from .websocket.routes import Routes
 from .websocket.socket import WebSocket
+from .websocket.upgrader import WebSocketUpgrader
 
 __version__ = "0.1.0"
 
 __all__ = [
     "NO_TIMEOUT",
     "ROUTE_TRAILING_WILDCARD_KEY",
+    "Backoff",
     "CloseCode",
+    "Connecting",
     "ConnectionClosed",
     "ConnectionRejected",
     "ConnectionTimeout",
     "DeflateOptions",
     "Drained",
+    "EventLoop",
     "Future",
+    "HTTPClient",
     "HTTPCookie",
     "HTTPRequest",
     "HTTPResponse",
@@ -55,7 +67,14 @@ __all__ = [
     "Route",
     "RouteError",
     "Routes",
+    "StaticFileHandler",
+    "Timer",
     "WebSocket",
     "WebSocketHandler",
     "WebSocketSessionHandler",
+    "WebSocketUpgrader",
+    "call_every",
+    "call_later",
+    "run",
+    "run_in_thread",
 ]

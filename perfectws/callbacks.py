@@ -30,7 +30,7 @@ logger = logging.getLogger("perfectws")
 ROUNDS_PER_TURN = 64
 TURN_SECONDS = 0.005
 #: How many callbacks run between two looks at the clock.
-CLOCK_INTERVAL = 64
+CLOCK_INTERVAL = 16
 
 Ts = TypeVarTuple("Ts")
 
@@ -84,7 +84,8 @@ class CallbackLoop(ABC):
         #: the hot path does so itself, since a call costs as much as all the rest of it.
         self.ready: deque[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = deque()
         self._next_turn: list[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = []
-
+        #: What waits for its time, by owner, but must not be left out: the loop calls it at its end.
+        self.last_calls: dict[CallbackOwner, Callable[[], object]] = {}
         self._before_writing: list[Callable[[], object]] = []
 
     def call(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
@@ -126,26 +127,22 @@ class CallbackLoop(ABC):
             ready.extend(self._next_turn)
             self._next_turn.clear()
         deadline = perf_counter() + TURN_SECONDS
+        next_ready = ready.popleft
+        ran = 0
         for _ in range(ROUNDS_PER_TURN):
-            left = len(ready)
-            while left > 0:
-                self._run_some(min(left, CLOCK_INTERVAL))
-                left -= CLOCK_INTERVAL
-                if perf_counter() > deadline:
+            for _ in range(len(ready)):
+                owner, function, args = next_ready()
+                try:
+                    result = owner.context.run(function, *args)
+                    if result is not None and isinstance(result, Coroutine):
+                        self.start_task(owner, result)
+                except Exception as error:
+                    report_failure(owner, error)
+                ran += 1
+                if not ran % CLOCK_INTERVAL and perf_counter() > deadline:
                     return
             if not ready:
                 return
-
-    def _run_some(self, count: int) -> None:
-        next_ready = self.ready.popleft
-        for _ in range(count):
-            owner, function, args = next_ready()
-            try:
-                result = owner.context.run(function, *args)
-                if result is not None and isinstance(result, Coroutine):
-                    self.start_task(owner, result)
-            except Exception as error:
-                report_failure(owner, error)
 
     def check_thread(self) -> None:
         """Raise `LocalProtocolError` in any thread but the loop's."""

@@ -21,6 +21,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
+def lone_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error that is alone in nested groups, so that ``except LaunchFailure`` catches it; else the group."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
 class PerfectWSError(Exception):
     """The base of every error of perfectws."""
 

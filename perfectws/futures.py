@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar, cast
 import outcome
 import trio
 
-from .callbacks import CallbackLoop, CallbackOwner, logger, running_loop
+from .callbacks import CallbackLoop, CallbackOwner, context_in, logger, running_loop
 from .errors import LocalProtocolError
 
 T = TypeVar("T")
@@ -176,7 +176,7 @@ class Future(Generic[T]):
         loop = self._loop or running_loop()
         if loop is None:
             raise LocalProtocolError("this future belongs to no event loop: make its Promise inside one")
-        owner = self._owner or CallbackOwner()
+        owner = self._owner or CallbackOwner(context_in(loop))
 
         def queue(result: outcome.Outcome[T]) -> None:
             args = arguments(result)
@@ -223,7 +223,7 @@ class Future(Generic[T]):
 
 
 class Promise(Generic[T]):
-    """The end of a `Future` that is fulfilled.
+    """The end of a `Future` that is fulfilled: once, as what comes second is ignored.
 
     Attributes:
         future_result: The future that this promise resolves.
@@ -237,16 +237,12 @@ class Promise(Generic[T]):
         self.future_result: Future[T] = Future(loop, owner)
 
     def succeed(self, value: T = _NOTHING) -> None:
-        """Resolve the future with ``value``. Raises `LocalProtocolError` if it is resolved already."""
-        self._resolve(outcome.Value(value))
+        """Resolve the future with ``value``. Does nothing if it is resolved already."""
+        self.future_result._resolve(outcome.Value(value))
 
     def fail(self, error: BaseException) -> None:
-        """Resolve the future with ``error``. Raises `LocalProtocolError` if it is resolved already."""
-        self._resolve(outcome.Error(error))
-
-    def _resolve(self, result: outcome.Outcome[T]) -> None:
-        if not self.future_result._resolve(result):
-            raise LocalProtocolError("this promise is resolved already: succeed or fail it once")
+        """Resolve the future with ``error``. Does nothing if it is resolved already."""
+        self.future_result._resolve(outcome.Error(error))
 
 
 def _value_of(result: outcome.Outcome[Any]) -> tuple[Any] | None:

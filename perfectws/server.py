@@ -11,18 +11,24 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from typing import Unpack
 
 import trio
 
-from .errors import LaunchFailure, LocalProtocolError
+from .errors import LaunchFailure, LocalProtocolError, lone_error
 from .http.http11 import HTTPConnection
+from .http.request import HTTPRequest
+from .http.response import not_found
 from .http.routing import Routes
 from .http.service import HTTPService
 from .net.listeners import bound_port, open_listeners, serve_listener
 from .net.loop import Loop, open_loop
 from .net.memory import keep_freed_memory
 from .transport import Transport
+from .websocket.options import WebSocketKeywords
+from .websocket.socket import WebSocket
+from .websocket.upgrader import ShouldUpgrade, WebSocketUpgrader, with_upgraders
 
 logger = logging.getLogger("perfectws")
 
@@ -50,6 +56,7 @@ class HTTPServer:
         self.document_root = "./webroot"
         self.close_timeout = CLOSE_TIMEOUT
         self._routes = Routes()
+        self._upgraders: list[WebSocketUpgrader] = []
         self._listeners: list[socket.socket] = []
         self._stop_requested: trio.Event | None = None
         self._token: trio.lowlevel.TrioToken | None = None
@@ -64,6 +71,7 @@ class HTTPServer:
         port: int,
         routes: Routes,
         document_root: str = "./webroot",
+        upgraders: Iterable[WebSocketUpgrader] = (),
     ) -> None:
         """Serve ``routes`` and block until SIGINT or SIGTERM.
 
@@ -73,6 +81,7 @@ class HTTPServer:
             port: The port to listen on; 0 asks the kernel for one, which the log tells.
             routes: What is served.
             document_root: The directory of static files.
+            upgraders: What takes the WebSockets that no route does, each made by `web_socket_upgrader`.
 
         Raises:
             LaunchFailure: It cannot listen there: the port is in use, say.
@@ -85,11 +94,47 @@ class HTTPServer:
         server.server_port = port
         server.document_root = document_root
         server.add_routes(routes)
+        server.add_upgraders(upgraders)
         server.start()
 
     def add_routes(self, routes: Routes) -> None:
         """Serve ``routes`` too. To be called before the server starts."""
         self._routes.add(routes)
+
+    def add_upgraders(self, upgraders: Iterable[WebSocketUpgrader]) -> None:
+        """Offer the WebSockets that no route takes to ``upgraders`` too, in order, until one accepts.
+
+        To be called before the server starts. A request that all of them refuse gets 404.
+
+        Source: Vapor 3's ``HTTPServer.start(upgraders:)``.
+        """
+        self._upgraders += upgraders
+
+    @staticmethod
+    def web_socket_upgrader(
+        should_upgrade: ShouldUpgrade | None = None,
+        on_upgrade: Callable[[WebSocket, HTTPRequest], object] | None = None,
+        **options: Unpack[WebSocketKeywords],
+    ) -> WebSocketUpgrader:
+        """Return what takes the WebSockets that no route does: for ``upgraders=``.
+
+        Args:
+            should_upgrade: Decides on each request; may be ``async def``. Without it, all are accepted.
+            on_upgrade: Gets each WebSocket; may be ``async def``.
+            **options: The limits and choices of `WebSocketOptions`, by name.
+
+        Calls back:
+            ``should_upgrade(request)`` once per valid handshake: a mapping of headers for the 101 accepts it, ``None``
+            refuses it, and the request goes on to the next upgrader, or to 404.
+
+            ``on_upgrade(socket, request)``, in Vapor 3's order, once it is accepted. Nothing is delivered before it has
+            returned, or first waits; messages for which it sets no handler are dropped.
+
+        Source: Vapor 3's ``HTTPServer.webSocketUpgrader(shouldUpgrade:onUpgrade:)``. There it comes before the routes.
+        """
+        if on_upgrade is None:
+            raise TypeError("web_socket_upgrader needs on_upgrade, which is given each WebSocket and its request")
+        return WebSocketUpgrader(should_upgrade, on_upgrade, **options)
 
     def start(self) -> None:
         """Serve, and block until `stop` is called, from a callback or another thread, or until SIGINT or SIGTERM.
@@ -105,7 +150,7 @@ class HTTPServer:
         try:
             trio.run(self._serve_until_signal)
         except BaseExceptionGroup as group:
-            raise _lone_error(group) from None
+            raise lone_error(group) from None
 
     async def _serve_until_signal(self) -> None:
         async with trio.open_nursery() as nursery:
@@ -198,6 +243,7 @@ class HTTPServer:
             navigator=self._routes.navigator,
             server_name=self.server_name,
             document_root=self.document_root,
+            not_found=with_upgraders(self._upgraders, not_found),
         )
 
         def make_protocol(transport: Transport) -> HTTPConnection:
@@ -209,11 +255,3 @@ class HTTPServer:
         for listening in self._listeners:
             listening.close()
         self._listeners = []
-
-
-def _lone_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error that is alone in nested groups, so that ``except LaunchFailure`` catches it; else the group."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error

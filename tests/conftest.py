@@ -15,16 +15,17 @@ from typing import Any
 
 import pytest
 import trio
-import trio.testing
 
 from perfectws import HTTPRequest, Routes, WebSocket, WebSocketHandler
 from perfectws.http.http11 import HTTPConnection
 from perfectws.http.service import HTTPService
 from perfectws.net.listeners import bound_port, open_listeners, serve_listener
-from perfectws.net.loop import open_loop
+from perfectws.net.loop import Loop, open_loop
 from perfectws.net.streams import StreamTransport
 
+from .calls import Calls, is_time_virtual
 from .peer import Peer
+from .pipes import stream_pair
 
 #: No test waits longer for anything, in seconds.
 PATIENCE = 30
@@ -47,9 +48,14 @@ class Handler:
 class Connect:
     """Opens connections to sessions: ``peer = await connect(session)``."""
 
-    def __init__(self, open_stream: OpenStream) -> None:
+    def __init__(self, loop: Loop, open_stream: OpenStream) -> None:
+        self.loop = loop
         self.open_stream = open_stream
         self.peers: list[Peer] = []
+
+    async def stop(self, timeout: float = 0) -> None:
+        """Stop the server, as far as its connections can tell."""
+        await self.loop.end_connections(timeout)
 
     async def close(self) -> None:
         """Let go of every peer."""
@@ -75,11 +81,10 @@ class Connect:
 
     async def socket(self, **options: Any) -> tuple[Peer, WebSocket]:
         """Open a WebSocket whose session does nothing, and return both ends."""
-        sockets: list[WebSocket] = []
-        peer = await self(lambda request, socket: sockets.append(socket), **options)
-        while not sockets:
-            await trio.testing.wait_all_tasks_blocked(0.001)
-        return peer, sockets[0]
+        opened = Calls()
+        peer = await self(opened, **options)
+        ((_, socket),) = await opened.until(1)
+        return peer, socket
 
     async def to(self, routes: Routes) -> Peer:
         """Connect to routes, and say nothing yet."""
@@ -88,25 +93,25 @@ class Connect:
 
 
 @asynccontextmanager
-async def memory_streams() -> AsyncIterator[OpenStream]:
-    """Serve over pairs of memory streams: no kernel, no real time."""
-    async with open_loop() as loop:
+async def memory_streams() -> AsyncIterator[Connect]:
+    """Serve over streams in memory: no kernel, no real time."""
+    async with open_loop(with_reactor=False) as loop:
 
         async def open_stream(routes: Routes) -> trio.abc.Stream:
-            ours, theirs = trio.testing.memory_stream_pair()
+            ours, theirs = stream_pair()
             transport = StreamTransport(loop, theirs, ("memory", 1), ("memory", 2))
             transport.set_protocol(HTTPConnection(transport, loop, HTTPService(routes.navigator)))
             loop.tasks.start_soon(transport.run)
             return ours
 
         try:
-            yield open_stream
+            yield Connect(loop, open_stream)
         finally:
             await loop.end_connections(0)
 
 
 @asynccontextmanager
-async def sockets(with_reactor: bool) -> AsyncIterator[OpenStream]:
+async def sockets(with_reactor: bool) -> AsyncIterator[Connect]:
     """Serve over TCP: on the reactor, as a user's server does, or on streams."""
     async with open_loop(with_reactor=with_reactor) as loop, trio.open_nursery() as accepting:
 
@@ -118,7 +123,7 @@ async def sockets(with_reactor: bool) -> AsyncIterator[OpenStream]:
             return await trio.open_tcp_stream("127.0.0.1", bound_port(listeners))
 
         try:
-            yield open_stream
+            yield Connect(loop, open_stream)
         finally:
             accepting.cancel_scope.cancel()
             await loop.end_connections(0)
@@ -131,31 +136,34 @@ TRANSPORTS = {
 }
 
 
+def patience() -> float:
+    """Return how long to wait at most: virtual time passes in no time."""
+    return 100_000 if is_time_virtual() else PATIENCE
+
+
 @asynccontextmanager
 async def connecting(transport: str) -> AsyncIterator[Connect]:
-    """Connect over one transport; at the end the peers vanish."""
-    async with TRANSPORTS[transport]() as open_stream:
-        connect = Connect(open_stream)
-        try:
-            yield connect
-        finally:
-            await connect.close()
+    """Connect over one transport, and let go of every peer at the end."""
+    with trio.fail_after(patience()):
+        async with TRANSPORTS[transport]() as connect:
+            try:
+                yield connect
+            finally:
+                await connect.close()
 
 
 @pytest.fixture(params=list(TRANSPORTS))
 async def connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
     """Connect over each transport in turn."""
-    with trio.fail_after(PATIENCE):
-        async with connecting(request.param) as connect:
-            yield connect
+    async with connecting(request.param) as connect:
+        yield connect
 
 
-@pytest.fixture(params=["streams", "reactor"])
+@pytest.fixture(params=[name for name in TRANSPORTS if name != "memory"])
 async def network_connect(request: pytest.FixtureRequest) -> AsyncIterator[Connect]:
-    """Connect over each transport with a kernel under it, whose buffers can be full."""
-    with trio.fail_after(PATIENCE):
-        async with connecting(request.param) as connect:
-            yield connect
+    """Connect over each transport that has a kernel between."""
+    async with connecting(request.param) as connect:
+        yield connect
 
 
 @pytest.fixture

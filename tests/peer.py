@@ -6,10 +6,13 @@ It shares no code with perfectws: frames are built and parsed here, byte by byte
 from __future__ import annotations
 
 import os
+import socket
 import struct
 from typing import NamedTuple
 
 import trio
+
+from .pipes import PipeStream
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 
@@ -139,6 +142,15 @@ class Peer:
     async def vanish(self) -> None:
         """Be gone, without a word of farewell."""
         await trio.aclose_forcefully(self.stream)
+
+    def reset(self) -> None:
+        """Be gone with a reset, as a machine that crashed and came back: even what was sent may be lost."""
+        if isinstance(self.stream, trio.SocketStream):
+            self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.stream.socket.close()
+        else:
+            assert isinstance(self.stream, PipeStream)
+            self.stream.reset()
 
     async def _fill(self) -> None:
         try:

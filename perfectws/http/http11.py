@@ -17,30 +17,31 @@ judges both, and says after the response whether the connection may be used agai
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextvars import Context
 from enum import Enum
 from http import HTTPStatus
+from typing import cast
 
 import h11
 
 from ..callbacks import CallbackLoop, logger
 from ..errors import LocalProtocolError
 from ..transport import HIGH_WATER, Protocol, Transport
+from .access_log import Exchange
 from .deadlines import Deadline
-from .framing import declared_length, may_have_body, refusal, response_head, switching_head
+from .filters import RequestFiltering, ResponseFiltering
+from .framing import may_have_body, refusal, response_head, switching_head
 from .headers import Headers
-from .methods import received_method
+from .receiving import Refused, check_body_size, check_declared_body, check_served, cut_head, make_request
 from .request import HTTPRequest
 from .response import HTTPResponse, ResponseState, TakeOver
 from .service import HTTPService
 
 #: Bytes that may wait behind a request that is being served.
 READ_AHEAD = 16 * 1024
-
-#: Where a head ends. RFC 9112 §2.2: "a recipient MAY recognize a single LF as a line terminator"; h11 does.
-_BLANK_LINE = re.compile(rb"\n\r?\n")
+#: How long a peer that comes while the server is full may take to read its refusal, in seconds.
+FULL_LINGER = 1.0
 
 
 class Phase(Enum):
@@ -75,6 +76,8 @@ class HTTPConnection(Protocol):
         "__weakref__",
         "_body",
         "_deadline",
+        "_exchange",
+        "_filtering",
         "_h11",
         "_input",
         "_is_paused",
@@ -107,6 +110,8 @@ class HTTPConnection(Protocol):
         self._method = b""
         self._request: HTTPRequest | None = None
         self._response: HTTPResponse | None = None
+        self._filtering: ResponseFiltering | None = None
+        self._exchange: Exchange | None = None
         self._successor: Protocol | None = None
         self._waiting: list[tuple[HTTPResponse, Callable[[bool], object]]] = []
         self._is_paused = False
@@ -169,6 +174,11 @@ class HTTPConnection(Protocol):
             if self._phase is Phase.BODY:
                 self._read_body()
             self._balance_reading()
+        except Refused as refused:
+            self._refuse(refused.status, refused.text)
+        except h11.RemoteProtocolError as error:
+            text = f"this is not a valid HTTP/1.1 request: {str(error)[:200]}"
+            self._refuse(HTTPStatus(error.error_status_hint), text)
         except Exception as error:
             self.callback_failed(error)
 
@@ -190,105 +200,39 @@ class HTTPConnection(Protocol):
             self.transport.resume_reading()
 
     def _read_head(self) -> None:
-        if self._input.startswith((b"\r", b"\n")):
-            # RFC 9112 §2.2: "SHOULD ignore at least one empty line (CRLF) received prior to the request-line."
-            self._input = self._input.lstrip(b"\r\n")
-        match = _BLANK_LINE.search(self._input, self._searched)
-        if match is None:
-            self._await_head()
-        elif match.end() > self.service.max_header_size:
-            self._refuse_long_head()
-        else:
-            head = bytes(self._input[: match.end()])
-            del self._input[: match.end()]
-            self._searched = 0
+        searched = self._searched
+        head, self._searched = cut_head(self._input, searched, self.service)
+        if head is not None:
             self._begin_request(head)
-
-    def _await_head(self) -> None:
-        if self._peer_is_done:
+        elif self._peer_is_done:
             self._close()
-        elif not self._input:
-            return
-        elif self._input[0] < 0x21:
-            # No request begins so, but TLS does (0x16): say so before the deadline does.
-            self._refuse(HTTPStatus.BAD_REQUEST, "this is not an HTTP/1.1 request; does it want TLS?")
-        elif len(self._input) >= self.service.max_header_size:
-            self._refuse_long_head()
-        else:
-            if self._searched == 0:
-                self._deadline.set(self.service.header_timeout)
-            # A blank line has three bytes at most, and the input does not begin with one.
-            self._searched = max(1, len(self._input) - 2)
-
-    def _refuse_long_head(self) -> None:
-        limit = self.service.max_header_size
-        if self._input.find(b"\n", 0, limit) < 0:
-            self._refuse(HTTPStatus.REQUEST_URI_TOO_LONG, f"the request line is longer than {limit} bytes")
-        else:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the headers are longer than {limit} bytes")
+        elif self._input and not searched:
+            self._deadline.set(self.service.header_timeout)
 
     def _begin_request(self, head: bytes) -> None:
-        limit = self.service.max_headers
-        if head.count(b"\n") - 2 > limit:  # the request line and the blank line are none
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"there are more than {limit} headers")
-            return
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=self.service.max_header_size)
-        try:
-            self._h11.receive_data(head)
-            event = self._h11.next_event()
-            assert isinstance(event, h11.Request)
-            self._method = event.method
-            self._request = self._make_request(event, head)
-            if self._h11.next_event() is h11.NEED_DATA:
-                self._begin_body(event)
-            elif self._is_served(event):
-                self._dispatch()
-        except h11.RemoteProtocolError as error:
-            self._refuse_malformed(error)
-
-    def _make_request(self, event: h11.Request, head: bytes) -> HTTPRequest:
-        request = HTTPRequest(
-            "GET",
-            event.target.decode("ascii"),
-            head,
-            protocol_version=(event.http_version[0] - 48, event.http_version[2] - 48),
-            remote_address=self.transport.remote_address,
-            server_address=self.transport.local_address,
-            server_name=self.service.server_name,
-            document_root=self.service.document_root,
-        )
-        request.method = received_method(event.method)
-        return request
-
-    def _is_served(self, event: h11.Request) -> bool:
-        if event.http_version[:2] != b"1.":
-            self._refuse(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "this server speaks HTTP/1.1")
-        elif event.method == b"CONNECT":
-            self._refuse(HTTPStatus.NOT_IMPLEMENTED, "this server is no proxy")
-        return self._phase is not Phase.CLOSED
-
-    def _begin_body(self, event: h11.Request) -> None:
-        if not self._is_served(event):
-            return
-        if declared_length(event) > self.service.max_body_size:
-            self._refuse_long_body()
-        else:
+        self._h11.receive_data(head)
+        event = self._h11.next_event()
+        assert isinstance(event, h11.Request)
+        self._method = event.method
+        self._request = make_request(event, head, self.transport, self.service)
+        self._exchange = Exchange.begin(self._request)
+        has_body = self._h11.next_event() is h11.NEED_DATA
+        check_served(event)
+        if has_body:
+            check_declared_body(event, self.service)
             self._phase = Phase.BODY
+        else:
+            self._dispatch()
 
     def _read_body(self) -> None:
         assert self._h11 is not None
-        try:
-            if self._input:
-                self._h11.receive_data(bytes(self._input))
-                self._input.clear()
-            while isinstance(event := self._h11.next_event(), h11.Data):
-                self._body += event.data
-                if len(self._body) > self.service.max_body_size:
-                    self._refuse_long_body()
-                    return
-        except h11.RemoteProtocolError as error:
-            self._refuse_malformed(error)
-            return
+        if self._input:
+            self._h11.receive_data(bytes(self._input))
+            self._input.clear()
+        while isinstance(event := self._h11.next_event(), h11.Data):
+            self._body += event.data
+            check_body_size(len(self._body), self.service)
         if isinstance(event, h11.EndOfMessage):
             self._end_body()
         else:
@@ -313,21 +257,34 @@ class HTTPConnection(Protocol):
         self._dispatch()
 
     def _dispatch(self) -> None:
-        """Give a request that is here as a whole to its handlers."""
+        """Give a request that is here as a whole to the filters, and then to its handlers."""
         assert self._request is not None
         self._phase = Phase.HANDLING
         self._deadline.clear()
-        request = self._request
-        handlers = self.service.navigator.find_handlers(request.uri, request) or (self.service.not_found,)
-        self._response = HTTPResponse(request, self, handlers)
-        self._response.next()
+        self._response = HTTPResponse(self._request, self)
+        if self.service.request_filters:
+            RequestFiltering(self.service.request_filters, self._response, self._route).advance()
+        else:
+            self._route(self._response)
+
+    def _route(self, response: HTTPResponse) -> None:
+        request = response.request
+        response.begin(self.service.navigator.find_handlers(request.uri, request) or (self.service.not_found,))
 
     # Responses. `HTTPResponse` calls these, from the loop's thread.
+
+    @property
+    def is_filtering(self) -> bool:
+        """Whether responses pass filters."""
+        return bool(self.service.response_filters)
 
     def send(self, response: HTTPResponse, body: bytes, last: bool) -> None:
         """Send the head if that was not done, then ``body``, then the end if this is the ``last``."""
         if self._phase is not Phase.HANDLING:
             response.state = ResponseState.LOST
+            return
+        if self.service.response_filters:
+            self._filter(response, body, last)
             return
         try:
             self._send(response, body, last)
@@ -349,8 +306,33 @@ class HTTPConnection(Protocol):
         response.state = ResponseState.COMPLETED if last else ResponseState.STARTED
         if data := b"".join(out):
             self.transport.write(data)
+        if self._exchange is not None:
+            self._exchange.sent(response.status, 0 if self._method == b"HEAD" else len(body))
         if last:
             self._response_sent(conn)
+
+    def _filter(self, response: HTTPResponse, body: bytes, last: bool) -> None:
+        """Let the filters have a piece; for the handlers it is sent."""
+        if self._filtering is None:
+            self._filtering = ResponseFiltering(self.service.response_filters, response, self)
+        response.state = ResponseState.COMPLETED if last else ResponseState.STARTED
+        self._filtering.push(body, last)
+
+    def send_filtered(self, view: HTTPResponse, body: bytes, last: bool) -> None:
+        """Send what the filters have let pass."""
+        if self._phase is Phase.HANDLING:
+            self._send(view, body, last)
+
+    def halt(self, view: HTTPResponse) -> None:
+        """Close the connection, because a response filter wants it."""
+        self._close()
+
+    def filter_failed(self, view: HTTPResponse, error: Exception) -> None:
+        """Answer 500 instead of what a filter has failed at; if it has begun, no answer is possible."""
+        if view.state is ResponseState.OPEN:
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed to answer this request")
+        else:
+            self._abort(error)
 
     def _give_up(self, response: HTTPResponse) -> None:
         """Answer 500 instead of what h11 rejects; if it has begun, no answer is possible."""
@@ -361,7 +343,8 @@ class HTTPConnection(Protocol):
             self._abort()
 
     def _response_sent(self, conn: h11.Connection) -> None:
-        self._h11 = self._request = self._response = None
+        self._log_exchange()
+        self._h11 = self._request = self._response = self._filtering = None
         if self._is_stopping or conn.our_state is not h11.DONE or conn.their_state is not h11.DONE:
             self._close()
             return
@@ -375,7 +358,14 @@ class HTTPConnection(Protocol):
         """Queue ``callback(True)`` once the output stands below its high water, ``callback(False)`` if never."""
         if response.state is not ResponseState.STARTED:
             self.loop.call(response, callback, False)
-        elif self._waiting or self.transport.buffered_amount >= HIGH_WATER:
+        elif self._filtering is not None and self._filtering.is_busy:
+            self._filtering.call_when_sent(callback)
+        else:
+            self.call_when_room(response, callback)
+
+    def call_when_room(self, response: HTTPResponse, callback: Callable[[bool], object]) -> None:
+        """Queue ``callback(True)`` once the output stands below its high water, ``callback(False)`` if never."""
+        if self._waiting or self.transport.buffered_amount >= HIGH_WATER:
             self._waiting.append((response, callback))
         else:
             self.loop.call(response, callback, True)
@@ -385,15 +375,23 @@ class HTTPConnection(Protocol):
         assert self._request is not None
         self.transport.write(switching_head(response, headers))
         response.state = ResponseState.SWITCHED
+        self.transport.remote_address = self._request.remote_address
         self._request.compact()
         self._request = self._response = None
         self._hand_over(take_over)
 
     def _hand_over(self, take_over: TakeOver) -> None:
-        leftover = bytes(self._input)
+        leftover, exchange = bytes(self._input), self._exchange
+        self._exchange = None
         self._end(Phase.SWITCHED)
         self._resume_reading()
-        self._successor = protocol = take_over(self.transport)
+        if exchange is None:
+            protocol = take_over(self.transport)
+        else:
+            exchange.log_switch(HTTPStatus.SWITCHING_PROTOCOLS.value)
+            protocol = take_over(cast(Transport, exchange.count(self.transport)))
+            exchange.log_at_end(protocol)
+        self._successor = protocol
         self.transport.set_protocol(protocol)
         if leftover:
             protocol.data_received(leftover)
@@ -412,23 +410,24 @@ class HTTPConnection(Protocol):
 
     # Refusing and closing.
 
-    def _refuse_malformed(self, error: h11.RemoteProtocolError) -> None:
-        self._refuse(HTTPStatus(error.error_status_hint), f"this is not a valid HTTP/1.1 request: {str(error)[:200]}")
+    def refuse_full(self) -> None:
+        """Answer 503 before anything is asked: the server has no room for another connection."""
+        self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the server has no room for another connection", FULL_LINGER)
 
-    def _refuse_long_body(self) -> None:
-        limit = self.service.max_body_size
-        self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {limit} bytes")
-
-    def _refuse(self, status: HTTPStatus, text: str) -> None:
+    def _refuse(self, status: HTTPStatus, text: str, linger: float | None = None) -> None:
         """Answer a request that cannot be served, and end the connection."""
+        if self._exchange is None:
+            self._exchange = Exchange.refused(self.transport.remote_address[0], bytes(self._input))
         conn = self._h11 or h11.Connection(h11.SERVER)
         head, body = refusal(status, text)
         self.transport.write(conn.send(head) + (b"" if self._method == b"HEAD" else body))
-        self._close()
+        if self._exchange is not None:
+            self._exchange.sent(status, len(body))
+        self._close(linger)
 
-    def _close(self) -> None:
+    def _close(self, linger: float | None = None) -> None:
         self._end(Phase.CLOSED)
-        self.transport.close(self.service.close_timeout)
+        self.transport.close(self.service.close_timeout if linger is None else linger)
 
     def _abort(self, error: Exception | None = None) -> None:
         self._end(Phase.CLOSED)
@@ -441,6 +440,15 @@ class HTTPConnection(Protocol):
         self._input = bytearray()
         self._body = bytearray()
         self._h11 = None
+        self._log_exchange()
+        if self._filtering is not None:
+            self._filtering.end()
+            self._filtering = None
+
+    def _log_exchange(self) -> None:
+        if self._exchange is not None:
+            self._exchange.log()
+            self._exchange = None
 
     def _deadline_passed(self) -> None:
         if self._phase is Phase.BODY or self._input:

@@ -34,6 +34,7 @@ class HTTPRequest:
         server_address: As above.
         server_name: As above.
         document_root: As above.
+        is_secure: Whether it came over TLS, or a trusted proxy says that it did.
 
     Source: Perfect's ``HTTPRequest``.
     """
@@ -49,6 +50,7 @@ class HTTPRequest:
         "_uri",
         "_url_variables",
         "document_root",
+        "is_secure",
         "method",
         "protocol_version",
         "remote_address",
@@ -83,6 +85,7 @@ class HTTPRequest:
         self.server_address = server_address
         self.server_name = server_name
         self.document_root = document_root
+        self.is_secure = False
 
     @property
     def uri(self) -> str:

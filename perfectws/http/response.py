@@ -54,6 +54,7 @@ class ResponseChannel(Protocol):
 
     loop: CallbackLoop
     context: Context
+    is_filtering: bool
 
     def send(self, response: HTTPResponse, body: bytes, last: bool) -> None:
         """Send the head if that was not done, then ``body``, then the end if this is the ``last``."""
@@ -78,6 +79,9 @@ class HTTPResponse(CallbackOwner):
         request: The request that it answers.
         is_streaming: Whether the body is sent in chunks, since its length is not known. To be set before the first
             `push`.
+        is_body_filtered: Whether response filters see the body too. To be set before the first `push`, by a handler
+            that sends what is large as it is.
+        is_final: For a response filter: whether the piece of the body that it sees is the last one.
 
     Source: Perfect's ``HTTPResponse``.
     """
@@ -89,26 +93,25 @@ class HTTPResponse(CallbackOwner):
         "_next_handler",
         "_status",
         "headers",
+        "is_body_filtered",
+        "is_final",
         "is_streaming",
         "request",
         "state",
     )
 
-    def __init__(
-        self,
-        request: HTTPRequest,
-        channel: ResponseChannel | None = None,
-        handlers: Sequence[RequestHandler] = (),
-    ) -> None:
+    def __init__(self, request: HTTPRequest, channel: ResponseChannel | None = None) -> None:
         self.context = Context() if channel is None else channel.context
         self.request = request
         self.headers = Headers()
         self.is_streaming = False
+        self.is_body_filtered = True
+        self.is_final = False
         self.state = ResponseState.OPEN
         self._status: int = HTTPStatus.OK
         self._body: list[bytes] = []
         self._channel = channel
-        self._handlers = handlers
+        self._handlers: Sequence[RequestHandler] = ()
         self._next_handler = 0
 
     @property
@@ -211,6 +214,30 @@ class HTTPResponse(CallbackOwner):
             raise TypeError(f"push() calls back a function with one argument, not {callback!r}")
         self._in_loop(self._push, self._take_body(), callback)
         return callback
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether the server has response filters, which may change what is sent."""
+        return self._channel is not None and self._channel.is_filtering
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is nothing more to do: it is complete, handed over, or the peer is gone."""
+        return self.state not in (ResponseState.OPEN, ResponseState.STARTED)
+
+    def view(self) -> HTTPResponse:
+        """Return the response as its filters get it: the status and the headers of this moment, and a body of its own."""
+        view = HTTPResponse(self.request)
+        view.headers = self.headers.copy()
+        view._status = self._status
+        view.is_streaming = self.is_streaming
+        view.is_body_filtered = self.is_body_filtered
+        return view
+
+    def begin(self, handlers: Sequence[RequestHandler]) -> None:
+        """Let handlers answer, one after the other, each after the `next` of the one before."""
+        self._handlers = handlers
+        self._next()
 
     def next(self) -> None:
         """Pass on to the next handler of this request; after the last one, this is `completed`.

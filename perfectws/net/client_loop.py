@@ -25,15 +25,10 @@ from .reactor import Reactor
 
 
 class ClientLoop(Loop):
-    """A `Loop` that is held by what is under way.
-
-    Attributes:
-        has_ended: Whether async callbacks can no longer be started.
-    """
+    """A `Loop` that is held by what is under way."""
 
     def __init__(self, reactor: Reactor | None) -> None:
         super().__init__(reactor)
-        self.has_ended = False
         self._holds = 0
         self._is_looking = False
         self._idle = trio.Event()
@@ -99,7 +94,7 @@ class ClientLoop(Loop):
         done: Callable[[], object] | None = None,
     ) -> None:
         """Run ``coroutine`` as a task, which holds the loop."""
-        if self.has_ended:
+        if self._has_ended:
             coroutine.close()
             return
         self.hold()
@@ -127,7 +122,7 @@ class ClientLoop(Loop):
 
         A future may be asked for its result when the loop that resolved it is gone.
         """
-        if not self.has_ended:
+        if not self._has_ended:
             super().wake()
             return
         self.idle = False
@@ -173,8 +168,7 @@ async def run_loop(loop: ClientLoop, close_timeout: float) -> AsyncIterator[None
                             loop.tasks.cancel_scope.cancel()
                             loop.run_to_end()  # coroutines that this makes begin still have their nursery
             finally:
-                loop.has_ended = True
-                loop.run_to_end()
+                loop.end()
                 pump_nursery.cancel_scope.cancel()
     finally:
         loop.idle = True  # there is no pump any more, so who queues something has to wake

@@ -139,7 +139,7 @@ class ClientHandshake:
             headers.remove(name)
         for name, value in self._offer.headers:
             headers.add(name, value)
-        fields = [(name, value.encode()) for name, value in headers]
+        fields = [(name.encode(), value.encode()) for name, value in headers]
         head = self._conn.send(h11.Request(method="GET", target=self._url.target, headers=fields))
         return (head or b"") + (self._conn.send(h11.EndOfMessage()) or b"")
 
@@ -187,7 +187,8 @@ class ClientHandshake:
         phrase = next((known.phrase for known in HTTPStatus if known == status), "")
         body = bytes(self._body[:MAX_REJECTION_BODY])
         said = " ".join(body[:_SHOWN_BODY].decode(errors="replace").split())
-        answer = f"{status} {phrase}".strip() + (f" (Location: {headers.get('Location')})" if status // 100 == 3 else "")
+        location = headers.get("Location") if status // 100 == 3 else None
+        answer = f"{status} {phrase}".strip() + (f", to {location}," if location is not None else "")
         return ConnectionRejected(
             f"{self._url.text}: the server answered {answer} instead of 101" + (f": {said}" if said else ""),
             status,
@@ -232,4 +233,3 @@ class ClientHandshake:
 
 def _head(response: h11.Response | h11.InformationalResponse) -> bytes:
     return b"\r\n" + b"".join([name + b": " + value + b"\r\n" for name, value in response.headers.raw_items()])
-

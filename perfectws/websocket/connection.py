@@ -59,6 +59,9 @@ class State(IntEnum):
     FINISHED = 4
 
 
+_OPEN, _ENDING = State.OPEN, State.ENDING
+
+
 class WebSocketConnection(Protocol):
     """The protocol object of one WebSocket, and the owner of its callbacks.
 
@@ -72,6 +75,7 @@ class WebSocketConnection(Protocol):
         "_close_timer",
         "_control_times",
         "_frames",
+        "_is_client",
         "_loop",
         "_on_close",
         "_options",
@@ -82,6 +86,7 @@ class WebSocketConnection(Protocol):
         "inbox",
         "is_reading_paused",
         "keepalive",
+        "on_close_requested",
         "on_ping",
         "on_pong",
         "outbox",
@@ -105,6 +110,7 @@ class WebSocketConnection(Protocol):
         self._loop = loop
         self._options = options
         self._state = State.OPEN
+        self._is_client = is_client
         self._frames = FrameReader(
             is_client, options.max_frame_size, options.max_message_size, options.max_fragments, deflate
         )
@@ -116,6 +122,8 @@ class WebSocketConnection(Protocol):
         self.on_pong: Callable[[WebSocket, bytes], object] | None = None
         self.close_code: int | None = None
         self.close_reason = ""
+        #: Called when we are asked to close, whatever the state: who reconnects wants to know.
+        self.on_close_requested: Callable[[], object] | None = None
         self.is_reading_paused = False
         self._control_times: deque[float] | None = None
         self._close_timer: Timer | None = None
@@ -128,10 +136,16 @@ class WebSocketConnection(Protocol):
 
         Args:
             session: Calls the user's ``handle_session`` or ``on_upgrade`` and returns what that returned.
-            closes_after: Whether the end of an async session that reads nothing closes the socket (law 10).
+            closes_after: Whether the end of an async session that reads nothing closes the socket (law 10). Else, once
+                the session has returned without choosing how it reads, messages without a handler are dropped.
         """
         self.keepalive.start()
         self._loop.call(self, self._begin, session, closes_after)
+
+    def start_without_session(self) -> None:
+        """Let frames wait for the first read, or the first handler."""
+        self.keepalive.start()
+        self.inbox.open()
 
     def _begin(self, session: Callable[[], object], closes_after: bool) -> object:
         try:
@@ -141,19 +155,23 @@ class WebSocketConnection(Protocol):
             raise
         if isinstance(result, Coroutine):
             return self._run_session(result, closes_after)
+        if not closes_after:
+            self.inbox.drop_unhandled()
         self.inbox.open()
         return None
 
     async def _run_session(self, session: Coroutine[Any, Any, object], closes_after: bool) -> None:
         await _until_first_wait(session, self.inbox.open)
-        if closes_after and not self.inbox.has_reader and self.on_ping is None and self.on_pong is None:
+        if not closes_after:
+            self.inbox.drop_unhandled()
+        elif not self.inbox.has_reader and self.on_ping is None and self.on_pong is None:
             self.close()
 
     # From the transport
 
     def data_received(self, data: bytes) -> None:
         """Take bytes that arrived."""
-        if self._state < State.ENDING:
+        if self._state < _ENDING:
             self._frames.feed(data)
             self.read_frames()
 
@@ -163,14 +181,15 @@ class WebSocketConnection(Protocol):
         Once we have sent our close frame there is no waiting for room, as the peer's may be hidden behind messages:
         what finds no room is let go.
         """
-        if self._state >= State.ENDING:
+        if self._state >= _ENDING:
             return
         inbox, next_frame = self.inbox, self._frames.next_frame
         try:
-            while not inbox.is_full or take_all or self._state is not State.OPEN:
+            while not inbox.is_full or take_all or self._state is not _OPEN:
                 frame = next_frame()
                 if frame is None:
-                    self._resume_reading()
+                    if self.is_reading_paused:
+                        self._resume_reading()
                     return
                 if frame[0] < CLOSE:
                     if inbox.is_full and not take_all:
@@ -195,6 +214,8 @@ class WebSocketConnection(Protocol):
         self.read_frames(take_all=True)
         if self._state < State.ENDING:
             self.drop("the peer ended the connection without a close frame")
+        else:
+            self._transport.close(self._options.close_timeout)
 
     def resume_writing(self) -> None:
         """Learn that the output has room again."""
@@ -210,11 +231,12 @@ class WebSocketConnection(Protocol):
         self.inbox.settle()
         if self._state is State.LOST:
             # The session may be busy with an earlier frame; if it never reads again, on_close must come all the same.
-            self._close_timer = self._loop.call_later(self, self._options.close_timeout, self._finish)
+            self._set_close_timer(self._finish)
+            self._loop.last_calls[self] = self._finish
 
     def shut_down(self) -> None:
         """Close because the server stops."""
-        self.close(CloseCode.GOING_AWAY, "")
+        self.close_by_request(CloseCode.GOING_AWAY, "")
 
     def callback_failed(self, error: Exception) -> None:
         """Close with 1011, because a callback of this socket raised ``error``.
@@ -271,7 +293,12 @@ class WebSocketConnection(Protocol):
             # RFC 6455 §5.5.1: "the endpoint typically echos the status code it received"
             self._send_close(payload, code, reason)
         self._end(code, reason)
-        self._transport.close(self._options.close_timeout)
+        if self._is_client:
+            # RFC 6455 §7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be closed first by the
+            # server"
+            self._set_close_timer(self._transport.abort)
+        else:
+            self._transport.close(self._options.close_timeout)
 
     # The end
 
@@ -305,9 +332,21 @@ class WebSocketConnection(Protocol):
         if self._state is not State.OPEN:
             return
         self._send_close(build_close_payload(code, reason), code, reason)
-        self._close_timer = self._loop.call_later(self, self._options.close_timeout, self._close_timed_out)
+        self._set_close_timer(self._close_timed_out)
         self._loop.call(self, self.read_frames)  # what waits may hide the peer's close frame
         self._resume_reading()
+
+    def close_by_request(self, code: int, reason: str) -> None:
+        """Close because the application asks for it, or its loop ends: not because something went wrong."""
+        if self.on_close_requested is not None:
+            self.on_close_requested()
+        self.close(code, reason)
+
+    def _set_close_timer(self, passed: Callable[[], object]) -> None:
+        """Call ``passed`` after ``close_timeout``, instead of what was to be called before."""
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._close_timer = self._loop.call_later(self, self._options.close_timeout, passed)
 
     def _send_close(self, payload: bytes, code: int, reason: str) -> None:
         """Enter CLOSING: our close frame goes out, and with it the code and the reason that hold from now on."""
@@ -355,6 +394,7 @@ class WebSocketConnection(Protocol):
         if self._state is not State.LOST:
             return
         self._state = State.FINISHED
+        self._loop.last_calls.pop(self, None)
         if self._close_timer is not None:
             self._close_timer.cancel()
         self._loop.call(self, self._tell_on_close)

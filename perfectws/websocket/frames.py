@@ -81,6 +81,7 @@ class FrameReader:
         "_message_size",
         "_payload",
         "_position",
+        "_short_from",
         "_short_limit",
         "_utf8",
         "reads_messages",
@@ -96,6 +97,8 @@ class FrameReader:
     ) -> None:
         self._is_client = is_client
         self._mask_bit = 0 if is_client else _MASKED
+        #: The fast way of `next_frame` is for masked frames, and so a server's.
+        self._short_from = 0xFF if is_client else 0x7F
         self._short_limit = min(max_frame_size, max_message_size)
         self._max_frame_size = max_frame_size
         self._max_message_size = max_message_size
@@ -131,30 +134,31 @@ class FrameReader:
         if self._payload is not None:
             return self._continue_payload(self._payload)
         buffer, start = self._buffer, self._position
-        if len(buffer) - start < 2:
+        available = len(buffer)
+        if available - start < 2:
             if start > _MAX_HELD:
                 self._let_go()
             return None
         first, second = buffer[start], buffer[start + 1]
-        # The frame that a chat or an echo sees all day: a short, whole, masked data frame. A third of the time of the
-        # general way below, which would give the same.
-        end = start + 6 + (second & 0x7F)
-        if (
-            (first == 0x81 or first == 0x82)
-            and 0x80 <= second <= 0xFD
-            and end <= len(buffer)
-            and self._mask_bit
-            and not self._message_opcode
-            and end - start - 6 <= self._short_limit
-        ):
-            payload = apply_mask(buffer[start + 6 : end], buffer[start + 2 : start + 6])
-            self._position = end
-            if first == 0x82:
-                return (BINARY, payload, True)
-            try:
-                return (TEXT, str(payload, "utf-8"), True)
-            except UnicodeDecodeError as error:
-                raise _not_utf8(error) from None
+        # The frame that a chat or an echo sees all day: a whole, masked data frame of at most 64 KiB that is here in
+        # one piece. A quarter of the time of the general way below, which would give the same.
+        if (first == 0x81 or first == 0x82) and second > self._short_from and not self._message_opcode:
+            if second < 0xFE:
+                mask_at, length = start + 2, second - 0x80
+            elif second == 0xFE and available - start > 4:
+                mask_at, length = start + 4, buffer[start + 2] << 8 | buffer[start + 3]
+            else:
+                return self._read_header(first, second)
+            end = mask_at + 4 + length
+            if end <= available and length <= self._short_limit and (length > 125 or second < 0xFE):
+                payload = apply_mask(buffer[mask_at + 4 : end], buffer[mask_at : mask_at + 4])
+                self._position = end
+                if first == 0x82:
+                    return (BINARY, payload, True)
+                try:
+                    return (TEXT, str(payload, "utf-8"), True)
+                except UnicodeDecodeError as error:
+                    raise _not_utf8(error) from None
         return self._read_header(first, second)
 
     def _let_go(self) -> None:
@@ -376,7 +380,7 @@ def build_frame(opcode: int, payload: bytes, is_final: bool = True, is_compresse
     first = opcode | (_FIN if is_final else 0) | (_RSV1 if is_compressed else 0)
     size = len(payload)
     if size < 126:
-        return (_SHORT_TEXT_HEADERS[size] if first == 0x81 else bytes((first, size))) + payload
+        return bytes((first, size)) + payload
     if size < 0x10000:
         return bytes((first, 126)) + _UINT16.pack(size) + payload
     return bytes((first, 127)) + _UINT64.pack(size) + payload
@@ -396,8 +400,10 @@ def build_text_frame(text: str) -> bytes:
     global _last_text
     last, frame = _last_text
     if text is not last:
-        frame = build_frame(TEXT, text.encode())
-        if len(frame) <= _REMEMBERED:
+        payload = text.encode()
+        size = len(payload)
+        frame = _SHORT_TEXT_HEADERS[size] + payload if size < 126 else build_frame(TEXT, payload)
+        if size <= _REMEMBERED:
             _last_text = (text, frame)
     return frame
 

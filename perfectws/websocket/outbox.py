@@ -104,7 +104,7 @@ class Outbox:
 
     def send_text(self, text: str, final: bool, completion: Completion) -> None:
         """Send a text message, or a part of one."""
-        if final and not self._message_opcode and self._deflate is None:
+        if final and self._deflate is None and not self._message_opcode:
             self.write(build_text_frame(text), completion)
         else:
             self.send_data(TEXT, text.encode(), final, completion)
@@ -169,12 +169,13 @@ class Outbox:
             return
         transport = self._transport
         transport.write(mask_frame(frame) if self._is_client else frame)
+        amount = transport.buffered_amount
         if completion is not None:
-            if transport.buffered_amount < HIGH_WATER and not self._waiting:
+            if amount < HIGH_WATER and not self._waiting:
                 self._accept(completion)
             else:
                 self._waiting.append(self._waiter(completion))
-        if transport.buffered_amount > self._max_write_buffer:
+        if amount > self._max_write_buffer:
             self._overflow()
 
     # Rooms
@@ -239,8 +240,11 @@ class Outbox:
     def _accept(self, completion: Callable[[], object] | Promise[None]) -> None:
         if isinstance(completion, Promise):
             completion.future_result._resolve(outcome.Value(None))
-        else:
-            self.loop.call(self._connection, completion)
+            return
+        loop = self.loop
+        loop.ready.append((self._connection, completion, ()))
+        if loop.idle:
+            loop.wake()
 
     def _finish(self, completion: Completion) -> None:
         """Settle the completion of a send on a closed socket: in order, so behind those that wait."""

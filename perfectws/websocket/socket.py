@@ -6,21 +6,26 @@ connection lives and ends is `connection.WebSocketConnection`'s. All of it may b
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 from ..callbacks import logger
 from ..errors import ConnectionClosed, LocalProtocolError
 from ..futures import Future, Promise
 from ..transport import Address, Transport
-from .inbox import Message
+from .connecting import OPEN_TIMEOUT, Backoff, Connecting, EventLoopHandle, HeaderFields, get_connect
+from .inbox import Message, check_continuation
 from .keepalive import PingOrigin
 from .opcodes import CloseCode, OpcodeType, is_sendable
-from .options import NO_TIMEOUT
+from .options import NO_TIMEOUT, WebSocketKeywords
 from .outbox import Completion, Drained
 
 if TYPE_CHECKING:
+    import ssl
+
+    import trio
+
     from ..callbacks import CallbackLoop
     from ..http.request import HTTPRequest
     from .connection import WebSocketConnection
@@ -81,6 +86,65 @@ class WebSocket:
         self.request = request
         self.subprotocol = subprotocol
         self.read_timeout_seconds: float | None = NO_TIMEOUT
+
+    @staticmethod
+    def connect(
+        to: str,
+        *,
+        on: trio.Nursery | EventLoopHandle | None = None,
+        headers: HeaderFields = (),
+        subprotocols: Sequence[str] = (),
+        ssl_context: ssl.SSLContext | None = None,
+        open_timeout: float = OPEN_TIMEOUT,
+        reconnect: bool | Backoff = False,
+        proxy: str | None = None,
+        on_upgrade: Callable[[WebSocket], object] | None = None,
+        **options: Unpack[WebSocketKeywords],
+    ) -> Connecting:
+        """Open a WebSocket, as a client.
+
+        Args:
+            to: ``ws://host:port/path?query``; ``wss:`` for TLS; ``ws+unix:///path/of/the/socket:/path?query`` for a
+                Unix socket. A user and a password in it are sent as basic credentials.
+            on: Where it runs: an `EventLoop`, or a trio nursery, which stays open until the connection is gone and
+                takes it along when it is cancelled. Not needed inside a callback or `perfectws.run`.
+            headers: More headers for the request, as a mapping or as pairs.
+            subprotocols: The subprotocols that we speak, the preferred one first. `subprotocol` tells the chosen one.
+            ssl_context: How TLS is done; ``None`` verifies the certificate against the system's authorities.
+            open_timeout: How long all until the server's answer may take, in seconds.
+            reconnect: Whether to connect again after each drop, and after each attempt that failed unless the server
+                said no (4xx). A `Backoff` says how long to wait. It ends when the application calls `close`, also on a
+                socket that has dropped already, or `Connecting.cancel`.
+            proxy: Not supported yet.
+            on_upgrade: What handles the WebSocket; may be ``async def``.
+            **options: The limits and choices of `WebSocketOptions`, by name.
+
+        Returns:
+            The future of the WebSocket. With ``on_upgrade`` it succeeds when that has returned (async: has first
+            waited, or returned). Without, when the socket is open; then frames wait for the first ``on_*`` or
+            ``read_*``. It fails with `InvalidURL`, `ConnectionRejected`, `ConnectionTimeout` or `HandshakeError`.
+
+        Calls back:
+            ``on_upgrade(socket)`` once, with ``reconnect`` once for each connection. Nothing is delivered before it has
+            returned, or first waits; messages for which it sets no handler are dropped.
+
+        Raises:
+            LocalProtocolError: There is no event loop here, or an argument is wrong.
+
+        Source: websocket-kit's ``WebSocket.connect(to:headers:configuration:on:onUpgrade:)``, RFC 6455 §4.1.
+        """
+        return get_connect()(
+            to,
+            on=on,
+            headers=headers,
+            subprotocols=subprotocols,
+            ssl_context=ssl_context,
+            open_timeout=open_timeout,
+            reconnect=reconnect,
+            proxy=proxy,
+            on_upgrade=on_upgrade,
+            **options,
+        )
 
     def __repr__(self) -> str:
         state = "open" if self.is_connected else f"closed {self.close_code}"
@@ -161,6 +225,9 @@ class WebSocket:
 
         Source: Perfect's ``readStringMessage``.
         """
+        if continuation is not None and get_ident() == self._loop.thread_id:
+            self._inbox.read(True, continuation, self.read_timeout_seconds)
+            return continuation
         return self._read(True, continuation)
 
     @overload
@@ -182,36 +249,37 @@ class WebSocket:
 
         Source: Perfect's ``readBytesMessage``.
         """
+        if continuation is not None and get_ident() == self._loop.thread_id:
+            self._inbox.read(False, continuation, self.read_timeout_seconds)
+            return continuation
         return self._read(False, continuation)
 
     #: Perfect's guide calls it so, its source the other.
     read_binary_message = read_bytes_message
 
-    def _read(self, as_text: bool | None, continuation: ReadT | None) -> ReadT | Awaitable[Message]:
+    def _read(self, as_text: bool, continuation: ReadT | None) -> ReadT | Awaitable[Message]:
+        """Read with ``await``, or from another thread."""
         if continuation is None:
             return self._inbox.receive(as_text, self.read_timeout_seconds)
-        if not callable(continuation):
-            raise TypeError(f"a continuation is a callable that takes (data, opcode, final), not {continuation!r}")
-        if get_ident() == self._loop.thread_id:
-            self._inbox.read(as_text, continuation, self.read_timeout_seconds)
-        else:
-            self.call_in_loop(self._inbox.read, as_text, continuation, self.read_timeout_seconds)
+        check_continuation(continuation)
+        self.call_in_loop(self._inbox.read, as_text, continuation, self.read_timeout_seconds)
         return continuation
 
-    async def __aiter__(self) -> AsyncIterator[Message]:
+    def __aiter__(self) -> AsyncIterator[Message]:
         """Read frames until the connection closes: strings where they are text, bytes where they are not.
 
         Raises:
             ConnectionClosed: It closed with a code other than 1000, 1001 or none.
         """
-        while True:
-            try:
-                message = await self._inbox.receive(None, self.read_timeout_seconds)
-            except ConnectionClosed as closed:
-                if closed.code in _QUIET_CLOSE_CODES:
-                    return
-                raise
-            yield message
+        return _Messages(self)
+
+    async def _next_message(self) -> Message:
+        try:
+            return await self._inbox.receive(None, self.read_timeout_seconds)
+        except ConnectionClosed as closed:
+            if closed.code in _QUIET_CLOSE_CODES:
+                raise StopAsyncIteration from None
+            raise
 
     # Sending
 
@@ -246,12 +314,20 @@ class WebSocket:
             raise TypeError(
                 f"send_string_message takes a str, not {type(string).__name__}: send bytes with send_binary_message"
             )
-        _check_completion(completion)
+        if completion is not None and not callable(completion):
+            _check_completion(completion)
         if get_ident() == self._loop.thread_id:
             self.outbox.send_text(string, final, completion)
         else:
-            self.call_in_loop(self.outbox.send_text, string, final, completion)
+            self._send_text(string, final, completion)
         return self.outbox.drained if completion is None else None
+
+    def _send_text(self, text: str, final: bool, completion: Completion) -> None:
+        if get_ident() == self._loop.thread_id:
+            self.outbox.send_text(text, final, completion)
+        else:
+            text.encode()  # what cannot be encoded must raise here, not there
+            self.call_in_loop(self.outbox.send_text, text, final, completion)
 
     @overload
     def send_binary_message(self, data: BytesLike, final: bool, completion: Callable[[], object]) -> None: ...
@@ -300,7 +376,7 @@ class WebSocket:
         """
         _check_promise(promise)
         if isinstance(message, str):
-            self.call_in_loop(self.outbox.send_text, message, True, promise)
+            self._send_text(message, True, promise)
         else:
             payload = bytes_of(message, "send")
             self.call_in_loop(self.outbox.send_data, OpcodeType.BINARY, payload, True, promise)
@@ -462,7 +538,7 @@ class WebSocket:
         Source: RFC 6455 §7.1.2. `Perfect differs:` its ``close()`` sends no code and waits for nothing.
         """
         if not isinstance(code, int) or not isinstance(reason, str):
-            raise TypeError(f"close takes a code, which is an int, and a reason, which is a str: not {code!r}, {reason!r}")
+            raise TypeError(f"close takes an int for its code and a str for its reason, not {code!r} and {reason!r}")
         if not is_sendable(code):
             raise LocalProtocolError(
                 f"close code {code} is never sent: use 1000, 1001, 1008, 1011 to 1014, or 3000 to 4999 for your own"
@@ -472,7 +548,7 @@ class WebSocket:
         _check_promise(promise)
         if promise is not None:
             self.on_close._add(promise.future_result._resolve)
-        self.call_in_loop(self._connection.close, code, reason)
+        self.call_in_loop(self._connection.close_by_request, code, reason)
         return self.on_close
 
     def call_in_loop(self, function: Callable[..., object], *args: Any) -> None:
@@ -481,6 +557,21 @@ class WebSocket:
             function(*args)
         else:
             self._loop.call_from_thread(self._connection, _log_misuse, function, args)
+
+
+class _Messages:
+    """What ``async for`` iterates over. Not a generator: one that is broken off would be finalized, with a warning."""
+
+    __slots__ = ("_socket",)
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    def __aiter__(self) -> _Messages:
+        return self
+
+    def __anext__(self) -> Awaitable[Message]:
+        return self._socket._next_message()
 
 
 def _log_misuse(function: Callable[..., object], args: tuple[Any, ...]) -> None:

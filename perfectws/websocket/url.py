@@ -90,7 +90,9 @@ class WebSocketURL:
         rest = url[len(_UNIX_SCHEME) :].removeprefix("//")
         path, _, target = rest.partition(":")
         if not path.startswith("/"):
-            raise InvalidURL(f"{url!r}: after ws+unix:// comes the absolute path of a socket, then : and the URL's path")
+            raise InvalidURL(
+                f"{url!r}: after ws+unix:// comes the absolute path of a socket, then : and the URL's path"
+            )
         resource, _, query = target.partition("?")
         return cls(url, unquote(path), 0, False, True, _target(resource, query), "localhost", None)
 

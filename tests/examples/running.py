@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -37,6 +38,10 @@ class RunningServer:
             self.lines.append(line)
         return code
 
+    def complaints(self) -> list[str]:
+        """Return what it has written to its standard error but the log of its start and its end."""
+        return [line for line in self.lines if "HTTP server localhost" not in line]
+
     def _read(self) -> None:
         assert self.process.stderr is not None
         for line in self.process.stderr:
@@ -60,7 +65,8 @@ class RunningServer:
 def running(*arguments: str) -> Iterator[RunningServer]:
     """Run ``python ARGUMENTS`` at the repository's root, with warnings as errors, until the block ends."""
     command = [sys.executable, "-W", "error", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, encoding="utf-8") as process:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, encoding="utf-8") as process:
         try:
             yield RunningServer(process)
         finally:

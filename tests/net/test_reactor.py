@@ -336,7 +336,7 @@ async def test_twenty_flooding_sockets_leave_trios_other_tasks_their_time() -> N
             await trio.lowlevel.checkpoint()  # each would hang if the pump never let go
         for transport in list(loop.transports):
             transport.abort()
-        loop._ready.clear()
+        loop.ready.clear()
         for peer in peers:
             peer.close()
 

@@ -1,0 +1,1 @@
+"""Measures perfectws and its peers: ``python -m benchmarks --help``."""

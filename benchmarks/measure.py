@@ -1,0 +1,200 @@
+"""Takes one figure: one scenario, one server, one round."""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from . import fairness, tls_load
+from .processes import Cores, Failure, RunningServer, failure_text, run_load, running_load, running_server
+from .scenarios import Scenario
+from .servers import Server
+
+#: Seconds between keepalive pings where memory is measured: each connection is to have had one.
+PING_INTERVAL = 8.0
+#: How long opening connections, or draining, may take, in seconds.
+PATIENCE = 60.0
+#: How often a polite connection speaks, beside one that floods: messages per second.
+POLITE_RATE = 500
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a figure is taken, in seconds, after how long a time to warm up."""
+
+    seconds: float
+    warmup: float
+
+    @property
+    def limit(self) -> float:
+        """How long a load may run before it is killed, in seconds."""
+        return 2 * (self.seconds + self.warmup) + 2 * PATIENCE
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured of one server in one round. Times are microseconds, of memory bytes.
+
+    Attributes:
+        rate: Messages, deliveries or connections per second.
+        cpu_us: The server's CPU time for each.
+        p50_us, p99_us: Their latency, as fast as it goes.
+        half_rate, half_cpu_us, half_p50_us, half_p99_us: The same at half that rate.
+        load_busy: Which part of the time the load was busy: near 1 it is what limits.
+        count: How many were counted, each of them checked.
+        memory: Bytes per idle connection.
+        gap_ms: The longest time that another task had to wait, in milliseconds.
+        gap_cpu_ms: The same, without what other processes took.
+    """
+
+    rate: float | None = None
+    cpu_us: float | None = None
+    p50_us: float | None = None
+    p99_us: float | None = None
+    half_rate: float | None = None
+    half_cpu_us: float | None = None
+    half_p50_us: float | None = None
+    half_p99_us: float | None = None
+    load_busy: float | None = None
+    count: int = 0
+    memory: float | None = None
+    gap_ms: float | None = None
+    gap_cpu_ms: float | None = None
+
+
+@contextlib.contextmanager
+def server_for(scenario: Scenario, server: Server, cores: Cores) -> Iterator[RunningServer]:
+    """Run a server around a block, the way that a scenario needs it."""
+    if scenario.kind == "wss":
+        with tls_load.certificate() as pem, running_server(server, cores, certificate=str(pem)) as running:
+            yield running
+    elif scenario.kind == "idle":
+        with running_server(server, cores, ping_interval=PING_INTERVAL) as running:
+            yield running
+    elif scenario.kind == "gap":
+        with running_server(server, cores, module="benchmarks.fairness") as running:
+            yield running
+    else:
+        with running_server(server, cores) as running:
+            yield running
+
+
+def measure(
+    scenario: Scenario, running: RunningServer, cores: Cores, timing: Timing, rate: float | None = None
+) -> Figures:
+    """Take the figures of one scenario. ``rate`` is the messages per second of a paced one.
+
+    Raises:
+        Failure: The server did not do as it must.
+    """
+    match scenario.kind:
+        case "echo" if scenario.paced:
+            assert rate is not None
+            return _paced(scenario, running, cores, timing, rate)
+        case "idle":
+            return _memory(scenario, running, cores)
+        case "wss":
+            return _wss(scenario, running, cores, timing)
+        case "gap":
+            return _gap(scenario, running, cores, timing)
+        case "polite":
+            return _polite(scenario, running, cores, timing)
+        case _:
+            return _saturated(scenario, running, cores, timing)
+
+
+def _options(scenario: Scenario, timing: Timing) -> dict[str, Any]:
+    options: dict[str, Any] = {"seconds": timing.seconds, "warmup": timing.warmup, "patience": PATIENCE}
+    match scenario.kind:
+        case "echo":
+            options |= {"in_flight": scenario.in_flight, "spread": int(scenario.spread)}
+            options["half"] = int(not scenario.spread)
+        case "room" | "fanout":
+            options |= {"path": "/room", "rotate": int(scenario.rotate)}
+        case "open":
+            options["opening"] = scenario.connections
+    return options | {"connections": scenario.connections, "size": scenario.size}
+
+
+def _saturated(scenario: Scenario, running: RunningServer, cores: Cores, timing: Timing) -> Figures:
+    mode = scenario.kind
+    report = run_load(mode, running, cores, timeout=timing.limit, **_options(scenario, timing))
+    latency = report["opening" if mode == "open" else "latency"]
+    figures = _window(report["window"])
+    figures |= {"p50_us": latency["p50_us"], "p99_us": latency["p99_us"]}
+    if "half_window" in report:
+        half = _window(report["half_window"])
+        figures |= {"half_rate": half["rate"], "half_cpu_us": half["cpu_us"]}
+        figures |= {"half_p50_us": report["paced"]["p50_us"], "half_p99_us": report["paced"]["p99_us"]}
+    return Figures(**figures)
+
+
+def _window(window: dict[str, Any]) -> dict[str, Any]:
+    count, seconds = window["messages"], window["seconds"]
+    if not count:
+        raise Failure(f"nothing came back in {seconds:.1f} s")
+    return {
+        "rate": count / seconds,
+        "cpu_us": window["server_cpu_seconds"] / count * 1e6,
+        "load_busy": window["busy"],
+        "count": count,
+    }
+
+
+def _paced(scenario: Scenario, running: RunningServer, cores: Cores, timing: Timing, rate: float) -> Figures:
+    options = _options(scenario, timing) | {"half": 0, "paced": scenario.connections, "rate": rate}
+    report = run_load("echo", running, cores, timeout=timing.limit, **options)
+    if report["overrun"] or report["window"]["messages"] < 0.9 * rate * timing.seconds:
+        raise Failure(f"cannot do {rate:,.0f} messages a second")
+    figures = _window(report["window"])
+    return Figures(**figures, p50_us=report["paced"]["p50_us"], p99_us=report["paced"]["p99_us"])
+
+
+def _polite(scenario: Scenario, running: RunningServer, cores: Cores, timing: Timing) -> Figures:
+    options = _options(scenario, timing) | {"in_flight": scenario.in_flight, "paced": 1, "rate": POLITE_RATE}
+    report = run_load("echo", running, cores, timeout=timing.limit, **options)
+    figures = _window(report["window"])
+    return Figures(**figures, p50_us=report["paced"]["p50_us"], p99_us=report["paced"]["p99_us"])
+
+
+def _gap(scenario: Scenario, running: RunningServer, cores: Cores, timing: Timing) -> Figures:
+    options = _options(scenario, timing) | {"in_flight": scenario.in_flight}
+    fairness.read_gaps(running.port)  # what was seen before does not count
+    report = run_load("echo", running, cores, timeout=timing.limit, **options)
+    gaps = fairness.read_gaps(running.port)
+    return Figures(**_window(report["window"]), gap_ms=gaps["longest_ms"], gap_cpu_ms=gaps["longest_cpu_ms"])
+
+
+def _wss(scenario: Scenario, running: RunningServer, cores: Cores, timing: Timing) -> Figures:
+    options = _options(scenario, timing)
+    command = tls_load.command(running.port, running.process.pid, cores.load, options)
+    report = tls_load.run(command, running, timing.limit)
+    figures = _window(report["window"])
+    return Figures(**figures, p50_us=report["latency"]["p50_us"], p99_us=report["latency"]["p99_us"])
+
+
+def _memory(scenario: Scenario, running: RunningServer, cores: Cores) -> Figures:
+    """Hold idle connections until each had a ping, and see what the server has grown by."""
+    run_load(
+        "echo", running, cores, timeout=PATIENCE, connections=100, seconds=0.2
+    )  # what the first ones cost is not theirs
+    before = running.memory()
+    options = {"connections": scenario.connections, "seconds": PATIENCE, "patience": 2 * PATIENCE}
+    with running_load("idle", running, cores, **options) as load:
+        for expected in (b"open\n", b"pinged\n"):
+            _expect(load, expected, running)
+        time.sleep(0.5)  # the last pongs are still on their way
+        memory = (running.memory() - before) / scenario.connections
+    running.wait_for_rest()
+    return Figures(memory=memory, count=scenario.connections)
+
+
+def _expect(load: subprocess.Popen[bytes], line: bytes, running: RunningServer) -> None:
+    assert load.stdout is not None
+    assert load.stderr is not None
+    if load.stdout.readline() != line:  # it ends by itself, so that this cannot wait for ever
+        raise Failure(failure_text(load.stderr.read(), running))

@@ -1,0 +1,171 @@
+"""Draws the results as SVG, in plain Python: a panel for each scenario, a bar for each server, shorter is better."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from statistics import median
+from xml.sax.saxutils import escape
+
+from .results import Block, Outcome, Results, machine, versions
+from .table import short
+
+_COLUMNS = 3
+_WIDTH = 1280
+_MARGIN = 40
+_GUTTER = 34
+_PANEL_WIDTH = (_WIDTH - 2 * _MARGIN - (_COLUMNS - 1) * _GUTTER) / _COLUMNS
+_HEAD = 150
+_PANEL_HEAD = 58
+_ROW = 20
+_BAR = 13
+_LABELS = 164
+_VALUES = 56
+_NOTE_LINE = 14
+#: A bar ends at this many times the median, so that the short ones can be told apart; it is then drawn broken.
+_LIMIT = 2.2
+
+_INK = "#1b1f24"
+_SOFT = "#5b6570"
+_RULE = "#d5dbe1"
+_FONT = "system-ui, 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif"
+_OURS, _COMPILED, _PYTHON = "#d9480f", "#5c7cba", "#a9b4c0"
+_SUBTITLE = (
+    "Shorter is better. One core for the server, another for the load, on loopback. "
+    "A broken bar is longer than it is drawn."
+)
+_LEGEND = (
+    ("perfectws (Python, on trio)", _OURS),
+    ("frameworks whose WebSockets are in C, C++ or Cython", _COMPILED),
+    ("frameworks in Python", _PYTHON),
+)
+_COMPILED_MODULES = ("picows_server", "aiohttp_server", "socketify_server")
+
+
+def draw(results: Results) -> str:
+    """Return the picture."""
+    blocks = [block for block in results.blocks if block.scenario.plotted] or results.blocks
+    rows = [blocks[index : index + _COLUMNS] for index in range(0, len(blocks), _COLUMNS)]
+    parts, top = [_head(results)], float(_HEAD)
+    for row in rows:
+        for column, block in enumerate(row):
+            parts.append(_panel(block, _MARGIN + column * (_PANEL_WIDTH + _GUTTER), top))
+        top += max(_panel_height(block) for block in row) + 34
+    return _document("\n".join(parts), top + 16)
+
+
+def _document(content: str, height: float) -> str:
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:.0f}" width="{_WIDTH}" '
+        f'height="{height:.0f}" font-family="{_FONT}" role="img" aria-labelledby="title">\n'
+        f'<title id="title">Server CPU time per message: perfectws and its peers</title>\n'
+        f'<rect width="100%" height="100%" fill="#ffffff"/>\n{content}\n</svg>\n'
+    )
+
+
+def _head(results: Results) -> str:
+    found = versions(["picows", "uvloop", "socketify", "aiohttp", "uvicorn", "websockets", "trio"])
+    packages = ", ".join(f"{name} {number}" for name, number in found.items() if name != "python")
+    lines = [
+        _text(_MARGIN, 48, "CPU time of the server, in microseconds per message", 25, weight=700),
+        _text(
+            _MARGIN,
+            73,
+            _SUBTITLE,
+            14.5,
+            _SOFT,
+        ),
+        _text(_MARGIN, 94, f"{results.date:%-d %B %Y}, {machine()}", 12.5, _SOFT),
+        _text(_MARGIN, 111, packages, 12.5, _SOFT),
+    ]
+    left = float(_MARGIN)
+    for label, colour in _LEGEND:
+        lines.append(f'<rect x="{left:.0f}" y="122" width="13" height="13" rx="2.5" fill="{colour}"/>')
+        lines.append(_text(left + 20, 133, label, 13))
+        left += 20 + 7.1 * len(label) + 30
+    return "\n".join(lines)
+
+
+def _panel(block: Block, left: float, top: float) -> str:
+    longest = _scale(block)
+    lines = [
+        _text(left, top + 18, block.scenario.title, 16, weight=650),
+        _text(left, top + 36, f"{_unit(block)} per {block.scenario.unit}", 12.5, _SOFT),
+        _line(left, top + 46, left + _PANEL_WIDTH, top + 46, _RULE, 1),
+    ]
+    for number, outcome in enumerate(block.outcomes.values()):
+        lines.append(_bar(outcome, left, top + _PANEL_HEAD + number * _ROW, longest))
+    below = top + _PANEL_HEAD + len(block.outcomes) * _ROW + 14
+    for number, line in enumerate(_note(block)):
+        lines.append(_text(left, below + number * _NOTE_LINE, line, 11.5, _SOFT, style="italic"))
+    return "\n".join(lines)
+
+
+def _scale(block: Block) -> float:
+    values = [value for outcome in block.outcomes.values() if (value := _value(outcome)) is not None]
+    return min(max(values), _LIMIT * median(values)) if values else 1.0
+
+
+def _panel_height(block: Block) -> float:
+    return _PANEL_HEAD + len(block.outcomes) * _ROW + 4 + len(_note(block)) * _NOTE_LINE
+
+
+def _note(block: Block) -> Sequence[str]:
+    return textwrap.wrap(block.scenario.note, 58)
+
+
+def _unit(block: Block) -> str:
+    return "KB of memory" if block.scenario.kind == "idle" else "CPU µs"
+
+
+def _value(outcome: Outcome) -> float | None:
+    memory = outcome.median("memory")
+    return outcome.median("cpu_us") if memory is None else memory / 1024
+
+
+def _bar(outcome: Outcome, left: float, top: float, longest: float) -> str:
+    value, is_ours = _value(outcome), outcome.server.module == "perfectws_server"
+    weight, middle = 700 if is_ours else 400, top + _BAR - 2
+    label = _text(left + _LABELS - 8, middle, outcome.server.title, 12.5, anchor="end", weight=weight)
+    if value is None:
+        return label + _text(left + _LABELS, middle, "n/a", 12.5, _SOFT)
+    length = max(1.5, (_PANEL_WIDTH - _LABELS - _VALUES) * min(1.0, value / longest))
+    bar = (
+        f'<rect x="{left + _LABELS:.1f}" y="{top:.1f}" width="{length:.1f}" height="{_BAR}" rx="2" '
+        f'fill="{_colour(outcome)}"/>'
+    )
+    if value > longest:
+        bar += _break(left + _LABELS + length - 16, top)
+    return label + bar + _text(left + _LABELS + length + 6, middle, short(value), 12.5, weight=weight)
+
+
+def _break(x: float, top: float) -> str:
+    low, high = top + _BAR + 1, top - 1
+    return "".join(_line(x + at, low, x + at + 4, high, "#ffffff", 2) for at in (0, 5))
+
+
+def _colour(outcome: Outcome) -> str:
+    if outcome.server.module == "perfectws_server":
+        return _OURS
+    return _COMPILED if outcome.server.module in _COMPILED_MODULES else _PYTHON
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float) -> str:
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}"/>'
+
+
+def _text(
+    x: float,
+    y: float,
+    text: str,
+    size: float,
+    colour: str = _INK,
+    *,
+    anchor: str = "start",
+    weight: int = 400,
+    style: str = "normal",
+) -> str:
+    extra = "" if anchor == "start" else f' text-anchor="{anchor}"'
+    extra += "" if weight == 400 else f' font-weight="{weight}"'
+    extra += "" if style == "normal" else f' font-style="{style}"'
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}"{extra}>{escape(text)}</text>'

@@ -1,0 +1,120 @@
+"""The servers that are measured: one file each, which serves ``/echo`` and ``/room``, and a table of them all.
+
+Each does the same: it agrees to the subprotocol ``echo``; ``/echo`` sends every message back as it came, and ``/room``
+sends it to everyone who is there, its sender too. Messages are text and reach the application as its framework gives
+them: a ``str``, or for picows, which decodes nothing unasked, a view of the bytes. None compresses, all take messages
+of 1 MiB, all set ``TCP_NODELAY``. Keepalive is as each has it by default, except where it is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+
+#: The largest message, in bytes.
+MAX_SIZE = 1024 * 1024
+#: How many connections may wait to be accepted.
+BACKLOG = 1024
+#: The subprotocol that the load offers.
+SUBPROTOCOL = "echo"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a server is started.
+
+    Attributes:
+        port: The port to listen on, on 127.0.0.1.
+        ping_interval: Seconds between keepalive pings; ``None`` is the framework's own choice.
+        certificate: The PEM file with a certificate and its key for ``wss``; ``None`` serves ``ws``.
+        uvloop: Whether asyncio runs on uvloop.
+    """
+
+    port: int
+    ping_interval: float | None = None
+    certificate: str | None = None
+    uvloop: bool = False
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server of the table.
+
+    Attributes:
+        name: Its name on the command line.
+        title: Its name in tables.
+        module: The module of this package that serves.
+        requires: The packages that it needs.
+        uvloop: Whether it runs on uvloop.
+        hides: Packages that it may not find.
+        lacks: What it cannot do, by the kind of scenario, and why.
+        offers_deflate: Whether the load may offer it ``permessage-deflate``, as browsers do: all but hypercorn, which
+            cannot be told to decline.
+        has_tls: Whether it is measured with ``wss`` too.
+        is_default: Whether it is measured unless others are asked for.
+    """
+
+    name: str
+    title: str
+    module: str
+    requires: tuple[str, ...] = ()
+    uvloop: bool = False
+    hides: tuple[str, ...] = ()
+    lacks: Mapping[str, str] | None = None
+    offers_deflate: bool = True
+    has_tls: bool = False
+    is_default: bool = True
+
+    def why_not(self, kind: str) -> str | None:
+        """Return why this cannot be measured in a scenario of this kind, or ``None``."""
+        missing = [
+            package for package in (*self.requires, *(["uvloop"] if self.uvloop else [])) if not find_spec(package)
+        ]
+        if missing:
+            return f"{' and '.join(missing)} not installed"
+        if kind == "wss":
+            return self._why_no_tls()
+        if kind == "gap" and self.name != "perfectws":
+            return "measures trio tasks beside perfectws only"
+        return (self.lacks or {}).get(kind)
+
+    def _why_no_tls(self) -> str | None:
+        if not self.has_tls:
+            return "measured without TLS only"
+        if self.name == "perfectws" and not hasattr(import_module("perfectws"), "TLSConfiguration"):
+            return "this perfectws has no TLS yet"
+        return None
+
+
+_ALL = (
+    Server("perfectws", "perfectws", "perfectws_server", has_tls=True),
+    Server(
+        "perfectws-plain",
+        "perfectws, no speedups",
+        "perfectws_server",
+        hides=("websockets",),
+        is_default=False,
+    ),
+    Server("picows-uvloop", "picows + uvloop", "picows_server", ("picows",), uvloop=True),
+    Server("picows", "picows (asyncio)", "picows_server", ("picows",)),
+    Server("socketify", "socketify (uWebSockets)", "socketify_server", ("socketify",)),
+    Server("aiohttp-uvloop", "aiohttp + uvloop", "aiohttp_server", ("aiohttp",), uvloop=True),
+    Server("uvicorn", "uvicorn + uvloop", "uvicorn_server", ("uvicorn", "websockets", "httptools"), uvloop=True),
+    Server("websockets-uvloop", "websockets + uvloop", "websockets_server", ("websockets",), uvloop=True),
+    Server("websockets", "websockets (asyncio)", "websockets_server", ("websockets",), has_tls=True),
+    Server("tornado", "tornado", "tornado_server", ("tornado",)),
+    Server("websockets-trio", "websockets (trio)", "websockets_trio_server", ("websockets", "websockets.trio")),
+    Server(
+        "trio-websocket",
+        "trio-websocket",
+        "trio_websocket_server",
+        ("trio_websocket",),
+        lacks={"idle": "has no keepalive"},
+    ),
+    Server("hypercorn", "hypercorn (trio)", "hypercorn_server", ("hypercorn",), offers_deflate=False),
+)
+
+#: Every server, by name.
+SERVERS = {server.name: server for server in _ALL}

@@ -1,0 +1,147 @@
+"""The targets, and whether they are met: ``python -m benchmarks --check``."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .measure import Timing
+from .processes import Cores
+from .results import REFERENCE, Block, Results
+from .runner import run, say
+from .scenarios import find_scenarios
+from .servers import SERVERS
+
+_US = "perfectws"
+_PLAIN = "perfectws-plain"
+_AIOHTTP = "aiohttp-uvloop"
+_WEBSOCKETS = "websockets"
+_IMPORT_ROUNDS = 9
+
+
+@dataclass(frozen=True)
+class Target:
+    """A bound on one figure of one scenario.
+
+    Attributes:
+        scenario: The scenario.
+        bound: What it must not exceed.
+        aim: What is really wanted, or ``None``.
+        ours: Whose figure.
+        of: Which figure.
+        to: Over whose; ``None`` judges the figure itself.
+        scale: What the figure itself is multiplied by.
+        unit: The figure's unit.
+    """
+
+    scenario: str
+    bound: float
+    aim: float | None = None
+    ours: str = _US
+    of: str = "cpu_us"
+    to: str | None = REFERENCE
+    scale: float = 1
+    unit: str = "×"
+
+    def figure(self, block: Block) -> float | None:
+        """Return the figure that is judged."""
+        if self.to is not None:
+            return block.ratio(self.ours, self.to, self.of)
+        value = block.outcomes[self.ours].median(self.of)
+        return None if value is None else value * self.scale
+
+    def text(self, block: Block) -> str:
+        """Say what is judged."""
+        what = {"cpu_us": "CPU", "p99_us": "p99", "memory": "memory", "gap_ms": "longest gap of another task"}[self.of]
+        whom = f"{SERVERS[self.ours].title}: {what}" if self.ours != _US else what
+        over = f" × {SERVERS[self.to].title}" if self.to is not None else f" {self.unit}"
+        return f"{block.scenario.title}: {whom} ≤ {self.bound:g}{over}"
+
+
+TARGETS = (
+    Target("echo-64-50x10", 0.6, 0.4),
+    Target("echo-1024-50x10", 0.6, 0.4),
+    Target("echo-64-1x1", 1.5, 1.0),
+    Target("echo-64-10x1", 1.5, 1.0),
+    Target("echo-1024-10x1", 1.5, 1.0),
+    Target("echo-64-100x1", 1.3, 1.0),
+    Target("echo-1024-100x1", 1.3, 1.0),
+    Target("echo-64-1000x1", 1.3, 1.0),
+    Target("echo-64-10000x1", 1.0),
+    Target("echo-16384-20x1", 1.3, 1.0),
+    Target("echo-1048576-10x1", 1.3, 1.0),
+    Target("echo-64-100x1", 1.0, ours=_PLAIN, to=_AIOHTTP),
+    Target("echo-64-50x10", 1.0, ours=_PLAIN, to=_AIOHTTP),
+    Target("room-100", 0.1, 0.03),
+    Target("fanout-1000", 1.1, 1.0),
+    Target("echo-64-100x1-paced", 1.2, of="p99_us"),
+    Target("open", 1.0, 0.7, to=_AIOHTTP),
+    Target("idle", 6, 3, of="memory", to=None, scale=1 / 1024, unit="KB"),
+    Target("fairness-gap", 20, of="gap_ms", to=None, unit="ms"),
+    Target("wss", 1.5, to=_WEBSOCKETS),
+)
+_IMPORT_BOUND = 1.3
+
+
+def check(cores: Cores, timing: Timing, rounds: int) -> Results:
+    """Measure what the targets need, and judge each."""
+    needed: dict[str, dict[str, None]] = {}
+    for target in TARGETS:
+        needed.setdefault(target.scenario, {}).update(dict.fromkeys(_servers_of(target)))
+    plan = [(find_scenarios(name)[0], [SERVERS[server] for server in servers]) for name, servers in needed.items()]
+    plan.append((find_scenarios("fairness-polite")[0], [SERVERS[_US], SERVERS[REFERENCE]]))
+    results = run(plan, cores, timing, rounds)
+    blocks = {block.scenario.name: block for block in results.blocks}
+    results.targets = [_judge(target, blocks[target.scenario]) for target in TARGETS] + [_judge_import()]
+    return results
+
+
+def _servers_of(target: Target) -> list[str]:
+    return [target.ours] if target.to is None else [target.ours, target.to]
+
+
+def _judge(target: Target, block: Block) -> dict[str, Any]:
+    return _verdict(target.text(block), target.figure(block), target.bound, target.aim, _why_missing(target, block))
+
+
+def _why_missing(target: Target, block: Block) -> str:
+    reasons = [outcome.reason for name in _servers_of(target) if (outcome := block.outcomes[name]).reason]
+    return "; ".join(reason for reason in reasons if reason)
+
+
+def _verdict(text: str, figure: float | None, bound: float, aim: float | None, reason: str = "") -> dict[str, Any]:
+    verdict = "n/a" if figure is None else "PASS" if figure <= bound else "FAIL"
+    return {"target": text, "figure": figure, "bound": bound, "aim": aim, "verdict": verdict, "reason": reason}
+
+
+def _judge_import() -> dict[str, Any]:
+    say("[…] import perfectws")
+    ours, theirs = [], []
+    for _ in range(_IMPORT_ROUNDS):
+        theirs.append(_import_seconds("trio, wsproto, h11"))
+        ours.append(_import_seconds(_US))
+    text = f"import perfectws: time ≤ {_IMPORT_BOUND:g} × the import of trio, wsproto and h11"
+    return _verdict(text, min(ours) / min(theirs), _IMPORT_BOUND, None)
+
+
+def _import_seconds(names: str) -> float:
+    """Return the CPU time of an import in a fresh interpreter."""
+    code = f"import time; began = time.process_time(); import {names}; print(time.process_time() - began)"
+    command = [sys.executable, "-c", code]
+    folder = Path(__file__).parent.parent
+    return float(subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=folder, check=True).stdout)
+
+
+def as_text(judged: list[dict[str, Any]], write: Callable[[float], str] = "{:.2f}".format) -> str:
+    """Return the targets, each with its verdict and its figure."""
+    lines = []
+    for target in judged:
+        figure = "–" if target["figure"] is None else write(target["figure"])
+        aim = "" if target["aim"] is None else f"  (aim {target['aim']:g})"
+        reason = f"  {target['reason'].splitlines()[0][:100]}" if target["reason"] else ""
+        lines.append(f"{target['verdict']:5} {figure:>8}  {target['target']}{aim}{reason}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,52 @@
+"""The chat's command line: ``python -m examples.chat [--address ADDRESS] [--port PORT] [--memory]``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sqlite3
+from pathlib import Path
+
+from perfectws import HTTPServer, LaunchFailure
+
+from .history import History
+from .web import make_routes
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m examples.chat", description="Serve a chat and its page.")
+    parser.add_argument("--address", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8181, help="the port; 0 takes any free one (default: %(default)s)")
+    parser.add_argument(
+        "--database",
+        type=Path,
+        default=Path("chat.sqlite3"),
+        help="the file that keeps the messages (default: %(default)s)",
+    )
+    parser.add_argument("--memory", action="store_true", help="keep no message once the server stops")
+    parser.add_argument(
+        "--origin",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="let pages of another origin connect, such as https://example.org; may be given several times",
+    )
+    arguments = parser.parse_args()
+
+    # perfectws logs where it listens.
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    try:
+        history = History(None if arguments.memory else arguments.database)
+    except sqlite3.Error as error:
+        parser.exit(1, f"{arguments.database} is no database to keep messages in: {error}\n")
+    routes = make_routes(history, arguments.origin)
+    try:
+        HTTPServer.launch(name="localhost", address=arguments.address, port=arguments.port, routes=routes)
+    except LaunchFailure as failure:
+        parser.exit(1, f"{failure}\n")
+    finally:
+        history.close()
+
+
+if __name__ == "__main__":
+    main()

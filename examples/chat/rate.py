@@ -1,0 +1,51 @@
+"""How fast one socket may talk."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from .rules import Refused
+
+BURST = 20.0  # messages at once
+PER_SECOND = 4.0  # messages, in the long run
+COST_PER_CHARACTER = 1 / 16_384  # long messages count for more
+PATIENCE = 100  # refusals in a row, then it is no person who talks
+
+
+class TooFast(Refused):
+    """A message that came too early.
+
+    Attributes:
+        retry_after: How long to wait before it is sent again, in seconds.
+    """
+
+    def __init__(self, retry_after: float) -> None:
+        super().__init__("too-fast", "You are faster than the others can read. This message waits for a moment.")
+        self.retry_after = retry_after
+
+
+class Rate:
+    """A bucket of tokens: each message takes some, time puts them back."""
+
+    __slots__ = ("_refusals", "_time", "_tokens")
+
+    def __init__(self) -> None:
+        self._tokens = BURST
+        self._time = monotonic()
+        self._refusals = 0
+
+    def take(self, length: int) -> None:
+        """Let a message of ``length`` characters pass. Raises `TooFast`."""
+        now = monotonic()
+        self._tokens = min(BURST, self._tokens + (now - self._time) * PER_SECOND)
+        self._time = now
+        if self._tokens < 1:
+            self._refusals += 1
+            raise TooFast(round((1 - self._tokens) / PER_SECOND, 2))
+        self._tokens -= 1 + length * COST_PER_CHARACTER
+        self._refusals = 0
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether it goes on talking, however often it is asked to wait."""
+        return self._refusals >= PATIENCE

@@ -1,0 +1,64 @@
+"""The chat's routes: its page, with the headers that keep it safe, and its WebSocket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from perfectws import HTTPRequest, HTTPResponse, Routes, StaticFileHandler
+
+from .chatroom import Chatrooms
+from .handlers import DEFAULT_ROOM, chat_handler
+from .history import History
+from .rules import Refused, check_room
+
+PAGE = Path(__file__).parent / "page"
+
+HEADERS = {
+    # Nothing comes from elsewhere, nothing in the page is a script or a style, and no other site may frame it.
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
+}
+
+
+def make_routes(history: History, origins: list[str]) -> Routes:
+    """Return the chat's routes.
+
+    Args:
+        history: Where its messages are kept.
+        origins: Whose pages may connect, besides the chat's own.
+    """
+    routes = Routes(handler=add_headers)
+    files = StaticFileHandler(document_root=PAGE)
+    routes.add("GET", "/chat", chat_handler(Chatrooms(history), origins))
+    routes.add("GET", "/page/**", files)
+
+    @routes.add("GET", "/")
+    def start(request: HTTPRequest, response: HTTPResponse) -> None:
+        response.set_header("Location", f"rooms/{DEFAULT_ROOM}").completed(307)
+
+    @routes.add("GET", "/rooms/{room}")
+    def room(request: HTTPRequest, response: HTTPResponse) -> None:
+        try:
+            check_room(request.url_variables["room"])
+        except Refused as refusal:
+            response.set_header("Content-Type", "text/plain; charset=utf-8")
+            response.set_body(f"{refusal.text}\n").completed(404)
+            return
+        request.path = "/index.html"
+        files.handle_request(request, response)
+
+    return routes
+
+
+def add_headers(request: HTTPRequest, response: HTTPResponse) -> None:
+    """Set the headers of every response, then pass on."""
+    for name, value in HEADERS.items():
+        response.set_header(name, value)
+    response.next()

@@ -1,0 +1,42 @@
+"""`Complaints`: what goes wrong again and again is logged once."""
+
+from __future__ import annotations
+
+import logging
+from time import monotonic
+
+logger = logging.getLogger("perfectws")
+
+#: How long further complaints of one kind are only counted, in seconds.
+INTERVAL = 600.0
+
+
+class Complaints:
+    """Warnings about what peers do wrong, at most one of each kind per `INTERVAL`.
+
+    A peer can do anything as often as it likes; the log must not grow with it.
+    """
+
+    __slots__ = ("_counts", "_logged_at")
+
+    def __init__(self) -> None:
+        self._logged_at: dict[str, float] = {}
+        self._counts: dict[str, int] = {}
+
+    def log(self, kind: str, message: str, *args: object) -> None:
+        """Log ``message % args``, unless one of its kind was logged just before.
+
+        Args:
+            kind: What is counted as the same. There are to be few of them.
+            message: For `logging.Logger.warning`.
+            *args: As above.
+        """
+        now = monotonic()
+        if now - self._logged_at.get(kind, -INTERVAL) < INTERVAL:
+            self._counts[kind] = self._counts.get(kind, 0) + 1
+            return
+        self._logged_at[kind] = now
+        unlogged = self._counts.pop(kind, 0)
+        if unlogged:
+            message, args = f"{message} (and %d times more since this was last said)", (*args, unlogged)
+        logger.warning(message, *args)

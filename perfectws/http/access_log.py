@@ -1,0 +1,146 @@
+"""The access log: one line per request and one per finished session, on the logger ``perfectws.access``.
+
+A line is the Common Log Format, which log readers know, with the seconds behind it::
+
+    192.0.2.7 - - [21/Nov/2026:13:16:10 +0000] "GET /chat?room=a HTTP/1.1" 101 0 0.002
+    192.0.2.7 - - [21/Nov/2026:13:16:10 +0000] "GET /chat?room=a HTTP/1.1" 1001 5120 31.407
+
+The first number is the status of the response, or the close code of the session; then come the bytes that were sent,
+without heads, and the seconds from the request's arrival. The time is that arrival. Nothing is counted unless the
+logger is enabled for INFO.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import partial
+from time import monotonic
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..transport import Protocol as ConnectionProtocol
+from ..transport import Transport
+from .request import HTTPRequest
+
+if TYPE_CHECKING:
+    from ..futures import Future
+
+access_logger = logging.getLogger("perfectws.access")
+
+#: The most characters of a request that a line shows.
+_MAX_REQUEST = 2000
+
+
+class _Session(Protocol):
+    """What is known of a connection's next protocol, if that is a WebSocket's."""
+
+    close_code: int | None
+
+    @property
+    def on_close(self) -> Future[None]:
+        """The future of its end."""
+
+
+class Exchange:
+    """One request and what came of it.
+
+    Args:
+        peer: The client's address.
+        request: The request line, or as much of it as there is.
+    """
+
+    __slots__ = ("_began", "_peer", "_request", "_time", "body_size", "status")
+
+    def __init__(self, peer: str, request: str) -> None:
+        self._peer = peer or "unix"
+        self._request = _escaped(request[:_MAX_REQUEST])
+        self._began = monotonic()
+        self._time = _clf_time()
+        self.body_size = 0
+        self.status: int | None = None
+
+    @classmethod
+    def begin(cls, request: HTTPRequest) -> Exchange | None:
+        """Begin to count, ``None`` if the log is off."""
+        if not access_logger.isEnabledFor(logging.INFO):
+            return None
+        major, minor = request.protocol_version
+        return cls(_host(request), f"{request.method} {request.uri} HTTP/{major}.{minor}")
+
+    @classmethod
+    def refused(cls, peer: str, data: bytes) -> Exchange | None:
+        """Begin to count for bytes that were no request, ``None`` if the log is off."""
+        if not access_logger.isEnabledFor(logging.INFO):
+            return None
+        return cls(peer, data.lstrip(b"\r\n").partition(b"\n")[0].rstrip().decode("latin-1"))
+
+    def sent(self, status: int, size: int) -> None:
+        """Count what was sent of the response."""
+        self.status = int(status)
+        self.body_size += size
+
+    def log(self) -> None:
+        """Write the line. A response that never began has a hyphen for its status."""
+        seconds = monotonic() - self._began
+        status = "-" if self.status is None else str(self.status)
+        access_logger.info(
+            '%s - - [%s] "%s" %s %d %.3f', self._peer, self._time, self._request, status, self.body_size, seconds
+        )
+
+    def log_switch(self, status: int) -> None:
+        """Write the line of the request that opened a session."""
+        self.status = status
+        self.log()
+
+    def count(self, transport: Transport) -> CountedTransport:
+        """Return a transport that counts what the session sends."""
+        return CountedTransport(transport, self)
+
+    def log_at_end(self, protocol: ConnectionProtocol) -> None:
+        """Write the line of a session when it is finished."""
+        session: Any = protocol
+        if hasattr(session, "on_close"):
+            session.on_close.when_complete(partial(self._session_ended, session))
+
+    def _session_ended(self, session: _Session, result: object) -> None:
+        self.status = session.close_code
+        self.log()
+
+
+class CountedTransport:
+    """A transport that counts what is written through it; in all else it is the other one."""
+
+    __slots__ = ("_exchange", "_transport")
+
+    def __init__(self, transport: Transport, exchange: Exchange) -> None:
+        self._transport = transport
+        self._exchange = exchange
+
+    def write(self, data: bytes) -> None:
+        """Send ``data``, and count it."""
+        self._exchange.body_size += len(data)
+        self._transport.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+
+def _host(request: HTTPRequest) -> str:
+    return request.remote_address[0] if request.remote_address else ""
+
+
+def _escaped(text: str) -> str:
+    """Return text without control characters and quotation marks, as Apache writes it."""
+    return text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+
+
+_latest = (0, "")
+
+
+def _clf_time() -> str:
+    """Return the present time as the Common Log Format has it; made once per second."""
+    global _latest
+    now = int(time.time())
+    if _latest[0] != now:
+        _latest = (now, time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(now)))
+    return _latest[1]

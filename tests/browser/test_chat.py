@@ -1,0 +1,374 @@
+"""The chat's page, in two and three real windows of Chromium, against the example's own server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Page, Request, expect
+
+from tests.examples.running import RunningServer, running
+
+from .chat_page import ChatPage
+from .conftest import NewPage
+
+
+@pytest.fixture
+def server() -> Iterator[RunningServer]:
+    with running("-m", "examples.chat", "--port", "0", "--memory") as server:
+        yield server
+        assert server.stop() == 0
+        assert server.complaints() == []
+
+
+@pytest.fixture
+def ana(new_page: NewPage, server: RunningServer) -> ChatPage:
+    return ChatPage(new_page()).join(server.port, "Ana")
+
+
+@pytest.fixture
+def ben(new_page: NewPage, server: RunningServer, ana: ChatPage) -> ChatPage:
+    return ChatPage(new_page()).join(server.port, "Ben")
+
+
+@pytest.fixture
+def carol(new_page: NewPage, server: RunningServer, ben: ChatPage) -> ChatPage:
+    return ChatPage(new_page()).join(server.port, "Carol")
+
+
+def test_two_people_talk_and_each_sees_each_message_once(ana: ChatPage, ben: ChatPage) -> None:
+    ana.say("hello Ben")
+    ben.say("hello Ana")
+    for page in (ana, ben):
+        expect(page.texts).to_have_count(2)
+        page.expect_texts("hello Ben", "hello Ana")
+    expect(ana.own_texts).to_have_text(["hello Ben"])
+    expect(ben.own_texts).to_have_text(["hello Ana"])
+    expect(ben.entry("hello Ben").locator(".name")).to_have_text("Ana")
+    expect(ben.entry("hello Ben").locator(".avatar")).to_have_text("A")
+
+
+def test_three_people_see_who_is_here_who_comes_and_who_goes(ana: ChatPage, ben: ChatPage, carol: ChatPage) -> None:
+    ana.expect_people("Ana", "Ben", "Carol")
+    carol.expect_people("Carol", "Ana", "Ben")
+    expect(ana.events).to_have_text("Ben joined · Carol joined")
+    carol.say("hello both")
+    for page in (ana, ben):
+        page.expect_texts("hello both")
+    carol.page.close()
+    ana.expect_people("Ana", "Ben")
+    expect(ana.events.last).to_have_text("Carol left")
+    ben.say("she is gone")
+    expect(ana.texts).to_have_text(["hello both", "she is gone"])
+
+
+def test_the_others_see_who_is_typing_and_for_how_long(ana: ChatPage, ben: ChatPage, carol: ChatPage) -> None:
+    ana.message.press_sequentially("hel")
+    expect(ben.typing).to_have_text("Ana is typing")
+    carol.message.press_sequentially("I")
+    expect(ben.typing).to_have_text("Ana and Carol are typing")
+    expect(ana.typing).to_have_text("Carol is typing")
+    ana.message.press("Enter")
+    expect(ben.typing).to_have_text("Carol is typing")
+    carol.message.fill("")
+    expect(ben.typing).to_have_text("")
+
+
+def test_who_joins_later_sees_the_last_50_messages(server: RunningServer, ana: ChatPage, new_page: NewPage) -> None:
+    said = [f"message {number}" for number in range(60)]
+    for text in said:
+        ana.write(text)
+    expect(ana.unstored).to_have_count(0)
+    ben = ChatPage(new_page()).join(server.port, "Ben")
+    ben.expect_texts(*said[-50:])
+    expect(ben.events).to_have_text("Only the newest messages are shown")
+    expect(ben.texts.last).to_be_in_viewport()
+
+
+def test_messages_sent_too_fast_are_all_stored_in_order(ana: ChatPage, ben: ChatPage) -> None:
+    said = [f"message {number}" for number in range(30)]
+    for text in said:
+        ana.write(text)
+    expect(ben.texts).to_have_count(30)
+    ben.expect_texts(*said)
+    expect(ana.unstored).to_have_count(0)
+    ana.expect_texts(*said)
+
+
+def test_rooms_are_apart_and_each_has_its_address(server: RunningServer, ana: ChatPage, new_page: NewPage) -> None:
+    ben = ChatPage(new_page()).join(server.port, "Ben", room="tea")
+    ana.say("only for the lobby")
+    ben.say("only for tea")
+    ben.expect_texts("only for tea")
+    ben.expect_people("Ben")
+    ana.page.get_by_label("Go to another room").fill("#Tea")
+    ana.page.get_by_label("Go to another room").press("Enter")
+    ana.page.wait_for_url("**/rooms/tea")
+    ana.expect_connected()
+    ana.expect_texts("only for tea")
+    ben.expect_people("Ben", "Ana")
+    ana.page.get_by_role("link", name="lobby").click()
+    ana.expect_connected()
+    ana.expect_texts("only for the lobby")
+
+
+def test_a_name_that_is_taken_is_refused_and_another_one_asked_for(
+    server: RunningServer, ana: ChatPage, new_page: NewPage
+) -> None:
+    other = ChatPage(new_page())
+    other.open(server.port)
+    other.introduce("ＡＮＡ")
+    expect(other.name_wrong).to_have_text("Somebody called “Ana” is here already.")
+    other.introduce("n" * 41)
+    expect(other.name_wrong).to_contain_text("at most 40 characters")
+    other.introduce("Bot")
+    expect(other.name_wrong).to_contain_text("Please choose another")
+    other.introduce("Anabel")
+    other.expect_connected()
+    ana.expect_people("Ana", "Anabel")
+    ana.say("I am still Ana")
+    expect(other.texts).to_have_text("I am still Ana")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["<img src=x onerror=alert(1)>", "👩‍👩‍👧‍👦 & <b>co</b>", "דנה לוי", "أحمد", "'\"><script>alert(1)</script>"],
+    ids=["img", "emoji", "hebrew", "arabic", "script"],
+)
+def test_a_hostile_name_is_shown_as_text(server: RunningServer, ana: ChatPage, new_page: NewPage, name: str) -> None:
+    hostile = ChatPage(new_page()).join(server.port, name)
+    hostile.message.press_sequentially("x")
+    expect(ana.typing).to_have_text(f"{name} is typing")
+    hostile.say("boo")
+    expect(ana.entry("boo").locator(".name")).to_have_text(name)
+    expect(ana.events).to_have_text(f"{name} joined")
+    expect(ana.people.last).to_have_text(name)
+    for chat in (ana, hostile):
+        expect(chat.page.locator("img, script:not([src]), b:visible")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<img src=x onerror=alert(1)>",
+        "<script>alert(1)</script>",
+        "😀 日本語 e\u0301 👩‍👩‍👧",
+        "שלום \u202eolleh\u202c עולם",
+        "one\n\n  two\tthree",
+        "x" * 100 * 1024,
+        "😀" * 25 * 1024,
+        "&amp; &lt; \\u003c %3C",
+    ],
+    ids=["img", "script", "emoji", "rtl", "lines", "100 KB", "100 KB of emoji", "escapes"],
+)
+def test_a_hostile_message_is_shown_as_text(ana: ChatPage, ben: ChatPage, text: str) -> None:
+    ana.write(text)
+    for chat in (ana, ben):
+        expect(chat.texts).to_have_count(1)
+        expect(chat.unstored).to_have_count(0)
+        assert chat.texts.first.text_content() == text
+        expect(chat.page.locator("#log img, #log script")).to_have_count(0)
+        assert chat.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        box = chat.texts.first.bounding_box()
+        assert box is not None
+        assert box["height"] < 400
+
+
+def test_a_long_message_is_shown_in_part_until_it_is_asked_for(ana: ChatPage, ben: ChatPage) -> None:
+    ana.write("word " * 1_000)
+    whole = ben.page.get_by_role("button", name="Show all 4,999 characters")
+    box = ben.texts.first.bounding_box()
+    whole.click()
+    taller = ben.texts.first.bounding_box()
+    assert box is not None
+    assert taller is not None
+    assert taller["height"] > box["height"]
+    ben.page.get_by_role("button", name="Show less").click()
+    expect(whole).to_be_visible()
+
+
+def test_a_message_that_is_too_long_is_not_sent_and_the_page_says_why(ana: ChatPage, ben: ChatPage) -> None:
+    ana.message.fill("x" * (128 * 1024 + 1))
+    ana.message.press("Enter")
+    expect(ana.page.locator("#wrong")).to_have_text("1 characters too long")
+    expect(ana.texts).to_have_count(0)
+    ana.message.press("Backspace")
+    ana.message.press("Enter")
+    expect(ben.texts).to_have_count(1)
+
+
+def test_links_are_safe_and_what_is_no_link_is_none(ana: ChatPage, ben: ChatPage) -> None:
+    ana.say(
+        "see (https://example.org/a_(b)), http://example.com/x?y=1&z=<b>. javascript:alert(1) data:text/html,x //x.y"
+    )
+    links = ben.texts.locator("a")
+    expect(links).to_have_text(["https://example.org/a_(b)", "http://example.com/x?y=1&z="])
+    for link in links.all():
+        assert link.get_attribute("target") == "_blank"
+        assert {"noopener", "noreferrer"} <= set((link.get_attribute("rel") or "").split())
+
+
+def test_shift_and_enter_start_a_new_line(ana: ChatPage, ben: ChatPage) -> None:
+    ana.message.fill("one")
+    ana.message.press("Shift+Enter")
+    ana.message.press_sequentially("two")
+    expect(ben.texts).to_have_count(0)
+    ana.message.press("Enter")
+    expect(ben.texts).to_have_count(1)
+    ben.expect_texts("one\ntwo")
+
+
+def test_the_page_works_by_keyboard_alone(server: RunningServer, page: Page) -> None:
+    chat = ChatPage(page)
+    chat.open(server.port)
+    expect(chat.name).to_be_focused()
+    page.keyboard.type("Ana")
+    page.keyboard.press("Escape")
+    expect(chat.name).to_be_visible()
+    page.keyboard.press("Enter")
+    expect(chat.message).to_be_focused()
+    page.keyboard.type("hello")
+    page.keyboard.press("Enter")
+    expect(chat.texts).to_have_text("hello")
+    page.keyboard.press("Shift+Tab")
+    expect(page.get_by_role("region", name="What was said")).to_be_focused()
+    reached = set()
+    for _ in range(12):
+        page.keyboard.press("Shift+Tab")
+        reached.add(page.evaluate("document.activeElement.ariaLabel || document.activeElement.textContent.trim()"))
+    assert {"Colours: as the system has them", "Change name", "lobby", "Skip to the message field"} <= reached
+
+
+def test_a_screen_reader_is_told_what_things_are(ana: ChatPage, ben: ChatPage) -> None:
+    ana.say("hello")
+    expect(ben.page.get_by_role("log", name="Messages")).to_contain_text("hello")
+    expect(ben.page.get_by_role("navigation", name="Rooms").get_by_role("link", name="lobby")).to_have_attribute(
+        "aria-current", "page"
+    )
+    expect(ben.page.get_by_role("region", name="Here now 2").get_by_role("listitem")).to_have_count(2)
+    expect(ben.page.get_by_role("textbox", name="Message")).to_be_visible()
+    expect(ben.page.get_by_role("button", name="Send")).to_be_visible()
+    expect(ben.page.get_by_role("heading", level=1)).to_have_text("#lobby")
+    assert ana.page.title() == "#lobby · Chat"
+
+
+def test_what_comes_while_one_reads_further_up_is_counted(ana: ChatPage, ben: ChatPage) -> None:
+    for number in range(15):
+        ana.write(f"message {number}\n\n\n")
+    expect(ben.texts).to_have_count(15)
+    ben.page.locator("#scroller").evaluate("scroller => { scroller.scrollTop = 0; }")
+    newer = ben.page.get_by_role("button", name="new message")
+    ana.say("one more")
+    expect(newer).to_have_text("1 new message")
+    expect(ben.page).to_have_title("(1) #lobby · Chat")
+    ana.say("and another")
+    expect(newer).to_have_text("2 new messages")
+    newer.click()
+    expect(ben.texts.last).to_be_in_viewport()
+    expect(ben.page).to_have_title("#lobby · Chat")
+
+
+def test_the_name_can_be_changed(ana: ChatPage, ben: ChatPage) -> None:
+    ana.say("as Ana")
+    ana.page.get_by_role("button", name="Change name").click()
+    ana.introduce("Anna")
+    ana.expect_connected()
+    ben.expect_people("Ben", "Anna")
+    ana.say("as Anna")
+    expect(ben.entry("as Anna").locator(".name")).to_have_text("Anna")
+    expect(ana.own_texts).to_have_text(["as Ana", "as Anna"])
+
+
+def test_the_colours_can_be_chosen_and_stay_chosen(ana: ChatPage) -> None:
+    paper = "getComputedStyle(document.body).backgroundColor"
+    light = ana.page.evaluate(paper)
+    ana.page.get_by_role("button", name="Colours: as the system has them").click()
+    ana.page.get_by_role("button", name="Colours: light").click()
+    dark = ana.page.evaluate(paper)
+    assert dark != light
+    ana.page.reload()
+    expect(ana.page.get_by_role("button", name="Colours: dark")).to_be_visible()
+    assert ana.page.evaluate(paper) == dark
+    ana.page.get_by_role("button", name="Colours: dark").click()
+    ana.page.emulate_media(color_scheme="dark")
+    assert ana.page.evaluate(paper) == dark
+
+
+def test_on_a_phone_rooms_and_people_are_in_a_drawer(server: RunningServer, ana: ChatPage, new_page: NewPage) -> None:
+    ben = ChatPage(new_page(viewport={"width": 390, "height": 844}, has_touch=True)).join(server.port, "Ben")
+    drawer = ben.page.get_by_label("Rooms and people", exact=True)
+    expect(drawer).to_be_hidden()
+    ben.page.get_by_role("button", name="2 here").tap()
+    expect(drawer).to_be_visible()
+    expect(ben.people).to_have_text(["Ben", "Ana"])
+    ben.page.keyboard.press("Escape")
+    expect(drawer).to_be_hidden()
+    expect(ben.page.get_by_role("button", name="2 here")).to_be_focused()
+    ben.say("from the phone")
+    expect(ana.texts).to_have_text("from the phone")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 800, 1280])
+def test_the_page_never_scrolls_sideways(
+    server: RunningServer, ana: ChatPage, new_page: NewPage, width: int, scheme: str
+) -> None:
+    wide = new_page(viewport={"width": width, "height": 700}, color_scheme=scheme)
+    ben = ChatPage(wide).join(server.port, "W" * 40, room="lobby")
+    ana.say("w" * 500)
+    expect(ben.texts).to_have_count(1)
+    assert wide.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert wide.evaluate(
+        "document.querySelector('#scroller').scrollWidth <= document.querySelector('#scroller').clientWidth"
+    )
+
+
+def test_the_page_asks_nothing_of_any_other_server(server: RunningServer, page: Page) -> None:
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        asked.append(request.url)
+
+    page.on("request", note)
+    page.on("websocket", lambda socket: asked.append(socket.url))
+    chat = ChatPage(page).join(server.port, "Ana")
+    chat.say("https://example.org/")
+    assert asked
+    assert {url.split("//")[1].split("/")[0] for url in asked} == {f"127.0.0.1:{server.port}"}
+
+
+def test_a_page_of_another_site_cannot_connect(server: RunningServer, page: Page, ana: ChatPage) -> None:
+    connect = """url => new Promise(resolve => {
+        const socket = new WebSocket(url, "perfectws-chat");
+        socket.onopen = () => resolve("open");
+        socket.onerror = () => resolve("refused");
+    })"""
+    url = f"ws://127.0.0.1:{server.port}/chat"
+    with running("-m", "examples.echo", "--port", "0") as elsewhere:
+        page.goto(f"http://127.0.0.1:{elsewhere.port}/")
+        assert page.evaluate(connect, url) == "refused"
+    assert ana.page.evaluate(connect, url) == "open"
+
+
+def test_a_page_written_for_perfects_demo_talks_beside_the_new_one(
+    server: RunningServer, ana: ChatPage, page: Page
+) -> None:
+    page.goto(f"http://127.0.0.1:{server.port}/page/favicon.svg")
+    page.evaluate(
+        """host => new Promise(resolve => {
+            window.shown = document.createElementNS("http://www.w3.org/1999/xhtml", "div");
+            window.me = {email: "ben@example.org", avatar: "https://www.gravatar.com/avatar/0", displayName: "Ben"};
+            window.socket = new WebSocket(`ws://${host}/chat`, "chat");
+            socket.onmessage = event => { shown.innerHTML += JSON.parse(event.data).message + "\\n"; };
+            socket.onopen = () => { socket.send(JSON.stringify(me)); resolve(); };
+        })""",
+        f"127.0.0.1:{server.port}",
+    )
+    ana.expect_people("Ana", "Ben")
+    page.evaluate("""socket.send(JSON.stringify({...me, message: "hello from 2017"}))""")
+    expect(ana.entry("hello from 2017").locator(".name")).to_have_text("Ben")
+    ana.say("<b>hello</b> from 2026")
+    page.wait_for_function("shown.textContent.includes('2026')")
+    assert page.evaluate("shown.textContent") == "Bot: Ben Joined\nAna: <b>hello</b> from 2026\n"
+    page.evaluate("socket.close()")
+    expect(ana.events).to_have_text(["Ben joined", "Ben left"])

@@ -1,0 +1,146 @@
+"""The chat's page when its server is killed and comes back, when the page is reloaded, and when it is opened twice."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.examples.running import RunningServer, running
+
+from .chat_page import ChatPage
+from .conftest import NewPage
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Path:
+    return tmp_path / "chat.sqlite3"
+
+
+@contextmanager
+def serving(database: Path, port: int = 0) -> Iterator[RunningServer]:
+    with running("-m", "examples.chat", "--port", str(port), "--database", str(database)) as server:
+        yield server
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+@pytest.mark.parametrize("count", [2, 3])
+def test_pages_come_back_and_nothing_is_lost_or_doubled(
+    new_page: NewPage, database: Path, count: int, number: signal.Signals
+) -> None:
+    names = ["Ana", "Ben", "Carol"][:count]
+    with serving(database) as server:
+        port = server.port
+        pages = [ChatPage(new_page()).join(port, name) for name in names]
+        for name, page in zip(names, pages, strict=True):
+            page.say(f"{name}, before")
+        for name, page in zip(names, pages, strict=True):
+            page.write(f"{name}, in flight")  # acknowledged or not, when the server goes
+        server.stop(number)
+
+    for name, page in zip(names, pages, strict=True):
+        expect(page.state).to_have_text("Reconnecting")
+        expect(page.trouble).to_contain_text("The connection is lost")
+        page.write(f"{name}, meanwhile")
+        page.message.fill(f"{name}, a draft")
+        expect(page.entry("meanwhile").locator(".delivery")).to_have_text("Waits for the connection")
+
+    with serving(database, port):
+        for name, page in zip(names, pages, strict=True):
+            page.page.get_by_role("button", name="Try now").click()
+            page.expect_connected()
+            expect(page.unstored).to_have_count(0)
+            expect(page.trouble).to_be_hidden()
+            expect(page.message).to_have_value(f"{name}, a draft")
+        for page in pages:
+            expect(page.texts).to_have_count(3 * count)
+            page.expect_people(*sorted(names, key=lambda name, page=page: (name != names[pages.index(page)], name)))
+        seen = [page.texts.all_inner_texts() for page in pages]
+        assert all(texts == seen[0] for texts in seen)
+        assert sorted(seen[0]) == sorted(
+            f"{name}, {when}" for name in names for when in ("before", "in flight", "meanwhile")
+        )
+        for name, page in zip(names, pages, strict=True):
+            page.message.press("Enter")
+            expect(page.own_texts.last).to_have_text(f"{name}, a draft")
+        late = ChatPage(new_page()).join(port, "Late")
+        expect(late.texts).to_have_count(4 * count)
+
+
+def test_pages_reconnect_by_themselves_however_often_the_server_is_killed(new_page: NewPage, database: Path) -> None:
+    with serving(database) as server:
+        port = server.port
+        ana = ChatPage(new_page()).join(port, "Ana")
+        ben = ChatPage(new_page()).join(port, "Ben")
+        server.stop(signal.SIGKILL)
+    said = []
+    for round_number in range(3):
+        with serving(database, port) as server:
+            for page, name in ((ana, "Ana"), (ben, "Ben")):
+                page.expect_connected()
+                said.append(f"{name}, {round_number}")
+                page.say(said[-1])
+            for page in (ana, ben):
+                expect(page.texts).to_have_count(len(said))
+                page.expect_texts(*said)
+            server.stop(signal.SIGKILL)
+        expect(ana.state).to_have_text("Reconnecting")
+        expect(ben.state).to_have_text("Reconnecting")
+
+
+def test_with_memory_a_restarted_server_knows_nothing_but_the_pages_go_on(new_page: NewPage) -> None:
+    with running("-m", "examples.chat", "--port", "0", "--memory") as server:
+        port = server.port
+        ana = ChatPage(new_page()).join(port, "Ana")
+        ana.say("before")
+        server.stop(signal.SIGKILL)
+    with running("-m", "examples.chat", "--port", str(port), "--memory"):
+        ana.expect_connected()
+        ben = ChatPage(new_page()).join(port, "Ben")
+        expect(ben.texts).to_have_count(0)
+        ben.say("after")
+        expect(ana.texts).to_have_text(["before", "after"])
+
+
+def test_a_reload_keeps_the_name_the_draft_and_what_is_not_sent(new_page: NewPage, database: Path) -> None:
+    with serving(database) as server:
+        port = server.port
+        ana = ChatPage(new_page()).join(port, "Ana")
+        ana.say("before")
+        ana.message.fill("a draft")
+        ana.page.reload()
+        ana.expect_connected()
+        ana.expect_texts("before")
+        expect(ana.own_texts).to_have_count(1)
+        expect(ana.message).to_have_value("a draft")
+        server.stop(signal.SIGKILL)
+    expect(ana.state).to_have_text("Reconnecting")
+    ana.write("meanwhile")
+    expect(ana.unstored).to_have_count(1)
+    with serving(database, port):
+        ana.expect_connected()
+        expect(ana.unstored).to_have_count(0)
+        ana.page.reload()
+        ana.expect_connected()
+        ana.expect_texts("before", "meanwhile")
+
+
+def test_a_page_opened_twice_is_open_in_the_last_window_only(new_page: NewPage, database: Path) -> None:
+    with serving(database) as server:
+        first = ChatPage(new_page()).join(server.port, "Ana")
+        storage = first.page.evaluate("JSON.stringify(sessionStorage)")
+        second = ChatPage(new_page())
+        second.page.add_init_script(f"Object.assign(sessionStorage, {storage})")
+        second.open(server.port)
+        second.expect_connected()
+        expect(first.trouble).to_contain_text("opened in another window")
+        second.say("from the second")
+        first.page.get_by_role("button", name="Use it here").click()
+        first.expect_connected()
+        first.expect_texts("from the second")
+        expect(second.trouble).to_contain_text("opened in another window")
+        first.expect_people("Ana")

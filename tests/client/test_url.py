@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import pytest
+
+from perfectws import InvalidURL
+from perfectws.websocket.url import WebSocketURL
+
+
+@pytest.mark.parametrize(
+    ("url", "host", "port", "is_secure", "target", "authority"),
+    [
+        ("ws://example.com", "example.com", 80, False, "/", "example.com"),
+        ("WS://Example.COM/", "example.com", 80, False, "/", "example.com"),
+        ("ws://example.com:8080/a/b", "example.com", 8080, False, "/a/b", "example.com:8080"),
+        ("ws://example.com:80/a", "example.com", 80, False, "/a", "example.com"),
+        ("wss://example.com", "example.com", 443, True, "/", "example.com"),
+        ("wss://example.com:80", "example.com", 80, True, "/", "example.com:80"),
+        ("ws://example.com?foo=bar&bar=baz", "example.com", 80, False, "/?foo=bar&bar=baz", "example.com"),
+        ("ws://[::1]:81/x", "::1", 81, False, "/x", "[::1]:81"),
+        ("ws://127.0.0.1", "127.0.0.1", 80, False, "/", "127.0.0.1"),
+        ("ws://exämple.com/ü?é=%20", "xn--exmple-cua.com", 80, False, "/%C3%BC?%C3%A9=%20", "xn--exmple-cua.com"),
+    ],
+)
+def test_a_url_is_taken_apart(url: str, host: str, port: int, is_secure: bool, target: str, authority: str) -> None:
+    parsed = WebSocketURL.parse(url)
+    assert (parsed.host, parsed.port, parsed.is_secure) == (host, port, is_secure)
+    assert (parsed.target, parsed.authority, parsed.authorization) == (target, authority, None)
+
+
+@pytest.mark.parametrize("url", ["ws+unix:///run/chat.sock:/a?b=c", "ws+unix:/run/chat.sock:/a?b=c"])
+def test_a_unix_socket_is_named_before_the_path(url: str) -> None:
+    parsed = WebSocketURL.parse(url)
+    assert (parsed.host, parsed.is_unix, parsed.target, parsed.authority) == (
+        "/run/chat.sock",
+        True,
+        "/a?b=c",
+        "localhost",
+    )
+
+
+def test_a_user_and_a_password_become_basic_credentials_and_the_password_is_not_shown() -> None:
+    parsed = WebSocketURL.parse("wss://Aladdin:open%20sesame@example.com/")
+    assert parsed.authorization == "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="  # RFC 7617 §2
+    assert parsed.text == "wss://Aladdin:***@example.com/"
+    assert parsed.authority == "example.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("", "begins with ws://"),
+        ("w`:", "begins with ws://"),
+        ("http://example.com", "begins with ws://"),
+        ("example.com", "begins with ws://"),
+        ("ws://", "names no host"),
+        ("ws:///path", "names no host"),
+        ("ws://example.com:99999", "Port out of range"),
+        ("ws://example.com:http", "Port could not be cast"),
+        ("ws://[::1", "Invalid IPv6 URL"),
+        ("ws://example.com/a b", "a space"),
+        ("ws://example.com/a\r\nX-Evil: 1", "a control character"),
+        ("ws://example.com/#x", "no fragment"),
+        ("ws://a%3Ab:c@example.com/", "cannot hold a colon"),
+        ("ws+unix:chat.sock", "absolute path"),
+    ],
+)
+def test_a_url_of_no_web_socket_is_refused_with_the_reason(url: str, reason: str) -> None:
+    with pytest.raises(InvalidURL, match=reason):
+        WebSocketURL.parse(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://user:secret@h", "ws://user:secret@h:1:1", "ws://user:secret@h/#", "ws://u:secret@"]
+)
+def test_no_refusal_shows_a_password(url: str) -> None:
+    with pytest.raises(InvalidURL) as refused:
+        WebSocketURL.parse(url)
+    assert "secret" not in str(refused.value)

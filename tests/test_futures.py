@@ -1,0 +1,274 @@
+"""`Future` and `Promise`: for callbacks, for await, and for other threads."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import AsyncIterator, Callable
+
+import outcome
+import pytest
+import trio
+
+from perfectws import Future, LocalProtocolError, Promise
+from perfectws.net.loop import Loop, open_loop
+
+from .calls import Calls, quiet
+
+
+class Failure(Exception):
+    """What the promises here fail with."""
+
+
+@pytest.fixture
+async def loop() -> AsyncIterator[Loop]:
+    async with open_loop() as loop:
+        yield loop
+
+
+async def test_a_future_may_be_awaited_before_and_after_and_more_than_once(loop: Loop) -> None:
+    promise = Promise[int]()
+    results = Calls()
+
+    async def wait() -> None:
+        results(await promise.future_result)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(wait)
+        await quiet()
+        assert not promise.future_result.is_done
+        promise.succeed(5)
+        assert promise.future_result.is_done
+    assert results.got == [(5,)] * 3
+    assert await promise.future_result == 5
+    assert await promise.future_result == 5
+
+
+async def test_a_failure_is_raised_at_each_await(loop: Loop) -> None:
+    promise = Promise[int]()
+    promise.fail(Failure("why"))
+    for _ in range(2):
+        with pytest.raises(Failure, match="why"):
+            await promise.future_result
+
+
+async def test_to_succeed_without_a_value_gives_none(loop: Loop) -> None:
+    promise = Promise[None]()
+    promise.succeed()
+    assert await promise.future_result is None  # type: ignore[func-returns-value]
+
+
+async def test_a_cancelled_await_leaves_the_future_as_it_is_and_nothing_behind(loop: Loop) -> None:
+    promise = Promise[int]()
+    for _ in range(3):
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await promise.future_result
+        assert scope.cancelled_caught
+    assert not promise.future_result._on_resolved
+    promise.succeed(5)
+    assert await promise.future_result == 5
+
+
+async def test_a_future_that_is_done_is_a_checkpoint_too(loop: Loop) -> None:
+    promise = Promise[int]()
+    promise.succeed(5)
+    with trio.CancelScope() as scope:
+        scope.cancel()
+        await promise.future_result
+    assert scope.cancelled_caught
+
+
+async def test_callbacks_are_queued_in_order_and_each_is_called_once(loop: Loop) -> None:
+    promise = Promise[int]()
+    future = promise.future_result
+    log = Calls()
+    assert future.when_complete(log) is log
+    future.when_success(lambda value: log("first", value))
+    future.when_failure(lambda error: log("never"))
+    future.when_success(lambda value: log("second", value))
+    promise.succeed(5)
+    assert not log.got
+    future.when_success(lambda value: log("third", value))
+    await log.until(4)
+    await quiet()
+    assert log.got == [(outcome.Value(5),), ("first", 5), ("second", 5), ("third", 5)]
+
+
+async def test_failures_go_to_when_failure_and_when_complete(loop: Loop) -> None:
+    promise = Promise[int]()
+    future, error, log = promise.future_result, Failure(), Calls()
+    future.when_complete(lambda result: log("complete", result.error))
+    future.when_success(lambda value: log("never"))
+    future.when_failure(lambda error: log("failure", error))
+    promise.fail(error)
+    await log.until(2)
+    await quiet()
+    assert log.got == [("complete", error), ("failure", error)]
+
+
+async def test_every_callback_may_unwrap_the_outcome_it_gets(loop: Loop) -> None:
+    promise = Promise[int]()
+    log = Calls()
+    for _ in range(2):
+        promise.future_result.when_complete(lambda result: log(result.unwrap()))
+    promise.succeed(5)
+    assert await log.until(2) == [(5,), (5,)]
+    assert await promise.future_result == 5
+
+
+async def test_a_promise_is_kept_once_and_what_comes_second_is_ignored(loop: Loop) -> None:
+    promise = Promise[int]()
+    log = Calls()
+    promise.future_result.when_complete(log)
+    promise.succeed(1)
+    promise.succeed(2)
+    promise.fail(Failure())
+    assert await promise.future_result == 1
+    await quiet()
+    assert log.got == [(outcome.Value(1),)]
+
+
+async def test_a_future_is_resolved_from_another_thread(loop: Loop) -> None:
+    promise = Promise[int]()
+    threads = Calls()
+    promise.future_result.when_success(lambda value: threads(threading.get_ident()))
+    async with trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def wait() -> None:
+            assert await promise.future_result == 5
+
+        await quiet()
+        await trio.to_thread.run_sync(promise.succeed, 5)
+    assert await threads.until(1) == [(threading.get_ident(),)]
+
+
+async def test_a_future_that_is_awaited_while_another_thread_resolves_it_is_never_missed(loop: Loop) -> None:
+    for _ in range(300):
+        promise = Promise[int]()
+        thread = threading.Thread(target=promise.succeed, args=(5,))
+        thread.start()
+        assert await promise.future_result == 5
+        thread.join()
+
+
+async def test_wait_blocks_another_thread_until_it_is_done(loop: Loop) -> None:
+    promise = Promise[int]()
+    async with trio.open_nursery() as nursery:
+
+        @nursery.start_soon
+        async def wait() -> None:
+            assert await trio.to_thread.run_sync(promise.future_result.wait) == 5
+
+        await quiet()
+        promise.succeed(5)
+    failed = Promise[int]()
+    failed.fail(Failure())
+    with pytest.raises(Failure):
+        await trio.to_thread.run_sync(failed.future_result.wait, 5)
+
+
+async def test_wait_raises_timeout_error_and_leaves_nothing_behind(loop: Loop) -> None:
+    promise = Promise[int]()
+    with pytest.raises(TimeoutError, match=r"0\.01"):
+        await trio.to_thread.run_sync(promise.future_result.wait, 0.01)
+    assert not promise.future_result._on_resolved
+
+
+async def test_wait_raises_in_the_thread_of_the_loop_unless_it_is_done(loop: Loop) -> None:
+    promise = Promise[int]()
+    with pytest.raises(LocalProtocolError, match="await"):
+        promise.future_result.wait()
+    promise.succeed(5)
+    assert promise.future_result.wait() == 5
+
+
+async def test_wait_raises_also_in_a_task_that_the_loop_does_not_know() -> None:
+    loops: list[Loop] = []
+
+    async def serve(task_status: trio.TaskStatus[None]) -> None:
+        async with open_loop() as loop:
+            loops.append(loop)
+            task_status.started()
+            await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(serve)
+        with pytest.raises(LocalProtocolError, match="await"):
+            Promise[int](loops[0]).future_result.wait()
+        nursery.cancel_scope.cancel()
+
+
+def test_a_future_without_a_loop_may_be_waited_for_but_calls_nobody_back() -> None:
+    promise = Promise[int]()
+    with pytest.raises(LocalProtocolError, match="loop"):
+        promise.future_result.when_complete(print)
+    promise.succeed(5)
+    assert promise.future_result.wait(1) == 5
+
+
+@pytest.mark.parametrize(
+    ("ask", "is_logged"),
+    [
+        (lambda future: None, True),
+        (lambda future: future.when_success(print), True),
+        (lambda future: future.when_failure(lambda error: None), False),
+        (lambda future: future.when_complete(lambda result: None), False),
+    ],
+)
+async def test_an_error_that_nobody_asked_for_is_logged_once(
+    loop: Loop, caplog: pytest.LogCaptureFixture, ask: Callable[[Future[int]], object], is_logged: bool
+) -> None:
+    promise = Promise[int]()
+    ask(promise.future_result)
+    promise.fail(Failure())
+    await quiet()
+    del promise
+    gc.collect()
+    assert [record.exc_info is not None for record in caplog.records] == [True] * is_logged
+    caplog.clear()
+
+
+async def test_an_error_that_was_awaited_and_a_value_that_was_not_are_not_logged(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    failed, succeeded, never = Promise[int](), Promise[int](), Promise[int]()
+    failed.fail(Failure())
+    succeeded.succeed(5)
+    with pytest.raises(Failure):
+        await failed.future_result
+    del failed, succeeded, never
+    gc.collect()
+    assert not caplog.records
+
+
+async def test_a_callback_that_raises_costs_the_other_callbacks_nothing(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    promise = Promise[int]()
+    log = Calls()
+
+    def raises(value: int) -> None:
+        raise Failure
+
+    promise.future_result.when_success(raises)
+    promise.future_result.when_success(log)
+    promise.succeed(5)
+    assert await log.until(1) == [(5,)]
+    assert len(caplog.records) == 1
+    caplog.clear()
+
+
+async def test_a_callback_may_be_async(loop: Loop) -> None:
+    promise = Promise[int]()
+    log = Calls()
+
+    async def callback(value: int) -> None:
+        await trio.lowlevel.checkpoint()
+        log(value)
+
+    promise.future_result.when_success(callback)
+    promise.succeed(5)
+    assert await log.until(1) == [(5,)]

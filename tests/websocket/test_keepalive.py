@@ -1,0 +1,245 @@
+"""The keepalive: pings, and what becomes of a peer that does not answer. In virtual time."""
+
+from __future__ import annotations
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from perfectws import WebSocket
+
+from .. import peer as wire
+from ..calls import NOTHING, Calls, Reads
+from ..conftest import Connect
+from ..peer import Peer
+
+
+async def answer_pings(peer: Peer) -> None:
+    while True:
+        frame = await peer.receive()
+        if frame.opcode == wire.PING:
+            await peer.send(wire.PONG, frame.payload)
+
+
+async def test_a_ping_is_sent_at_every_interval(memory_connect: Connect, autojump_clock: MockClock) -> None:
+    peer, socket = await memory_connect.socket(ping_interval=20, ping_timeout=30)
+    payloads = set()
+    for number in range(1, 6):
+        frame = await peer.receive()
+        assert frame.opcode == wire.PING
+        assert trio.current_time() == pytest.approx(20 * number, abs=0.1)
+        payloads.add(frame.payload)
+        await peer.send(wire.PONG, frame.payload)
+    assert len(payloads) == 5
+    assert socket.is_connected
+
+
+async def test_a_peer_that_does_not_answer_is_dropped_with_1006_and_a_reason(
+    memory_connect: Connect, autojump_clock: MockClock
+) -> None:
+    _, socket = await memory_connect.socket(ping_interval=20, ping_timeout=7)
+    read, closed = Calls(), Calls()
+    socket.read_string_message(read)
+    socket.on_close.when_success(closed)
+    assert await read.until(1) == [NOTHING]
+    assert trio.current_time() == pytest.approx(27, abs=0.1)
+    assert socket.close_code == 1006
+    assert "pong" in socket.close_reason
+    await closed.until(1)
+    assert trio.current_time() == pytest.approx(27, abs=0.1)
+
+
+async def test_a_timeout_longer_than_the_interval_is_kept(memory_connect: Connect, autojump_clock: MockClock) -> None:
+    _, socket = await memory_connect.socket(ping_interval=5, ping_timeout=12)
+    await socket.on_close
+    assert trio.current_time() == pytest.approx(17, abs=0.1)
+
+
+async def test_an_unsolicited_pong_or_a_pong_of_another_ping_is_no_sign_of_life(
+    memory_connect: Connect, autojump_clock: MockClock
+) -> None:
+    peer, socket = await memory_connect.socket(ping_interval=20, ping_timeout=20)
+    socket.on_pong(Calls())
+    socket.send_ping(data=b"application")
+    await peer.receive()
+    await trio.sleep(30)
+    await peer.send(wire.PONG, b"nobody's")
+    await peer.send(wire.PONG, b"application")
+    await socket.on_close
+    assert trio.current_time() == pytest.approx(40, abs=0.1)
+
+
+async def test_a_pong_to_a_later_ping_of_the_application_answers_the_keepalive_too(
+    memory_connect: Connect, autojump_clock: MockClock
+) -> None:
+    peer, socket = await memory_connect.socket(ping_interval=20, ping_timeout=15)
+    await peer.receive()
+    socket.send_ping(data=b"later")
+    await peer.receive()
+    await peer.send(wire.PONG, b"later")
+    await trio.sleep(17)
+    assert socket.is_connected
+
+
+async def test_the_pong_of_the_keepalive_goes_to_on_pong_and_never_to_a_read(
+    memory_connect: Connect, autojump_clock: MockClock
+) -> None:
+    peer, socket = await memory_connect.socket()
+    reads, pongs = Reads(), Calls()
+    reads.session(socket.request, socket)  # type: ignore[arg-type]
+    frame = await peer.receive()
+    await peer.send(wire.PONG, frame.payload)
+    await peer.send_text("x")
+    await reads.until(1)
+    assert reads.got[0][0] == "x"
+    socket.on_pong(pongs)
+    frame = await peer.receive()
+    await peer.send(wire.PONG, frame.payload)
+    assert await pongs.until(1) == [(socket, frame.payload)]
+
+
+async def test_a_living_peer_is_not_dropped_because_the_application_reads_slowly(
+    memory_connect: Connect, autojump_clock: MockClock
+) -> None:
+    peer, socket = await memory_connect.socket(ping_interval=5, ping_timeout=5)
+    await peer.stream.send_all(wire.frame_bytes(wire.TEXT, "x" * 1000) * 200)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(answer_pings, peer)
+        await trio.sleep(1000)
+        assert socket.is_connected
+        reads = Reads()
+        reads.session(socket.request, socket)  # type: ignore[arg-type]
+        await reads.until(200)
+        await trio.sleep(1000)
+        assert socket.is_connected
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_peer_that_died_while_we_did_not_read_is_dropped_once_we_do(
+    memory_connect: Connect, autojump_clock: MockClock
+) -> None:
+    peer, socket = await memory_connect.socket(ping_interval=5, ping_timeout=5)
+    for _ in range(40):
+        await peer.send_text("x")
+    await trio.sleep(100)
+    assert socket.is_connected
+    reads = Reads()
+    reads.session(socket.request, socket)  # type: ignore[arg-type]
+    await socket.on_close
+    assert len(reads.got) == 41
+    assert socket.close_code == 1006
+    assert trio.current_time() < 111
+
+
+async def test_a_peer_whose_pong_is_stuck_behind_a_long_frame_is_not_dropped_while_that_arrives(
+    memory_connect: Connect, autojump_clock: MockClock
+) -> None:
+    peer, socket = await memory_connect.socket(ping_interval=5, ping_timeout=5)
+    socket.on_binary(Calls())
+    frame = wire.frame_bytes(wire.BINARY, bytes(100_000))
+    for start in range(0, len(frame), 1000):
+        await peer.stream.send_all(frame[start : start + 1000])
+        await trio.sleep(1)
+    assert socket.is_connected
+
+
+async def test_a_peer_that_stalls_in_the_middle_of_a_frame_is_dropped(
+    memory_connect: Connect, autojump_clock: MockClock
+) -> None:
+    peer, socket = await memory_connect.socket(ping_interval=5, ping_timeout=5)
+    await peer.stream.send_all(wire.frame_bytes(wire.BINARY, bytes(100_000))[:50_000])
+    await socket.on_close
+    assert trio.current_time() <= 21
+
+
+async def test_no_ping_is_sent_without_an_interval(memory_connect: Connect, autojump_clock: MockClock) -> None:
+    peer, socket = await memory_connect.socket(ping_interval=None)
+    assert socket.ping_interval is None
+    with trio.move_on_after(1000) as scope:
+        await peer.receive()
+    assert scope.cancelled_caught
+    assert socket.is_connected
+
+
+async def test_without_a_timeout_nobody_is_dropped(memory_connect: Connect, autojump_clock: MockClock) -> None:
+    _, socket = await memory_connect.socket(ping_interval=1, ping_timeout=None)
+    await trio.sleep(500)
+    assert socket.is_connected
+    assert socket.ping_interval == 1
+
+
+async def test_ping_interval_may_be_set_and_begins_anew(memory_connect: Connect, autojump_clock: MockClock) -> None:
+    peer, socket = await memory_connect.socket(ping_interval=20)
+    await trio.sleep(15)
+    socket.ping_interval = 10
+    await peer.receive()
+    assert trio.current_time() == pytest.approx(25, abs=0.1)
+    socket.ping_interval = None
+    await trio.sleep(100)
+    assert not peer.buffer
+    assert socket.is_connected
+    socket.ping_interval = 3
+    await peer.receive()
+    assert trio.current_time() == pytest.approx(128, abs=0.1)
+
+
+@pytest.mark.parametrize("end", ["close", "vanish", "drop"])
+async def test_no_timer_is_left_when_the_connection_is_gone(
+    memory_connect: Connect, autojump_clock: MockClock, end: str
+) -> None:
+    timers = memory_connect.loop.timers
+    peer, socket = await memory_connect.socket()
+    socket.read_timeout_seconds = 3600
+    read = Calls()
+    socket.read_string_message(read)
+    await peer.send_text("x")
+    await read.until(1)
+    socket.read_string_message(read)
+    socket.ping_interval = 7
+    if end == "close":
+        await peer.close_handshake()
+    elif end == "vanish":
+        await peer.vanish()
+    await socket.on_close
+    assert len(timers) == 0
+    socket.ping_interval = 5
+    assert len(timers) == 0
+
+
+async def test_a_closing_socket_pings_no_more(memory_connect: Connect, autojump_clock: MockClock) -> None:
+    peer, socket = await memory_connect.socket(ping_interval=1, ping_timeout=1, close_timeout=60)
+    socket.close(4001)
+    await peer.receive_close()
+    await trio.sleep(50)
+    await peer.send_close(4001)
+    await peer.receive_eof()
+    assert not peer.buffer
+    await peer.vanish()
+    await socket.on_close
+    assert socket.close_code == 4001
+
+
+async def test_read_timeouts_are_counted_from_the_read(memory_connect: Connect, autojump_clock: MockClock) -> None:
+    peer, socket = await memory_connect.socket(ping_interval=None)
+    times: list[float] = []
+
+    def read_with(socket: WebSocket, seconds: float) -> Calls:
+        calls = Calls(lambda *_: times.append(trio.current_time()))
+        socket.read_timeout_seconds = seconds
+        socket.read_string_message(calls)
+        return calls
+
+    begun = trio.current_time()
+    await read_with(socket, 10).until(1)
+    await read_with(socket, 1).until(1)
+    long = read_with(socket, 100)
+    await trio.sleep(50)
+    await peer.send_text("x")
+    await long.until(1)
+    short = read_with(socket, 2)  # earlier than the timer that still runs
+    await short.until(1)
+    assert times == [pytest.approx(begun + at, abs=0.1) for at in (10, 11, 61, 63)]
+    await trio.sleep(1000)
+    assert len(times) == 4
+    await read_with(socket, 0).until(1)
+    assert times[-1] == pytest.approx(begun + 1063, abs=0.1)
