@@ -14,7 +14,7 @@ PACKAGE = Path(perfectws.__file__).parent
 
 #: The layers, from the ground up: a module may import from its own layer and from those below.
 LAYERS = [
-    {"errors"},
+    {"errors", "complaints"},
     {"callbacks"},
     {"futures", "transport"},
     {"http"},

@@ -15,12 +15,13 @@ from __future__ import annotations
 import logging
 import time
 from functools import partial
+from http import HTTPStatus
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from ..transport import Address, Transport
 from ..transport import Protocol as ConnectionProtocol
-from ..transport import Transport
-from .request import HTTPRequest
+from .response import TakeOver
 
 if TYPE_CHECKING:
     from ..futures import Future
@@ -45,14 +46,14 @@ class Exchange:
     """One request and what came of it.
 
     Args:
-        peer: The client's address.
+        peer: The client's host; ``""`` where it has none, as behind a Unix socket.
         request: The request line, or as much of it as there is.
     """
 
-    __slots__ = ("_began", "_peer", "_request", "_time", "body_size", "status")
+    __slots__ = ("_began", "_request", "_time", "body_size", "peer", "status")
 
     def __init__(self, peer: str, request: str) -> None:
-        self._peer = peer or "unix"
+        self.peer = peer
         self._request = _escaped(request[:_MAX_REQUEST])
         self._began = monotonic()
         self._time = _clf_time()
@@ -60,19 +61,12 @@ class Exchange:
         self.status: int | None = None
 
     @classmethod
-    def begin(cls, request: HTTPRequest) -> Exchange | None:
-        """Begin to count, ``None`` if the log is off."""
+    def begin(cls, remote: Address, head: bytes | bytearray) -> Exchange | None:
+        """Begin to count, ``None`` if the log is off. Of a request's head, the first line counts."""
         if not access_logger.isEnabledFor(logging.INFO):
             return None
-        major, minor = request.protocol_version
-        return cls(_host(request), f"{request.method} {request.uri} HTTP/{major}.{minor}")
-
-    @classmethod
-    def refused(cls, peer: str, data: bytes) -> Exchange | None:
-        """Begin to count for bytes that were no request, ``None`` if the log is off."""
-        if not access_logger.isEnabledFor(logging.INFO):
-            return None
-        return cls(peer, data.lstrip(b"\r\n").partition(b"\n")[0].rstrip().decode("latin-1"))
+        line = head[: _MAX_REQUEST + 4].lstrip(b"\r\n").partition(b"\n")[0]
+        return cls(remote[0], line.rstrip().decode("latin-1"))
 
     def sent(self, status: int, size: int) -> None:
         """Count what was sent of the response."""
@@ -84,23 +78,28 @@ class Exchange:
         seconds = monotonic() - self._began
         status = "-" if self.status is None else str(self.status)
         access_logger.info(
-            '%s - - [%s] "%s" %s %d %.3f', self._peer, self._time, self._request, status, self.body_size, seconds
+            '%s - - [%s] "%s" %s %d %.3f',
+            self.peer or "unix",
+            self._time,
+            self._request,
+            status,
+            self.body_size,
+            seconds,
         )
 
-    def log_switch(self, status: int) -> None:
-        """Write the line of the request that opened a session."""
-        self.status = status
+    def switch(self, take_over: TakeOver, transport: Transport) -> ConnectionProtocol:
+        """Write the line of a request that opens a session, let the session begin, and write its own when it is over.
+
+        Returns:
+            What ``take_over`` returns for the transport. What it sends is counted.
+        """
+        self.status = HTTPStatus.SWITCHING_PROTOCOLS.value
         self.log()
-
-    def count(self, transport: Transport) -> CountedTransport:
-        """Return a transport that counts what the session sends."""
-        return CountedTransport(transport, self)
-
-    def log_at_end(self, protocol: ConnectionProtocol) -> None:
-        """Write the line of a session when it is finished."""
+        protocol = take_over(cast(Transport, CountedTransport(transport, self)))
         session: Any = protocol
         if hasattr(session, "on_close"):
             session.on_close.when_complete(partial(self._session_ended, session))
+        return protocol
 
     def _session_ended(self, session: _Session, result: object) -> None:
         self.status = session.close_code
@@ -123,10 +122,6 @@ class CountedTransport:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
-
-
-def _host(request: HTTPRequest) -> str:
-    return request.remote_address[0] if request.remote_address else ""
 
 
 def _escaped(text: str) -> str:

@@ -83,8 +83,8 @@ class HTTPResponseFilter(Protocol):
     Source: Perfect's protocol of this name.
     """
 
-    # Perfect differs: it gives the filter the handler's own object, in whose body the next piece may be growing already;
-    # and whether a piece is the last one only request.scratchPad["_flushing_"] tells, which is set here too.
+    # Perfect differs: it gives the filter the handler's own object, in whose body the next piece may be growing;
+    # only request.scratchPad["_flushing_"] tells whether a piece is the last one; that is set here too.
 
     def filter_headers(self, response: HTTPResponse, callback: Callable[[ResponseFilterResult], object]) -> object:
         """Look at a response before its head is sent; may be ``async def``.
@@ -223,13 +223,13 @@ class FilteredChannel(Protocol):
 
     loop: CallbackLoop
 
-    def send_filtered(self, view: HTTPResponse, body: bytes, last: bool) -> None:
+    def send_now(self, view: HTTPResponse, body: bytes, last: bool) -> None:
         """Send a piece; the first brings the head along."""
 
     def call_when_room(self, response: HTTPResponse, callback: Callable[[bool], object]) -> None:
         """Queue ``callback(True)`` once the output stands below its high water, ``callback(False)`` if never."""
 
-    def halt(self, view: HTTPResponse) -> None:
+    def close(self) -> None:
         """Close the connection."""
 
     def filter_failed(self, view: HTTPResponse, error: Exception) -> None:
@@ -353,7 +353,7 @@ class ResponseFiltering(CallbackOwner):
                 self._end_round()
             case ResponseFilterResult.HALT:
                 self.end()
-                self._channel.halt(self._view)
+                self._channel.close()
             case _:
                 raise TypeError(f"a response filter calls back with a ResponseFilterResult, not {result!r}")
 
@@ -361,7 +361,7 @@ class ResponseFiltering(CallbackOwner):
         piece = self._pieces.popleft()
         body, self._view.body_bytes = self._view.body_bytes, b""
         try:
-            self._channel.send_filtered(self._view, body, piece.last)
+            self._channel.send_now(self._view, body, piece.last)
         except Exception as error:
             self._pieces.appendleft(piece)
             self.callback_failed(error)

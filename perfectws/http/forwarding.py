@@ -76,9 +76,7 @@ def _network(text: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text)
     except ValueError as error:
-        raise ValueError(
-            f"trusted_proxies holds IP addresses, networks and {UNIX!r}, not {text!r}: {error}"
-        ) from None
+        raise ValueError(f"trusted_proxies holds IP addresses, networks and {UNIX!r}, not {text!r}: {error}") from None
 
 
 def _address(text: str) -> IPv4Address | IPv6Address | None:

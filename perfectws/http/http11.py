@@ -21,7 +21,6 @@ from collections.abc import Callable
 from contextvars import Context
 from enum import Enum
 from http import HTTPStatus
-from typing import cast
 
 import h11
 
@@ -33,15 +32,21 @@ from .deadlines import Deadline
 from .filters import RequestFiltering, ResponseFiltering
 from .framing import may_have_body, refusal, response_head, switching_head
 from .headers import Headers
-from .receiving import Refused, check_body_size, check_declared_body, check_served, cut_head, make_request
+from .receiving import (
+    Refused,
+    check_body_size,
+    check_declared_body,
+    check_header_count,
+    check_served,
+    cut_head,
+    make_request,
+)
 from .request import HTTPRequest
 from .response import HTTPResponse, ResponseState, TakeOver
 from .service import HTTPService
 
 #: Bytes that may wait behind a request that is being served.
 READ_AHEAD = 16 * 1024
-#: How long a peer that comes while the server is full may take to read its refusal, in seconds.
-FULL_LINGER = 1.0
 
 
 class Phase(Enum):
@@ -64,9 +69,7 @@ class HTTPConnection(Protocol):
         context: The `contextvars.Context` in which handlers and callbacks run.
 
     Attributes:
-        loop: As above.
-        service: As above.
-        transport: As above.
+        loop, service, transport: As above.
 
     Source: RFC 9112.
     """
@@ -137,27 +140,28 @@ class HTTPConnection(Protocol):
 
     def resume_writing(self) -> None:
         """Learn that there is room in the output again."""
-        waiting, self._waiting = self._waiting, []
-        for response, callback in waiting:
-            self.loop.call(response, callback, True)
+        self._call_waiting(True)
         if self._phase is Phase.HEAD:
             self.loop.call(self, self._advance)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Learn that the connection is gone: what waits for it is told so."""
         self._end(Phase.CLOSED)
-        waiting, self._waiting = self._waiting, []
-        for response, callback in waiting:
-            self.loop.call(response, callback, False)
+        self._call_waiting(False)
         if self._response is not None:
             self._response.state = ResponseState.LOST
         self._request = self._response = None
+
+    def _call_waiting(self, ok: bool) -> None:
+        waiting, self._waiting = self._waiting, []
+        for response, callback in waiting:
+            self.loop.call(response, callback, ok)
 
     def shut_down(self) -> None:
         """Learn that the server stops: the request under way is answered, an idle connection is closed at once."""
         self._is_stopping = True
         if self._phase is Phase.HEAD and not self._input:
-            self._close()
+            self.close()
 
     def callback_failed(self, error: Exception) -> None:
         """Take an exception of our own: it costs this connection and nothing else."""
@@ -205,18 +209,21 @@ class HTTPConnection(Protocol):
         if head is not None:
             self._begin_request(head)
         elif self._peer_is_done:
-            self._close()
+            self.close()
         elif self._input and not searched:
             self._deadline.set(self.service.header_timeout)
 
     def _begin_request(self, head: bytes) -> None:
+        self._exchange = Exchange.begin(self.transport.remote_address, head)
+        check_header_count(head, self.service)
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=self.service.max_header_size)
         self._h11.receive_data(head)
         event = self._h11.next_event()
         assert isinstance(event, h11.Request)
         self._method = event.method
         self._request = make_request(event, head, self.transport, self.service)
-        self._exchange = Exchange.begin(self._request)
+        if self._exchange is not None:
+            self._exchange.peer = self._request.remote_address[0]
         has_body = self._h11.next_event() is h11.NEED_DATA
         check_served(event)
         if has_body:
@@ -234,26 +241,24 @@ class HTTPConnection(Protocol):
             self._body += event.data
             check_body_size(len(self._body), self.service)
         if isinstance(event, h11.EndOfMessage):
-            self._end_body()
+            self._end_body(self._h11)
         else:
-            self._await_body()
+            self._await_body(self._h11)
 
-    def _await_body(self) -> None:
-        assert self._h11 is not None
+    def _await_body(self, conn: h11.Connection) -> None:
         if self._peer_is_done:
-            self._close()
+            self.close()
             return
-        if self._h11.they_are_waiting_for_100_continue:
+        if conn.they_are_waiting_for_100_continue:
             go_on = h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")
-            self.transport.write(self._h11.send(go_on) or b"")
+            self.transport.write(conn.send(go_on) or b"")
         self._deadline.set(self.service.keep_alive_timeout)
 
-    def _end_body(self) -> None:
-        assert self._h11 is not None
+    def _end_body(self, conn: h11.Connection) -> None:
         assert self._request is not None
         self._request.post_body_bytes = bytes(self._body)
         self._body = bytearray()
-        self._input += self._h11.trailing_data[0]
+        self._input += conn.trailing_data[0]
         self._dispatch()
 
     def _dispatch(self) -> None:
@@ -282,17 +287,17 @@ class HTTPConnection(Protocol):
         """Send the head if that was not done, then ``body``, then the end if this is the ``last``."""
         if self._phase is not Phase.HANDLING:
             response.state = ResponseState.LOST
-            return
-        if self.service.response_filters:
+        elif self.service.response_filters:
             self._filter(response, body, last)
-            return
-        try:
-            self._send(response, body, last)
-        except h11.LocalProtocolError as error:
-            self._give_up(response)
-            raise LocalProtocolError(f"the response to {response.request!r} cannot be sent: {error}") from error
+        else:
+            try:
+                self.send_now(response, body, last)
+            except h11.LocalProtocolError as error:
+                self._give_up(response)
+                raise LocalProtocolError(f"the response to {response.request!r} cannot be sent: {error}") from error
 
-    def _send(self, response: HTTPResponse, body: bytes, last: bool) -> None:
+    def send_now(self, response: HTTPResponse, body: bytes, last: bool) -> None:
+        """Send what no filter is to see any more."""
         conn = self._h11
         assert conn is not None
         out: list[bytes] = []
@@ -318,15 +323,6 @@ class HTTPConnection(Protocol):
         response.state = ResponseState.COMPLETED if last else ResponseState.STARTED
         self._filtering.push(body, last)
 
-    def send_filtered(self, view: HTTPResponse, body: bytes, last: bool) -> None:
-        """Send what the filters have let pass."""
-        if self._phase is Phase.HANDLING:
-            self._send(view, body, last)
-
-    def halt(self, view: HTTPResponse) -> None:
-        """Close the connection, because a response filter wants it."""
-        self._close()
-
     def filter_failed(self, view: HTTPResponse, error: Exception) -> None:
         """Answer 500 instead of what a filter has failed at; if it has begun, no answer is possible."""
         if view.state is ResponseState.OPEN:
@@ -346,7 +342,7 @@ class HTTPConnection(Protocol):
         self._log_exchange()
         self._h11 = self._request = self._response = self._filtering = None
         if self._is_stopping or conn.our_state is not h11.DONE or conn.their_state is not h11.DONE:
-            self._close()
+            self.close()
             return
         self._phase = Phase.HEAD
         if self._input or self._peer_is_done:
@@ -385,12 +381,7 @@ class HTTPConnection(Protocol):
         self._exchange = None
         self._end(Phase.SWITCHED)
         self._resume_reading()
-        if exchange is None:
-            protocol = take_over(self.transport)
-        else:
-            exchange.log_switch(HTTPStatus.SWITCHING_PROTOCOLS.value)
-            protocol = take_over(cast(Transport, exchange.count(self.transport)))
-            exchange.log_at_end(protocol)
+        protocol = take_over(self.transport) if exchange is None else exchange.switch(take_over, self.transport)
         self._successor = protocol
         self.transport.set_protocol(protocol)
         if leftover:
@@ -412,22 +403,23 @@ class HTTPConnection(Protocol):
 
     def refuse_full(self) -> None:
         """Answer 503 before anything is asked: the server has no room for another connection."""
-        self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the server has no room for another connection", FULL_LINGER)
+        self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the server has no room for another connection")
 
-    def _refuse(self, status: HTTPStatus, text: str, linger: float | None = None) -> None:
+    def _refuse(self, status: HTTPStatus, text: str) -> None:
         """Answer a request that cannot be served, and end the connection."""
         if self._exchange is None:
-            self._exchange = Exchange.refused(self.transport.remote_address[0], bytes(self._input))
+            self._exchange = Exchange.begin(self.transport.remote_address, self._input)
         conn = self._h11 or h11.Connection(h11.SERVER)
         head, body = refusal(status, text)
         self.transport.write(conn.send(head) + (b"" if self._method == b"HEAD" else body))
         if self._exchange is not None:
             self._exchange.sent(status, len(body))
-        self._close(linger)
+        self.close()
 
-    def _close(self, linger: float | None = None) -> None:
+    def close(self) -> None:
+        """Send what is written, and nothing more."""
         self._end(Phase.CLOSED)
-        self.transport.close(self.service.close_timeout if linger is None else linger)
+        self.transport.close(self.service.close_timeout)
 
     def _abort(self, error: Exception | None = None) -> None:
         self._end(Phase.CLOSED)
@@ -454,4 +446,4 @@ class HTTPConnection(Protocol):
         if self._phase is Phase.BODY or self._input:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive")
         else:
-            self._close()
+            self.close()

@@ -60,8 +60,6 @@ def cut_head(data: bytearray, searched: int, service: HTTPService) -> tuple[byte
         raise _too_long(data, service)
     head = bytes(data[:end])
     del data[:end]
-    if head.count(b"\n") - 2 > service.max_headers:  # the request line and the blank line are none
-        raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"there are more than {service.max_headers} headers")
     return head, 0
 
 
@@ -84,6 +82,12 @@ def _too_long(data: bytearray, service: HTTPService) -> Refused:
     return Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the headers are longer than {limit} bytes")
 
 
+def check_header_count(head: bytes, service: HTTPService) -> None:
+    """Raise `Refused` for a head with too many lines."""
+    if head.count(b"\n") - 2 > service.max_headers:  # the request line and the blank line are none
+        raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"there are more than {service.max_headers} headers")
+
+
 def check_served(event: h11.Request) -> None:
     """Raise `Refused` for what a server such as this does not do."""
     if event.http_version[:2] != b"1.":
@@ -95,9 +99,7 @@ def check_served(event: h11.Request) -> None:
 def check_body_size(size: int, service: HTTPService) -> None:
     """Raise `Refused` for a body that is too long."""
     if size > service.max_body_size:
-        raise Refused(
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {service.max_body_size} bytes"
-        )
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {service.max_body_size} bytes")
 
 
 def check_declared_body(event: h11.Request, service: HTTPService) -> None:

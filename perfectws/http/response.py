@@ -54,7 +54,10 @@ class ResponseChannel(Protocol):
 
     loop: CallbackLoop
     context: Context
-    is_filtering: bool
+
+    @property
+    def is_filtering(self) -> bool:
+        """Whether responses pass filters."""
 
     def send(self, response: HTTPResponse, body: bytes, last: bool) -> None:
         """Send the head if that was not done, then ``body``, then the end if this is the ``last``."""
@@ -226,7 +229,7 @@ class HTTPResponse(CallbackOwner):
         return self.state not in (ResponseState.OPEN, ResponseState.STARTED)
 
     def view(self) -> HTTPResponse:
-        """Return the response as its filters get it: the status and the headers of this moment, and a body of its own."""
+        """Return the response as its filters get it: as it stands, but with a body of its own."""
         view = HTTPResponse(self.request)
         view.headers = self.headers.copy()
         view._status = self._status

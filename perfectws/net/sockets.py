@@ -80,7 +80,7 @@ class SocketTransport:
         self._events = READABLE
         self._output: list[bytes | memoryview] = []
         self._is_dirty = False
-        #: Whether the first of the output is partly with the kernel.
+        #: Whether the first of the output is partly with the kernel, or must go there all the same.
         self._has_begun = False
         self._peer_has_ended = False
         self._error: Exception | None = None
@@ -93,8 +93,11 @@ class SocketTransport:
         self._reactor.add(self._descriptor, self)
 
     def set_protocol(self, protocol: Protocol) -> None:
-        """Feed another protocol from now on."""
+        """Feed another protocol from now on. What the one before has written is not the next one's to discard."""
         self.protocol = protocol
+        if self._output:
+            self._output = [b"".join(self._output)]
+            self._has_begun = True
 
     @property
     def local_address(self) -> Address:

@@ -43,6 +43,8 @@ class StreamTransport:
         self._loop = loop
         self._stream = stream
         self._output: list[bytes] = []
+        #: How many of the first of the output must be sent even if the unsent is discarded.
+        self._kept = 0
         self._is_dirty = False
         self._is_closing = False
         self._error: Exception | None = None
@@ -53,8 +55,9 @@ class StreamTransport:
         self._reading = trio.CancelScope()
 
     def set_protocol(self, protocol: Protocol) -> None:
-        """Feed ``protocol`` from now on."""
+        """Feed ``protocol`` from now on. What the one before has written is not the next one's to discard."""
         self.protocol = protocol
+        self._kept = len(self._output)
 
     # For the protocol
 
@@ -75,8 +78,8 @@ class StreamTransport:
 
     def discard_unsent(self) -> None:
         """Forget what the writing task has not taken yet."""
-        self.buffered_amount -= sum(map(len, self._output))
-        self._output.clear()
+        self.buffered_amount -= sum(map(len, self._output[self._kept :]))
+        del self._output[self._kept :]
 
     def set_user_timeout(self, seconds: float) -> None:
         """Let the kernel give the connection up when what was sent stays unacknowledged for so long."""
@@ -170,6 +173,7 @@ class StreamTransport:
             count += 1
         data = memoryview(b"".join(self._output[: max(count, 1)]))
         del self._output[: max(count, 1)]
+        self._kept = max(0, self._kept - max(count, 1))
         for start in range(0, len(data), WRITE_SIZE):
             piece = data[start : start + WRITE_SIZE]
             await self._stream.send_all(piece)

@@ -1,4 +1,4 @@
-"""A server of the test's own in a thread, for scripts that wait: what an ``app.run()`` in another process is to Vapor."""
+"""A server in a thread of its own, for scripts that wait: what ``app.run()`` in another process is to Vapor."""
 
 from __future__ import annotations
 

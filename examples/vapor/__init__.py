@@ -1,0 +1,1 @@
+"""Vapor's WebSocket guides, ported: ``python -m examples.vapor.server``, then ``python -m examples.vapor.script``."""
