@@ -112,15 +112,15 @@ class ChatHandler(WebSocketSessionHandler):
 
     def take(self, string: str, socket: WebSocket) -> None:
         """Do what a message asks for, or say why not."""
-        client_id: Any = None
+        message: dict[str, Any] = {}
         try:
             try:
                 message = parse(string)
-                client_id = message.get("id")
-            finally:
-                self.rate.take(len(string))  # for what is no JSON too
+            finally:  # what is no JSON counts too
+                self.rate.take(len(string), is_typing=message.get("type") == "typing")
             self.obey(message, socket)
         except Refused as refusal:
+            client_id = message.get("id")
             self.refuse(refusal, socket, client_id if isinstance(client_id, str) else None)
 
     def obey(self, message: dict[str, Any], socket: WebSocket) -> None:

@@ -8,7 +8,8 @@ from .rules import Refused
 
 BURST = 20.0  # messages at once
 PER_SECOND = 4.0  # messages, in the long run
-COST_PER_CHARACTER = 1 / 16_384  # long messages count for more
+COST_PER_CHARACTER = 1 / 16_384  # messages: long ones count for more
+COST_OF_TYPING = 0.25  # messages
 PATIENCE = 100  # refusals in a row, then it is no person who talks
 
 
@@ -34,15 +35,15 @@ class Rate:
         self._time = monotonic()
         self._refusals = 0
 
-    def take(self, length: int) -> None:
-        """Let a message of ``length`` characters pass. Raises `TooFast`."""
+    def take(self, length: int, *, is_typing: bool = False) -> None:
+        """Let a message of ``length`` characters pass, or a mere sign that somebody is typing. Raises `TooFast`."""
         now = monotonic()
         self._tokens = min(BURST, self._tokens + (now - self._time) * PER_SECOND)
         self._time = now
         if self._tokens < 1:
             self._refusals += 1
             raise TooFast(round((1 - self._tokens) / PER_SECOND, 2))
-        self._tokens -= 1 + length * COST_PER_CHARACTER
+        self._tokens -= COST_OF_TYPING if is_typing else 1 + length * COST_PER_CHARACTER
         self._refusals = 0
 
     @property

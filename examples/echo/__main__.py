@@ -17,7 +17,7 @@ def main() -> None:
     arguments = parser.parse_args()
 
     # perfectws logs where it listens.
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.INFO)
     try:
         HTTPServer.launch(name="localhost", address=arguments.address, port=arguments.port, routes=make_routes())
     except LaunchFailure as failure:

@@ -1,21 +1,26 @@
-"""Listening sockets: opened by trio, accepted from in tasks, each connection given to a protocol."""
+"""Listening sockets: opened by plain calls, accepted from in tasks, each connection given to a protocol."""
 
 from __future__ import annotations
 
 import errno
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 
 import trio
 
 from ..callbacks import logger, report_failure
+from ..complaints import Complaints
 from ..transport import Address, Protocol, Transport
 from .addresses import address_of, stream_addresses
+from .connections import Connections
 from .loop import Loop
 from .reactor import READABLE, Reactor
 from .sockets import SocketTransport
 from .streams import StreamTransport
+from .tls import accept_tls
+from .unix_sockets import SCHEME, listen_unix
 
 #: Makes the protocol of a connection that was accepted.
 ProtocolFactory = Callable[[Transport], Protocol]
@@ -30,24 +35,67 @@ _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errn
 
 
 async def open_listeners(address: str, port: int) -> list[socket.socket]:
-    """Listen on an address.
+    """Listen on an address, as `listen` does."""
+    return await trio.to_thread.run_sync(listen, address, port)
+
+
+def listen(address: str, port: int) -> list[socket.socket]:
+    """Listen on an address. It blocks while a host name is resolved.
 
     Args:
-        address: A host name or IP address, ``""`` or ``"0.0.0.0"`` for every interface.
-        port: The port; 0 asks the kernel for one.
+        address: A host name or IP address, ``""`` or ``"0.0.0.0"`` for every interface; or ``unix:`` and a path.
+        port: The port; 0 asks the kernel for one, which is the same for every address of the host.
 
     Raises:
         OSError: The address cannot be listened on.
     """
-    listeners = await trio.open_tcp_listeners(port, host=address or None, backlog=BACKLOG)
-    return [_detach(listener) for listener in listeners]
+    if address.startswith(SCHEME):
+        listening = listen_unix(address.removeprefix(SCHEME), BACKLOG)
+        listening.setblocking(False)
+        return [listening]
+    listeners: list[socket.socket] = []
+    try:
+        for family, _, _, _, name in _resolve(address, port):
+            listeners.append(_listen_tcp(family, name[0], port or (bound_port(listeners) if listeners else 0)))
+    except OSError:
+        for listening in listeners:
+            listening.close()
+        raise
+    return listeners
 
 
-def _detach(listener: trio.SocketListener) -> socket.socket:
-    listening = socket.socket(fileno=listener.socket.detach())
+def _resolve(address: str, port: int) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+    infos = socket.getaddrinfo(address or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    has_ipv6 = socket.has_ipv6 and _can_open(socket.AF_INET6)
+    usable = [info for info in dict.fromkeys(infos) if info[0] != socket.AF_INET6 or has_ipv6]
+    return usable or infos  # type: ignore[return-value]  # the names of IP sockets are known
+
+
+def _can_open(family: int) -> bool:
+    try:
+        socket.socket(family, socket.SOCK_STREAM).close()
+    except OSError:
+        return False
+    return True
+
+
+def _listen_tcp(family: int, host: str, port: int) -> socket.socket:
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if sys.platform == "win32":
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        # On Linux accepted sockets inherit it, which saves a system call for each.
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        listening.bind((host, port))
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
     listening.setblocking(False)
-    # On Linux accepted sockets inherit it, which saves a system call for each.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
 
@@ -57,26 +105,64 @@ def bound_port(listeners: list[socket.socket]) -> int:
 
 
 async def serve_listener(
-    loop: Loop, listening: socket.socket, make_protocol: ProtocolFactory, ssl_context: ssl.SSLContext | None = None
+    loop: Loop,
+    listening: socket.socket,
+    make_protocol: ProtocolFactory,
+    ssl_context: ssl.SSLContext | None = None,
+    connections: Connections | None = None,
 ) -> None:
     """Accept connections until cancelled, and close the listener.
 
     This is where the transport is chosen: plain sockets go on the reactor where there is one, all else on streams.
+
+    Args:
+        loop: The loop that drives them.
+        listening: The listener.
+        make_protocol: Makes the protocol of each connection, which counts among ``connections`` already.
+        ssl_context: Makes it TLS.
+        connections: The server's, which learn of each connection.
     """
+    connections = Connections(loop) if connections is None else connections
     if loop.reactor is not None and ssl_context is None:
-        acceptor = Acceptor(loop, loop.reactor, listening, make_protocol)
+        acceptor = Acceptor(loop, loop.reactor, listening, make_protocol, connections)
         try:
             await trio.sleep_forever()
         finally:
             acceptor.stop()
     else:
-        await _serve_streams(loop, listening, make_protocol, ssl_context)
+        await _StreamAcceptor(loop, make_protocol, ssl_context, connections).serve(listening)
+
+
+class AcceptedSocket(SocketTransport):
+    """The transport of a connection that a server has accepted."""
+
+    __slots__ = ("_connections",)
+
+    def __init__(
+        self, loop: Loop, reactor: Reactor, connected: socket.socket, remote: Address, connections: Connections
+    ) -> None:
+        super().__init__(loop, reactor, connected, remote)
+        self._connections = connections
+        connections.add(self)
+
+    def remove(self) -> None:
+        """Close the socket, which is no longer registered, and tell the protocol and the server."""
+        super().remove()
+        self._connections.discard(self)
 
 
 class Acceptor:
     """Accepts connections on the reactor, a burst at a time."""
 
-    def __init__(self, loop: Loop, reactor: Reactor, listening: socket.socket, make_protocol: ProtocolFactory) -> None:
+    def __init__(
+        self,
+        loop: Loop,
+        reactor: Reactor,
+        listening: socket.socket,
+        make_protocol: ProtocolFactory,
+        connections: Connections | None = None,
+    ) -> None:
+        self._connections = Connections(loop) if connections is None else connections
         self._loop = loop
         self._reactor = reactor
         self._listening = listening
@@ -122,22 +208,58 @@ class Acceptor:
 
     def _begin(self, connected: socket.socket, remote: Address) -> None:
         connected.setblocking(False)
-        transport = SocketTransport(self._loop, self._reactor, connected, remote)
+        transport = AcceptedSocket(self._loop, self._reactor, connected, remote, self._connections)
         try:
             transport.start(self._make_protocol(transport))
         except Exception as error:
             report_failure(self._loop.owner, error)
             connected.close()
+            self._connections.discard(transport)
 
 
-async def _serve_streams(
-    loop: Loop, listening: socket.socket, make_protocol: ProtocolFactory, ssl_context: ssl.SSLContext | None
-) -> None:
-    async with trio.SocketListener(trio.socket.from_stdlib_socket(listening)) as listener:
-        while True:
-            stream = await _accept(listener)
-            if stream is not None:
-                loop.tasks.start_soon(_serve_stream, loop, stream, make_protocol, ssl_context)
+class _StreamAcceptor:
+    """Accepts connections on streams, each with a task of its own."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        make_protocol: ProtocolFactory,
+        ssl_context: ssl.SSLContext | None,
+        connections: Connections,
+    ) -> None:
+        self._loop = loop
+        self._make_protocol = make_protocol
+        self._ssl_context = ssl_context
+        self._connections = connections
+        self._complaints = Complaints()
+
+    async def serve(self, listening: socket.socket) -> None:
+        """Accept until cancelled, and close the listener."""
+        async with trio.SocketListener(trio.socket.from_stdlib_socket(listening)) as listener:
+            while True:
+                stream = await _accept(listener)
+                if stream is not None:
+                    self._loop.tasks.start_soon(self._serve_stream, stream)
+
+    async def _serve_stream(self, stream: trio.SocketStream) -> None:
+        remote, local = stream_addresses(stream)
+        if remote is None:
+            await trio.aclose_forcefully(stream)  # it was gone before it was here
+            return
+        if self._ssl_context is None:
+            await self._run(StreamTransport(self._loop, stream, remote, local))
+            return
+        tls = await accept_tls(stream, self._ssl_context, remote, self._complaints)
+        if tls is not None:
+            await self._run(StreamTransport(self._loop, tls, remote, local, is_secure=True))
+
+    async def _run(self, transport: StreamTransport) -> None:
+        self._connections.add(transport)
+        try:
+            transport.set_protocol(self._make_protocol(transport))
+            await transport.run()
+        finally:
+            self._connections.discard(transport)
 
 
 async def _accept(listener: trio.SocketListener) -> trio.SocketStream | None:
@@ -153,19 +275,3 @@ async def _accept(listener: trio.SocketListener) -> trio.SocketStream | None:
 
 def _log_rest(error: OSError) -> None:
     logger.error("Cannot accept connections: %s; trying again in %s s", error.strerror, REST)
-
-
-async def _serve_stream(
-    loop: Loop, stream: trio.SocketStream, make_protocol: ProtocolFactory, ssl_context: ssl.SSLContext | None
-) -> None:
-    remote, local = stream_addresses(stream)
-    if remote is None:
-        await trio.aclose_forcefully(stream)  # it was gone before it was here
-        return
-    if ssl_context is not None:
-        tls = trio.SSLStream(stream, ssl_context, server_side=True)
-        transport = StreamTransport(loop, tls, remote, local, is_secure=True)
-    else:
-        transport = StreamTransport(loop, stream, remote, local)
-    transport.set_protocol(make_protocol(transport))
-    await transport.run()

@@ -222,6 +222,8 @@ class Loop(CallbackLoop):
 
     def end(self) -> None:
         """Start no task any more, and run what is left."""
+        for owner, function in list(self.last_calls.items()):
+            self.call(owner, function)
         self._has_ended = True
         self.run_to_end()
 

@@ -46,6 +46,7 @@ class SocketTransport:
         "_events",
         "_has_begun",
         "_is_dirty",
+        "_kept",
         "_linger_timer",
         "_loop",
         "_output",
@@ -80,8 +81,10 @@ class SocketTransport:
         self._events = READABLE
         self._output: list[bytes | memoryview] = []
         self._is_dirty = False
-        #: Whether the first of the output is partly with the kernel, or must go there all the same.
+        #: Whether the first of the output is partly with the kernel.
         self._has_begun = False
+        #: How much of the output is the former protocol's, and so not this one's to discard.
+        self._kept = 0
         self._peer_has_ended = False
         self._error: Exception | None = None
         self._linger_timer: Timer | None = None
@@ -93,11 +96,9 @@ class SocketTransport:
         self._reactor.add(self._descriptor, self)
 
     def set_protocol(self, protocol: Protocol) -> None:
-        """Feed another protocol from now on. What the one before has written is not the next one's to discard."""
+        """Feed another protocol from now on."""
         self.protocol = protocol
-        if self._output:
-            self._output = [b"".join(self._output)]
-            self._has_begun = True
+        self._kept = len(self._output)
 
     @property
     def local_address(self) -> Address:
@@ -125,7 +126,7 @@ class SocketTransport:
 
     def discard_unsent(self) -> None:
         """Forget every write that has not begun."""
-        del self._output[1 if self._has_begun else 0 :]
+        del self._output[max(self._kept, self._has_begun) :]
         self.buffered_amount = sum(map(len, self._output))
 
     def set_user_timeout(self, seconds: float) -> None:
@@ -256,6 +257,7 @@ class SocketTransport:
         if sent == amount:
             output.clear()
             self._has_begun = False
+            self._kept = 0
             return
         self._drop_sent(sent)
         if sent < len(data):
@@ -279,6 +281,7 @@ class SocketTransport:
             sent -= len(output[count])
             count += 1
         del output[:count]
+        self._kept = max(self._kept - count, 0)
         self._has_begun = sent > 0 or (self._has_begun and not count)
         if sent:
             output[0] = memoryview(output[0])[sent:]

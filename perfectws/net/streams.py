@@ -43,7 +43,7 @@ class StreamTransport:
         self._loop = loop
         self._stream = stream
         self._output: list[bytes] = []
-        #: How many of the first of the output must be sent even if the unsent is discarded.
+        #: How much of the output is the former protocol's, and so not this one's to discard.
         self._kept = 0
         self._is_dirty = False
         self._is_closing = False
@@ -53,9 +53,10 @@ class StreamTransport:
         self._may_write = trio.Event()
         self._scope = trio.CancelScope()
         self._reading = trio.CancelScope()
+        self._has_read = trio.Event()
 
     def set_protocol(self, protocol: Protocol) -> None:
-        """Feed ``protocol`` from now on. What the one before has written is not the next one's to discard."""
+        """Feed ``protocol`` from now on."""
         self.protocol = protocol
         self._kept = len(self._output)
 
@@ -151,8 +152,16 @@ class StreamTransport:
                         await self._may_read.wait()
                 if not self._is_closing:
                     self._tell(self.protocol.eof_received)
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            self.abort(error)
+        except Exception as error:
+            self._fail(error)
+        finally:
+            self._has_read.set()
+
+    def _fail(self, error: Exception) -> None:
+        """Give the connection up: the peer is gone, or we are wrong, which must not cost the others anything."""
+        if not isinstance(error, (trio.BrokenResourceError, trio.ClosedResourceError)):
+            report_failure(self.protocol, error)
+        self.abort(error)
 
     async def _write_all(self) -> None:
         try:
@@ -162,8 +171,8 @@ class StreamTransport:
                 while self._output:
                     await self._write_some()
             await self._end_output()
-        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            self.abort(error)
+        except Exception as error:
+            self._fail(error)
 
     async def _write_some(self) -> None:
         """Write the first frames, joined, or a piece at a time of one that is large."""
@@ -171,9 +180,10 @@ class StreamTransport:
         while count < len(self._output) and size + len(self._output[count]) <= WRITE_SIZE:
             size += len(self._output[count])
             count += 1
-        data = memoryview(b"".join(self._output[: max(count, 1)]))
-        del self._output[: max(count, 1)]
-        self._kept = max(0, self._kept - max(count, 1))
+        count = max(count, 1)
+        data = memoryview(b"".join(self._output[:count]))
+        del self._output[:count]
+        self._kept = max(self._kept - count, 0)
         for start in range(0, len(data), WRITE_SIZE):
             piece = data[start : start + WRITE_SIZE]
             await self._stream.send_all(piece)
@@ -194,12 +204,13 @@ class StreamTransport:
     async def _end_tls(self, stream: trio.SSLStream[trio.abc.Stream]) -> None:
         """Say close_notify, then discard what comes: closing with unread input would take our last bytes along."""
         self._reading.cancel()  # unwrap() reads too
-        await trio.lowlevel.checkpoint()
+        await self._has_read.wait()
+        raw = stream.transport_stream
         try:
             await stream.unwrap()
         except trio.BrokenResourceError:
             pass  # the peer sent data behind our close_notify, or none of its own: all the same now
-        raw = stream.transport_stream
+        self._stream = raw  # what is unwrapped, the TLS stream would no longer close
         if isinstance(raw, trio.abc.HalfCloseableStream):
             await raw.send_eof()
         while await raw.receive_some(READ_SIZE):

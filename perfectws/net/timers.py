@@ -25,7 +25,7 @@ _SWEEP_FROM = 64
 class HeapTimer(Timer):
     """One entry of `Timers`."""
 
-    __slots__ = ("_timers", "args", "function", "owner")
+    __slots__ = ("_timers", "args", "function", "is_due", "owner")
 
     def __init__(
         self, timers: Timers, when: float, owner: CallbackOwner, function: Callable[..., object], args: tuple[Any, ...]
@@ -35,12 +35,20 @@ class HeapTimer(Timer):
         self.owner: CallbackOwner | None = owner
         self.function: Callable[..., object] | None = function
         self.args = args
+        self.is_due = False
 
     def cancel(self) -> None:
         """Make no call."""
         if self.function is not None:
             self.forget()
-            self._timers.timer_cancelled()
+            if not self.is_due:
+                self._timers.timer_cancelled()
+
+    def fire(self) -> object:
+        """Make the call, unless it was cancelled while it stood in the queue."""
+        function, args = self.function, self.args
+        self.forget()
+        return None if function is None else function(*args)
 
     def forget(self) -> None:
         """Let go of what would be called: a cancelled timer may stay in the heap for long."""
@@ -95,10 +103,9 @@ class Timers:
         now = trio.current_time()
         while self._heap and (self._heap[0][0] <= now or self._heap[0][2].function is None):
             timer = heappop(self._heap)[2]
-            owner, function, args = timer.owner, timer.function, timer.args
-            if owner is None or function is None:
+            if timer.owner is None:
                 self._cancelled -= 1
                 continue
-            timer.forget()
-            self._loop.call(owner, function, *args)
+            timer.is_due = True
+            self._loop.call(timer.owner, timer.fire)
         return self._heap[0][0] if self._heap else float("inf")

@@ -403,7 +403,7 @@ def build_text_frame(text: str) -> bytes:
         payload = text.encode()
         size = len(payload)
         frame = _SHORT_TEXT_HEADERS[size] + payload if size < 126 else build_frame(TEXT, payload)
-        if size <= _REMEMBERED:
+        if len(frame) <= _REMEMBERED:
             _last_text = (text, frame)
     return frame
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
+from typing import Any, Protocol
 
 import pytest
 from playwright.sync_api import Page, Request, expect
@@ -13,7 +15,13 @@ from .chat_page import ChatPage
 from .conftest import NewPage
 
 
-@pytest.fixture
+class Enter(Protocol):
+    """Opens a window of its own for somebody and lets them join the test's room."""
+
+    def __call__(self, name: str, room: str | None = None, **options: Any) -> ChatPage: ...
+
+
+@pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     with running("-m", "examples.chat", "--port", "0", "--memory") as server:
         yield server
@@ -22,18 +30,34 @@ def server() -> Iterator[RunningServer]:
 
 
 @pytest.fixture
-def ana(new_page: NewPage, server: RunningServer) -> ChatPage:
-    return ChatPage(new_page()).join(server.port, "Ana")
+def room(request: pytest.FixtureRequest) -> str:
+    """A room that no other test is in."""
+    return f"room-{zlib.crc32(request.node.nodeid.encode())}"
 
 
 @pytest.fixture
-def ben(new_page: NewPage, server: RunningServer, ana: ChatPage) -> ChatPage:
-    return ChatPage(new_page()).join(server.port, "Ben")
+def enter(new_page: NewPage, server: RunningServer, room: str) -> Enter:
+    test_room = room
+
+    def enter(name: str, room: str | None = None, **options: Any) -> ChatPage:
+        return ChatPage(new_page(**options)).join(server.port, name, room or test_room)
+
+    return enter
 
 
 @pytest.fixture
-def carol(new_page: NewPage, server: RunningServer, ben: ChatPage) -> ChatPage:
-    return ChatPage(new_page()).join(server.port, "Carol")
+def ana(enter: Enter) -> ChatPage:
+    return enter("Ana")
+
+
+@pytest.fixture
+def ben(enter: Enter, ana: ChatPage) -> ChatPage:
+    return enter("Ben")
+
+
+@pytest.fixture
+def carol(enter: Enter, ben: ChatPage) -> ChatPage:
+    return enter("Carol")
 
 
 def test_two_people_talk_and_each_sees_each_message_once(ana: ChatPage, ben: ChatPage) -> None:
@@ -74,15 +98,17 @@ def test_the_others_see_who_is_typing_and_for_how_long(ana: ChatPage, ben: ChatP
     expect(ben.typing).to_have_text("")
 
 
-def test_who_joins_later_sees_the_last_50_messages(server: RunningServer, ana: ChatPage, new_page: NewPage) -> None:
-    said = [f"message {number}" for number in range(60)]
-    for text in said:
-        ana.write(text)
-    expect(ana.unstored).to_have_count(0)
-    ben = ChatPage(new_page()).join(server.port, "Ben")
-    ben.expect_texts(*said[-50:])
-    expect(ben.events).to_have_text("Only the newest messages are shown")
-    expect(ben.texts.last).to_be_in_viewport()
+def test_who_joins_later_sees_the_last_50_messages(enter: Enter, ana: ChatPage, ben: ChatPage, carol: ChatPage) -> None:
+    said = []
+    for number in range(20):
+        for name, page in (("Ana", ana), ("Ben", ben), ("Carol", carol)):
+            said.append(f"{name}, {number}")
+            page.say(said[-1])
+    late = enter("Late")
+    expect(late.texts).to_have_count(50)
+    late.expect_texts(*said[-50:])
+    expect(late.events).to_have_text("Only the newest messages are shown")
+    expect(late.texts.last).to_be_in_viewport()
 
 
 def test_messages_sent_too_fast_are_all_stored_in_order(ana: ChatPage, ben: ChatPage) -> None:
@@ -95,28 +121,30 @@ def test_messages_sent_too_fast_are_all_stored_in_order(ana: ChatPage, ben: Chat
     ana.expect_texts(*said)
 
 
-def test_rooms_are_apart_and_each_has_its_address(server: RunningServer, ana: ChatPage, new_page: NewPage) -> None:
-    ben = ChatPage(new_page()).join(server.port, "Ben", room="tea")
-    ana.say("only for the lobby")
+def test_rooms_are_apart_and_each_has_its_address(enter: Enter, ana: ChatPage, room: str) -> None:
+    tea = f"tea-{room}"
+    ben = enter("Ben", room=tea)
+    ana.say("only for the first room")
     ben.say("only for tea")
     ben.expect_texts("only for tea")
     ben.expect_people("Ben")
-    ana.page.get_by_label("Go to another room").fill("#Tea")
+    ana.page.get_by_label("Go to another room").fill(f"#{tea.title()}")
     ana.page.get_by_label("Go to another room").press("Enter")
-    ana.page.wait_for_url("**/rooms/tea")
+    ana.page.wait_for_url(f"**/rooms/{tea}")
     ana.expect_connected()
     ana.expect_texts("only for tea")
     ben.expect_people("Ben", "Ana")
-    ana.page.get_by_role("link", name="lobby").click()
+    ana.page.get_by_role("link", name=room, exact=True).click()
+    ana.page.wait_for_url(f"**/rooms/{room}")
     ana.expect_connected()
-    ana.expect_texts("only for the lobby")
+    ana.expect_texts("only for the first room")
 
 
 def test_a_name_that_is_taken_is_refused_and_another_one_asked_for(
-    server: RunningServer, ana: ChatPage, new_page: NewPage
+    server: RunningServer, room: str, ana: ChatPage, page: Page
 ) -> None:
-    other = ChatPage(new_page())
-    other.open(server.port)
+    other = ChatPage(page)
+    other.open(server.port, room)
     other.introduce("ＡＮＡ")
     expect(other.name_wrong).to_have_text("Somebody called “Ana” is here already.")
     other.introduce("n" * 41)
@@ -135,8 +163,8 @@ def test_a_name_that_is_taken_is_refused_and_another_one_asked_for(
     ["<img src=x onerror=alert(1)>", "👩‍👩‍👧‍👦 & <b>co</b>", "דנה לוי", "أحمد", "'\"><script>alert(1)</script>"],
     ids=["img", "emoji", "hebrew", "arabic", "script"],
 )
-def test_a_hostile_name_is_shown_as_text(server: RunningServer, ana: ChatPage, new_page: NewPage, name: str) -> None:
-    hostile = ChatPage(new_page()).join(server.port, name)
+def test_a_hostile_name_is_shown_as_text(enter: Enter, ana: ChatPage, name: str) -> None:
+    hostile = enter(name)
     hostile.message.press_sequentially("x")
     expect(ana.typing).to_have_text(f"{name} is typing")
     hostile.say("boo")
@@ -218,9 +246,9 @@ def test_shift_and_enter_start_a_new_line(ana: ChatPage, ben: ChatPage) -> None:
     ben.expect_texts("one\ntwo")
 
 
-def test_the_page_works_by_keyboard_alone(server: RunningServer, page: Page) -> None:
+def test_the_page_works_by_keyboard_alone(server: RunningServer, room: str, page: Page) -> None:
     chat = ChatPage(page)
-    chat.open(server.port)
+    chat.open(server.port, room)
     expect(chat.name).to_be_focused()
     page.keyboard.type("Ana")
     page.keyboard.press("Escape")
@@ -239,20 +267,20 @@ def test_the_page_works_by_keyboard_alone(server: RunningServer, page: Page) -> 
     assert {"Colours: as the system has them", "Change name", "lobby", "Skip to the message field"} <= reached
 
 
-def test_a_screen_reader_is_told_what_things_are(ana: ChatPage, ben: ChatPage) -> None:
+def test_a_screen_reader_is_told_what_things_are(room: str, ana: ChatPage, ben: ChatPage) -> None:
     ana.say("hello")
     expect(ben.page.get_by_role("log", name="Messages")).to_contain_text("hello")
-    expect(ben.page.get_by_role("navigation", name="Rooms").get_by_role("link", name="lobby")).to_have_attribute(
+    expect(ben.page.get_by_role("navigation", name="Rooms").get_by_role("link", name=room)).to_have_attribute(
         "aria-current", "page"
     )
     expect(ben.page.get_by_role("region", name="Here now 2").get_by_role("listitem")).to_have_count(2)
     expect(ben.page.get_by_role("textbox", name="Message")).to_be_visible()
     expect(ben.page.get_by_role("button", name="Send")).to_be_visible()
-    expect(ben.page.get_by_role("heading", level=1)).to_have_text("#lobby")
-    assert ana.page.title() == "#lobby · Chat"
+    expect(ben.page.get_by_role("heading", level=1)).to_have_text(f"#{room}")
+    assert ana.page.title() == f"#{room} · Chat"
 
 
-def test_what_comes_while_one_reads_further_up_is_counted(ana: ChatPage, ben: ChatPage) -> None:
+def test_what_comes_while_one_reads_further_up_is_counted(room: str, ana: ChatPage, ben: ChatPage) -> None:
     for number in range(15):
         ana.write(f"message {number}\n\n\n")
     expect(ben.texts).to_have_count(15)
@@ -260,12 +288,12 @@ def test_what_comes_while_one_reads_further_up_is_counted(ana: ChatPage, ben: Ch
     newer = ben.page.get_by_role("button", name="new message")
     ana.say("one more")
     expect(newer).to_have_text("1 new message")
-    expect(ben.page).to_have_title("(1) #lobby · Chat")
+    expect(ben.page).to_have_title(f"(1) #{room} · Chat")
     ana.say("and another")
     expect(newer).to_have_text("2 new messages")
     newer.click()
     expect(ben.texts.last).to_be_in_viewport()
-    expect(ben.page).to_have_title("#lobby · Chat")
+    expect(ben.page).to_have_title(f"#{room} · Chat")
 
 
 def test_the_name_can_be_changed(ana: ChatPage, ben: ChatPage) -> None:
@@ -294,8 +322,8 @@ def test_the_colours_can_be_chosen_and_stay_chosen(ana: ChatPage) -> None:
     assert ana.page.evaluate(paper) == dark
 
 
-def test_on_a_phone_rooms_and_people_are_in_a_drawer(server: RunningServer, ana: ChatPage, new_page: NewPage) -> None:
-    ben = ChatPage(new_page(viewport={"width": 390, "height": 844}, has_touch=True)).join(server.port, "Ben")
+def test_on_a_phone_rooms_and_people_are_in_a_drawer(enter: Enter, ana: ChatPage) -> None:
+    ben = enter("Ben", viewport={"width": 390, "height": 844}, has_touch=True)
     drawer = ben.page.get_by_label("Rooms and people", exact=True)
     expect(drawer).to_be_hidden()
     ben.page.get_by_role("button", name="2 here").tap()
@@ -310,20 +338,15 @@ def test_on_a_phone_rooms_and_people_are_in_a_drawer(server: RunningServer, ana:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 800, 1280])
-def test_the_page_never_scrolls_sideways(
-    server: RunningServer, ana: ChatPage, new_page: NewPage, width: int, scheme: str
-) -> None:
-    wide = new_page(viewport={"width": width, "height": 700}, color_scheme=scheme)
-    ben = ChatPage(wide).join(server.port, "W" * 40, room="lobby")
+def test_the_page_never_scrolls_sideways(enter: Enter, ana: ChatPage, width: int, scheme: str) -> None:
+    ben = enter("W" * 40, viewport={"width": width, "height": 700}, color_scheme=scheme)
     ana.say("w" * 500)
     expect(ben.texts).to_have_count(1)
-    assert wide.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert wide.evaluate(
-        "document.querySelector('#scroller').scrollWidth <= document.querySelector('#scroller').clientWidth"
-    )
+    for part in ("html", "#scroller", "#side"):
+        assert ben.page.locator(part).evaluate("part => part.scrollWidth <= part.clientWidth")
 
 
-def test_the_page_asks_nothing_of_any_other_server(server: RunningServer, page: Page) -> None:
+def test_the_page_asks_nothing_of_any_other_server(server: RunningServer, room: str, page: Page) -> None:
     asked: list[str] = []
 
     def note(request: Request) -> None:
@@ -331,7 +354,7 @@ def test_the_page_asks_nothing_of_any_other_server(server: RunningServer, page: 
 
     page.on("request", note)
     page.on("websocket", lambda socket: asked.append(socket.url))
-    chat = ChatPage(page).join(server.port, "Ana")
+    chat = ChatPage(page).join(server.port, "Ana", room)
     chat.say("https://example.org/")
     assert asked
     assert {url.split("//")[1].split("/")[0] for url in asked} == {f"127.0.0.1:{server.port}"}
@@ -351,8 +374,9 @@ def test_a_page_of_another_site_cannot_connect(server: RunningServer, page: Page
 
 
 def test_a_page_written_for_perfects_demo_talks_beside_the_new_one(
-    server: RunningServer, ana: ChatPage, page: Page
+    server: RunningServer, enter: Enter, page: Page
 ) -> None:
+    ana = enter("Ana", room="lobby")
     page.goto(f"http://127.0.0.1:{server.port}/page/favicon.svg")
     page.evaluate(
         """host => new Promise(resolve => {

@@ -11,7 +11,7 @@ from playwright.sync_api import Locator, Page, WebSocket, expect
 from tests.examples.running import RunningServer, running
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:
     with running("-m", "examples.echo", "--port", "0") as server:
         yield server
@@ -112,13 +112,14 @@ def test_shift_and_enter_start_a_new_line_and_send_nothing(echo_page: EchoPage, 
     ids=["killed", "stopped"],
 )
 def test_the_page_says_that_the_server_is_gone_and_reconnects_when_it_is_back(
-    echo_page: EchoPage, server: RunningServer, number: signal.Signals, reason: str
+    echo_page: EchoPage, number: signal.Signals, reason: str
 ) -> None:
-    echo_page.open(server.port)
-    echo_page.type_and_press_enter("before")
-    expect_texts(echo_page.returned, ["before"])
+    with running("-m", "examples.echo", "--port", "0") as server:
+        echo_page.open(server.port)
+        echo_page.type_and_press_enter("before")
+        expect_texts(echo_page.returned, ["before"])
+        server.stop(number)
 
-    server.stop(number)
     expect(echo_page.state).to_have_text("Closed")
     expect(echo_page.reason).to_have_text(reason)
     expect(echo_page.send).to_be_disabled()

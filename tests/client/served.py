@@ -18,9 +18,13 @@ OnUpgrade = Callable[[HTTPRequest, WebSocket], object]
 
 @asynccontextmanager
 async def served(
-    on_upgrade: OnUpgrade | None = None, *upgraders: WebSocketUpgrader, routes: Routes | None = None, **options: Any
+    on_upgrade: OnUpgrade | None = None,
+    *upgraders: WebSocketUpgrader,
+    routes: Routes | None = None,
+    patience: float = PATIENCE,
+    **options: Any,
 ) -> AsyncIterator[str]:
-    """Serve WebSockets at ``/``, or routes, or upgraders, and give the URL. All within `PATIENCE`."""
+    """Serve WebSockets at ``/``, or routes, or upgraders, and give the URL. All within ``patience`` seconds."""
     routes = Routes() if routes is None else routes
     if on_upgrade is not None:
         routes.web_socket("/", on_upgrade, **options)
@@ -29,7 +33,7 @@ async def served(
     server.close_timeout = 1
     server.add_routes(routes)
     server.add_upgraders(upgraders)
-    with trio.fail_after(PATIENCE):
+    with trio.fail_after(patience):
         async with trio.open_nursery() as nursery:
             port = await nursery.start(server.serve)
             try:

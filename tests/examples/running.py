@@ -39,8 +39,8 @@ class RunningServer:
         return code
 
     def complaints(self) -> list[str]:
-        """Return what it has written to its standard error but the log of its start and its end."""
-        return [line for line in self.lines if "HTTP server localhost" not in line]
+        """Return what it has written that tells of no start, no end and no request: warnings, tracebacks."""
+        return [line for line in self.lines if not line.startswith("INFO:") and "HTTP server localhost" not in line]
 
     def _read(self) -> None:
         assert self.process.stderr is not None

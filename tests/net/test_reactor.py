@@ -13,6 +13,7 @@ import pytest
 import trio
 import trio.testing
 
+from perfectws.net.connections import Connections
 from perfectws.net.listeners import Acceptor
 from perfectws.net.loop import Loop, open_loop
 from perfectws.net.reactor import READABLE, Reactor
@@ -367,7 +368,7 @@ async def test_a_listener_rests_while_there_are_no_descriptors_and_says_so_once(
         recorder = Recorder()
         assert loop.reactor is not None
         table: Any = FullTable(listening, failures=1)
-        acceptor = Acceptor(loop, loop.reactor, table, lambda transport: recorder)
+        acceptor = Acceptor(loop, loop.reactor, table, lambda transport: recorder, Connections(loop))
         with socket.create_connection(listening.getsockname()) as peer:
             peer.send(b"patience")
             await recorder.until(b"patience")
@@ -387,7 +388,7 @@ async def test_a_hundred_connections_at_once_are_accepted() -> None:
             return recorders[-1]
 
         assert loop.reactor is not None
-        acceptor = Acceptor(loop, loop.reactor, listening, make)
+        acceptor = Acceptor(loop, loop.reactor, listening, make, Connections(loop))
         peers = [socket.create_connection(listening.getsockname()) for _ in range(100)]
         while len(recorders) < 100:
             await trio.sleep(0)

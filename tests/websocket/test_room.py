@@ -141,12 +141,12 @@ async def test_a_frame_is_built_once_for_all(connect: Connect, monkeypatch: pyte
     built: list[bytes] = []
     original = frames.build_frame
     monkeypatch.setattr(frames, "build_frame", lambda *args: built.append(original(*args)) or built[-1])
-    room.send_string_message("to all " * 3)
-    loop_text = "one by one " * 3
+    room.send_string_message("to all " * 30)
+    loop_text = "one by one " * 30
     for _, socket in pairs:
         socket.send_string_message(loop_text)
     for peer, _ in pairs:
-        assert [await peer.receive_text() for _ in range(2)] == ["to all " * 3, loop_text]
+        assert [await peer.receive_text() for _ in range(2)] == ["to all " * 30, loop_text]
     assert len(built) == 2
 
 

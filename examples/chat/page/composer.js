@@ -53,6 +53,7 @@ export class Composer {
     const text = this.#field.value.trim();
     if (text === "" || !this.#judge()) return;
     this.#field.value = "";
+    this.#saidTyping = 0; // the message itself tells that it is written
     this.#changed();
     this.#send(text);
     this.#field.focus();
