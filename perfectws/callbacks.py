@@ -80,8 +80,8 @@ class CallbackLoop(ABC):
         self.idle = False
         #: Owns the callbacks that belong to no connection.
         self.owner = CallbackOwner()
-        #: The callbacks of this turn: (owner, function, args). Who appends wakes the loop if it is idle, as `call` does;
-        #: the hot path does so itself, since a call costs as much as all the rest of it.
+        #: The callbacks of this turn: (owner, function, args). Who appends wakes the loop if it is idle, as `call`
+        #: does; the hot path does so itself, since a call costs as much as all the rest of it.
         self.ready: deque[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = deque()
         self._next_turn: list[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = []
         #: What waits for its time, by owner, but must not be left out: the loop calls it at its end.

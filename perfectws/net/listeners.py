@@ -181,6 +181,10 @@ class Acceptor:
         self._listening.close()
 
     def on_events(self, events: int) -> None:
+        """Accept what is waiting; what failed tells so when it is accepted."""
+        self.on_readable()
+
+    def on_readable(self) -> None:
         """Accept what is waiting, up to a burst."""
         for _ in range(BURST):
             if self._is_stopped:

@@ -67,7 +67,8 @@ class Loop(CallbackLoop):
         self._transport_gone = trio.Event()
         self._has_ended = False
         self._token = trio.lowlevel.current_trio_token()
-        self._dirty: list[Writer] = []
+        #: Who has output for the end of this turn. Who appends wakes the loop if it is idle, as `mark_dirty` does.
+        self.dirty: list[Writer] = []
         self._pump_task: trio.lowlevel.Task | None = None
         set_running_loop(self)
         self.owner = CallbackOwner(copy_context())
@@ -87,37 +88,25 @@ class Loop(CallbackLoop):
         except trio.RunFinishedError:
             pass
 
-    def start_task(
-        self,
-        owner: CallbackOwner,
-        coroutine: Coroutine[Any, Any, object],
-        done: Callable[[], object] | None = None,
-    ) -> None:
+    def start_task(self, owner: CallbackOwner, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run ``coroutine`` as a task in a copy of its owner's context. Once the loop has ended it is closed unrun."""
         if self._has_ended:
             coroutine.close()
-            if done is not None:
-                self.call(owner, done)
         else:
             # A copy, because the owner's own is entered already while one of its callbacks runs.
-            owner.context.copy().run(self.tasks.start_soon, self._run_task, owner, coroutine, done)
+            owner.context.copy().run(self.tasks.start_soon, self._run_task, owner, coroutine)
 
-    async def _run_task(
-        self, owner: CallbackOwner, coroutine: Coroutine[Any, Any, object], done: Callable[[], object] | None
-    ) -> None:
+    async def _run_task(self, owner: CallbackOwner, coroutine: Coroutine[Any, Any, object]) -> None:
         try:
             await coroutine
         except Exception as error:
             report_failure(owner, error)
-        finally:
-            if done is not None:
-                self.call(owner, done)
 
     # Turns
 
     def mark_dirty(self, writer: Writer) -> None:
         """Let ``writer`` write once, at the end of this turn."""
-        self._dirty.append(writer)
+        self.dirty.append(writer)
         if self.idle:
             self.wake()
 
@@ -126,8 +115,8 @@ class Loop(CallbackLoop):
         self.run_ready()
         if self._before_writing:
             self.run_before_writing()
-        if self._dirty:
-            dirty, self._dirty = self._dirty, []
+        if self.dirty:
+            dirty, self.dirty = self.dirty, []
             for writer in dirty:
                 writer.flush()
         if self.reactor is not None:
@@ -136,7 +125,7 @@ class Loop(CallbackLoop):
     @property
     def has_work(self) -> bool:
         """Whether a turn would find something to do."""
-        return bool(self._dirty) or self.has_ready
+        return bool(self.dirty) or self.has_ready
 
     @trio.lowlevel.enable_ki_protection
     async def run_pump(self) -> None:

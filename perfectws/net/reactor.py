@@ -34,8 +34,11 @@ PAUSED = select.EPOLLRDHUP | select.EPOLLET
 class EventHandler(Protocol):
     """Whoever owns a descriptor that is registered."""
 
+    def on_readable(self) -> None:
+        """Act on there being something to read, and nothing else. Does not raise."""
+
     def on_events(self, events: int) -> None:
-        """Act on what epoll reports. Does not raise."""
+        """Act on whatever epoll reports. Does not raise."""
 
     def remove(self) -> None:
         """Close the descriptor, which is no longer registered."""
@@ -96,10 +99,12 @@ class Reactor:
         handled = 0
         for descriptor, mask in events:
             handler = handlers.get(descriptor)
-            if handler is not None:
-                handler.on_events(mask)
-            else:
+            if handler is None:
                 os.eventfd_read(self._wake_descriptor)
+            elif mask == READABLE:
+                handler.on_readable()
+            else:
+                handler.on_events(mask)
             handled += 1
             if not handled % CLOCK_INTERVAL and perf_counter() > deadline:
                 break

@@ -37,6 +37,9 @@ class Stage(IntEnum):
     CLOSED = 3
 
 
+_OPEN = Stage.OPEN
+
+
 class SocketTransport:
     """A `perfectws.transport.Transport` over a connected, non-blocking socket, which it owns."""
 
@@ -53,6 +56,7 @@ class SocketTransport:
         "_peer_has_ended",
         "_reactor",
         "_recv",
+        "_send_now",
         "_socket",
         "_stage",
         "buffered_amount",
@@ -77,6 +81,7 @@ class SocketTransport:
         self._socket = connected
         self._descriptor = connected.fileno()
         self._recv = connected.recv
+        self._send_now = connected.send
         self._stage = Stage.OPEN
         self._events = READABLE
         self._output: list[bytes | memoryview] = []
@@ -112,12 +117,16 @@ class SocketTransport:
 
     def write(self, data: bytes) -> None:
         """Send ``data`` at the end of the turn."""
-        if self._stage is not Stage.OPEN:
+        if self._stage is not _OPEN:
             return
         self._output.append(data)
         self.buffered_amount += len(data)
         if not self._is_dirty:
-            self._mark_dirty()
+            self._is_dirty = True
+            loop = self._loop
+            loop.dirty.append(self)
+            if loop.idle:
+                loop.wake()
 
     def _mark_dirty(self) -> None:
         if not self._is_dirty:
@@ -178,33 +187,37 @@ class SocketTransport:
 
     # From the reactor
 
-    def on_events(self, events: int) -> None:
-        """Read once, and write if there is room again."""
-        try:
-            if events & WRITABLE and self._stage < Stage.DRAINING:
-                self.flush()
-            if events & ~WRITABLE:
-                self._read()
-        except Exception as error:
-            report_failure(self.protocol, error)
-
-    def _read(self) -> None:
+    def on_readable(self) -> None:
+        """Read once."""
         if self._stage is Stage.CLOSED:
             return
-        if self._events & PAUSED:
-            self._look_for_reset()
-            return
         try:
+            if self._events & PAUSED:
+                self._look_for_reset()
+                return
             data = self._recv(READ_SIZE)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
             self.abort(error)
             return
-        if not data:
-            self._end_input()
-        elif self._stage is Stage.OPEN:
-            self.protocol.data_received(data)
+        try:
+            if not data:
+                self._end_input()
+            elif self._stage is _OPEN:  # else it is discarded: only the peer's end is waited for
+                self.protocol.data_received(data)
+        except Exception as error:
+            report_failure(self.protocol, error)
+
+    def on_events(self, events: int) -> None:
+        """Write if there is room again, and read once."""
+        if events & WRITABLE and self._stage < Stage.DRAINING:
+            try:
+                self.flush()
+            except Exception as error:
+                report_failure(self.protocol, error)
+        if events & ~WRITABLE:
+            self.on_readable()
 
     def _look_for_reset(self) -> None:
         """End a paused connection that was reset. That a peer merely ended its side will be seen when it is read."""
@@ -226,18 +239,16 @@ class SocketTransport:
     def flush(self) -> None:
         """Write what is buffered, once."""
         self._is_dirty = False
-        if self._stage is Stage.CLOSED:
-            return
         amount = self.buffered_amount
-        if amount:
-            try:
+        try:
+            if amount:
                 self._send(amount)
-            except OSError as error:
-                self.abort(error)
-                return
-        if not self.buffered_amount:
+        except OSError as error:
+            self.abort(error)
+            return
+        if not self.buffered_amount and (self._stage is not _OPEN or self._events & WRITABLE):
             self._all_sent()
-        if amount >= HIGH_WATER > self.buffered_amount and self._stage is Stage.OPEN:
+        if amount >= HIGH_WATER > self.buffered_amount and self._stage is _OPEN:
             self.protocol.resume_writing()
 
     def _send(self, amount: int) -> None:
@@ -250,7 +261,7 @@ class SocketTransport:
         else:
             data = self._first_output()
         try:
-            sent = self._socket.send(data)
+            sent = self._send_now(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
         self.buffered_amount = amount - sent
@@ -287,6 +298,8 @@ class SocketTransport:
             output[0] = memoryview(output[0])[sent:]
 
     def _all_sent(self) -> None:
+        if self._stage is Stage.CLOSED:
+            return
         if self._events & WRITABLE:
             self._wait_for(self._events & ~WRITABLE)
         if self._stage is Stage.FLUSHING:

@@ -183,10 +183,10 @@ class WebSocketConnection(Protocol):
         """
         if self._state >= _ENDING:
             return
-        inbox, next_frame = self.inbox, self._frames.next_frame
+        inbox, frames = self.inbox, self._frames
         try:
             while not inbox.is_full or take_all or self._state is not _OPEN:
-                frame = next_frame()
+                frame = None if frames.is_exhausted else frames.next_frame()
                 if frame is None:
                     if self.is_reading_paused:
                         self._resume_reading()

@@ -84,6 +84,7 @@ class FrameReader:
         "_short_from",
         "_short_limit",
         "_utf8",
+        "is_exhausted",
         "reads_messages",
     )
 
@@ -104,6 +105,8 @@ class FrameReader:
         self._max_message_size = max_message_size
         self._max_fragments = max_fragments
         self._deflate = deflate
+        #: Whether it is certain that `next_frame` has nothing more to return before more is fed.
+        self.is_exhausted = False
         #: Whether the limits of a whole message count: in frame-wise reading only those of a frame do.
         self.reads_messages = False
         self._buffer = b""
@@ -123,6 +126,7 @@ class FrameReader:
 
     def feed(self, data: bytes) -> None:
         """Take bytes that arrived."""
+        self.is_exhausted = False
         if self._position < len(self._buffer):
             self._buffer = self._buffer[self._position :] + data
         else:
@@ -153,6 +157,7 @@ class FrameReader:
             if end <= available and length <= self._short_limit and (length > 125 or second < 0xFE):
                 payload = apply_mask(buffer[mask_at + 4 : end], buffer[mask_at : mask_at + 4])
                 self._position = end
+                self.is_exhausted = end == available
                 if first == 0x82:
                     return (BINARY, payload, True)
                 try:

@@ -212,6 +212,9 @@ class Inbox:
             return None
         self._reader = None
         self._expects_read = self._has_ended
+        opcode, data, final = frame
+        if self._as_text and isinstance(data, str):
+            return reader(data, opcode, final)
         return self._hand_over(reader, frame)
 
     def _put_back(self, frame: Frame) -> None:

@@ -172,7 +172,13 @@ class Outbox:
         amount = transport.buffered_amount
         if completion is not None:
             if amount < HIGH_WATER and not self._waiting:
-                self._accept(completion)
+                if isinstance(completion, Promise):
+                    completion.future_result._resolve(outcome.Value(None))
+                else:
+                    loop = self.loop
+                    loop.ready.append((self._connection, completion, ()))
+                    if loop.idle:
+                        loop.wake()
             else:
                 self._waiting.append(self._waiter(completion))
         if amount > self._max_write_buffer:
@@ -236,15 +242,6 @@ class Outbox:
             group.forget(self._connection.socket)
 
     # Completions
-
-    def _accept(self, completion: Callable[[], object] | Promise[None]) -> None:
-        if isinstance(completion, Promise):
-            completion.future_result._resolve(outcome.Value(None))
-            return
-        loop = self.loop
-        loop.ready.append((self._connection, completion, ()))
-        if loop.idle:
-            loop.wake()
 
     def _finish(self, completion: Completion) -> None:
         """Settle the completion of a send on a closed socket: in order, so behind those that wait."""
