@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import builtins
+import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from types import BuiltinFunctionType
 
 import pytest
 
@@ -38,19 +38,16 @@ def test_the_mask_of_nought_changes_nothing(function: Mask) -> None:
     assert function(b"as it was", bytes(4)) == b"as it was"
 
 
-def test_without_the_extra_it_is_done_in_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    real_import = builtins.__import__
-
-    def import_without_speedups(name: str, *args: Any) -> Any:
-        if name == "websockets.speedups":
-            raise ImportError(name)
-        return real_import(name, *args)
-
-    monkeypatch.delitem(sys.modules, "websockets.speedups", raising=False)
-    monkeypatch.setattr(builtins, "__import__", import_without_speedups)
+@pytest.mark.parametrize("missing", ["package", "extension"])
+def test_without_the_extra_it_is_done_in_python(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if missing == "package":  # the package is not installed
+        monkeypatch.setattr(masking, "find_spec", lambda name: None)
+    else:  # it is, without its extension module
+        monkeypatch.setattr(masking, "ExtensionFileLoader", ())
     assert masking._fastest() is xor_in_python
 
 
-def test_with_the_extra_it_is_done_in_c() -> None:
-    speedups = pytest.importorskip("websockets.speedups")
-    assert masking.apply_mask is speedups.apply_mask
+def test_with_the_extra_it_is_done_in_c_without_its_package() -> None:
+    assert isinstance(masking.apply_mask, BuiltinFunctionType)
+    command = "import sys, perfectws.websocket.masking; sys.exit('websockets' in sys.modules)"
+    subprocess.run([sys.executable, "-c", command], check=True)
