@@ -65,7 +65,7 @@ class Timer(ABC):
 
     @abstractmethod
     def cancel(self) -> None:
-        """Make no further call. Harmless when there is none left to make. From any thread."""
+        """Make no further call. Harmless when there is none left to make. In the loop's thread."""
 
 
 class CallbackLoop(ABC):

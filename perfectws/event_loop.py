@@ -16,7 +16,7 @@ import trio
 from .callbacks import running_loop, set_running_loop
 from .errors import LocalProtocolError, lone_error
 from .futures import Promise
-from .net.client_loop import ClientLoop, adopt, loop_of, make_loop, run_loop
+from .net.client_loop import ClientLoop, adopt, loop_of, make_loop, run_client_loop
 from .net.loop import Loop
 
 #: How long connections may take to end when a loop does, in seconds.
@@ -115,7 +115,7 @@ class EventLoop:
         self._stop, self._abort = trio.CancelScope(), trio.CancelScope()
         loop = make_loop()
         with self._abort:
-            async with run_loop(loop, self._close_timeout):
+            async with run_client_loop(loop, self._close_timeout):
                 self._loop = loop
                 self._has_begun.set()
                 with self._stop:
@@ -151,7 +151,7 @@ def run(setup: Callable[[trio.Nursery], object], *, close_timeout: float = CLOSE
 async def _run_setup(setup: Callable[[trio.Nursery], object], close_timeout: float) -> None:
     loop = make_loop()
     set_running_loop(loop)
-    async with run_loop(loop, close_timeout), trio.open_nursery() as nursery:
+    async with run_client_loop(loop, close_timeout), trio.open_nursery() as nursery:
         adopt(nursery, loop)
         result = setup(nursery)
         if isawaitable(result):

@@ -9,7 +9,6 @@ so that the nursery can; the next client that is opened there gets a new one.
 
 from __future__ import annotations
 
-import select
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import copy_context
@@ -20,7 +19,7 @@ from weakref import WeakKeyDictionary
 import trio
 
 from ..callbacks import CallbackOwner
-from .loop import Loop
+from .loop import Loop, make_reactor, run_loop
 from .reactor import Reactor
 
 
@@ -87,12 +86,7 @@ class ClientLoop(Loop):
         finally:
             self._is_kept = False
 
-    def start_task(
-        self,
-        owner: CallbackOwner,
-        coroutine: Coroutine[Any, Any, object],
-        done: Callable[[], object] | None = None,
-    ) -> None:
+    def start_task(self, owner: CallbackOwner, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run ``coroutine`` as a task, which holds the loop."""
         if self._has_ended:
             coroutine.close()
@@ -138,46 +132,26 @@ class ClientLoop(Loop):
             self.wake()
 
 
-def make_reactor() -> Reactor | None:
-    """Return what serves plain sockets; ``None`` where there is no epoll, and streams do."""
-    return Reactor() if hasattr(select, "epoll") else None
-
-
 @asynccontextmanager
-async def run_loop(loop: ClientLoop, close_timeout: float) -> AsyncIterator[None]:
-    """Run ``loop`` around a block; as `perfectws.net.loop.open_loop`, but for a loop that was made before.
-
-    At its end every connection is closed with 1001, async callbacks are cancelled, everything pending is settled.
+async def run_client_loop(loop: ClientLoop, close_timeout: float) -> AsyncIterator[None]:
+    """Run ``loop`` around a block, as `run_loop`; at its end every connection is closed with 1001 first.
 
     Args:
         loop: The loop.
         close_timeout: How long connections may take to end, in seconds.
     """
     try:
-        async with trio.open_nursery() as pump_nursery:
-            pump_nursery.start_soon(loop.run_pump)
-            pump_nursery.start_soon(loop.timers.run)
+        async with run_loop(loop):
             try:
-                async with trio.open_nursery() as loop.tasks:
-                    try:
-                        yield
-                    finally:
-                        try:
-                            await loop.end_connections(close_timeout)
-                        finally:
-                            loop.tasks.cancel_scope.cancel()
-                            loop.run_to_end()  # coroutines that this makes begin still have their nursery
+                yield
             finally:
-                loop.end()
-                pump_nursery.cancel_scope.cancel()
+                await loop.end_connections(close_timeout)
     finally:
         loop.idle = True  # there is no pump any more, so who queues something has to wake
-        if loop.reactor is not None:
-            loop.reactor.close()
 
 
 def make_loop() -> ClientLoop:
-    """Return a new loop, for `run_loop`, in the trio run of this thread."""
+    """Return a new loop, for `run_client_loop`, in the trio run of this thread."""
     # A context of its own: a loop makes itself the running one, which the caller's code is not part of.
     return copy_context().run(ClientLoop, make_reactor())
 
@@ -225,7 +199,7 @@ def adopt(nursery: trio.Nursery, loop: ClientLoop) -> None:
 
 
 async def _run_in_nursery(loop: ClientLoop, nursery: trio.Nursery) -> None:
-    async with run_loop(loop, close_timeout=0):
+    async with run_client_loop(loop, close_timeout=0):
         try:
             await loop.until_idle()
         finally:

@@ -10,6 +10,8 @@ from .loop import Loop, LoopTransport
 class Connections:
     """The open connections of one server. A loop may have those of several.
 
+    Its length counts those that are served: one that was only told that there is no room is left out.
+
     Args:
         loop: The loop that drives them.
     """
@@ -17,18 +19,24 @@ class Connections:
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
         self._open: set[LoopTransport] = set()
+        self._refused: set[object] = set()
         self._gone = trio.Event()
 
     def __len__(self) -> int:
-        return len(self._open)
+        return len(self._open) - len(self._refused)
 
     def add(self, transport: LoopTransport) -> None:
         """Learn of a connection that was accepted."""
         self._open.add(transport)
 
+    def refuse(self, transport: object) -> None:
+        """Learn that a connection is told that there is no room, and nothing more."""
+        self._refused.add(transport)
+
     def discard(self, transport: LoopTransport) -> None:
         """Learn that a connection is closed."""
         self._open.discard(transport)
+        self._refused.discard(transport)
         self._gone.set()
 
     async def end(self, timeout: float) -> None:

@@ -20,7 +20,7 @@ from .reactor import READABLE, Reactor
 from .sockets import SocketTransport
 from .streams import StreamTransport
 from .tls import accept_tls
-from .unix_sockets import SCHEME, listen_unix
+from .unix_sockets import SCHEME, BoundPath, listen_unix
 
 #: Makes the protocol of a connection that was accepted.
 ProtocolFactory = Callable[[Transport], Protocol]
@@ -97,6 +97,33 @@ def _listen_tcp(family: int, host: str, port: int) -> socket.socket:
         raise
     listening.setblocking(False)
     return listening
+
+
+class Listening:
+    """The listening sockets of one server.
+
+    Args:
+        address, port: As for `listen`.
+
+    Attributes:
+        sockets: The sockets.
+        port: The port that the kernel gave; 0 on a Unix socket.
+
+    Raises:
+        OSError: The address cannot be listened on.
+    """
+
+    def __init__(self, address: str, port: int) -> None:
+        self.sockets = listen(address, port)
+        self.port = bound_port(self.sockets)
+        self._path = BoundPath(address.removeprefix(SCHEME)) if address.startswith(SCHEME) else None
+
+    def close(self) -> None:
+        """Listen no more."""
+        for listening in self.sockets:
+            listening.close()
+        if self._path is not None:
+            self._path.remove()
 
 
 def bound_port(listeners: list[socket.socket]) -> int:

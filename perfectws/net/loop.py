@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from time import perf_counter
-from typing import Any, Protocol, TypeVarTuple
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 import outcome
 import trio
@@ -24,6 +24,7 @@ from .reactor import Reactor
 from .timers import Timers
 
 Ts = TypeVarTuple("Ts")
+LoopT = TypeVar("LoopT", bound="Loop")
 
 #: How long the pump takes turns before it lets trio's other tasks run, in seconds.
 REPOLL_SECONDS = 0.0005
@@ -225,17 +226,16 @@ class Loop(CallbackLoop):
         logger.error("callbacks kept calling for more while their loop ended: the rest is dropped")
 
 
-@asynccontextmanager
-async def open_loop(*, with_reactor: bool = hasattr(select, "epoll")) -> AsyncIterator[Loop]:
-    """Run a loop around a block. At its end async callbacks are cancelled and everything pending is settled.
+def make_reactor() -> Reactor | None:
+    """Return what serves plain sockets; ``None`` where there is no epoll, and streams do."""
+    return Reactor() if hasattr(select, "epoll") else None
 
-    Args:
-        with_reactor: Whether plain sockets are served by a `Reactor`: where there is epoll.
-    """
-    reactor = Reactor() if with_reactor else None
+
+@asynccontextmanager
+async def run_loop(loop: LoopT) -> AsyncIterator[LoopT]:
+    """Run ``loop`` around a block. At its end async callbacks are cancelled and everything pending is settled."""
     try:
         async with trio.open_nursery() as pump_nursery:
-            loop = Loop(reactor)
             pump_nursery.start_soon(loop.run_pump)
             pump_nursery.start_soon(loop.timers.run)
             try:
@@ -249,5 +249,16 @@ async def open_loop(*, with_reactor: bool = hasattr(select, "epoll")) -> AsyncIt
                 loop.end()
                 pump_nursery.cancel_scope.cancel()
     finally:
-        if reactor is not None:
-            reactor.close()
+        if loop.reactor is not None:
+            loop.reactor.close()
+
+
+@asynccontextmanager
+async def open_loop(*, with_reactor: bool = True) -> AsyncIterator[Loop]:
+    """Run a new loop around a block, as `run_loop`.
+
+    Args:
+        with_reactor: Whether plain sockets are served by a `Reactor`, where there can be one.
+    """
+    async with run_loop(Loop(make_reactor() if with_reactor else None)) as loop:
+        yield loop

@@ -31,7 +31,6 @@ async def echo_once(server: TLSServer) -> None:
     await connection.stream.aclose()
 
 
-@pytest.mark.skip(reason="net/streams.py: unwrap() takes transport_stream away, and the loop falls over None")
 @pytest.mark.parametrize(
     ("identity", "host", "named"), [("localhost", "localhost", "localhost"), ("127.0.0.1", "127.0.0.1", None)]
 )

@@ -299,7 +299,6 @@ def tls_server(on_upgrade: Callable[[HTTPRequest, WebSocket], object]) -> Iterat
         assert not thread.is_alive()
 
 
-@pytest.mark.skip(reason="net/streams.py: unwrap() takes transport_stream away, and the loop falls over None")
 def test_ip_with_tls(event_loop: EventLoop) -> None:  # testIPWithTLS
     tls_configuration = ssl.create_default_context()
     tls_configuration.check_hostname = False
