@@ -2,6 +2,7 @@
 
 from .callbacks import Timer
 from .client import HTTPClient
+from .compat import Routing
 from .errors import (
     ConnectionClosed,
     ConnectionRejected,
@@ -14,11 +15,22 @@ from .errors import (
     RouteError,
 )
 from .event_loop import EventLoop, run
+from .filters import HTTPFilter
 from .futures import Future, Promise
-from .http.cookies import HTTPCookie
+from .handlers import HTTPHandler
+from .http.cookies import Expiration, HTTPCookie, SameSite
+from .http.filters import (
+    FilterPriority,
+    HTTPRequestFilter,
+    HTTPResponseFilter,
+    RequestFilterResult,
+    ResponseFilterResult,
+)
 from .http.request import HTTPRequest
 from .http.response import HTTPResponse
 from .http.routing import ROUTE_TRAILING_WILDCARD_KEY, Route
+from .launching import LaunchContext
+from .net.tls import TLSConfiguration
 from .server import HTTPServer
 from .static_files import StaticFileHandler
 from .timing import call_every, call_later, run_in_thread
@@ -48,26 +60,38 @@ __all__ = [
     "DeflateOptions",
     "Drained",
     "EventLoop",
+    "Expiration",
+    "FilterPriority",
     "Future",
     "HTTPClient",
     "HTTPCookie",
+    "HTTPFilter",
+    "HTTPHandler",
     "HTTPRequest",
+    "HTTPRequestFilter",
     "HTTPResponse",
+    "HTTPResponseFilter",
     "HTTPServer",
     "HandshakeError",
     "InvalidURL",
+    "LaunchContext",
     "LaunchFailure",
     "LocalProtocolError",
     "Message",
     "OpcodeType",
     "PerfectWSError",
     "Promise",
+    "RequestFilterResult",
+    "ResponseFilterResult",
     "Room",
     "RoomFigures",
     "Route",
     "RouteError",
     "Routes",
+    "Routing",
+    "SameSite",
     "StaticFileHandler",
+    "TLSConfiguration",
     "Timer",
     "WebSocket",
     "WebSocketHandler",

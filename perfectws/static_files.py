@@ -60,9 +60,10 @@ class StaticFileHandler:
     ranges, HEAD, ``index.html`` for a directory, and a redirect to the slash of one.
 
     Args:
-        document_root: The directory. What lies outside of it is never served, through a link neither.
-        allow_response_filters: Whether response filters see the file; it is sent in chunks then, since they may change
-            its length.
+        document_root: The directory; ``None`` for the request's ``document_root``. What lies outside of it is never
+            served, through a link neither.
+        allow_response_filters: Whether response filters see the file and not its headers only, where there are some; a
+            large one is sent in chunks then, since they may change its length.
 
     Source: Perfect's ``StaticFileHandler(documentRoot:allowResponseFilters:)``.
     """
@@ -71,8 +72,10 @@ class StaticFileHandler:
 
     __slots__ = ("allow_response_filters", "document_root")
 
-    def __init__(self, document_root: str | os.PathLike[str], allow_response_filters: bool = False) -> None:
-        self.document_root = os.fspath(document_root)
+    def __init__(
+        self, document_root: str | os.PathLike[str] | None = None, allow_response_filters: bool = False
+    ) -> None:
+        self.document_root = None if document_root is None else os.fspath(document_root)
         self.allow_response_filters = allow_response_filters
 
     async def __call__(self, request: HTTPRequest, response: HTTPResponse) -> None:
@@ -97,7 +100,8 @@ class StaticFileHandler:
             response.set_header("Allow", "GET, HEAD")
             _refuse(response, HTTPStatus.METHOD_NOT_ALLOWED, "a file can only be read")
             return
-        found = await trio.to_thread.run_sync(open_file, self.document_root, components)
+        root = request.document_root if self.document_root is None else self.document_root
+        found = await trio.to_thread.run_sync(open_file, root, components)
         if found is None:
             _refuse(response, HTTPStatus.NOT_FOUND, f"nothing is served at {request.path[:200]}")
         elif isinstance(found, Directory):
@@ -107,6 +111,7 @@ class StaticFileHandler:
                 await self._send(request, response, found)
 
     async def _send(self, request: HTTPRequest, response: HTTPResponse, file: StaticFile) -> None:
+        response.is_body_filtered = self.allow_response_filters
         response.set_header("Accept-Ranges", "bytes").set_header("ETag", file.etag)
         response.set_header("Last-Modified", http_date(file.modified))
         if is_not_modified(request, file):
@@ -115,15 +120,14 @@ class StaticFileHandler:
         part = requested_range(request, file)
         if part is None:
             response.set_header("Content-Range", f"bytes */{file.size}")
+            response.is_body_filtered = True
             _refuse(response, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, f"the file has {file.size} bytes")
             return
         if len(part) != file.size:
             response.status = HTTPStatus.PARTIAL_CONTENT
             response.set_header("Content-Range", f"bytes {part.start}-{part.stop - 1}/{file.size}")
         response.set_header("Content-Type", file.media_type)
-        if self.allow_response_filters:
-            response.is_streaming = True
-        else:
+        if not (response.is_filtered and response.is_body_filtered) or request.method is HTTPMethod.HEAD:
             response.set_header("Content-Length", str(len(part)))
         if request.method is HTTPMethod.HEAD or await _push_all(response, file.content, part):
             response.next()
@@ -151,12 +155,17 @@ class StaticFile:
     @property
     def media_type(self) -> str:
         """The value of the ``Content-Type`` header."""
-        media_type, encoding = _TYPES.guess_type(self.name)
-        if encoding is not None:
-            return _COMPRESSED.get(encoding, "application/octet-stream")
-        if media_type is None:
-            return "application/octet-stream"
-        return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+        return media_type(self.name)
+
+
+def media_type(name: str) -> str:
+    """Return the value of the ``Content-Type`` header for a file of that name."""
+    guessed, encoding = _TYPES.guess_type(name)
+    if encoding is not None:
+        return _COMPRESSED.get(encoding, "application/octet-stream")
+    if guessed is None:
+        return "application/octet-stream"
+    return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
 
 
 @dataclass(frozen=True, slots=True)

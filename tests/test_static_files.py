@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfectws.errors import LocalProtocolError
+from perfectws.http.filters import FilterPriority, HTTPResponseFilter, ResponseFilterResult
 from perfectws.http.paths import path_components
 from perfectws.http.request import HTTPRequest
 from perfectws.http.response import HTTPResponse
@@ -331,13 +332,13 @@ class TrioServer(Server):
 async def serve(root, nursery):
     """Return a function that serves the root in some way."""
 
-    def start(routes=None):
+    def start(routes=None, **options):
         if routes is None:
             routes = Routes()
             routes.add(uri="/**", handler=StaticFileHandler(root))
         loop = NurseryLoop(nursery)
         nursery.start_soon(loop.pump)
-        return TrioServer(routes, loop=loop)
+        return TrioServer(routes, loop=loop, **options)
 
     return start
 
@@ -415,12 +416,36 @@ class TestServing:
         routes.add("GET", "/files/**", download)
         assert (await serve(routes).fetch(get("/files/hello.txt"))).body == b"0123456789"
 
-    async def test_with_filters_allowed_it_is_streamed(self, serve, root):
+    @pytest.mark.parametrize("allowed", [True, False])
+    async def test_filters_see_a_file_only_if_they_are_allowed_to_and_its_head_always(self, serve, root, allowed):
+        class Shout(HTTPResponseFilter):
+            def filter_headers(self, response, callback):
+                response.set_header("X-Seen", "yes")
+                callback(ResponseFilterResult.CONTINUE)
+
+            def filter_body(self, response, callback):
+                response.body_bytes = response.body_bytes.replace(b"0", b"zero")
+                callback(ResponseFilterResult.CONTINUE)
+
+        routes = Routes()
+        routes.add("GET", "/**", StaticFileHandler(root, allow_response_filters=allowed))
+        server = serve(routes, response_filters=[(Shout(), FilterPriority.HIGH)])
+        answer = await server.fetch(get("/hello.txt"))
+        assert answer.body == (b"zero123456789" if allowed else b"0123456789")
+        assert answer.header("content-length") == str(len(answer.body))
+        assert answer.header("x-seen") == "yes"
+        assert (await server.fetch(get("/nowhere.0"))).body.endswith(b"nowhere.zero\n")
+
+    async def test_without_filters_a_file_that_they_might_see_has_its_length(self, serve, root):
         routes = Routes()
         routes.add("GET", "/**", StaticFileHandler(root, allow_response_filters=True))
-        answer = await serve(routes).fetch(get("/hello.txt"))
-        assert answer.header("transfer-encoding") == "chunked"
-        assert answer.body == b"0123456789"
+        assert (await serve(routes).fetch(get("/hello.txt"))).header("content-length") == "10"
+
+    async def test_without_a_root_it_serves_the_requests_own(self, serve, root):
+        routes = Routes()
+        routes.add("GET", "/**", StaticFileHandler())
+        server = serve(routes, document_root=str(root))
+        assert (await server.fetch(get("/hello.txt"))).body == b"0123456789"
 
     async def test_a_large_file_is_pushed_piece_by_piece_and_waits_for_its_reader(self, serve, root):
         size = 40 * PIECE + 1

@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS messages (
     time INTEGER NOT NULL,
     session TEXT NOT NULL,
     client_id TEXT NOT NULL,
-    UNIQUE (session, client_id)
+    UNIQUE (room, session, client_id)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS messages_by_room ON messages (room, id);
 """
@@ -48,7 +48,7 @@ INSERT OR IGNORE INTO messages (id, room, name, text, time, session, client_id)
 VALUES (max(:time, (SELECT coalesce(max(id), 0) + 1 FROM messages)), :room, :name, :text, :time, :session, :client_id)
 """
 COLUMNS = "id, room, name, text, time, session, client_id"
-SELECT_ONE = f"SELECT {COLUMNS} FROM messages WHERE session = :session AND client_id = :client_id"
+SELECT_ONE = f"SELECT {COLUMNS} FROM messages WHERE room = :room AND session = :session AND client_id = :client_id"
 SELECT_LAST = f"SELECT {COLUMNS} FROM messages WHERE room = ? AND id > ? ORDER BY id DESC LIMIT ?"
 FORGET = "DELETE FROM messages WHERE id <= (SELECT id FROM messages ORDER BY id DESC LIMIT 1 OFFSET ?)"
 
@@ -113,7 +113,7 @@ class History:
         client_id: str,
         completion: Callable[[Message | None], object],
     ) -> None:
-        """Store a message, unless the same ``session`` has stored one with this ``client_id`` before.
+        """Store a message, unless the same ``session`` has stored one with this ``client_id`` there before.
 
         Calls back: ``completion(message)`` once it is stored, with the one stored before if there was one; ``None`` if
         it could not be stored.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil
 from time import monotonic
 
 from .rules import Refused
@@ -42,7 +43,7 @@ class Rate:
         self._time = now
         if self._tokens < 1:
             self._refusals += 1
-            raise TooFast(round((1 - self._tokens) / PER_SECOND, 2))
+            raise TooFast(ceil(100 * (1 - self._tokens) / PER_SECOND) / 100)
         self._tokens -= COST_OF_TYPING if is_typing else 1 + length * COST_PER_CHARACTER
         self._refusals = 0
 

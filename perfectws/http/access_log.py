@@ -6,8 +6,10 @@ A line is the Common Log Format, which log readers know, with the seconds behind
     192.0.2.7 - - [21/Nov/2026:13:16:10 +0000] "GET /chat?room=a HTTP/1.1" 1001 5120 31.407
 
 The first number is the status of the response, or the close code of the session; then come the bytes that were sent,
-without heads, and the seconds from the request's arrival. The time is that arrival. Nothing is counted unless the
-logger is enabled for INFO.
+without heads, and the seconds from the request's arrival. The time is that arrival.
+
+It is off, and costs nothing, until it is turned on by ``logging.getLogger("perfectws.access").setLevel("INFO")``: a
+program that logs at INFO need not want a line per request.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from ..futures import Future
 
 access_logger = logging.getLogger("perfectws.access")
+if access_logger.level == logging.NOTSET:
+    access_logger.setLevel(logging.WARNING)
 
 #: The most characters of a request that a line shows.
 _MAX_REQUEST = 2000

@@ -109,6 +109,9 @@ class HTTPResponseFilter(Protocol):
 
 RequestFilters: TypeAlias = Iterable[tuple[HTTPRequestFilter, FilterPriority]]
 ResponseFilters: TypeAlias = Iterable[tuple[HTTPResponseFilter, FilterPriority]]
+#: Filters as a server keeps them.
+OrderedRequestFilters: TypeAlias = tuple[tuple[HTTPRequestFilter, FilterPriority], ...]
+OrderedResponseFilters: TypeAlias = tuple[tuple[HTTPResponseFilter, FilterPriority], ...]
 FilterT = TypeVar("FilterT")
 
 _PRIORITIES = list(FilterPriority)

@@ -64,8 +64,8 @@ async def test_start_gives_the_port_and_connections_are_accepted(nursery: trio.N
 
 async def test_a_bound_server_lets_clients_connect_before_it_serves(nursery: trio.Nursery) -> None:
     server = serving(Calls())
-    await server.bind()
-    await server.bind()
+    server.bind()
+    server.bind()
     stream = await trio.open_tcp_stream("127.0.0.1", server.server_port)
     assert await nursery.start(server.serve) == server.server_port
     peer = Peer(stream)

@@ -1,0 +1,68 @@
+"""A client of the chat that tests hold in the hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
+
+from .running import PATIENCE
+
+Json = dict[str, Any]
+
+
+class ChatClient:
+    """One socket of the chat, and what it said and heard."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    def send(self, **message: object) -> None:
+        self.connection.send(json.dumps(message))
+
+    def send_text(self, text: str | bytes) -> None:
+        self.connection.send(text)
+
+    def receive(self) -> Json:
+        message = json.loads(self.connection.recv(PATIENCE))
+        assert isinstance(message, dict)
+        return message
+
+    def receive_type(self, kind: str) -> Json:
+        """Return the next message of a kind, past all others."""
+        while (message := self.receive()).get("type") != kind:
+            pass
+        return message
+
+    def hello(self, name: str, session: str = "", **more: object) -> Json:
+        """Say hello and return the answer."""
+        self.send(type="hello", name=name, session=session or f"the secret of {name}", **more)
+        return self.receive()
+
+    def say(self, text: str, client_id: str) -> Json:
+        """Say something and return what the answer to it is."""
+        self.send(type="say", id=client_id, text=text)
+        while (answer := self.receive()).get("id") != client_id:
+            pass
+        return answer
+
+
+@contextmanager
+def chatting(
+    port: int, protocol: str = "perfectws-chat", room: str | None = None, origin: str | None = None
+) -> Iterator[ChatClient]:
+    """Connect to the chat."""
+    url = f"ws://127.0.0.1:{port}/chat" + (f"?room={room}" if room else "")
+    with connect(
+        url,
+        subprotocols=[Subprotocol(protocol)],
+        proxy=None,
+        origin=None if origin is None else Origin(origin),
+        max_size=None,
+    ) as connection:
+        assert connection.subprotocol == protocol
+        yield ChatClient(connection)
