@@ -1,7 +1,8 @@
 """Makes the README's pictures of the chat: ``python docs/screenshots.py`` writes them to ``docs/screenshots``.
 
 It serves the chat with a conversation that is in the database already, opens a page for each of the people in it, in a
-real Chromium, lets them talk on, and takes the pictures.
+real Chromium, lets them talk on, and takes the pictures. Debian's ``fonts-inter`` and ``fonts-noto-color-emoji`` make
+them look as on a desktop.
 """
 
 from __future__ import annotations

@@ -64,6 +64,7 @@ class RouteMap:
             with_method = [route for method, route in self._routes if method is not None]
             without = [route for method, route in self._routes if method is None]
             self._navigators = [routing.Routes(routes=routes).navigator for routes in (with_method, without)]
+        request.url_variables = {}  # those of the route that leads here
         for navigator in self._navigators:
             handler = navigator.find_handler(request.uri, request)
             if handler is not None:

@@ -127,7 +127,8 @@ class TestSeveralServers:
             port = taken.getsockname()[1]
             first = HTTPServer.server(name="first", address="127.0.0.1", port=0, routes=routes)
             second = HTTPServer.server(name="second", address="127.0.0.1", port=port, routes=routes)
-            with pytest.raises(LaunchFailure, match=rf"HTTP server 'second' cannot listen on 127.0.0.1:{port}: .*in use"):
+            says = rf"HTTP server 'second' cannot listen on 127.0.0.1:{port}: .*in use"
+            with pytest.raises(LaunchFailure, match=says):
                 HTTPServer.launch(first, second, wait=False)
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", first.server_port))
@@ -210,7 +211,7 @@ class TestTheContext:
         assert await trio.to_thread.run_sync(context.terminate().wait, PATIENCE)
 
     async def test_to_block_a_trio_program_raises_instead(self, routes: Routes) -> None:
-        with pytest.raises(LocalProtocolError, match="await server.serve"):
+        with pytest.raises(LocalProtocolError, match=r"await server\.serve"):
             HTTPServer.launch(name="test", address="127.0.0.1", port=0, routes=routes)
 
 
