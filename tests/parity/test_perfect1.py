@@ -31,16 +31,18 @@ def _routing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     Routing.Routes.clear()
 
 
-class TestTheGuidesModule:
-    @pytest.fixture(scope="class")
-    def server(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-        webroot = tmp_path_factory.mktemp("webroot")
-        (webroot / "index.html").write_text("<h1>Perfect 1</h1>")
-        address = ("--address", "127.0.0.1", "--port", "0")
-        module = "tests.parity.perfect1_module"
-        with running("-m", "perfectws", "serve", module, *address, "--document-root", str(webroot)) as server:
-            yield server
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """The guide's module, served by the command line."""
+    webroot = tmp_path_factory.mktemp("webroot")
+    (webroot / "index.html").write_text("<h1>Perfect 1</h1>")
+    address = ("--address", "127.0.0.1", "--port", "0")
+    module = "tests.parity.perfect1_module"
+    with running("-m", "perfectws", "serve", module, *address, "--document-root", str(webroot)) as server:
+        yield server
 
+
+class TestTheGuidesModule:
     def test_its_star_serves_the_page(self, server: RunningServer) -> None:
         for path in ("/", "/index.html"):
             assert httpx.get(f"http://127.0.0.1:{server.port}{path}", trust_env=False).text == "<h1>Perfect 1</h1>"

@@ -103,8 +103,10 @@ const RECEIVERS = {
     } else if (id) {
       log.delivery(id, "refused", `Not sent. ${text}`);
       outbox.remove(id);
-    } else if (!isJoined) {
+    } else if (code.startsWith("name-")) {
       identity.ask(text);
+    } else if (code === "too-fast" && !isJoined) {
+      setTimeout(sayHello, seconds * 1000);
     }
   },
 };

@@ -46,6 +46,7 @@ export class Connection {
   /** Close it for good, until open(). */
   close() {
     clearTimeout(this.#timer);
+    this.#timer = 0;
     const socket = this.#socket;
     this.#socket = null;
     socket?.close(1000);
@@ -63,12 +64,12 @@ export class Connection {
   }
 
   retryNow() {
-    if (this.#timer !== 0 && this.#socket?.readyState === WebSocket.CLOSED) this.open();
+    if (this.#timer !== 0) this.open();
   }
 
   #lose(code) {
     const willRetry = !FINAL.has(code);
-    if (willRetry) this.#timer = setTimeout(() => this.open(), this.#delay());
+    this.#timer = willRetry ? setTimeout(() => this.open(), this.#delay()) : 0;
     this.#listener.lost(code, willRetry);
   }
 
