@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import trio
 
 from perfectws import HTTPServer, Routes, WebSocketUpgrader
 
@@ -17,25 +14,17 @@ PATIENCE = 30
 @contextmanager
 def running(routes: Routes | None = None, *upgraders: WebSocketUpgrader) -> Iterator[int]:
     """Serve in a thread, and give the port."""
-    server = HTTPServer()
-    server.server_address = "127.0.0.1"
-    server.close_timeout = 1
-    server.add_routes(Routes() if routes is None else routes)
-    server.add_upgraders(upgraders)
-    ports: list[int] = []
-    is_up = threading.Event()
-
-    async def serve() -> None:
-        async with trio.open_nursery() as nursery:
-            ports.append(await nursery.start(server.serve))
-            is_up.set()
-
-    thread = threading.Thread(target=trio.run, args=(serve,))
-    thread.start()
-    assert is_up.wait(PATIENCE)
+    context = HTTPServer.launch(  # let server = try HTTPServer.start(hostname:port:responder:upgraders:on:).wait()
+        name="vapor",
+        address="127.0.0.1",
+        port=0,
+        routes=Routes() if routes is None else routes,
+        upgraders=list(upgraders),
+        close_timeout=1,
+        wait=False,
+    )
     try:
-        yield ports[0]
+        yield context.port
     finally:
-        server.stop()
-        thread.join(PATIENCE)
-        assert not thread.is_alive()
+        context.terminate()
+        context.on_close.wait(PATIENCE)  # try server.onClose.wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import shutil
 import subprocess
 import zlib
 from pathlib import Path
@@ -25,8 +24,6 @@ from tests.server.conftest import PATIENCE, Launch, url
 
 TEXT = "grüße\n" * 10_000
 CONTENT = TEXT.encode()
-
-needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
 def upload(request: HTTPRequest, response: HTTPResponse) -> None:
@@ -79,7 +76,6 @@ def curl_head(context: LaunchContext, *arguments: str) -> tuple[int, dict[str, s
     return int(lines[0].split()[1]), {name.lower(): value for name, _, value in fields}
 
 
-@needs_curl
 class TestCurl:
     def test_it_keeps_its_connection_for_many_requests(self, context: LaunchContext) -> None:
         told = curl(context, "--verbose", "--stderr", "-", *[url(context, "/docs/")] * 5, "/text.txt")
