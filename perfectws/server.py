@@ -23,7 +23,7 @@ from .http.filters import OrderedRequestFilters, OrderedResponseFilters, Request
 from .http.forwarding import TrustedProxies
 from .http.http11 import HTTPConnection
 from .http.request import HTTPRequest
-from .http.response import not_found
+from .http.response import RequestHandler, not_found
 from .http.routing import Route, Routes
 from .http.service import HTTPService
 from .launching import LaunchContext, launch
@@ -41,7 +41,7 @@ from .server_keywords import (
     is_unix,
     make_context,
 )
-from .static_files import StaticFileHandler
+from .static_files import files_or_not_found
 from .transport import Transport
 from .websocket.options import WebSocketKeywords
 from .websocket.socket import WebSocket
@@ -210,9 +210,9 @@ class HTTPServer:
     def document_root(self) -> str:
         """The directory of static files, for ``request.document_root``.
 
-        To set it adds a route: ``/**`` serves its files, at every path that no other route takes.
+        To set it serves its files, at every path that neither a route nor an upgrader takes.
         """
-        # Perfect differs: it creates a directory that is not there.
+        # Perfect differs: it adds a route for ``/**``, and creates a directory that is not there.
         return self._document_root or "./webroot"
 
     @document_root.setter
@@ -427,21 +427,20 @@ class HTTPServer:
 
     def _make_service(self) -> HTTPService:
         return HTTPService(
-            navigator=self._all_routes().navigator,
+            navigator=self._routes.navigator,
             server_name=self.server_name,
             document_root=self.document_root,
-            not_found=with_upgraders(self._upgraders, not_found),
+            not_found=with_upgraders(self._upgraders, self._otherwise),
             request_filters=self._request_filters,
             response_filters=self._response_filters,
             proxies=TrustedProxies(self.trusted_proxies),
             **{name: getattr(self, name) for name in _LIMITS},
         )
 
-    def _all_routes(self) -> Routes:
-        routes = Routes()
-        if self._document_root is not None:
-            # As in Perfect, filters see the files of a server that has some.
-            files = StaticFileHandler(self._document_root, bool(self._request_filters or self._response_filters))
-            routes.add(Routes(routes=[Route("GET", "/**", files)]))
-        routes.add(self._routes)
-        return routes
+    @property
+    def _otherwise(self) -> RequestHandler:
+        """What handles a request that neither a route nor an upgrader takes."""
+        if self._document_root is None:
+            return not_found
+        # As in Perfect, filters see the files of a server that has some.
+        return files_or_not_found(self._document_root, bool(self._request_filters or self._response_filters))

@@ -1,7 +1,8 @@
 """`StaticFileHandler`: files from a directory, and nothing from outside of it.
 
-Files are found, opened and read in threads, a piece at a time; the next piece is read once the one before it has found
-room, so that a file of any size takes little memory.
+Files are found and opened in threads. A large one is sent by the kernel (``sendfile``) over a plain socket; else it is
+read in threads, a piece at a time, the next one once the one before has found room. So a file of any size takes little
+memory.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from .futures import Promise
 from .http.dates import http_date, parse_http_date
 from .http.paths import path_components
 from .http.request import HTTPRequest
-from .http.response import HTTPResponse, error_text
+from .http.response import HTTPResponse, RequestHandler, error_text, not_found
 from .http.routing import ROUTE_TRAILING_WILDCARD_KEY
 
 #: Bytes read and pushed at once.
@@ -129,8 +130,21 @@ class StaticFileHandler:
         response.set_header("Content-Type", file.media_type)
         if not (response.is_filtered and response.is_body_filtered) or request.method is HTTPMethod.HEAD:
             response.set_header("Content-Length", str(len(part)))
-        if request.method is HTTPMethod.HEAD or await _push_all(response, file.content, part):
+        if request.method is HTTPMethod.HEAD or await _send_all(response, file.content, part):
             response.next()
+
+
+def files_or_not_found(document_root: str, allow_response_filters: bool) -> RequestHandler:
+    """Return what serves the files of a directory to whoever asks with GET or HEAD, and else answers 404."""
+    files = StaticFileHandler(document_root, allow_response_filters)
+
+    def handle(request: HTTPRequest, response: HTTPResponse) -> object:
+        if request.method in (HTTPMethod.GET, HTTPMethod.HEAD):
+            return files(request, response)
+        not_found(request, response)
+        return None
+
+    return handle
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +277,13 @@ def requested_range(request: HTTPRequest, file: StaticFile) -> range | None:
 def _if_range_holds(request: HTTPRequest, file: StaticFile) -> bool:
     validator = request.header("If-Range")
     return validator is None or validator.strip() == file.etag or parse_http_date(validator) == file.modified
+
+
+async def _send_all(response: HTTPResponse, content: BinaryIO, part: range) -> bool:
+    """Send a part of a file; return whether the response is to be completed then."""
+    # The kernel sends a large file at a quarter of the cost; for a small one, to ask it costs more than to read.
+    send = response.take_file_sender(len(part)) if len(part) > PIECE else None
+    return await (_push_all(response, content, part) if send is None else send(content.fileno(), part))
 
 
 async def _push_all(response: HTTPResponse, content: BinaryIO, part: range) -> bool:

@@ -11,7 +11,7 @@ BURST = 20.0  # messages at once
 PER_SECOND = 4.0  # messages, in the long run
 COST_PER_CHARACTER = 1 / 16_384  # messages: long ones count for more
 COST_OF_TYPING = 0.25  # messages
-PATIENCE = 100  # refusals in a row, then it is no person who talks
+PATIENCE = 100  # refusals more than messages that passed, then it is no person who talks
 
 
 class TooFast(Refused):
@@ -45,7 +45,8 @@ class Rate:
             self._refusals += 1
             raise TooFast(ceil(100 * (1 - self._tokens) / PER_SECOND) / 100)
         self._tokens -= COST_OF_TYPING if is_typing else 1 + length * COST_PER_CHARACTER
-        self._refusals = 0
+        # A page waits as long as it is asked to: then there is a message that passes for each that was refused.
+        self._refusals = max(0, self._refusals - 1)
 
     @property
     def is_hopeless(self) -> bool:

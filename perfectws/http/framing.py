@@ -6,9 +6,10 @@ from http import HTTPStatus
 
 import h11
 
+from ..transport import Transport
 from .dates import current_http_date
 from .headers import Headers
-from .response import HTTPResponse, error_text
+from .response import HTTPResponse, ResponseState, error_text
 
 #: RFC 9110 §6.4.1: "204 (No Content) and 304 (Not Modified) responses never include content".
 _BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
@@ -69,6 +70,48 @@ def response_head(response: HTTPResponse, method: bytes, body: bytes, *, last: b
         headers=[(name.encode(), value.encode()) for name, value in headers],
         reason=response.status.phrase.encode() if isinstance(response.status, HTTPStatus) else b"",
     )
+
+
+def write_response(
+    conn: h11.Connection,
+    transport: Transport,
+    method: bytes,
+    response: HTTPResponse,
+    body: bytes,
+    *,
+    last: bool,
+    close: bool,
+) -> None:
+    """Write the head of a response if it is open, then a piece of its body, then its end if the piece is the ``last``.
+
+    Raises:
+        h11.LocalProtocolError: What was set on the response contradicts itself.
+    """
+    out: list[bytes] = []
+    if response.state is ResponseState.OPEN:
+        out += conn.send_with_data_passthrough(response_head(response, method, body, last=last, close=close)) or ()
+    if body and may_have_body(method, response.status):
+        out += conn.send_with_data_passthrough(h11.Data(data=body)) or ()
+    if last:
+        out += conn.send_with_data_passthrough(h11.EndOfMessage()) or ()
+    response.state = ResponseState.COMPLETED if last else ResponseState.STARTED
+    if data := b"".join(out):
+        transport.write(data)
+
+
+class _Elsewhere:
+    """Bytes that another sends, as h11 sees them."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __len__(self) -> int:
+        return self._size
+
+
+def count_body(conn: h11.Connection, size: int) -> None:
+    """Let h11 know of ``size`` bytes of a body of known length that are sent past it."""
+    conn.send_with_data_passthrough(h11.Data(data=_Elsewhere(size)))  # type: ignore[arg-type]  # its length counts
 
 
 def _check_length(declared: str | None, response: HTTPResponse, method: bytes, length: int) -> None:

@@ -30,7 +30,7 @@ from ..transport import HIGH_WATER, Protocol, Transport
 from .access_log import Exchange
 from .deadlines import Deadline
 from .filters import RequestFiltering, ResponseFiltering
-from .framing import may_have_body, refusal, response_head, switching_head
+from .framing import count_body, refusal, switching_head, write_response
 from .headers import Headers
 from .receiving import (
     Refused,
@@ -161,7 +161,14 @@ class HTTPConnection(Protocol):
         """Learn that the server stops: the request under way is answered, an idle connection is closed at once."""
         self._is_stopping = True
         if self._phase is Phase.HEAD and not self._input:
+            self._close_idle()
+
+    def _close_idle(self) -> None:
+        """Close without waiting for the peer's end, which an idle browser keeps back: it has all that we sent."""
+        if self.transport.buffered_amount:
             self.close()
+        else:
+            self._abort()
 
     def callback_failed(self, error: Exception) -> None:
         """Take an exception of our own: it costs this connection and nothing else."""
@@ -300,21 +307,20 @@ class HTTPConnection(Protocol):
         """Send what no filter is to see any more."""
         conn = self._h11
         assert conn is not None
-        out: list[bytes] = []
-        if response.state is ResponseState.OPEN:
-            head = response_head(response, self._method, body, last=last, close=self._is_stopping)
-            out += conn.send_with_data_passthrough(head) or ()
-        if body and may_have_body(self._method, response.status):
-            out += conn.send_with_data_passthrough(h11.Data(data=body)) or ()
-        if last:
-            out += conn.send_with_data_passthrough(h11.EndOfMessage()) or ()
-        response.state = ResponseState.COMPLETED if last else ResponseState.STARTED
-        if data := b"".join(out):
-            self.transport.write(data)
+        write_response(conn, self.transport, self._method, response, body, last=last, close=self._is_stopping)
         if self._exchange is not None:
             self._exchange.sent(response.status, 0 if self._method == b"HEAD" else len(body))
         if last:
             self._response_sent(conn)
+
+    def hand_body_over(self, response: HTTPResponse, size: int) -> Transport:
+        """Send the head, and let the caller send the ``size`` bytes of the body by the transport itself."""
+        self.send_now(response, b"", False)
+        assert self._h11 is not None
+        count_body(self._h11, size)
+        if self._exchange is not None:
+            self._exchange.sent(response.status, size)
+        return self.transport
 
     def _filter(self, response: HTTPResponse, body: bytes, last: bool) -> None:
         """Let the filters have a piece; for the handlers it is sent."""

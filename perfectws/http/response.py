@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextvars import Context
 from enum import Enum
 from http import HTTPStatus
@@ -20,6 +20,8 @@ from .request import HTTPRequest
 
 PushCallback = TypeVar("PushCallback", bound=Callable[[bool], object])
 RequestHandler: TypeAlias = "Callable[[HTTPRequest, HTTPResponse], object]"
+#: ``await sender(descriptor, part)`` sends a part of a file; whether all of it was sent.
+FileSender: TypeAlias = Callable[[int, range], Awaitable[bool]]
 TakeOver: TypeAlias = Callable[[Transport], ConnectionProtocol]
 
 _STATUSES: dict[int, HTTPStatus] = {status.value: status for status in HTTPStatus}
@@ -64,6 +66,13 @@ class ResponseChannel(Protocol):
 
     def call_when_writable(self, response: HTTPResponse, callback: Callable[[bool], object]) -> None:
         """Queue ``callback(True)`` once the output stands below its high water, ``callback(False)`` if never."""
+
+    @property
+    def transport(self) -> Transport:
+        """What moves the bytes."""
+
+    def hand_body_over(self, response: HTTPResponse, size: int) -> Transport:
+        """Send the head, and let the caller send the ``size`` bytes of the body by the transport itself."""
 
     def switch_protocols(self, response: HTTPResponse, headers: Headers, take_over: TakeOver) -> None:
         """Send a 101 with ``headers`` and let another protocol take the transport over."""
@@ -268,6 +277,20 @@ class HTTPResponse(CallbackOwner):
             self._in_loop(self._complete, self._take_body())
         else:
             self.state = ResponseState.COMPLETED
+
+    def take_file_sender(self, size: int) -> FileSender | None:
+        """Send the head, and return what sends the ``size`` bytes of the body from a file; `completed` follows.
+
+        ``None``, and nothing is sent, where filters are to see them, or the transport cannot do it. For the loop's
+        thread; perfectws's own.
+        """
+        channel = self._channel
+        if channel is None or channel.is_filtering or self.state is not ResponseState.OPEN:
+            return None
+        sender = getattr(channel.transport, "send_file", None)
+        if sender is not None:
+            channel.hand_body_over(self, size)
+        return sender
 
     def switch_protocols(self, headers: Sequence[tuple[str, str]], take_over: TakeOver) -> None:
         """Send ``101 Switching Protocols`` and hand the transport over. Nothing happens if the peer is gone already.

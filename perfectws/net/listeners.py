@@ -15,6 +15,7 @@ from ..complaints import Complaints
 from ..transport import Address, Protocol, Transport
 from .addresses import address_of, stream_addresses
 from .connections import Connections
+from .files import send_file
 from .loop import Loop
 from .reactor import READABLE, Reactor
 from .sockets import SocketTransport
@@ -163,18 +164,27 @@ async def serve_listener(
 class AcceptedSocket(SocketTransport):
     """The transport of a connection that a server has accepted."""
 
-    __slots__ = ("_connections",)
+    __slots__ = ("_connections", "_sending")
 
     def __init__(
         self, loop: Loop, reactor: Reactor, connected: socket.socket, remote: Address, connections: Connections
     ) -> None:
         super().__init__(loop, reactor, connected, remote)
         self._connections = connections
+        self._sending: trio.CancelScope | None = None
         connections.add(self)
+
+    async def send_file(self, descriptor: int, part: range) -> bool:
+        """Send a part of a file as `perfectws.net.files.send_file` does; nothing is to be written meanwhile."""
+        with trio.CancelScope() as self._sending:
+            return await send_file(self._socket, descriptor, part, lambda: not self.buffered_amount)
+        return False
 
     def remove(self) -> None:
         """Close the socket, which is no longer registered, and tell the protocol and the server."""
         super().remove()
+        if self._sending is not None:
+            self._sending.cancel()
         self._connections.discard(self)
 
 

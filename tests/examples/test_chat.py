@@ -207,6 +207,7 @@ def test_who_is_too_fast_is_asked_to_wait_and_who_never_waits_is_sent_away(ana: 
 def shout(chat: ChatClient) -> None:
     while True:
         chat.send(type="say", id="1", text="spam")
+        chat.receive()
 
 
 def test_typing_is_told_to_the_others_only(ana: ChatClient, ben: ChatClient) -> None:

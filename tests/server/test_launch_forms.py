@@ -64,6 +64,21 @@ class TestOneServer:
         routes.add("GET", "/**", hello)
         assert get(launch(routes=routes, document_root=tmp_path), "/x").text == HELLO
 
+    def test_an_upgrader_comes_before_the_document_root(self, launch: Launch, tmp_path: Path) -> None:
+        (tmp_path / "chat").write_text("file")
+        upgrader = HTTPServer.web_socket_upgrader(on_upgrade=lambda ws, request: ws.send("hello"))
+        context = launch(document_root=tmp_path, upgraders=[upgrader])
+
+        async def chat() -> object:
+            async with trio.open_nursery() as nursery:
+                ws = await WebSocket.connect(to=url(context, "/chat", "ws"), on=nursery)
+                message = await ws.read_string_message()
+                await ws.close()
+            return message.data
+
+        assert trio.run(chat) == "hello"
+        assert get(context, "/chat").text == "file"
+
     def test_request_document_root_is_what_was_given(self, launch: Launch, tmp_path: Path) -> None:
         routes = Routes()
         routes.add("GET", "/", lambda request, response: response.set_body(request.document_root).completed())

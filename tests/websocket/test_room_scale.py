@@ -138,7 +138,12 @@ async def crowd_in(room: Room) -> AsyncIterator[Crowd]:
             crowd.sockets.append(socket)
 
     routes = Routes()
-    handler = WebSocketHandler(lambda *_: Handler(session), max_write_buffer=MAX_WRITE_BUFFER, close_timeout=PATIENCE)
+    handler = WebSocketHandler(
+        lambda *_: Handler(session),
+        max_write_buffer=MAX_WRITE_BUFFER,
+        close_timeout=PATIENCE,
+        ping_interval=None,  # on a busy machine this takes longer than 20 s, and a ping is not in STREAM
+    )
     routes.add("GET", "/", handler)
     async with open_loop() as loop, trio.open_nursery() as nursery:
         (listener,) = await open_listeners("127.0.0.1", 0)

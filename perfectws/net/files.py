@@ -1,0 +1,68 @@
+"""Files sent by the kernel itself (``sendfile``): in a thread, since their bytes may have to come from a disk first."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from collections.abc import Callable
+
+import trio
+
+#: The most bytes of one call.
+MOST = 4 * 1024 * 1024
+#: The most bytes of one copy, where the kernel cannot do it.
+PIECE = 256 * 1024
+#: What says that a file or a file system cannot do it.
+_CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
+
+
+async def send_file(connected: socket.socket, descriptor: int, part: range, may_send: Callable[[], bool]) -> bool:
+    """Send a part of a file over a plain, non-blocking socket.
+
+    Args:
+        connected: The socket, to which nobody else writes meanwhile.
+        descriptor: The file's.
+        part: The positions of the bytes.
+        may_send: Whether all that was written before is with the kernel.
+
+    Returns:
+        Whether all was sent; not if the connection is gone.
+
+    Raises:
+        EOFError: The file has become shorter.
+    """
+    # A descriptor of our own: while a thread writes, the loop may close the socket, and another may get its number.
+    target = os.dup(connected.fileno())
+    position = part.start
+    try:
+        while position < part.stop:
+            await trio.lowlevel.wait_writable(target)
+            if may_send():
+                count = min(part.stop - position, MOST)
+                position += await trio.to_thread.run_sync(_send_some, target, descriptor, position, count)
+    except (BrokenPipeError, ConnectionError):
+        return False
+    finally:
+        os.close(target)
+    return True
+
+
+def _send_some(target: int, descriptor: int, position: int, count: int) -> int:
+    try:
+        try:
+            sent = os.sendfile(target, descriptor, position, count)
+        except OSError as error:
+            if error.errno not in _CANNOT:
+                raise
+            sent = _copy_some(target, descriptor, position, count)
+    except BlockingIOError:
+        return 0
+    if not sent:
+        raise EOFError("a file became shorter while it was sent")
+    return sent
+
+
+def _copy_some(target: int, descriptor: int, position: int, count: int) -> int:
+    data = os.pread(descriptor, min(count, PIECE), position)
+    return os.write(target, data) if data else 0
