@@ -22,8 +22,10 @@ from .addresses import address_of
 from .loop import Loop
 from .reactor import PAUSED, READABLE, WRITABLE, Reactor
 
-#: The most bytes of one read. Larger buffers come from mmap, which costs more than it saves (25 µs against 9).
-READ_SIZE = 64 * 1024
+#: The most bytes of one read, where that is what the peer sends.
+READ_SIZE = 256 * 1024
+#: The most bytes of one read, where the peer sends less: a buffer that need not be cut down costs 1 µs less.
+FIRST_READ_SIZE = 4 * 1024
 #: The most bytes joined for one write.
 WRITE_SIZE = 256 * 1024
 
@@ -37,7 +39,8 @@ class Stage(IntEnum):
     CLOSED = 3
 
 
-_OPEN = Stage.OPEN
+#: A global is found faster than an enum's member.
+_OPEN, _CLOSED = Stage.OPEN, Stage.CLOSED
 
 
 class SocketTransport:
@@ -55,6 +58,7 @@ class SocketTransport:
         "_output",
         "_peer_has_ended",
         "_reactor",
+        "_read_size",
         "_recv",
         "_send_now",
         "_socket",
@@ -82,6 +86,7 @@ class SocketTransport:
         self._descriptor = connected.fileno()
         self._recv = connected.recv
         self._send_now = connected.send
+        self._read_size = FIRST_READ_SIZE
         self._stage = Stage.OPEN
         self._events = READABLE
         self._output: list[bytes | memoryview] = []
@@ -189,13 +194,13 @@ class SocketTransport:
 
     def on_readable(self) -> None:
         """Read once."""
-        if self._stage is Stage.CLOSED:
+        if self._stage is _CLOSED:
             return
         try:
             if self._events & PAUSED:
                 self._look_for_reset()
                 return
-            data = self._recv(READ_SIZE)
+            data = self._recv(self._read_size)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -205,9 +210,15 @@ class SocketTransport:
             if not data:
                 self._end_input()
             elif self._stage is _OPEN:  # else it is discarded: only the peer's end is waited for
+                if (len(data) >= FIRST_READ_SIZE) is (self._read_size == FIRST_READ_SIZE):
+                    self._adapt_read_size()
                 self.protocol.data_received(data)
         except Exception as error:
             report_failure(self.protocol, error)
+
+    def _adapt_read_size(self) -> None:
+        """Read more at once while the peer sends more than the first size, and less again when it does not."""
+        self._read_size = READ_SIZE if self._read_size == FIRST_READ_SIZE else FIRST_READ_SIZE
 
     def on_events(self, events: int) -> None:
         """Write if there is room again, and read once."""
@@ -240,44 +251,32 @@ class SocketTransport:
         """Write what is buffered, once."""
         self._is_dirty = False
         amount = self.buffered_amount
-        try:
-            if amount:
-                self._send(amount)
-        except OSError as error:
-            self.abort(error)
-            return
+        if amount:
+            output = self._output
+            data = output[0] if len(output) == 1 else self._joined_output(amount)
+            try:
+                sent = self._send_now(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError as error:
+                self.abort(error)
+                return
+            self.buffered_amount = amount - sent
+            if sent == amount:
+                output.clear()
+                self._has_begun = False
+                self._kept = 0
+            else:
+                self._drop_sent(sent, len(data))
         if not self.buffered_amount and (self._stage is not _OPEN or self._events & WRITABLE):
             self._all_sent()
         if amount >= HIGH_WATER > self.buffered_amount and self._stage is _OPEN:
             self.protocol.resume_writing()
 
-    def _send(self, amount: int) -> None:
-        """Send once. A short write waits for room; more than one write can take goes on in the next turn."""
-        output = self._output
-        if len(output) == 1:
-            data = output[0]
-        elif amount <= WRITE_SIZE:
-            data = b"".join(output)
-        else:
-            data = self._first_output()
-        try:
-            sent = self._send_now(data)
-        except (BlockingIOError, InterruptedError):
-            sent = 0
-        self.buffered_amount = amount - sent
-        if sent == amount:
-            output.clear()
-            self._has_begun = False
-            self._kept = 0
-            return
-        self._drop_sent(sent)
-        if sent < len(data):
-            self._wait_for(self._events | WRITABLE)
-        else:
-            self._mark_dirty()
-
-    def _first_output(self) -> bytes | memoryview:
+    def _joined_output(self, amount: int) -> bytes | memoryview:
         """Return as much of the output as one write may take, at least its first part."""
+        if amount <= WRITE_SIZE:
+            return b"".join(self._output)
         count = size = 0
         for data in self._output:
             size += len(data)
@@ -286,7 +285,12 @@ class SocketTransport:
             count += 1
         return b"".join(self._output[:count]) if count > 1 else self._output[0]
 
-    def _drop_sent(self, sent: int) -> None:
+    def _drop_sent(self, sent: int, tried: int) -> None:
+        """Keep the rest. A short write waits for room; more than one write can take goes on in the next turn."""
+        if sent < tried:
+            self._wait_for(self._events | WRITABLE)
+        else:
+            self._mark_dirty()
         output, count = self._output, 0
         while sent >= len(output[count]):
             sent -= len(output[count])

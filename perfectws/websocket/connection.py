@@ -169,14 +169,12 @@ class WebSocketConnection(Protocol):
 
     # From the transport
 
-    def data_received(self, data: bytes) -> None:
-        """Take bytes that arrived."""
-        if self._state < _ENDING:
-            self._frames.feed(data)
-            self.read_frames()
-
     def read_frames(self, *, take_all: bool = False) -> None:
-        """Take frames out of what arrived, as long as there is room for them, or ``take_all`` of them.
+        """Take frames out of what arrived before, as long as there is room for them, or ``take_all`` of them."""
+        self.data_received(b"", take_all=take_all)
+
+    def data_received(self, data: bytes, *, take_all: bool = False) -> None:
+        """Take bytes that arrived, and frames out of them, as long as there is room for these.
 
         Once we have sent our close frame there is no waiting for room, as the peer's may be hidden behind messages:
         what finds no room is let go.
@@ -186,20 +184,25 @@ class WebSocketConnection(Protocol):
         inbox, frames = self.inbox, self._frames
         try:
             while not inbox.is_full or take_all or self._state is not _OPEN:
-                frame = None if frames.is_exhausted else frames.next_frame()
+                frame = frames.next_frame(data)
                 if frame is None:
-                    if self.is_reading_paused:
-                        self._resume_reading()
+                    self._resume_reading()
                     return
+                data = b""
                 if frame[0] < CLOSE:
                     if inbox.is_full and not take_all:
                         inbox.end()  # and so the frames behind it, else the session would see a gap
                     inbox.add(frame)
                 elif self._control_received(frame[0], frame[1]):  # type: ignore[arg-type]  # it holds bytes
                     return
+                if frames.is_exhausted:
+                    self._resume_reading()
+                    return
         except FrameError as error:
             self._fail(error.code, str(error))
             return
+        if data:
+            frames.feed(data)
         if not self.is_reading_paused:
             self.is_reading_paused = True
             self._transport.pause_reading()

@@ -133,8 +133,14 @@ class FrameReader:
             self._buffer = data
         self._position = 0
 
-    def next_frame(self) -> Frame | None:
-        """Return the next complete frame, or ``None`` if more bytes are needed. Raises `FrameError`."""
+    def next_frame(self, data: bytes = b"") -> Frame | None:
+        """Take ``data``, if any arrived; return the next complete frame, or ``None`` if more bytes are needed.
+
+        Raises:
+            FrameError: The peer broke a rule.
+        """
+        if data:
+            self.feed(data)
         if self._payload is not None:
             return self._continue_payload(self._payload)
         buffer, start = self._buffer, self._position
@@ -148,14 +154,14 @@ class FrameReader:
         # one piece. A quarter of the time of the general way below, which would give the same.
         if (first == 0x81 or first == 0x82) and second > self._short_from and not self._message_opcode:
             if second < 0xFE:
-                mask_at, length = start + 2, second - 0x80
+                payload_at, length = start + 6, second - 0x80
             elif second == 0xFE and available - start > 4:
-                mask_at, length = start + 4, buffer[start + 2] << 8 | buffer[start + 3]
+                payload_at, length = start + 8, buffer[start + 2] << 8 | buffer[start + 3]
             else:
                 return self._read_header(first, second)
-            end = mask_at + 4 + length
+            end = payload_at + length
             if end <= available and length <= self._short_limit and (length > 125 or second < 0xFE):
-                payload = apply_mask(buffer[mask_at + 4 : end], buffer[mask_at : mask_at + 4])
+                payload = apply_mask(buffer[payload_at:end], buffer[payload_at - 4 : payload_at])
                 self._position = end
                 self.is_exhausted = end == available
                 if first == 0x82:
@@ -378,6 +384,8 @@ def _not_utf8(error: UnicodeDecodeError) -> FrameError:
 
 
 _SHORT_TEXT_HEADERS = [bytes((0x81, size)) for size in range(126)]
+_MEDIUM_HEADER = Struct("!BBH")
+_LONG_HEADER = Struct("!BBQ")
 
 
 def build_frame(opcode: int, payload: bytes, is_final: bool = True, is_compressed: bool = False) -> bytes:
@@ -387,8 +395,8 @@ def build_frame(opcode: int, payload: bytes, is_final: bool = True, is_compresse
     if size < 126:
         return bytes((first, size)) + payload
     if size < 0x10000:
-        return bytes((first, 126)) + _UINT16.pack(size) + payload
-    return bytes((first, 127)) + _UINT64.pack(size) + payload
+        return _MEDIUM_HEADER.pack(first, 126, size) + payload
+    return _LONG_HEADER.pack(first, 127, size) + payload
 
 
 _last_text: tuple[str, bytes] = ("", build_frame(TEXT, b""))

@@ -53,6 +53,8 @@ class Outbox:
         is_open: Whether frames are still sent. A send on a closed socket is no error: its completion is called.
         loop: The loop that the connection lives in.
         drained: What sends without a completion return.
+        sends_plainly: Whether a whole text is sent as one frame, and that as it is: there is no compression, and no
+            fragmented message under way.
     """
 
     __slots__ = (
@@ -69,6 +71,7 @@ class Outbox:
         "drained",
         "is_open",
         "loop",
+        "sends_plainly",
     )
 
     def __init__(
@@ -92,6 +95,7 @@ class Outbox:
         self._held: list[tuple[OpcodeType, str | bytes, bytes]] | None = None
         #: The opcode of the fragmented message under way; CONTINUATION if there is none.
         self._message_opcode = CONTINUATION
+        self.sends_plainly = deflate is None
         self._deflates_message = False
         #: Completions above the high-water mark, in order. Called with None, or with why it will never be.
         self._waiting: list[Callable[[Exception | None], object]] = []
@@ -104,7 +108,7 @@ class Outbox:
 
     def send_text(self, text: str, final: bool, completion: Completion) -> None:
         """Send a text message, or a part of one."""
-        if final and self._deflate is None and not self._message_opcode:
+        if final and self.sends_plainly:
             self.write(build_text_frame(text), completion)
         else:
             self.send_data(TEXT, text.encode(), final, completion)
@@ -142,6 +146,7 @@ class Outbox:
             self._message_opcode = opcode
         if final:
             self._message_opcode = CONTINUATION
+        self.sends_plainly = final and self._deflate is None
         if self._deflates_message and self.is_open:
             assert self._deflate is not None
             data = self._deflate.compress(self._is_client, opcode, data, final)
@@ -171,16 +176,15 @@ class Outbox:
         transport.write(mask_frame(frame) if self._is_client else frame)
         amount = transport.buffered_amount
         if completion is not None:
-            if amount < HIGH_WATER and not self._waiting:
-                if isinstance(completion, Promise):
-                    completion.future_result._resolve(outcome.Value(None))
-                else:
-                    loop = self.loop
-                    loop.ready.append((self._connection, completion, ()))
-                    if loop.idle:
-                        loop.wake()
-            else:
+            if amount >= HIGH_WATER or self._waiting:
                 self._waiting.append(self._waiter(completion))
+            elif isinstance(completion, Promise):
+                completion.future_result._resolve(outcome.Value(None))
+            else:
+                loop = self.loop
+                loop.ready.append((self._connection, completion, ()))
+                if loop.idle:
+                    loop.wake()
         if amount > self._max_write_buffer:
             self._overflow()
 

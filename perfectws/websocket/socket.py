@@ -15,6 +15,7 @@ from ..errors import ConnectionClosed, LocalProtocolError
 from ..futures import Future, Promise
 from ..transport import Address, Transport
 from .connecting import OPEN_TIMEOUT, Backoff, Connecting, EventLoopHandle, HeaderFields, get_connect
+from .frames import build_text_frame
 from .inbox import Message, check_continuation
 from .keepalive import PingOrigin
 from .opcodes import CloseCode, OpcodeType, is_sendable
@@ -316,11 +317,12 @@ class WebSocket:
             )
         if completion is not None and not callable(completion):
             _check_completion(completion)
-        if get_ident() == self._loop.thread_id:
-            self.outbox.send_text(string, final, completion)
+        outbox = self.outbox
+        if final and outbox.sends_plainly and get_ident() == self._loop.thread_id:
+            outbox.write(build_text_frame(string), completion)
         else:
             self._send_text(string, final, completion)
-        return self.outbox.drained if completion is None else None
+        return outbox.drained if completion is None else None
 
     def _send_text(self, text: str, final: bool, completion: Completion) -> None:
         if get_ident() == self._loop.thread_id:
