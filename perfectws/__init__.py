@@ -1,104 +1,120 @@
-"""perfectws: callback-style WebSockets for Python, with the API of Swift's Perfect and Vapor."""
+"""perfectws: callback-style WebSockets for Python, with the API of Swift's Perfect and Vapor.
 
-from .callbacks import Timer
-from .client import HTTPClient
-from .compat import Routing
-from .errors import (
-    ConnectionClosed,
-    ConnectionRejected,
-    ConnectionTimeout,
-    HandshakeError,
-    InvalidURL,
-    LaunchFailure,
-    LocalProtocolError,
-    PerfectWSError,
-    RouteError,
-)
-from .event_loop import EventLoop, run
-from .filters import HTTPFilter
-from .futures import Future, Promise
-from .handlers import HTTPHandler
-from .http.cookies import Expiration, HTTPCookie, SameSite
-from .http.filters import (
-    FilterPriority,
-    HTTPRequestFilter,
-    HTTPResponseFilter,
-    RequestFilterResult,
-    ResponseFilterResult,
-)
-from .http.request import HTTPRequest
-from .http.response import HTTPResponse
-from .http.routing import ROUTE_TRAILING_WILDCARD_KEY, Route
-from .launching import LaunchContext
-from .net.tls import TLSConfiguration
-from .server import HTTPServer
-from .static_files import StaticFileHandler
-from .timing import call_every, call_later, run_in_thread
-from .websocket.connecting import Backoff, Connecting
-from .websocket.deflate import DeflateOptions
-from .websocket.handler import WebSocketHandler, WebSocketSessionHandler
-from .websocket.inbox import Message
-from .websocket.opcodes import CloseCode, OpcodeType
-from .websocket.options import NO_TIMEOUT
-from .websocket.outbox import Drained
-from .websocket.room import Room, RoomFigures
-from .websocket.routes import Routes
-from .websocket.socket import WebSocket
-from .websocket.upgrader import WebSocketUpgrader
+A name is loaded when it is first asked for (PEP 562): a client waits for no server, and a server for no client.
+``from perfectws import HTTPServer`` loads all that serving needs, so that nothing is left for the first request.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
 
-__all__ = [
-    "NO_TIMEOUT",
-    "ROUTE_TRAILING_WILDCARD_KEY",
-    "Backoff",
-    "CloseCode",
-    "Connecting",
-    "ConnectionClosed",
-    "ConnectionRejected",
-    "ConnectionTimeout",
-    "DeflateOptions",
-    "Drained",
-    "EventLoop",
-    "Expiration",
-    "FilterPriority",
-    "Future",
-    "HTTPClient",
-    "HTTPCookie",
-    "HTTPFilter",
-    "HTTPHandler",
-    "HTTPRequest",
-    "HTTPRequestFilter",
-    "HTTPResponse",
-    "HTTPResponseFilter",
-    "HTTPServer",
-    "HandshakeError",
-    "InvalidURL",
-    "LaunchContext",
-    "LaunchFailure",
-    "LocalProtocolError",
-    "Message",
-    "OpcodeType",
-    "PerfectWSError",
-    "Promise",
-    "RequestFilterResult",
-    "ResponseFilterResult",
-    "Room",
-    "RoomFigures",
-    "Route",
-    "RouteError",
-    "Routes",
-    "Routing",
-    "SameSite",
-    "StaticFileHandler",
-    "TLSConfiguration",
-    "Timer",
-    "WebSocket",
-    "WebSocketHandler",
-    "WebSocketSessionHandler",
-    "WebSocketUpgrader",
-    "call_every",
-    "call_later",
-    "run",
-    "run_in_thread",
-]
+if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a test compares
+    from .callbacks import Timer as Timer  # noqa: I001  # one import per module
+    from .client import HTTPClient as HTTPClient, WebSocket as WebSocket
+    from .compat import Routing as Routing
+    from .errors import (
+        ConnectionClosed as ConnectionClosed,
+        ConnectionRejected as ConnectionRejected,
+        ConnectionTimeout as ConnectionTimeout,
+        HandshakeError as HandshakeError,
+        InvalidURL as InvalidURL,
+        LaunchFailure as LaunchFailure,
+        LocalProtocolError as LocalProtocolError,
+        PerfectWSError as PerfectWSError,
+        RouteError as RouteError,
+    )
+    from .event_loop import EventLoop as EventLoop, run as run
+    from .filters import HTTPFilter as HTTPFilter
+    from .futures import Future as Future, Promise as Promise
+    from .handlers import HTTPHandler as HTTPHandler
+    from .http.cookies import Expiration as Expiration, HTTPCookie as HTTPCookie, SameSite as SameSite
+    from .http.filters import (
+        FilterPriority as FilterPriority,
+        HTTPRequestFilter as HTTPRequestFilter,
+        HTTPResponseFilter as HTTPResponseFilter,
+        RequestFilterResult as RequestFilterResult,
+        ResponseFilterResult as ResponseFilterResult,
+    )
+    from .http.request import HTTPRequest as HTTPRequest
+    from .http.response import HTTPResponse as HTTPResponse
+    from .http.routing import ROUTE_TRAILING_WILDCARD_KEY as ROUTE_TRAILING_WILDCARD_KEY, Route as Route
+    from .launching import LaunchContext as LaunchContext
+    from .net.tls import TLSConfiguration as TLSConfiguration
+    from .server import HTTPServer as HTTPServer
+    from .static_files import StaticFileHandler as StaticFileHandler
+    from .timing import call_every as call_every, call_later as call_later, run_in_thread as run_in_thread
+    from .websocket.connecting import Backoff as Backoff, Connecting as Connecting
+    from .websocket.deflate import DeflateOptions as DeflateOptions
+    from .websocket.handler import (
+        WebSocketHandler as WebSocketHandler,
+        WebSocketSessionHandler as WebSocketSessionHandler,
+    )
+    from .websocket.inbox import Message as Message
+    from .websocket.opcodes import CloseCode as CloseCode, OpcodeType as OpcodeType
+    from .websocket.options import NO_TIMEOUT as NO_TIMEOUT
+    from .websocket.outbox import Drained as Drained
+    from .websocket.room import Room as Room, RoomFigures as RoomFigures
+    from .websocket.routes import Routes as Routes
+    from .websocket.upgrader import WebSocketUpgrader as WebSocketUpgrader
+else:
+    #: The public names, by the module that has each.
+    _NAMES = {
+        "callbacks": ("Timer",),
+        "client": ("HTTPClient", "WebSocket"),
+        "compat": ("Routing",),
+        "errors": (
+            "ConnectionClosed",
+            "ConnectionRejected",
+            "ConnectionTimeout",
+            "HandshakeError",
+            "InvalidURL",
+            "LaunchFailure",
+            "LocalProtocolError",
+            "PerfectWSError",
+            "RouteError",
+        ),
+        "event_loop": ("EventLoop", "run"),
+        "filters": ("HTTPFilter",),
+        "futures": ("Future", "Promise"),
+        "handlers": ("HTTPHandler",),
+        "http.cookies": ("Expiration", "HTTPCookie", "SameSite"),
+        "http.filters": (
+            "FilterPriority",
+            "HTTPRequestFilter",
+            "HTTPResponseFilter",
+            "RequestFilterResult",
+            "ResponseFilterResult",
+        ),
+        "http.request": ("HTTPRequest",),
+        "http.response": ("HTTPResponse",),
+        "http.routing": ("ROUTE_TRAILING_WILDCARD_KEY", "Route"),
+        "launching": ("LaunchContext",),
+        "net.tls": ("TLSConfiguration",),
+        "server": ("HTTPServer",),
+        "static_files": ("StaticFileHandler",),
+        "timing": ("call_every", "call_later", "run_in_thread"),
+        "websocket.connecting": ("Backoff", "Connecting"),
+        "websocket.deflate": ("DeflateOptions",),
+        "websocket.handler": ("WebSocketHandler", "WebSocketSessionHandler"),
+        "websocket.inbox": ("Message",),
+        "websocket.opcodes": ("CloseCode", "OpcodeType"),
+        "websocket.options": ("NO_TIMEOUT",),
+        "websocket.outbox": ("Drained",),
+        "websocket.room": ("Room", "RoomFigures"),
+        "websocket.routes": ("Routes",),
+        "websocket.upgrader": ("WebSocketUpgrader",),
+    }
+    _MODULES = {name: module for module, names in _NAMES.items() for name in names}
+
+    __all__ = sorted(_MODULES)
+
+    # Hidden from type checkers, which would take it to mean that every name exists.
+    def __getattr__(name: str) -> object:
+        if name not in _MODULES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+        return found
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -30,7 +30,7 @@ from .websocket.connecting import OPEN_TIMEOUT, Backoff, Connecting, EventLoopHa
 from .websocket.connection import WebSocketConnection
 from .websocket.opening import OpeningConnection
 from .websocket.options import WebSocketKeywords, WebSocketOptions
-from .websocket.socket import WebSocket
+from .websocket.socket import WebSocket as WebSocket  # the public name: with it comes what connects
 from .websocket.url import WebSocketURL
 
 OnUpgrade = Callable[[WebSocket], object]

@@ -17,7 +17,7 @@ from typing import Any, Unpack, overload
 
 import trio
 
-from .configuration import parse_configuration
+from . import client, timing  # noqa: F401  # for what callbacks do: connect, call_later
 from .errors import LaunchFailure, LocalProtocolError
 from .http.filters import OrderedRequestFilters, OrderedResponseFilters, RequestFilters, ResponseFilters, in_order
 from .http.forwarding import TrustedProxies
@@ -41,8 +41,8 @@ from .server_keywords import (
     is_unix,
     make_context,
 )
-from .static_files import files_or_not_found
 from .transport import Transport
+from .websocket import room  # noqa: F401  # likewise
 from .websocket.options import WebSocketKeywords
 from .websocket.socket import WebSocket
 from .websocket.upgrader import ShouldUpgrade, WebSocketUpgrader, with_upgraders
@@ -201,6 +201,8 @@ class HTTPServer:
             return launch([cls.server(**keywords)], wait=wait)[0]
         if servers:
             return launch(flat(servers, cls), wait=wait)
+        from .configuration import parse_configuration  # which brings all handlers and filters that there are
+
         described = parse_configuration(configuration_data or {}, configuration_path)
         return launch([cls.server(**each) for each in described], wait=wait)
 
@@ -442,5 +444,7 @@ class HTTPServer:
         """What handles a request that neither a route nor an upgrader takes."""
         if self._document_root is None:
             return not_found
+        from .static_files import files_or_not_found  # asked for as the server is bound, before it serves
+
         # As in Perfect, filters see the files of a server that has some.
         return files_or_not_found(self._document_root, bool(self._request_filters or self._response_filters))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any, TypedDict, TypeVar
 
 from .http.filters import RequestFilters, ResponseFilters
@@ -60,6 +59,8 @@ def check_keywords(keywords: Mapping[str, Any]) -> None:
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """Return a hint at the name that was meant, ``""`` if none is near."""
+    from difflib import get_close_matches  # for mistakes only
+
     near = get_close_matches(name, names, 1)
     return f": did you mean {near[0]!r}?" if near else ""
 

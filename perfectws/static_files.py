@@ -19,7 +19,8 @@ from urllib.parse import quote
 import trio
 
 from .futures import Promise
-from .http.dates import http_date, parse_http_date
+from .http.date_parsing import parse_http_date
+from .http.dates import http_date
 from .http.paths import path_components
 from .http.request import HTTPRequest
 from .http.response import HTTPResponse, RequestHandler, error_text, not_found

@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from enum import Enum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote, unquote
 
 from ..errors import LocalProtocolError
 from .dates import http_date
+
+if TYPE_CHECKING:
+    from datetime import datetime, timedelta
 
 #: What would end a cookie's attribute, or the header.
 _FORBIDDEN_IN_ATTRIBUTE = re.compile(r"[;\x00-\x1f\x7f]")
@@ -128,15 +130,16 @@ def parse_cookies(header: str) -> list[tuple[str, str]]:
 
 
 def _expires(expires: Expiration | timedelta | datetime | None) -> str:
-    match expires:
-        case None:
-            return ""
-        case timedelta():
-            return Expiration.relative_seconds(expires.total_seconds()).encode()
-        case datetime():
-            return Expiration.absolute_seconds(expires.timestamp()).encode()
-        case _:
-            return expires.encode()
+    if expires is None:
+        return ""
+    if isinstance(expires, Expiration):
+        return expires.encode()
+
+    from datetime import timedelta  # loaded already by whoever gives one
+
+    if isinstance(expires, timedelta):
+        return Expiration.relative_seconds(expires.total_seconds()).encode()
+    return Expiration.absolute_seconds(expires.timestamp()).encode()
 
 
 def _checked(attribute: str, text: str) -> str:

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from os import urandom
+from typing import NamedTuple
 
 import h11
 from wsproto.utilities import generate_accept_token
@@ -49,8 +49,7 @@ _OWN_HEADERS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ClientOffer:
+class ClientOffer(NamedTuple):
     """What a client asks for, checked.
 
     Attributes:
@@ -84,8 +83,7 @@ class ClientOffer:
         return cls(fields, names, compression)
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """What the server agreed to.
 
     Attributes:

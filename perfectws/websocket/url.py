@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from ..errors import InvalidURL
@@ -23,8 +23,7 @@ _PASSWORD = re.compile(r"^([^/@]*//[^/@:]*):[^/]*@")
 _TARGET_SAFE = "%/?:@!$&'()*+,;=-._~[]|^`{}\"<>\\"
 
 
-@dataclass(frozen=True, slots=True)
-class WebSocketURL:
+class WebSocketURL(NamedTuple):
     """A URL of the scheme ``ws:``, ``wss:`` or ``ws+unix:``.
 
     Attributes:
