@@ -133,14 +133,17 @@ class CallbackLoop(ABC):
             for _ in range(len(ready)):
                 owner, function, args = next_ready()
                 try:
-                    result = owner.context.run(function, *args)
+                    # To unpack no arguments takes a list and a tuple, a tenth of the time of a callback.
+                    result = owner.context.run(function, *args) if args else owner.context.run(function)
                     if result is not None and isinstance(result, Coroutine):
                         self.start_task(owner, result)
                 except Exception as error:
                     report_failure(owner, error)
                 ran += 1
-                if not ran % CLOCK_INTERVAL and perf_counter() > deadline:
-                    return
+                if ran == CLOCK_INTERVAL:
+                    if perf_counter() > deadline:
+                        return
+                    ran = 0
             if not ready:
                 return
 

@@ -204,12 +204,13 @@ class _Run:
     async def _serve_until_signal(self) -> None:
         async with trio.open_nursery() as nursery:
             if threading.current_thread() is threading.main_thread():
-                nursery.start_soon(self._stop_at_signal)
+                await nursery.start(self._stop_at_signal)  # before any server says that it is there
             await self._serve(lambda: None)
             nursery.cancel_scope.cancel()
 
-    async def _stop_at_signal(self) -> None:
+    async def _stop_at_signal(self, task_status: trio.TaskStatus[None]) -> None:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
             async for number in signals:
                 for context in self.contexts:
                     name = context.server.server_name

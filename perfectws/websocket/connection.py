@@ -32,7 +32,7 @@ from ..callbacks import CallbackLoop, Timer, logger
 from ..errors import ConnectionClosed
 from ..futures import Future, Promise
 from ..transport import Protocol, Transport
-from .frames import FrameError, FrameReader, build_close_payload, parse_close_payload, shorten_reason
+from .frames import TEXT, FrameError, FrameReader, build_close_payload, parse_close_payload, shorten_reason
 from .inbox import Inbox
 from .keepalive import Keepalive, PingOrigin
 from .opcodes import CloseCode, OpcodeType
@@ -179,30 +179,36 @@ class WebSocketConnection(Protocol):
         Once we have sent our close frame there is no waiting for room, as the peer's may be hidden behind messages:
         what finds no room is let go.
         """
-        if self._state >= _ENDING:
+        state = self._state
+        if state is not _OPEN and state >= _ENDING:
             return
         inbox, frames = self.inbox, self._frames
         try:
             while not inbox.is_full or take_all or self._state is not _OPEN:
                 frame = frames.next_frame(data)
                 if frame is None:
-                    self._resume_reading()
-                    return
+                    break
                 data = b""
-                if frame[0] < CLOSE:
+                if frame[0] is TEXT or frame[0] < CLOSE:  # an enum's identity is found faster than its order
                     if inbox.is_full and not take_all:
                         inbox.end()  # and so the frames behind it, else the session would see a gap
                     inbox.add(frame)
                 elif self._control_received(frame[0], frame[1]):  # type: ignore[arg-type]  # it holds bytes
                     return
                 if frames.is_exhausted:
-                    self._resume_reading()
-                    return
+                    break
+            else:
+                self._pause_reading(data)
+                return
         except FrameError as error:
             self._fail(error.code, str(error))
             return
-        if data:
-            frames.feed(data)
+        if self.is_reading_paused:
+            self._resume_reading()
+
+    def _pause_reading(self, unread: bytes) -> None:
+        if unread:
+            self._frames.feed(unread)
         if not self.is_reading_paused:
             self.is_reading_paused = True
             self._transport.pause_reading()

@@ -37,7 +37,7 @@ _RSV1 = 0x40
 _RSV = 0x70
 _MASKED = 0x80
 _MAX_CONTROL_PAYLOAD = 125
-#: The longest text frame that is remembered, in bytes.
+#: A text of so many bytes is not remembered.
 _REMEMBERED = 64 * 1024
 #: The most bytes that are held though they were read: letting go of few costs more than it saves.
 _MAX_HELD = 4096
@@ -105,8 +105,8 @@ class FrameReader:
         self._max_message_size = max_message_size
         self._max_fragments = max_fragments
         self._deflate = deflate
-        #: Whether it is certain that `next_frame` has nothing more to return before more is fed.
-        self.is_exhausted = False
+        #: Whether it is certain that nothing is left of what was fed: of a frame, or of a message. A client never is.
+        self.is_exhausted = not is_client
         #: Whether the limits of a whole message count: in frame-wise reading only those of a frame do.
         self.reads_messages = False
         self._buffer = b""
@@ -140,6 +140,18 @@ class FrameReader:
             FrameError: The peer broke a rule.
         """
         if data:
+            size = len(data)
+            if self.is_exhausted and size > 5 and data[0] == 0x81:
+                # A text that came alone, as most do: half the time of the way below, which would give the same.
+                if size < 132:
+                    payload_at = 6 if data[1] - 0x80 + 6 == size else 0
+                else:
+                    payload_at = 8 if data[1] == 0xFE and data[2] << 8 | data[3] == size - 8 > 125 else 0
+                if payload_at and size - payload_at <= self._short_limit:
+                    try:
+                        return (TEXT, apply_mask(data[payload_at:], data[payload_at - 4 : payload_at]).decode(), True)
+                    except UnicodeDecodeError as error:
+                        raise _not_utf8(error) from None
             self.feed(data)
         if self._payload is not None:
             return self._continue_payload(self._payload)
@@ -152,7 +164,7 @@ class FrameReader:
         first, second = buffer[start], buffer[start + 1]
         # The frame that a chat or an echo sees all day: a whole, masked data frame of at most 64 KiB that is here in
         # one piece. A quarter of the time of the general way below, which would give the same.
-        if (first == 0x81 or first == 0x82) and second > self._short_from and not self._message_opcode:
+        if (first == 0x81 or first == 0x82) and second > self._short_from and self._message_opcode is CONTINUATION:
             if second < 0xFE:
                 payload_at, length = start + 6, second - 0x80
             elif second == 0xFE and available - start > 4:
@@ -167,7 +179,7 @@ class FrameReader:
                 if first == 0x82:
                     return (BINARY, payload, True)
                 try:
-                    return (TEXT, str(payload, "utf-8"), True)
+                    return (TEXT, payload.decode(), True)
                 except UnicodeDecodeError as error:
                     raise _not_utf8(error) from None
         return self._read_header(first, second)
@@ -412,12 +424,17 @@ def build_text_frame(text: str) -> bytes:
     """
     global _last_text
     last, frame = _last_text
-    if text is not last:
-        payload = text.encode()
-        size = len(payload)
-        frame = _SHORT_TEXT_HEADERS[size] + payload if size < 126 else build_frame(TEXT, payload)
-        if len(frame) <= _REMEMBERED:
-            _last_text = (text, frame)
+    if text is last:
+        return frame
+    payload = text.encode()
+    size = len(payload)
+    if size < 126:
+        frame = _SHORT_TEXT_HEADERS[size] + payload
+    else:
+        frame = build_frame(TEXT, payload)
+        if size >= _REMEMBERED:
+            return frame
+    _last_text = (text, frame)
     return frame
 
 

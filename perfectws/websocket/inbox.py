@@ -68,12 +68,16 @@ class Delivery(Enum):
     IDLE = 1
     #: `Inbox._deliver` stands in the loop's queue.
     QUEUED = 2
+    #: `Inbox._deliver_to_reader` does, with what the pending read gets.
+    ADDRESSED = 3
     #: A handler is at work on a message.
-    BUSY = 3
+    BUSY = 4
 
 
 #: Read on each frame: a global is found faster than an enum's member.
-_IDLE, _QUEUED, _FRAMES, _MESSAGES = Delivery.IDLE, Delivery.QUEUED, Mode.FRAMES, Mode.MESSAGES
+_IDLE, _QUEUED, _ADDRESSED = Delivery.IDLE, Delivery.QUEUED, Delivery.ADDRESSED
+_FRAMES, _MESSAGES = Mode.FRAMES, Mode.MESSAGES
+_UNDER_WAY = (_QUEUED, _ADDRESSED)
 
 
 class Inbox:
@@ -91,9 +95,9 @@ class Inbox:
         "_frames",
         "_handlers",
         "_has_ended",
+        "_is_awaited",
         "_loop",
         "_mode",
-        "_next",
         "_pieces",
         "_read_deadline",
         "_reader",
@@ -105,15 +109,15 @@ class Inbox:
     def __init__(self, connection: WebSocketConnection, loop: CallbackLoop) -> None:
         self._connection = connection
         self._loop = loop
-        #: The frame that is on its way to the pending read, and those behind it.
-        self._next: Frame | None = None
         self._frames: list[Frame] = []
         self._size = 0
         self.is_full = False
         self._mode = Mode.UNDECIDED
-        #: The continuation of the pending read, and whether it wants str, bytes, or (None) what the frame holds.
+        #: The continuation of the pending read; whether it wants str, bytes, or (None) what the frame holds; and
+        #: whether it may be cancelled.
         self._reader: Continuation | None = None
         self._as_text: bool | None = None
+        self._is_awaited = False
         self._read_deadline = 0.0
         self._timer: Timer | None = None
         self._handlers: dict[OpcodeType, MessageHandler] | None = None
@@ -142,7 +146,8 @@ class Inbox:
 
     def discard(self) -> None:
         """Forget what waits, and end: the session failed."""
-        self._next = None
+        if self._delivery is _ADDRESSED:
+            self._delivery = _IDLE
         self._frames.clear()
         self._size = 0
         self.is_full = False
@@ -169,16 +174,10 @@ class Inbox:
 
     def add(self, frame: Frame) -> None:
         """Take a frame: of data, or a pong for the pending read."""
-        if self._reader is not None and self._delivery is _IDLE and not self._has_ended:
-            # The read that waits gets the frame that comes, with no list between: half the cost of the general way.
-            self._delivery = _QUEUED
-            self._next = frame
-            loop = self._loop
-            loop.ready.append((self._connection, self._deliver_next, ()))
-            if loop.idle:
-                loop.wake()
-            return
         if self._has_ended:
+            return
+        if self._reader is not None and self._delivery is _IDLE and not self._is_awaited:
+            self._address(frame)
             return
         if self._mode is _MESSAGES:
             self._gather(frame)
@@ -200,26 +199,24 @@ class Inbox:
             self._connection.read_frames()
         return frame
 
-    def _deliver_next(self) -> object:
-        """Give the pending read the frame that came while it waited."""
+    def _address(self, frame: Frame) -> None:
+        """Queue the pending read with the frame that it gets: half the cost of a delivery that looks for both."""
+        self._delivery = _ADDRESSED
+        opcode, data, final = frame
+        wanted = data if self._as_text and type(data) is str else self._as_wanted(data)
+        loop = self._loop
+        loop.ready.append((self._connection, self._deliver_to_reader, (wanted, opcode, final)))
+        if loop.idle:
+            loop.wake()
+
+    def _deliver_to_reader(self, data: Any, opcode: OpcodeType, final: bool) -> object:
+        if self._delivery is not _ADDRESSED:
+            return None  # discarded meanwhile
         self._delivery = _IDLE
-        reader, frame = self._reader, self._next
-        self._next = None
-        if frame is None or reader is None:  # discarded, or the read was cancelled: nothing is lost by that
-            if frame is not None:
-                self._put_back(frame)
-            self.settle()
-            return None
+        reader = self._reader
         self._reader = None
         self._expects_read = self._has_ended
-        opcode, data, final = frame
-        if self._as_text and isinstance(data, str):
-            return reader(data, opcode, final)
-        return self._hand_over(reader, frame)
-
-    def _put_back(self, frame: Frame) -> None:
-        self._frames.insert(0, frame)
-        self._size += len(frame[1])
+        return reader(data, opcode, final)  # type: ignore[misc]  # who is addressed cannot be cancelled
 
     def _deliver(self) -> object:
         self._delivery = _IDLE
@@ -232,8 +229,10 @@ class Inbox:
 
     # Reading frame by frame
 
-    def read(self, as_text: bool | None, continuation: Continuation, timeout: float | None) -> None:
-        """Make ``continuation`` the pending read.
+    def read(
+        self, as_text: bool | None, continuation: Continuation, timeout: float | None, is_awaited: bool = False
+    ) -> None:
+        """Make ``continuation`` the pending read; ``is_awaited`` tells that it may be cancelled.
 
         Raises:
             LocalProtocolError: A read is pending, or messages go to handlers.
@@ -241,20 +240,28 @@ class Inbox:
         """
         if not callable(continuation):
             check_continuation(continuation)
-        if self._mode is _MESSAGES:
-            raise LocalProtocolError("messages go to on_text and on_binary: read_* cannot read beside them")
+        if self._mode is not _FRAMES:
+            self._choose_frames()
         if self._reader is not None:
             raise LocalProtocolError("a read is pending: read again from its continuation")
-        self._mode = _FRAMES
         self._reader = continuation
         self._as_text = as_text
+        self._is_awaited = is_awaited
         if timeout is not None and timeout >= 0:
             self._set_timeout(self._loop.time() + timeout)
         elif self._timer is not None:
             self._set_timeout(inf)
         self._expects_read = False
-        if self._frames or self._has_ended:
+        if self._has_ended or is_awaited or self._delivery is not _IDLE:
             self.settle()
+        elif self._frames:
+            self._delivery = _ADDRESSED  # taking one makes room for more, which come behind it
+            self._address(self._take())
+
+    def _choose_frames(self) -> None:
+        if self._mode is _MESSAGES:
+            raise LocalProtocolError("messages go to on_text and on_binary: read_* cannot read beside them")
+        self._mode = _FRAMES
 
     async def receive(self, as_text: bool | None, timeout: float | None) -> Message:
         """Read one frame with ``await``.
@@ -270,7 +277,7 @@ class Inbox:
         def resume(data: object, opcode: OpcodeType, final: bool) -> None:
             suspension.resume(outcome.Value(Message(data, opcode, final)))
 
-        self.read(as_text, resume, timeout)
+        self.read(as_text, resume, timeout, is_awaited=True)
         message: Message = await suspension.sleep(on_cancel=self._forget_reader)
         if message.opcode is INVALID:
             if self._has_ended:
@@ -285,18 +292,17 @@ class Inbox:
     def _deliver_frame(self) -> object:
         reader, self._reader = self._reader, None
         assert reader is not None
-        frame = self._take()
+        opcode, data, final = self._take()
         self._expects_read = self._has_ended
-        return self._hand_over(reader, frame)
+        return reader(self._as_wanted(data), opcode, final)
 
-    def _hand_over(self, reader: Continuation, frame: Frame) -> object:
-        opcode, data, final = frame
-        if self._as_text:
-            if isinstance(data, bytes):
-                return reader(_text_or_none(data), opcode, final)
-        elif self._as_text is False and isinstance(data, str):
-            return reader(data.encode(), opcode, final)
-        return reader(data, opcode, final)
+    def _as_wanted(self, data: str | bytes) -> str | bytes | None:
+        """Return a payload as the pending read wants it."""
+        if self._as_text and isinstance(data, bytes):
+            return _text_or_none(data)
+        if self._as_text is False and isinstance(data, str):
+            return data.encode()
+        return data
 
     def _deliver_invalid(self) -> object:
         """Tell the pending read that it cannot be served."""
@@ -315,7 +321,7 @@ class Inbox:
 
     def _look_at_deadline(self) -> object:
         self._timer = None
-        if self._reader is None or self._delivery is _QUEUED or self._has_ended or self._read_deadline == inf:
+        if self._reader is None or self._delivery in _UNDER_WAY or self._has_ended or self._read_deadline == inf:
             return None
         if self._read_deadline > self._loop.time():
             self._set_timeout(self._read_deadline)
@@ -353,9 +359,6 @@ class Inbox:
             return
         self._mode = _MESSAGES
         self._connection.whole_messages_chosen()
-        if self._next is not None:
-            self._put_back(self._next)
-            self._next = None
         waiting, self._frames, self._size = self._frames, [], 0
         was_full, self.is_full = self.is_full, False
         for frame in waiting:
