@@ -20,7 +20,7 @@ import trio
 from .errors import LocalProtocolError, lone_error
 from .futures import Future, Promise
 from .net.loop import Loop, open_loop
-from .net.memory import keep_freed_memory
+from .net.memory import collect_less_often, keep_freed_memory
 
 if TYPE_CHECKING:
     from .server import HTTPServer
@@ -161,6 +161,7 @@ class _Run:
     def run_here(self) -> None:
         """Run in this thread until all have stopped."""
         keep_freed_memory()
+        collect_less_often()
         try:
             trio.run(self._serve_until_signal)
         except BaseExceptionGroup as group:
