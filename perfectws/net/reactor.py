@@ -89,6 +89,15 @@ class Reactor:
         """Make `fileno` readable."""
         os.eventfd_write(self._wake_descriptor, 1)
 
+    def becomes_ready_within(self, seconds: float) -> bool:
+        """Look again and again, for at most ``seconds``, whether a pass would find something."""
+        poll = self._epoll.poll
+        deadline = perf_counter() + seconds
+        while perf_counter() < deadline:
+            if poll(0, 1):
+                return True
+        return False
+
     def run_pass(self) -> int:
         """Handle what is ready, within the budget. Return how much was."""
         events = self._epoll.poll(0, MAX_EVENTS)
