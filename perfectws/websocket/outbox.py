@@ -53,8 +53,9 @@ class Outbox:
         is_open: Whether frames are still sent. A send on a closed socket is no error: its completion is called.
         loop: The loop that the connection lives in.
         drained: What sends without a completion return.
-        sends_plainly: Whether a whole text is sent as one frame, and that as it is: there is no compression, and no
+        sends_plainly: Whether a whole message is sent as one frame, and that as it is: there is no compression, and no
             fragmented message under way.
+        can_share: Whether besides a frame that was built for all can be sent here: a client's is masked.
     """
 
     __slots__ = (
@@ -68,6 +69,7 @@ class Outbox:
         "_message_opcode",
         "_transport",
         "_waiting",
+        "can_share",
         "drained",
         "is_open",
         "loop",
@@ -96,6 +98,7 @@ class Outbox:
         #: The opcode of the fragmented message under way; CONTINUATION if there is none.
         self._message_opcode = CONTINUATION
         self.sends_plainly = deflate is None
+        self.can_share = deflate is None and not is_client
         self._deflates_message = False
         #: Completions above the high-water mark, in order. Called with None, or with why it will never be.
         self._waiting: list[Callable[[Exception | None], object]] = []
@@ -147,6 +150,7 @@ class Outbox:
         if final:
             self._message_opcode = CONTINUATION
         self.sends_plainly = final and self._deflate is None
+        self.can_share = self.sends_plainly and not self._is_client
         if self._deflates_message and self.is_open:
             assert self._deflate is not None
             data = self._deflate.compress(self._is_client, opcode, data, final)
@@ -197,11 +201,6 @@ class Outbox:
     def leave(self, group: RoomGroup) -> None:
         """Learn that the socket is no longer in a room."""
         self._groups = tuple(other for other in self._groups if other is not group)
-
-    @property
-    def can_share(self) -> bool:
-        """Whether a frame that was built for all can be sent here as it is."""
-        return not (self._is_client or self._message_opcode or self._deflate is not None)
 
     def would_overflow(self, size: int) -> bool:
         """Whether ``size`` more bytes are more than the write buffer may hold."""

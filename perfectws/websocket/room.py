@@ -214,13 +214,15 @@ class RoomGroup:
         early, self._early = self._early, {}
         frames = b"".join([message.frame for message in messages])
         apart = {message.exclude for message in messages} | early.keys()
+        size, count = len(frames), len(messages)
+        may_drop = self._room.drops_for_slow
         delivered = 0
         for socket, outbox in list(self.members.items()):
-            if socket not in apart and outbox.can_share and self._has_room(socket, outbox, len(frames), len(messages)):
-                outbox.write_shared(frames)
-                delivered += len(messages)
-            elif socket in apart or not outbox.can_share:
+            if socket in apart or not outbox.can_share:
                 delivered += self._deliver_apart(socket, outbox, messages[early.get(socket, 0) :])
+            elif not may_drop or self._has_room(socket, outbox, size, count):
+                outbox.write_shared(frames)
+                delivered += count
         self._room.count(delivered)
 
     def deliver_to(self, socket: WebSocket) -> None:
@@ -234,14 +236,15 @@ class RoomGroup:
     def _deliver_apart(self, socket: WebSocket, outbox: Outbox, messages: list[RoomMessage]) -> int:
         delivered = 0
         for opcode, data, frame, exclude in messages:
-            if exclude is not socket and self._has_room(socket, outbox, len(frame), 1):
-                outbox.write_whole(opcode, data, frame)
-                delivered += 1
+            if exclude is socket or (self._room.drops_for_slow and not self._has_room(socket, outbox, len(frame), 1)):
+                continue
+            outbox.write_whole(opcode, data, frame)
+            delivered += 1
         return delivered
 
     def _has_room(self, socket: WebSocket, outbox: Outbox, size: int, count: int) -> bool:
-        """Tell whether a member can take so much more; with ``slow="drop"`` it misses what it cannot."""
-        if not self._room.drops_for_slow or not (socket in self._missed or outbox.would_overflow(size)):
+        """Tell whether a member can take so much more; what it cannot it misses."""
+        if not (socket in self._missed or outbox.would_overflow(size)):
             return True
         if socket not in self._missed:
             self._missed[socket] = 0
