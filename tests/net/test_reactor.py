@@ -17,7 +17,7 @@ from perfectws.net.connections import Connections
 from perfectws.net.listeners import Acceptor
 from perfectws.net.loop import Loop, open_loop
 from perfectws.net.reactor import READABLE, Reactor
-from perfectws.net.sockets import SocketTransport
+from perfectws.net.sockets import FIRST_READ_SIZE, READ_SIZE, SocketTransport
 from perfectws.transport import HIGH_WATER, Protocol, Transport
 
 LINGER_RESET = struct.pack("ii", 1, 0)
@@ -64,11 +64,17 @@ class CountingSocket(socket.socket):
     """A socket that counts its system calls."""
 
     sends: list[int]
+    #: How much each read asked for.
+    reads: list[int]
 
     def send(self, data: Any, flags: int = 0) -> int:
         sent = super().send(data, flags)
         self.sends.append(sent)
         return sent
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        self.reads.append(size)
+        return super().recv(size, flags)
 
 
 @asynccontextmanager
@@ -87,7 +93,7 @@ def connected(loop: Loop, protocol: Recorder | None = None) -> tuple[SocketTrans
         peer = socket.create_connection(server.getsockname())
         accepted, _ = server.accept()
     ours = CountingSocket(fileno=accepted.detach())
-    ours.sends = []
+    ours.sends, ours.reads = [], []
     ours.setblocking(False)
     peer.settimeout(5)
     assert loop.reactor is not None
@@ -99,6 +105,10 @@ def connected(loop: Loop, protocol: Recorder | None = None) -> tuple[SocketTrans
 
 def sends_of(transport: SocketTransport) -> list[int]:
     return transport._socket.sends  # type: ignore[attr-defined, no-any-return]
+
+
+def reads_of(transport: SocketTransport) -> list[int]:
+    return transport._socket.reads  # type: ignore[attr-defined, no-any-return]
 
 
 async def settled() -> None:
@@ -114,6 +124,26 @@ async def test_what_is_written_in_one_turn_is_one_system_call() -> None:
             await settled()
             assert len(sends_of(transport)) == 1
             assert peer.recv(1000) == b"".join(b"%03d" % number for number in range(100))
+
+
+async def test_reads_grow_with_what_the_peer_sends_and_shrink_again() -> None:
+    async with running_loop() as loop:
+        transport, recorder, peer = connected(loop)
+        with peer:
+            peer.sendall(b"short")
+            await settled()
+            assert set(reads_of(transport)) == {FIRST_READ_SIZE}
+            await trio.to_thread.run_sync(peer.sendall, b"l" * 4_000_000)
+            while sum(map(len, recorder.events)) < 4_000_005:
+                await recorder.changed.wait()
+            peer.sendall(b"short")
+            await recorder.until(b"short")
+            await settled()
+            assert max(reads_of(transport)) == READ_SIZE
+            reads_of(transport).clear()
+            peer.sendall(b"again")
+            await recorder.until(b"again")
+            assert reads_of(transport) == [FIRST_READ_SIZE]
 
 
 async def test_a_full_kernel_buffer_is_waited_for_without_spinning() -> None:
@@ -395,6 +425,16 @@ async def test_a_hundred_connections_at_once_are_accepted() -> None:
         acceptor.stop()
         for peer in peers:
             peer.close()
+
+
+def test_a_reactor_that_is_looked_at_for_a_while_tells_whether_something_became_ready() -> None:
+    reactor = Reactor()
+    assert not reactor.becomes_ready_within(0.001)
+    reactor.wake()
+    assert reactor.becomes_ready_within(60)
+    assert reactor.run_pass() == 1
+    assert not reactor.becomes_ready_within(0)
+    reactor.close()
 
 
 def test_a_handler_that_is_left_when_a_reactor_closes_is_reported(caplog: pytest.LogCaptureFixture) -> None:
