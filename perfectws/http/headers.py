@@ -22,35 +22,47 @@ class Headers:
     Args:
         items: The fields to begin with.
 
+    Attributes:
+        is_as_received: Whether these are a message's fields as they arrived, unchanged since.
+
     Raises:
         LocalProtocolError: A name is no token, or a value holds a line break or another control character.
 
     Source: RFC 9110 §5. Perfect keeps an enum of names; here a name is a string.
     """
 
-    __slots__ = ("_items",)
+    __slots__ = ("_items", "is_as_received")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self._items: list[tuple[str, str, str]] = []
+        self.is_as_received = False
         for name, value in items:
             self.add(name, value)
 
     @classmethod
+    def received(cls, items: list[tuple[str, str, str]]) -> Headers:
+        """Return fields that are known to be valid, each as (name in lower case, name, value)."""
+        headers = cls()
+        headers._items = items
+        headers.is_as_received = True
+        return headers
+
+    @classmethod
     def parse(cls, head: bytes) -> Headers:
         """Return the fields of a message head that h11 has found valid: a start line, then the fields."""
-        headers = cls()
-        items = headers._items
+        items: list[tuple[str, str, str]] = []
         for line in _decode(head).replace("\r\n", "\n").split("\n")[1:]:
             if line[:1] in (" ", "\t"):
                 _unfold(items, line)
             elif line:
                 name, _, value = line.partition(":")
                 items.append((name.lower(), name, value.strip(" \t")))
-        return headers
+        return cls.received(items)
 
     def add(self, name: str, value: str) -> None:
         """Append a field, whether or not there is one of that name. Raises as the constructor does."""
         self._items.append(_checked(name, value))
+        self.is_as_received = False
 
     def set(self, name: str, value: str) -> None:
         """Replace every field of that name by one. Raises as the constructor does."""
@@ -62,6 +74,7 @@ class Headers:
         """Take away every field of that name; none is fine too."""
         key = name.lower()
         self._items = [item for item in self._items if item[0] != key]
+        self.is_as_received = False
 
     def get(self, name: str) -> str | None:
         """Return the value of a field, ``None`` if there is none; several are joined as RFC 9110 §5.3 says."""
@@ -74,6 +87,10 @@ class Headers:
         """Return the values of all fields of that name, in order."""
         key = name.lower()
         return [item[2] for item in self._items if item[0] == key]
+
+    def names(self) -> list[str]:
+        """Return the names of the fields, in order and in lower case."""
+        return [item[0] for item in self._items]
 
     def encode(self) -> bytes:
         """Return the fields as they stand on the wire, each with its line end."""

@@ -12,7 +12,8 @@ What h11 keeps for one request and its response, this keeps for the connection::
 One request is served at a time. What the peer sends meanwhile (pipelined requests, or the first bytes of the protocol
 that it wants to switch to) waits in the input, up to `READ_AHEAD` bytes; then reading pauses. Each head is cut out of
 the input here, so that its size is known exactly and the raw bytes can be kept; a body is fed to h11 as it comes. h11
-judges both, and says after the response whether the connection may be used again.
+judges both, and says after the response whether the connection may be used again. Only of a plain request (see
+`perfectws.http.plain`) h11 learns nothing, unless its response is less plain.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from ..transport import HIGH_WATER, Protocol, Transport
 from .access_log import Exchange
 from .deadlines import Deadline
 from .filters import RequestFiltering, ResponseFiltering
-from .framing import count_body, refusal, switching_head, write_response
+from .framing import count_body, plain_response, refusal, switching_head, write_response
 from .headers import Headers
+from .plain import read_plain
 from .receiving import (
     Refused,
     check_body_size,
@@ -39,7 +41,9 @@ from .receiving import (
     check_header_count,
     check_served,
     cut_head,
+    make_plain_request,
     make_request,
+    parse_head,
 )
 from .request import HTTPRequest
 from .response import HTTPResponse, ResponseState, TakeOver
@@ -88,6 +92,7 @@ class HTTPConnection(Protocol):
         "_method",
         "_peer_is_done",
         "_phase",
+        "_plain_head",
         "_request",
         "_response",
         "_searched",
@@ -110,6 +115,8 @@ class HTTPConnection(Protocol):
         self._searched = 0  # how much of the input holds no end of a head
         self._body = bytearray()
         self._h11: h11.Connection | None = None
+        #: The head of the plain request that is being served, as long as h11 need not know of it.
+        self._plain_head = b""
         self._method = b""
         self._request: HTTPRequest | None = None
         self._response: HTTPResponse | None = None
@@ -223,21 +230,36 @@ class HTTPConnection(Protocol):
     def _begin_request(self, head: bytes) -> None:
         self._exchange = Exchange.begin(self.transport.remote_address, head)
         check_header_count(head, self.service)
-        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=self.service.max_header_size)
-        self._h11.receive_data(head)
-        event = self._h11.next_event()
-        assert isinstance(event, h11.Request)
+        plain = read_plain(head)
+        if plain is None:
+            self._parse_request(head)
+            return
+        self._method, self._plain_head = b"GET", head
+        self._take_request(make_plain_request(*plain, head, self.transport, self.service))
+        self._dispatch()
+
+    def _parse_request(self, head: bytes) -> None:
+        self._h11, event, has_body = parse_head(head, self.service)
         self._method = event.method
-        self._request = make_request(event, head, self.transport, self.service)
-        if self._exchange is not None:
-            self._exchange.peer = self._request.remote_address[0]
-        has_body = self._h11.next_event() is h11.NEED_DATA
+        self._take_request(make_request(event, head, self.transport, self.service))
         check_served(event)
         if has_body:
             check_declared_body(event, self.service)
             self._phase = Phase.BODY
         else:
             self._dispatch()
+
+    def _take_request(self, request: HTTPRequest) -> None:
+        self._request = request
+        if self._exchange is not None:
+            self._exchange.peer = request.remote_address[0]
+
+    def _parser(self) -> h11.Connection:
+        """Return what h11 knows of this exchange; of a plain request it first learns here."""
+        if self._h11 is None:
+            self._h11 = parse_head(self._plain_head, self.service)[0]
+            self._plain_head = b""
+        return self._h11
 
     def _read_body(self) -> None:
         assert self._h11 is not None
@@ -305,13 +327,24 @@ class HTTPConnection(Protocol):
 
     def send_now(self, response: HTTPResponse, body: bytes, last: bool) -> None:
         """Send what no filter is to see any more."""
-        conn = self._h11
-        assert conn is not None
-        write_response(conn, self.transport, self._method, response, body, last=last, close=self._is_stopping)
+        if not (last and self._send_plain(response, body)):
+            close = self._is_stopping
+            write_response(self._parser(), self.transport, self._method, response, body, last=last, close=close)
         if self._exchange is not None:
             self._exchange.sent(response.status, 0 if self._method == b"HEAD" else len(body))
         if last:
-            self._response_sent(conn)
+            self._response_sent()
+
+    def _send_plain(self, response: HTTPResponse, body: bytes) -> bool:
+        """Send a whole response to a plain request, if both are so simple that h11 need not know of them."""
+        if not self._plain_head or self._is_stopping:
+            return False
+        data = plain_response(response, body)
+        if data is None:
+            return False
+        response.state = ResponseState.COMPLETED
+        self.transport.write(data)
+        return True
 
     def hand_body_over(self, response: HTTPResponse, size: int) -> Transport:
         """Send the head, and let the caller send the ``size`` bytes of the body by the transport itself."""
@@ -344,10 +377,12 @@ class HTTPConnection(Protocol):
             response.state = ResponseState.LOST
             self._abort()
 
-    def _response_sent(self, conn: h11.Connection) -> None:
+    def _response_sent(self) -> None:
         self._log_exchange()
+        conn, self._plain_head = self._h11, b""
         self._h11 = self._request = self._response = self._filtering = None
-        if self._is_stopping or conn.our_state is not h11.DONE or conn.their_state is not h11.DONE:
+        is_reusable = conn is None or (conn.our_state is h11.DONE and conn.their_state is h11.DONE)
+        if self._is_stopping or not is_reusable:
             self.close()
             return
         self._phase = Phase.HEAD
@@ -438,6 +473,7 @@ class HTTPConnection(Protocol):
         self._input = bytearray()
         self._body = bytearray()
         self._h11 = None
+        self._plain_head = b""
         self._log_exchange()
         if self._filtering is not None:
             self._filtering.end()

@@ -141,6 +141,10 @@ class HTTPRequest:
             self._headers = headers
         return headers
 
+    def headers_known(self, headers: Headers) -> None:
+        """Learn what the raw head holds, from whom has parsed it already; perfectws's own."""
+        self._headers = headers
+
     def header(self, name: str) -> str | None:
         """Return the value of a header, ``None`` if there is none.
 
@@ -213,8 +217,9 @@ class HTTPRequest:
         For a request that lives as long as its WebSocket: parsed, a browser's headers take three kilobytes.
         """
         self._is_compact = True
-        if self._headers is not None:
+        if self._headers is not None and not self._headers.is_as_received:
             self._keep(self._headers)
+        self._headers = None
 
     def _keep(self, headers: Headers) -> HTTPRequest:
         self._headers = headers
