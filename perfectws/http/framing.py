@@ -143,10 +143,12 @@ def _check_length(declared: str | None, response: HTTPResponse, method: bytes, l
 
 def switching_head(response: HTTPResponse, handshake: Headers) -> bytes:
     """Return a ``101 Switching Protocols`` with the handshake's headers, then those that the response has besides."""
-    headers = handshake.copy()
-    for name, value in response.headers:
-        if name.lower() not in _NOT_IN_101 and name not in handshake:
-            headers.add(name, value)
+    headers = handshake
+    if response.headers:
+        headers = handshake.copy()
+        for name, value in response.headers:
+            if name.lower() not in _NOT_IN_101 and name not in handshake:
+                headers.add(name, value)
     return b"HTTP/1.1 101 Switching Protocols\r\n" + headers.encode() + b"\r\n"
 
 

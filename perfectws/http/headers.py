@@ -41,7 +41,10 @@ class Headers:
 
     @classmethod
     def received(cls, items: list[tuple[str, str, str]]) -> Headers:
-        """Return fields that are known to be valid, each as (name in lower case, name, value)."""
+        """Return fields that are known to be valid, each as (name in lower case, name, value).
+
+        Nothing is checked here: a line break in a value would be sent.
+        """
         headers = cls()
         headers._items = items
         headers.is_as_received = True
@@ -87,6 +90,16 @@ class Headers:
         """Return the values of all fields of that name, in order."""
         key = name.lower()
         return [item[2] for item in self._items if item[0] == key]
+
+    def by_name(self) -> dict[str, list[str]]:
+        """Return the values of all fields by their names in lower case, for who looks for many."""
+        fields: dict[str, list[str]] = {}
+        for key, _, value in self._items:
+            if key in fields:
+                fields[key].append(value)
+            else:
+                fields[key] = [value]
+        return fields
 
     def names(self) -> list[str]:
         """Return the names of the fields, in order and in lower case."""

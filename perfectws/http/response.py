@@ -292,7 +292,7 @@ class HTTPResponse(CallbackOwner):
             channel.hand_body_over(self, size)
         return sender
 
-    def switch_protocols(self, headers: Sequence[tuple[str, str]], take_over: TakeOver) -> None:
+    def switch_protocols(self, headers: Headers | Sequence[tuple[str, str]], take_over: TakeOver) -> None:
         """Send ``101 Switching Protocols`` and hand the transport over. Nothing happens if the peer is gone already.
 
         Args:
@@ -305,7 +305,8 @@ class HTTPResponse(CallbackOwner):
 
         Source: RFC 9110 §15.2.2.
         """
-        self._in_loop(self._switch_protocols, Headers(headers), take_over)
+        checked = headers if isinstance(headers, Headers) else Headers(headers)
+        self._in_loop(self._switch_protocols, checked, take_over)
 
     @property
     def loop(self) -> CallbackLoop:

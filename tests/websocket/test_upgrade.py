@@ -202,7 +202,7 @@ class TestAcceptance:
 
     def test_the_key_is_answered_as_in_the_rfc(self) -> None:
         headers, deflate = accept(self.OFFER, None, None)
-        assert headers == [
+        assert list(headers) == [
             ("Upgrade", "websocket"),
             ("Connection", "Upgrade"),
             ("Sec-WebSocket-Accept", HANDSHAKE_ACCEPT),
