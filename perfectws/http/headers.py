@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..errors import LocalProtocolError
 
@@ -31,10 +31,12 @@ class Headers:
     Source: RFC 9110 §5. Perfect keeps an enum of names; here a name is a string.
     """
 
-    __slots__ = ("_items", "is_as_received")
+    __slots__ = ("_index", "_items", "is_as_received")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self._items: list[tuple[str, str, str]] = []
+        #: The values by name, once somebody has looked for many; until the fields change.
+        self._index: dict[str, list[str]] | None = None
         self.is_as_received = False
         for name, value in items:
             self.add(name, value)
@@ -65,18 +67,23 @@ class Headers:
     def add(self, name: str, value: str) -> None:
         """Append a field, whether or not there is one of that name. Raises as the constructor does."""
         self._items.append(_checked(name, value))
-        self.is_as_received = False
+        self._changed()
 
     def set(self, name: str, value: str) -> None:
         """Replace every field of that name by one. Raises as the constructor does."""
         item = _checked(name, value)
         self.remove(name)
         self._items.append(item)
+        self._changed()
 
     def remove(self, name: str) -> None:
         """Take away every field of that name; none is fine too."""
         key = name.lower()
         self._items = [item for item in self._items if item[0] != key]
+        self._changed()
+
+    def _changed(self) -> None:
+        self._index = None
         self.is_as_received = False
 
     def get(self, name: str) -> str | None:
@@ -89,17 +96,21 @@ class Headers:
     def get_all(self, name: str) -> list[str]:
         """Return the values of all fields of that name, in order."""
         key = name.lower()
+        if self._index is not None:
+            return list(self._index.get(key, ()))
         return [item[2] for item in self._items if item[0] == key]
 
-    def by_name(self) -> dict[str, list[str]]:
+    def by_name(self) -> Mapping[str, Sequence[str]]:
         """Return the values of all fields by their names in lower case, for who looks for many."""
-        fields: dict[str, list[str]] = {}
-        for key, _, value in self._items:
-            if key in fields:
-                fields[key].append(value)
-            else:
-                fields[key] = [value]
-        return fields
+        index = self._index
+        if index is None:
+            index = self._index = {}
+            for key, _, value in self._items:
+                if key in index:
+                    index[key].append(value)
+                else:
+                    index[key] = [value]
+        return index
 
     def names(self) -> list[str]:
         """Return the names of the fields, in order and in lower case."""

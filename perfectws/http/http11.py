@@ -63,6 +63,10 @@ class Phase(Enum):
     CLOSED = "nothing is read or answered any more"
 
 
+#: Named once: in Python 3.11 a look-up in an enum takes ten times as long as one of a global (0.16 µs).
+_HEAD, _BODY, _HANDLING, _SWITCHED, _CLOSED = Phase
+
+
 class HTTPConnection(Protocol):
     """The protocol of one connection to an HTTP/1.1 server.
 
@@ -110,7 +114,7 @@ class HTTPConnection(Protocol):
         self.transport = transport
         self.loop = loop
         self.service = service
-        self._phase = Phase.HEAD
+        self._phase = _HEAD
         self._input = bytearray()
         self._searched = 0  # how much of the input holds no end of a head
         self._body = bytearray()
@@ -134,7 +138,7 @@ class HTTPConnection(Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes that arrived. See `perfectws.transport.Protocol`."""
-        if self._phase is Phase.CLOSED:
+        if self._phase is _CLOSED:
             return
         self._input += data
         self._advance()
@@ -142,18 +146,18 @@ class HTTPConnection(Protocol):
     def eof_received(self) -> None:
         """Learn that the peer will send nothing more; what it asked for, it still gets."""
         self._peer_is_done = True
-        if self._phase in (Phase.HEAD, Phase.BODY):
+        if self._phase in (_HEAD, _BODY):
             self._advance()
 
     def resume_writing(self) -> None:
         """Learn that there is room in the output again."""
         self._call_waiting(True)
-        if self._phase is Phase.HEAD:
+        if self._phase is _HEAD:
             self.loop.call(self, self._advance)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Learn that the connection is gone: what waits for it is told so."""
-        self._end(Phase.CLOSED)
+        self._end(_CLOSED)
         self._call_waiting(False)
         if self._response is not None:
             self._response.state = ResponseState.LOST
@@ -167,7 +171,7 @@ class HTTPConnection(Protocol):
     def shut_down(self) -> None:
         """Learn that the server stops: the request under way is answered, an idle connection is closed at once."""
         self._is_stopping = True
-        if self._phase is Phase.HEAD and not self._input:
+        if self._phase is _HEAD and not self._input:
             self._close_idle()
 
     def _close_idle(self) -> None:
@@ -187,9 +191,9 @@ class HTTPConnection(Protocol):
     def _advance(self) -> None:
         """Go on with the input as far as it reaches."""
         try:
-            if self._phase is Phase.HEAD and self.transport.buffered_amount < HIGH_WATER:
+            if self._phase is _HEAD and self.transport.buffered_amount < HIGH_WATER:
                 self._read_head()
-            if self._phase is Phase.BODY:
+            if self._phase is _BODY:
                 self._read_body()
             self._balance_reading()
         except Refused as refused:
@@ -201,9 +205,9 @@ class HTTPConnection(Protocol):
             self.callback_failed(error)
 
     def _balance_reading(self) -> None:
-        is_waiting = self._phase is Phase.HANDLING or (
+        is_waiting = self._phase is _HANDLING or (
             # A peer that sends requests and reads no responses must not fill the output.
-            self._phase is Phase.HEAD and self.transport.buffered_amount >= HIGH_WATER
+            self._phase is _HEAD and self.transport.buffered_amount >= HIGH_WATER
         )
         is_full = is_waiting and len(self._input) >= READ_AHEAD
         if is_full and not self._is_paused:
@@ -245,7 +249,7 @@ class HTTPConnection(Protocol):
         check_served(event)
         if has_body:
             check_declared_body(event, self.service)
-            self._phase = Phase.BODY
+            self._phase = _BODY
         else:
             self._dispatch()
 
@@ -293,7 +297,7 @@ class HTTPConnection(Protocol):
     def _dispatch(self) -> None:
         """Give a request that is here as a whole to the filters, and then to its handlers."""
         assert self._request is not None
-        self._phase = Phase.HANDLING
+        self._phase = _HANDLING
         self._deadline.clear()
         self._response = HTTPResponse(self._request, self)
         if self.service.request_filters:
@@ -314,7 +318,7 @@ class HTTPConnection(Protocol):
 
     def send(self, response: HTTPResponse, body: bytes, last: bool) -> None:
         """Send the head if that was not done, then ``body``, then the end if this is the ``last``."""
-        if self._phase is not Phase.HANDLING:
+        if self._phase is not _HANDLING:
             response.state = ResponseState.LOST
         elif self.service.response_filters:
             self._filter(response, body, last)
@@ -385,7 +389,7 @@ class HTTPConnection(Protocol):
         if self._is_stopping or not is_reusable:
             self.close()
             return
-        self._phase = Phase.HEAD
+        self._phase = _HEAD
         if self._input or self._peer_is_done:
             self.loop.call(self, self._advance)  # not from here: a thousand pipelined requests would go as deep
         else:
@@ -420,7 +424,7 @@ class HTTPConnection(Protocol):
     def _hand_over(self, take_over: TakeOver) -> None:
         leftover, exchange = bytes(self._input), self._exchange
         self._exchange = None
-        self._end(Phase.SWITCHED)
+        self._end(_SWITCHED)
         self._resume_reading()
         protocol = take_over(self.transport) if exchange is None else exchange.switch(take_over, self.transport)
         self._successor = protocol
@@ -459,11 +463,11 @@ class HTTPConnection(Protocol):
 
     def close(self) -> None:
         """Send what is written, and nothing more."""
-        self._end(Phase.CLOSED)
+        self._end(_CLOSED)
         self.transport.close(self.service.close_timeout)
 
     def _abort(self, error: Exception | None = None) -> None:
-        self._end(Phase.CLOSED)
+        self._end(_CLOSED)
         self.transport.abort(error)
 
     def _end(self, phase: Phase) -> None:
@@ -485,7 +489,7 @@ class HTTPConnection(Protocol):
             self._exchange = None
 
     def _deadline_passed(self) -> None:
-        if self._phase is Phase.BODY or self._input:
+        if self._phase is _BODY or self._input:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive")
         else:
             self.close()

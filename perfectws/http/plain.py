@@ -33,14 +33,13 @@ def read_plain(head: bytes) -> tuple[str, Headers] | None:
     match = _HEAD.fullmatch(head)
     if match is None or b" \r\n" in head:
         return None
-    items = [
-        (name.lower(), name, value)
-        for name, _, value in [line.partition(": ") for line in head.decode("ascii").split("\r\n")[1:-2]]
-    ]
-    names = [item[0] for item in items]
-    # RFC 9112 §3.2: "any request message that contains more than one Host header field line" is answered with a 400.
-    if names.count("host") != 1 or not _JUDGED_BY_H11.isdisjoint(names):
+    lines = head.decode("ascii").split("\r\n")[1:-2]
+    items = [(name.lower(), name, value) for name, _, value in [line.partition(": ") for line in lines]]
+    headers = Headers.received(items)
+    fields = headers.by_name()
+    # RFC 9112 §3.2: a request with "more than one Host header field line" is answered with a 400.
+    if len(fields.get("host", ())) != 1 or not _JUDGED_BY_H11.isdisjoint(fields):
         return None
-    if any(name == "connection" and "close" in value.lower() for name, _, value in items):
+    if "close" in ",".join(fields.get("connection", ())).lower():
         return None
-    return match[1].decode("ascii"), Headers.received(items)
+    return match[1].decode("ascii"), headers

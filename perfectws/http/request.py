@@ -125,6 +125,11 @@ class HTTPRequest:
         self._url_variables = variables
 
     @property
+    def has_url_variables(self) -> bool:
+        """Whether there are any, or anybody has looked for them; perfectws's own."""
+        return self._url_variables is not None
+
+    @property
     def scratch_pad(self) -> dict[str, Any]:
         """A dictionary of the application's own, by which filters and handlers hand each other things."""
         if self._scratch_pad is None:

@@ -163,9 +163,7 @@ def choose_subprotocol(offered: Sequence[str], supported: str | None) -> str | R
     return supported if supported in offered else PROTOCOLS_NOT_SUPPORTED
 
 
-def accept(
-    offer: Offer, subprotocol: str | None, compression: DeflateOptions | None
-) -> tuple[Headers, Deflate | None]:
+def accept(offer: Offer, subprotocol: str | None, compression: DeflateOptions | None) -> tuple[Headers, Deflate | None]:
     """Return the headers of the 101 that accepts ``offer``, and the compression agreed on."""
     token = generate_accept_token(offer.key.encode()).decode()
     # The first three are our own, and safe: the token is base64. All else is checked.
