@@ -95,21 +95,23 @@ class Headers:
 
     def get_all(self, name: str) -> list[str]:
         """Return the values of all fields of that name, in order."""
-        key = name.lower()
-        if self._index is not None:
-            return list(self._index.get(key, ()))
+        key, index = name.lower(), self._index
+        if index is not None:
+            return list(index.get(key, ()))
         return [item[2] for item in self._items if item[0] == key]
 
     def by_name(self) -> Mapping[str, Sequence[str]]:
         """Return the values of all fields by their names in lower case, for who looks for many."""
-        index = self._index
-        if index is None:
-            index = self._index = {}
-            for key, _, value in self._items:
-                if key in index:
-                    index[key].append(value)
-                else:
-                    index[key] = [value]
+        known = self._index
+        if known is not None:
+            return known
+        index: dict[str, list[str]] = {}
+        for key, _, value in self._items:
+            if key in index:
+                index[key].append(value)
+            else:
+                index[key] = [value]
+        self._index = index  # whole, since other threads may look too
         return index
 
     def names(self) -> list[str]:

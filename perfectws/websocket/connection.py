@@ -153,7 +153,7 @@ class WebSocketConnection(Protocol):
         except BaseException:
             self.inbox.open()
             raise
-        if isinstance(result, Coroutine):
+        if result is not None and isinstance(result, Coroutine):
             return self._run_session(result, closes_after)
         if not closes_after:
             self.inbox.drop_unhandled()

@@ -131,6 +131,8 @@ def elements_of(headers: Headers, name: str) -> list[str]:
 
 
 def _elements(values: Sequence[str]) -> list[str]:
+    if not values:
+        return []
     return [stripped for element in ",".join(values).split(",") if (stripped := element.strip())]
 
 
@@ -140,6 +142,8 @@ def has_token(headers: Headers, name: str, token: str) -> bool:
 
 
 def _holds(values: Sequence[str], token: str) -> bool:
+    if len(values) == 1 and values[0].lower() == token:
+        return True
     return token in [element.lower() for element in _elements(values)]
 
 
