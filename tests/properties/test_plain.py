@@ -10,8 +10,10 @@ import h11
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perfectws import WebSocket, WebSocketHandler, WebSocketSessionHandler
 from perfectws.errors import LocalProtocolError
 from perfectws.http import framing, http11
+from perfectws.http.filters import FilterPriority, HTTPResponseFilter
 from perfectws.http.headers import Headers
 from perfectws.http.plain import read_plain
 from perfectws.http.receiving import cut_head, make_plain_request, make_request, parse_head
@@ -162,14 +164,27 @@ def answering(status: int, fields: list[tuple[str, str]], body: bytes, is_stream
     return answer
 
 
-def converse(data: bytes, handler: Any, *, by_h11: bool) -> tuple[bytes, bool, bool]:
+class PassingFilter(HTTPResponseFilter):
+    """Lets everything through as it is."""
+
+
+#: What else a connection may be about: the keywords of its `HTTPService`, and whether its server stops meanwhile.
+situations = st.tuples(
+    st.sampled_from([{}, {"response_filters": [(PassingFilter(), FilterPriority.HIGH)]}]), st.booleans()
+)
+
+
+def converse(data: bytes, handler: Any, situation: Any, *, by_h11: bool) -> tuple[bytes, bool, bool]:
     """Return what the peer gets for ``data`` and whether the connection goes on."""
+    keywords, stops = situation
     with (
         mock.patch.object(http11, "read_plain", (lambda head: None) if by_h11 else read_plain),
         mock.patch.object(framing, "current_http_date", return_value="Sun, 06 Nov 1994 08:49:37 GMT"),
     ):
-        server = Server(everything(handler))
+        server = Server(everything(handler), **keywords)
         server.receive(data)
+        if stops:
+            server.protocol.shut_down()
         server.loop.run()
     return bytes(server.transport.sent), server.transport.is_open, server.transport.is_aborted
 
@@ -184,10 +199,11 @@ def converse(data: bytes, handler: Any, *, by_h11: bool) -> tuple[bytes, bool, b
         st.booleans(),
         st.booleans(),
     ),
+    situations,
 )
-def test_the_peer_sees_no_difference(requests: list[bytes], handler: Any) -> None:
+def test_the_peer_sees_no_difference(requests: list[bytes], handler: Any, situation: Any) -> None:
     data = b"".join(requests)
-    assert converse(data, handler, by_h11=False) == converse(data, handler, by_h11=True)
+    assert converse(data, handler, situation, by_h11=False) == converse(data, handler, situation, by_h11=True)
 
 
 @given(st.binary(max_size=40), st.integers(0, 30))
@@ -203,3 +219,34 @@ def test_a_browsers_handshake_is_plain_and_its_headers_are_found_in_any_case() -
     assert plain[0] == "/chat"
     assert plain[1].get("UPGRADE") == "websocket"
     assert plain[1] == Headers([("Host", "x"), ("Connection", "Upgrade"), ("Upgrade", "websocket")])
+
+
+HANDSHAKE = head_of(
+    "GET /chat HTTP/1.1",
+    [
+        "Host: example.com",
+        "Connection: keep-alive, Upgrade",
+        "Upgrade: websocket",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        "Sec-WebSocket-Protocol: chat, echo",
+    ],
+)
+
+
+@given(edits, st.sampled_from([b"", b"\x88\x80\0\0\0\0", b"\x82\x80\0\0\0\0"]), situations)
+def test_nor_does_one_that_wants_a_web_socket(
+    changes: list[tuple[int, int, bytes]], rest: bytes, situation: Any
+) -> None:
+    data = edit(HANDSHAKE, changes) + rest
+    handler = WebSocketHandler(lambda request, protocols: Session())
+    assert converse(data, handler, situation, by_h11=False) == converse(data, handler, situation, by_h11=True)
+
+
+class Session(WebSocketSessionHandler):
+    """Speaks one protocol and says nothing."""
+
+    socket_protocol = "echo"
+
+    def handle_session(self, request: HTTPRequest, socket: WebSocket) -> None:
+        """Do nothing."""
