@@ -37,6 +37,10 @@ class Deadline:
         if seconds is None:
             self.clear()
             return
+        if self._timer is None:
+            self._start_timer(seconds)
+            self._moment = self._rings_at
+            return
         self._moment = self._loop.time() + seconds
         if self._rings_at > self._moment:
             self._stop_timer()
@@ -48,7 +52,7 @@ class Deadline:
 
     def cancel(self) -> None:
         """Stop for good, and let go of what would have been called."""
-        self.clear()
+        self._moment = inf
         self._stop_timer()
         self._owner, self._passed = self._loop.owner, _nothing
 
@@ -60,8 +64,8 @@ class Deadline:
         self._rings_at = inf
 
     def _start_timer(self, seconds: float) -> None:
-        self._rings_at = self._moment
         self._timer = self._loop.call_later(self._owner, seconds, self._rang)
+        self._rings_at = self._timer.when
 
     def _rang(self) -> None:
         self._timer, self._rings_at = None, inf

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..errors import LocalProtocolError
 
@@ -22,46 +22,69 @@ class Headers:
     Args:
         items: The fields to begin with.
 
+    Attributes:
+        is_as_received: Whether these are a message's fields as they arrived, unchanged since.
+
     Raises:
         LocalProtocolError: A name is no token, or a value holds a line break or another control character.
 
     Source: RFC 9110 §5. Perfect keeps an enum of names; here a name is a string.
     """
 
-    __slots__ = ("_items",)
+    __slots__ = ("_index", "_items", "is_as_received")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self._items: list[tuple[str, str, str]] = []
+        #: The values by name, once somebody has looked for many; until the fields change.
+        self._index: dict[str, list[str]] | None = None
+        self.is_as_received = False
         for name, value in items:
             self.add(name, value)
 
     @classmethod
+    def received(cls, items: list[tuple[str, str, str]]) -> Headers:
+        """Return fields that are known to be valid, each as (name in lower case, name, value).
+
+        Nothing is checked here: a line break in a value would be sent.
+        """
+        headers = cls()
+        headers._items = items
+        headers.is_as_received = True
+        return headers
+
+    @classmethod
     def parse(cls, head: bytes) -> Headers:
         """Return the fields of a message head that h11 has found valid: a start line, then the fields."""
-        headers = cls()
-        items = headers._items
+        items: list[tuple[str, str, str]] = []
         for line in _decode(head).replace("\r\n", "\n").split("\n")[1:]:
             if line[:1] in (" ", "\t"):
                 _unfold(items, line)
             elif line:
                 name, _, value = line.partition(":")
                 items.append((name.lower(), name, value.strip(" \t")))
-        return headers
+        return cls.received(items)
 
     def add(self, name: str, value: str) -> None:
         """Append a field, whether or not there is one of that name. Raises as the constructor does."""
         self._items.append(_checked(name, value))
+        self._changed()
 
     def set(self, name: str, value: str) -> None:
         """Replace every field of that name by one. Raises as the constructor does."""
         item = _checked(name, value)
         self.remove(name)
         self._items.append(item)
+        self._changed()
 
     def remove(self, name: str) -> None:
         """Take away every field of that name; none is fine too."""
         key = name.lower()
         self._items = [item for item in self._items if item[0] != key]
+        self._changed()
+
+    def _changed(self) -> None:
+        self._index = None
+        self.is_as_received = False
 
     def get(self, name: str) -> str | None:
         """Return the value of a field, ``None`` if there is none; several are joined as RFC 9110 §5.3 says."""
@@ -72,8 +95,28 @@ class Headers:
 
     def get_all(self, name: str) -> list[str]:
         """Return the values of all fields of that name, in order."""
-        key = name.lower()
+        key, index = name.lower(), self._index
+        if index is not None:
+            return list(index.get(key, ()))
         return [item[2] for item in self._items if item[0] == key]
+
+    def by_name(self) -> Mapping[str, Sequence[str]]:
+        """Return the values of all fields by their names in lower case, for who looks for many."""
+        known = self._index
+        if known is not None:
+            return known
+        index: dict[str, list[str]] = {}
+        for key, _, value in self._items:
+            if key in index:
+                index[key].append(value)
+            else:
+                index[key] = [value]
+        self._index = index  # whole, since other threads may look too
+        return index
+
+    def names(self) -> list[str]:
+        """Return the names of the fields, in order and in lower case."""
+        return [item[0] for item in self._items]
 
     def encode(self) -> bytes:
         """Return the fields as they stand on the wire, each with its line end."""

@@ -12,7 +12,8 @@ What h11 keeps for one request and its response, this keeps for the connection::
 One request is served at a time. What the peer sends meanwhile (pipelined requests, or the first bytes of the protocol
 that it wants to switch to) waits in the input, up to `READ_AHEAD` bytes; then reading pauses. Each head is cut out of
 the input here, so that its size is known exactly and the raw bytes can be kept; a body is fed to h11 as it comes. h11
-judges both, and says after the response whether the connection may be used again.
+judges both, and says after the response whether the connection may be used again. Only of a plain request (see
+`perfectws.http.plain`) h11 learns nothing, unless its response is less plain.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ from ..transport import HIGH_WATER, Protocol, Transport
 from .access_log import Exchange
 from .deadlines import Deadline
 from .filters import RequestFiltering, ResponseFiltering
-from .framing import count_body, refusal, switching_head, write_response
+from .framing import count_body, plain_response, refusal, switching_head, write_response
 from .headers import Headers
+from .plain import read_plain
 from .receiving import (
     Refused,
     check_body_size,
@@ -39,7 +41,9 @@ from .receiving import (
     check_header_count,
     check_served,
     cut_head,
+    make_plain_request,
     make_request,
+    parse_head,
 )
 from .request import HTTPRequest
 from .response import HTTPResponse, ResponseState, TakeOver
@@ -57,6 +61,10 @@ class Phase(Enum):
     HANDLING = "a request is with its handlers"
     SWITCHED = "another protocol has the transport"
     CLOSED = "nothing is read or answered any more"
+
+
+#: Named once: in Python 3.11 a look-up in an enum takes ten times as long as one of a global (0.16 µs).
+_HEAD, _BODY, _HANDLING, _SWITCHED, _CLOSED = Phase
 
 
 class HTTPConnection(Protocol):
@@ -88,6 +96,7 @@ class HTTPConnection(Protocol):
         "_method",
         "_peer_is_done",
         "_phase",
+        "_plain_head",
         "_request",
         "_response",
         "_searched",
@@ -105,11 +114,13 @@ class HTTPConnection(Protocol):
         self.transport = transport
         self.loop = loop
         self.service = service
-        self._phase = Phase.HEAD
+        self._phase = _HEAD
         self._input = bytearray()
         self._searched = 0  # how much of the input holds no end of a head
         self._body = bytearray()
         self._h11: h11.Connection | None = None
+        #: The head of the plain request that is being served, as long as h11 need not know of it.
+        self._plain_head = b""
         self._method = b""
         self._request: HTTPRequest | None = None
         self._response: HTTPResponse | None = None
@@ -127,7 +138,7 @@ class HTTPConnection(Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take bytes that arrived. See `perfectws.transport.Protocol`."""
-        if self._phase is Phase.CLOSED:
+        if self._phase is _CLOSED:
             return
         self._input += data
         self._advance()
@@ -135,18 +146,18 @@ class HTTPConnection(Protocol):
     def eof_received(self) -> None:
         """Learn that the peer will send nothing more; what it asked for, it still gets."""
         self._peer_is_done = True
-        if self._phase in (Phase.HEAD, Phase.BODY):
+        if self._phase in (_HEAD, _BODY):
             self._advance()
 
     def resume_writing(self) -> None:
         """Learn that there is room in the output again."""
         self._call_waiting(True)
-        if self._phase is Phase.HEAD:
+        if self._phase is _HEAD:
             self.loop.call(self, self._advance)
 
     def connection_lost(self, error: Exception | None) -> None:
         """Learn that the connection is gone: what waits for it is told so."""
-        self._end(Phase.CLOSED)
+        self._end(_CLOSED)
         self._call_waiting(False)
         if self._response is not None:
             self._response.state = ResponseState.LOST
@@ -160,7 +171,7 @@ class HTTPConnection(Protocol):
     def shut_down(self) -> None:
         """Learn that the server stops: the request under way is answered, an idle connection is closed at once."""
         self._is_stopping = True
-        if self._phase is Phase.HEAD and not self._input:
+        if self._phase is _HEAD and not self._input:
             self._close_idle()
 
     def _close_idle(self) -> None:
@@ -180,9 +191,9 @@ class HTTPConnection(Protocol):
     def _advance(self) -> None:
         """Go on with the input as far as it reaches."""
         try:
-            if self._phase is Phase.HEAD and self.transport.buffered_amount < HIGH_WATER:
+            if self._phase is _HEAD and self.transport.buffered_amount < HIGH_WATER:
                 self._read_head()
-            if self._phase is Phase.BODY:
+            if self._phase is _BODY:
                 self._read_body()
             self._balance_reading()
         except Refused as refused:
@@ -194,9 +205,9 @@ class HTTPConnection(Protocol):
             self.callback_failed(error)
 
     def _balance_reading(self) -> None:
-        is_waiting = self._phase is Phase.HANDLING or (
+        is_waiting = self._phase is _HANDLING or (
             # A peer that sends requests and reads no responses must not fill the output.
-            self._phase is Phase.HEAD and self.transport.buffered_amount >= HIGH_WATER
+            self._phase is _HEAD and self.transport.buffered_amount >= HIGH_WATER
         )
         is_full = is_waiting and len(self._input) >= READ_AHEAD
         if is_full and not self._is_paused:
@@ -223,21 +234,36 @@ class HTTPConnection(Protocol):
     def _begin_request(self, head: bytes) -> None:
         self._exchange = Exchange.begin(self.transport.remote_address, head)
         check_header_count(head, self.service)
-        self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=self.service.max_header_size)
-        self._h11.receive_data(head)
-        event = self._h11.next_event()
-        assert isinstance(event, h11.Request)
+        plain = read_plain(head)
+        if plain is None:
+            self._parse_request(head)
+            return
+        self._method, self._plain_head = b"GET", head
+        self._take_request(make_plain_request(*plain, head, self.transport, self.service))
+        self._dispatch()
+
+    def _parse_request(self, head: bytes) -> None:
+        self._h11, event, has_body = parse_head(head, self.service)
         self._method = event.method
-        self._request = make_request(event, head, self.transport, self.service)
-        if self._exchange is not None:
-            self._exchange.peer = self._request.remote_address[0]
-        has_body = self._h11.next_event() is h11.NEED_DATA
+        self._take_request(make_request(event, head, self.transport, self.service))
         check_served(event)
         if has_body:
             check_declared_body(event, self.service)
-            self._phase = Phase.BODY
+            self._phase = _BODY
         else:
             self._dispatch()
+
+    def _take_request(self, request: HTTPRequest) -> None:
+        self._request = request
+        if self._exchange is not None:
+            self._exchange.peer = request.remote_address[0]
+
+    def _parser(self) -> h11.Connection:
+        """Return what h11 knows of this exchange; of a plain request it first learns here."""
+        if self._h11 is None:
+            self._h11 = parse_head(self._plain_head, self.service)[0]
+            self._plain_head = b""
+        return self._h11
 
     def _read_body(self) -> None:
         assert self._h11 is not None
@@ -271,7 +297,7 @@ class HTTPConnection(Protocol):
     def _dispatch(self) -> None:
         """Give a request that is here as a whole to the filters, and then to its handlers."""
         assert self._request is not None
-        self._phase = Phase.HANDLING
+        self._phase = _HANDLING
         self._deadline.clear()
         self._response = HTTPResponse(self._request, self)
         if self.service.request_filters:
@@ -292,7 +318,7 @@ class HTTPConnection(Protocol):
 
     def send(self, response: HTTPResponse, body: bytes, last: bool) -> None:
         """Send the head if that was not done, then ``body``, then the end if this is the ``last``."""
-        if self._phase is not Phase.HANDLING:
+        if self._phase is not _HANDLING:
             response.state = ResponseState.LOST
         elif self.service.response_filters:
             self._filter(response, body, last)
@@ -305,13 +331,24 @@ class HTTPConnection(Protocol):
 
     def send_now(self, response: HTTPResponse, body: bytes, last: bool) -> None:
         """Send what no filter is to see any more."""
-        conn = self._h11
-        assert conn is not None
-        write_response(conn, self.transport, self._method, response, body, last=last, close=self._is_stopping)
+        if not (last and self._send_plain(response, body)):
+            close = self._is_stopping
+            write_response(self._parser(), self.transport, self._method, response, body, last=last, close=close)
         if self._exchange is not None:
             self._exchange.sent(response.status, 0 if self._method == b"HEAD" else len(body))
         if last:
-            self._response_sent(conn)
+            self._response_sent()
+
+    def _send_plain(self, response: HTTPResponse, body: bytes) -> bool:
+        """Send a whole response to a plain request, if both are so simple that h11 need not know of them."""
+        if not self._plain_head or self._is_stopping:
+            return False
+        data = plain_response(response, body)
+        if data is None:
+            return False
+        response.state = ResponseState.COMPLETED
+        self.transport.write(data)
+        return True
 
     def hand_body_over(self, response: HTTPResponse, size: int) -> Transport:
         """Send the head, and let the caller send the ``size`` bytes of the body by the transport itself."""
@@ -344,13 +381,15 @@ class HTTPConnection(Protocol):
             response.state = ResponseState.LOST
             self._abort()
 
-    def _response_sent(self, conn: h11.Connection) -> None:
+    def _response_sent(self) -> None:
         self._log_exchange()
+        conn, self._plain_head = self._h11, b""
         self._h11 = self._request = self._response = self._filtering = None
-        if self._is_stopping or conn.our_state is not h11.DONE or conn.their_state is not h11.DONE:
+        is_reusable = conn is None or (conn.our_state is h11.DONE and conn.their_state is h11.DONE)
+        if self._is_stopping or not is_reusable:
             self.close()
             return
-        self._phase = Phase.HEAD
+        self._phase = _HEAD
         if self._input or self._peer_is_done:
             self.loop.call(self, self._advance)  # not from here: a thousand pipelined requests would go as deep
         else:
@@ -385,7 +424,7 @@ class HTTPConnection(Protocol):
     def _hand_over(self, take_over: TakeOver) -> None:
         leftover, exchange = bytes(self._input), self._exchange
         self._exchange = None
-        self._end(Phase.SWITCHED)
+        self._end(_SWITCHED)
         self._resume_reading()
         protocol = take_over(self.transport) if exchange is None else exchange.switch(take_over, self.transport)
         self._successor = protocol
@@ -424,11 +463,11 @@ class HTTPConnection(Protocol):
 
     def close(self) -> None:
         """Send what is written, and nothing more."""
-        self._end(Phase.CLOSED)
+        self._end(_CLOSED)
         self.transport.close(self.service.close_timeout)
 
     def _abort(self, error: Exception | None = None) -> None:
-        self._end(Phase.CLOSED)
+        self._end(_CLOSED)
         self.transport.abort(error)
 
     def _end(self, phase: Phase) -> None:
@@ -438,6 +477,7 @@ class HTTPConnection(Protocol):
         self._input = bytearray()
         self._body = bytearray()
         self._h11 = None
+        self._plain_head = b""
         self._log_exchange()
         if self._filtering is not None:
             self._filtering.end()
@@ -449,7 +489,7 @@ class HTTPConnection(Protocol):
             self._exchange = None
 
     def _deadline_passed(self) -> None:
-        if self._phase is Phase.BODY or self._input:
+        if self._phase is _BODY or self._input:
             self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive")
         else:
             self.close()

@@ -24,6 +24,8 @@ def parse_method(method: Method) -> Method:
 
     Source: Perfect's ``HTTPMethod.from(string:)``; an unknown name is its ``.custom``.
     """
+    if type(method) is HTTPMethod:
+        return method
     if not isinstance(method, str) or not _TOKEN.fullmatch(method):
         raise ValueError(f"{method!r} is not a request method: write http.HTTPMethod.GET, or its name 'GET'")
     name = method.upper()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
+from http import HTTPMethod, HTTPStatus
 
 import h11
 
 from ..transport import Transport
 from .framing import declared_length
+from .headers import Headers
 from .methods import received_method
 from .request import HTTPRequest
 from .service import HTTPService
@@ -107,20 +108,52 @@ def check_declared_body(event: h11.Request, service: HTTPService) -> None:
     check_body_size(declared_length(event), service)
 
 
+def parse_head(head: bytes, service: HTTPService) -> tuple[h11.Connection, h11.Request, bool]:
+    """Let h11 judge a request's head.
+
+    Returns:
+        The state of the exchange, the request, and whether a body follows.
+
+    Raises:
+        h11.RemoteProtocolError: It is malformed.
+    """
+    conn = h11.Connection(h11.SERVER, max_incomplete_event_size=service.max_header_size)
+    conn.receive_data(head)
+    event = conn.next_event()
+    assert isinstance(event, h11.Request)
+    return conn, event, conn.next_event() is h11.NEED_DATA
+
+
 def make_request(event: h11.Request, head: bytes, transport: Transport, service: HTTPService) -> HTTPRequest:
     """Return the request that h11 has found valid, still without its body."""
+    request = _new_request(event.target.decode("ascii"), head, transport, service)
+    request.method = received_method(event.method)
+    request.protocol_version = (event.http_version[0] - 48, event.http_version[2] - 48)
+    if service.proxies:
+        service.proxies.believe(request)
+    return request
+
+
+def make_plain_request(
+    target: str, headers: Headers, head: bytes, transport: Transport, service: HTTPService
+) -> HTTPRequest:
+    """Return a request that `read_plain` knows."""
+    request = _new_request(target, head, transport, service)
+    request.headers_known(headers)
+    if service.proxies:
+        service.proxies.believe(request)
+    return request
+
+
+def _new_request(target: str, head: bytes, transport: Transport, service: HTTPService) -> HTTPRequest:
     request = HTTPRequest(
-        "GET",
-        event.target.decode("ascii"),
+        HTTPMethod.GET,
+        target,
         head,
-        protocol_version=(event.http_version[0] - 48, event.http_version[2] - 48),
         remote_address=transport.remote_address,
         server_address=transport.local_address,
         server_name=service.server_name,
         document_root=service.document_root,
     )
-    request.method = received_method(event.method)
     request.is_secure = transport.is_secure
-    if service.proxies:
-        service.proxies.believe(request)
     return request

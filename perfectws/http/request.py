@@ -125,6 +125,11 @@ class HTTPRequest:
         self._url_variables = variables
 
     @property
+    def has_url_variables(self) -> bool:
+        """Whether there are any, or anybody has looked for them; perfectws's own."""
+        return self._url_variables is not None
+
+    @property
     def scratch_pad(self) -> dict[str, Any]:
         """A dictionary of the application's own, by which filters and handlers hand each other things."""
         if self._scratch_pad is None:
@@ -140,6 +145,10 @@ class HTTPRequest:
         if not self._is_compact:
             self._headers = headers
         return headers
+
+    def headers_known(self, headers: Headers) -> None:
+        """Learn what the raw head holds, from whom has parsed it already; perfectws's own."""
+        self._headers = headers
 
     def header(self, name: str) -> str | None:
         """Return the value of a header, ``None`` if there is none.
@@ -213,8 +222,9 @@ class HTTPRequest:
         For a request that lives as long as its WebSocket: parsed, a browser's headers take three kilobytes.
         """
         self._is_compact = True
-        if self._headers is not None:
+        if self._headers is not None and not self._headers.is_as_received:
             self._keep(self._headers)
+        self._headers = None
 
     def _keep(self, headers: Headers) -> HTTPRequest:
         self._headers = headers

@@ -51,6 +51,10 @@ class ResponseState(Enum):
     LOST = "lost"
 
 
+#: Named once: in Python 3.11 a look-up in an enum takes ten times as long as one of a global (0.16 µs).
+_OPEN, _STARTED, _COMPLETED, _SWITCHED, _LOST = ResponseState
+
+
 class ResponseChannel(Protocol):
     """What a response asks of the connection that carries it, always from the loop's thread."""
 
@@ -119,7 +123,7 @@ class HTTPResponse(CallbackOwner):
         self.is_streaming = False
         self.is_body_filtered = True
         self.is_final = False
-        self.state = ResponseState.OPEN
+        self.state = _OPEN
         self._status: int = HTTPStatus.OK
         self._body: list[bytes] = []
         self._channel = channel
@@ -235,7 +239,7 @@ class HTTPResponse(CallbackOwner):
     @property
     def is_over(self) -> bool:
         """Whether there is nothing more to do: it is complete, handed over, or the peer is gone."""
-        return self.state not in (ResponseState.OPEN, ResponseState.STARTED)
+        return self.state is not _OPEN and self.state is not _STARTED
 
     def view(self) -> HTTPResponse:
         """Return the response as its filters get it: as it stands, but with a body of its own."""
@@ -276,7 +280,7 @@ class HTTPResponse(CallbackOwner):
         if self._channel is not None:
             self._in_loop(self._complete, self._take_body())
         else:
-            self.state = ResponseState.COMPLETED
+            self.state = _COMPLETED
 
     def take_file_sender(self, size: int) -> FileSender | None:
         """Send the head, and return what sends the ``size`` bytes of the body from a file; `completed` follows.
@@ -285,14 +289,14 @@ class HTTPResponse(CallbackOwner):
         thread; perfectws's own.
         """
         channel = self._channel
-        if channel is None or channel.is_filtering or self.state is not ResponseState.OPEN:
+        if channel is None or channel.is_filtering or self.state is not _OPEN:
             return None
         sender = getattr(channel.transport, "send_file", None)
         if sender is not None:
             channel.hand_body_over(self, size)
         return sender
 
-    def switch_protocols(self, headers: Sequence[tuple[str, str]], take_over: TakeOver) -> None:
+    def switch_protocols(self, headers: Headers | Sequence[tuple[str, str]], take_over: TakeOver) -> None:
         """Send ``101 Switching Protocols`` and hand the transport over. Nothing happens if the peer is gone already.
 
         Args:
@@ -305,7 +309,8 @@ class HTTPResponse(CallbackOwner):
 
         Source: RFC 9110 §15.2.2.
         """
-        self._in_loop(self._switch_protocols, Headers(headers), take_over)
+        checked = headers if isinstance(headers, Headers) else Headers(headers)
+        self._in_loop(self._switch_protocols, checked, take_over)
 
     @property
     def loop(self) -> CallbackLoop:
@@ -384,19 +389,16 @@ class HTTPResponse(CallbackOwner):
     def _switch_protocols(self, headers: Headers, take_over: TakeOver) -> None:
         if self._channel is None:
             raise LocalProtocolError("this response belongs to no connection, so none can be handed over")
-        if self.state is ResponseState.OPEN:
+        if self.state is _OPEN:
             self._channel.switch_protocols(self, headers, take_over)
-        elif self.state is not ResponseState.LOST:
+        elif self.state is not _LOST:
             raise LocalProtocolError("the protocol cannot be switched: this response is sent already")
 
     def _is_under_way(self, call: str) -> bool:
-        match self.state:
-            case ResponseState.OPEN | ResponseState.STARTED:
-                return True
-            case ResponseState.COMPLETED | ResponseState.SWITCHED:
-                logger.warning(
-                    "%s %s: %s() after the response was complete", self.request.method, self.request.path, call
-                )
+        if self.state is _OPEN or self.state is _STARTED:
+            return True
+        if self.state is not _LOST:
+            logger.warning("%s %s: %s() after the response was complete", self.request.method, self.request.path, call)
         return False
 
 

@@ -32,6 +32,9 @@ BACKLOG = 1024
 #: The most connections accepted in one pass of the reactor.
 BURST = 64
 
+#: Where one listens on these, the kernel has to say which address a client has reached.
+_EVERY_INTERFACE = ("", "0.0.0.0", "::")
+
 _OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -162,17 +165,33 @@ async def serve_listener(
 
 
 class AcceptedSocket(SocketTransport):
-    """The transport of a connection that a server has accepted."""
+    """The transport of a connection that a server has accepted.
 
-    __slots__ = ("_connections", "_sending")
+    Args:
+        local: Our own address; ``None`` asks the kernel.
+    """
+
+    __slots__ = ("_connections", "_local", "_sending")
 
     def __init__(
-        self, loop: Loop, reactor: Reactor, connected: socket.socket, remote: Address, connections: Connections
+        self,
+        loop: Loop,
+        reactor: Reactor,
+        connected: socket.socket,
+        remote: Address,
+        connections: Connections,
+        local: Address | None = None,
     ) -> None:
         super().__init__(loop, reactor, connected, remote)
         self._connections = connections
+        self._local = local
         self._sending: trio.CancelScope | None = None
         connections.add(self)
+
+    @property
+    def local_address(self) -> Address:
+        """Our own address."""
+        return super().local_address if self._local is None else self._local
 
     async def send_file(self, descriptor: int, part: range) -> bool:
         """Send a part of a file as `perfectws.net.files.send_file` does; nothing is to be written meanwhile."""
@@ -205,6 +224,7 @@ class Acceptor:
         self._listening = listening
         self._make_protocol = make_protocol
         self._is_stopped = False
+        self._local = _one_address(listening)
         reactor.add(listening.fileno(), self)
 
     def stop(self) -> None:
@@ -249,13 +269,19 @@ class Acceptor:
 
     def _begin(self, connected: socket.socket, remote: Address) -> None:
         connected.setblocking(False)
-        transport = AcceptedSocket(self._loop, self._reactor, connected, remote, self._connections)
+        transport = AcceptedSocket(self._loop, self._reactor, connected, remote, self._connections, self._local)
         try:
             transport.start(self._make_protocol(transport))
         except Exception as error:
             report_failure(self._loop.owner, error)
             connected.close()
             self._connections.discard(transport)
+
+
+def _one_address(listening: socket.socket) -> Address | None:
+    """Return the address that all accepted sockets have; ``None`` if each has its own."""
+    address = address_of(listening.getsockname())
+    return None if address[0] in _EVERY_INTERFACE else address
 
 
 class _StreamAcceptor:

@@ -71,6 +71,7 @@ class Loop(CallbackLoop):
         self._transport_gone = trio.Event()
         self._has_ended = False
         self._token = trio.lowlevel.current_trio_token()
+        self._clock = trio.lowlevel.current_clock()
         #: Who has output for the end of this turn. Who appends wakes the loop if it is idle, as `mark_dirty` does.
         self.dirty: list[Writer] = []
         self._pump_task: trio.lowlevel.Task | None = None
@@ -79,7 +80,7 @@ class Loop(CallbackLoop):
 
     def time(self) -> float:
         """Return trio's clock, in seconds."""
-        return trio.current_time()
+        return self._clock.current_time()
 
     def call_later(self, owner: CallbackOwner, seconds: float, function: Callable[[*Ts], object], *args: *Ts) -> Timer:
         """Queue ``function(*args)`` once ``seconds`` have passed."""

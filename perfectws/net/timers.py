@@ -75,7 +75,7 @@ class Timers:
         self, owner: CallbackOwner, seconds: float, function: Callable[..., object], args: tuple[Any, ...]
     ) -> HeapTimer:
         """Queue ``function(*args)`` on the loop once ``seconds`` have passed."""
-        timer = HeapTimer(self, trio.current_time() + seconds, owner, function, args)
+        timer = HeapTimer(self, self._loop.time() + seconds, owner, function, args)
         is_first = not self._heap or timer.when < self._heap[0][0]
         heappush(self._heap, (timer.when, next(self._order), timer))
         if is_first:
@@ -100,7 +100,7 @@ class Timers:
 
     def _queue_due(self) -> float:
         """Queue what is due on the loop; return when the next is."""
-        now = trio.current_time()
+        now = self._loop.time()
         while self._heap and (self._heap[0][0] <= now or self._heap[0][2].function is None):
             timer = heappop(self._heap)[2]
             if timer.owner is None:

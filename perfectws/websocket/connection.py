@@ -59,7 +59,7 @@ class State(IntEnum):
     FINISHED = 4
 
 
-_OPEN, _ENDING = State.OPEN, State.ENDING
+_OPEN, _CLOSING, _ENDING, _LOST, _FINISHED = State
 
 
 class WebSocketConnection(Protocol):
@@ -109,7 +109,7 @@ class WebSocketConnection(Protocol):
         self._transport = transport
         self._loop = loop
         self._options = options
-        self._state = State.OPEN
+        self._state = _OPEN
         self._is_client = is_client
         self._frames = FrameReader(
             is_client, options.max_frame_size, options.max_message_size, options.max_fragments, deflate
@@ -153,7 +153,7 @@ class WebSocketConnection(Protocol):
         except BaseException:
             self.inbox.open()
             raise
-        if isinstance(result, Coroutine):
+        if result is not None and isinstance(result, Coroutine):
             return self._run_session(result, closes_after)
         if not closes_after:
             self.inbox.drop_unhandled()
@@ -221,7 +221,7 @@ class WebSocketConnection(Protocol):
     def eof_received(self) -> None:
         """Learn that the peer ended its side without a close frame, or after it."""
         self.read_frames(take_all=True)
-        if self._state < State.ENDING:
+        if self._state < _ENDING:
             self.drop("the peer ended the connection without a close frame")
         else:
             self._transport.close(self._options.close_timeout)
@@ -235,10 +235,13 @@ class WebSocketConnection(Protocol):
         """Learn that the connection is gone; settle everything that is pending, in the order of law 12."""
         self.read_frames(take_all=True)
         self._end(CloseCode.ABNORMAL_CLOSURE, str(error) if error is not None else "")
-        self._state = State.LOST
-        self.outbox.end(self.closed_error())
+        self._state = _LOST
+        if self.outbox.has_waiting:
+            self.outbox.end(self.closed_error())
+        else:
+            self.outbox.shut()
         self.inbox.settle()
-        if self._state is State.LOST:
+        if self._state is _LOST:
             # The session may be busy with an earlier frame; if it never reads again, on_close must come all the same.
             self._set_close_timer(self._finish)
             self._loop.last_calls[self] = self._finish
@@ -252,7 +255,7 @@ class WebSocketConnection(Protocol):
 
         A `ConnectionClosed` that leaves an async callback once the connection is closed is no failure.
         """
-        if self._state is not State.OPEN and _is_closed_error(error):
+        if self._state is not _OPEN and _is_closed_error(error):
             return
         logger.error("A callback of the WebSocket of %s raised", self._transport.remote_address, exc_info=error)
         self.inbox.discard()
@@ -262,7 +265,8 @@ class WebSocketConnection(Protocol):
 
     def _control_received(self, opcode: OpcodeType, payload: bytes) -> bool:
         """Obey a control frame. Return whether it ended the reading."""
-        self._count_control_frame()
+        if opcode is not CLOSE or self._control_times is not None:  # the first is never one too many
+            self._count_control_frame()
         if opcode is CLOSE:
             self._close_received(payload)
             return True
@@ -298,7 +302,7 @@ class WebSocketConnection(Protocol):
 
     def _close_received(self, payload: bytes) -> None:
         code, reason = parse_close_payload(payload)
-        if self._state is State.OPEN:
+        if self._state is _OPEN:
             # RFC 6455 §5.5.1: "the endpoint typically echos the status code it received"
             self._send_close(payload, code, reason)
         self._end(code, reason)
@@ -314,12 +318,12 @@ class WebSocketConnection(Protocol):
     @property
     def is_connected(self) -> bool:
         """Whether neither side has sent a close frame yet, nor vanished."""
-        return self._state is State.OPEN
+        return self._state is _OPEN
 
     @property
     def is_finished(self) -> bool:
         """Whether the connection is gone and all that was pending has been settled."""
-        return self._state is State.FINISHED
+        return self._state is _FINISHED
 
     @property
     def missing(self) -> int:
@@ -338,7 +342,7 @@ class WebSocketConnection(Protocol):
 
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Send a close frame and wait for the peer's. Does nothing on a socket that is closing already."""
-        if self._state is not State.OPEN:
+        if self._state is not _OPEN:
             return
         self._send_close(build_close_payload(code, reason), code, reason)
         self._set_close_timer(self._close_timed_out)
@@ -359,18 +363,18 @@ class WebSocketConnection(Protocol):
 
     def _send_close(self, payload: bytes, code: int, reason: str) -> None:
         """Enter CLOSING: our close frame goes out, and with it the code and the reason that hold from now on."""
-        self._state = State.CLOSING
+        self._state = _CLOSING
         self.close_code, self.close_reason = int(code), reason
         self.keepalive.stop()
         self.outbox.close(payload)
 
     def _close_timed_out(self) -> None:
-        if self._state is State.CLOSING:
+        if self._state is _CLOSING:
             self.drop("the peer did not answer the close frame in time")
 
     def _fail(self, code: CloseCode, reason: str) -> None:
         """End a connection whose peer broke a rule. Source: RFC 6455 §7.1.7."""
-        if self._state is State.OPEN:
+        if self._state is _OPEN:
             self._send_close(build_close_payload(code, shorten_reason(reason)), code, reason)
         self._end(code, reason)
         self._transport.close(self._options.close_timeout)
@@ -382,9 +386,9 @@ class WebSocketConnection(Protocol):
 
     def _end(self, code: int, reason: str) -> None:
         """Enter ENDING: nothing more is read or sent. The code and reason hold unless earlier ones do."""
-        if self._state >= State.ENDING:
+        if self._state >= _ENDING:
             return
-        self._state = State.ENDING
+        self._state = _ENDING
         self.outbox.shut()
         if self.close_code is None:
             self.close_code, self.close_reason = int(code), reason
@@ -400,9 +404,9 @@ class WebSocketConnection(Protocol):
 
     def _finish(self) -> None:
         """Tell on_close, last and once. Queued, so that it comes behind the callbacks that are ready."""
-        if self._state is not State.LOST:
+        if self._state is not _LOST:
             return
-        self._state = State.FINISHED
+        self._state = _FINISHED
         self._loop.last_calls.pop(self, None)
         if self._close_timer is not None:
             self._close_timer.cancel()
@@ -418,7 +422,7 @@ class WebSocketConnection(Protocol):
         with _on_close_lock:  # any thread may ask first
             if self._on_close is None:
                 self._on_close = Promise(self._loop, self)
-                if self._state is State.FINISHED:
+                if self._state is _FINISHED:
                     self._on_close.succeed(None)
             return self._on_close.future_result
 

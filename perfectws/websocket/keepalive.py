@@ -38,6 +38,7 @@ class Keepalive:
 
     __slots__ = (
         "_connection",
+        "_has_told_kernel",
         "_loop",
         "_missing",
         "_next_ping_at",
@@ -61,16 +62,26 @@ class Keepalive:
         self._verdict_at: float | None = None
         #: How much of a frame was still to come when this was last looked at.
         self._missing = 0
+        self._has_told_kernel = False
         self._unanswered: deque[tuple[bytes, PingOrigin]] | None = None
 
     def start(self) -> None:
         """Begin to ping, or begin anew after `interval` was changed."""
         self.stop()
         if self.interval is not None:
-            self._next_ping_at = self._loop.time() + self.interval
-            self._set_timer()
-            if self._timeout is not None:
-                self._connection.set_user_timeout(self.interval + self._timeout)
+            self._timer = self._loop.call_later(self._connection, self.interval, self._tick)
+            self._next_ping_at = self._timer.when
+            if self._has_told_kernel:
+                self._tell_kernel()
+
+    def _tell_kernel(self) -> None:
+        """Let the kernel give up a peer that acknowledges nothing, as we give up one that sends no pong.
+
+        Told with the first ping: nothing can be unacknowledged for so long before, and a short session saves the call.
+        """
+        if self.interval is not None and self._timeout is not None:
+            self._has_told_kernel = True
+            self._connection.set_user_timeout(self.interval + self._timeout)
 
     def stop(self) -> None:
         """Ping no more."""
@@ -124,6 +135,8 @@ class Keepalive:
     def _send_ping(self, now: float) -> None:
         assert self.interval is not None
         self._next_ping_at = now + self.interval
+        if not self._has_told_kernel:
+            self._tell_kernel()
         payload = urandom(4)
         self.ping_sent(payload, PingOrigin.KEEPALIVE)
         self._connection.outbox.send_control(OpcodeType.PING, payload)

@@ -5,12 +5,11 @@ Source: RFC 6455 §4.2, RFC 9110 §7.8 (``Upgrade``).
 
 from __future__ import annotations
 
-import binascii
 import re
-from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TypeAlias
 
 from wsproto.utilities import generate_accept_token
 
@@ -22,6 +21,15 @@ VERSION = "13"
 
 #: RFC 9110 §5.6.2
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+#: RFC 4648 §4: of 16 bytes.
+_KEY = re.compile(r"[0-9A-Za-z+/]{22}==")
+
+#: The values of a request's headers by name, in lower case: they are looked through once.
+Fields: TypeAlias = Mapping[str, Sequence[str]]
+
+#: What stands in every 101, as `Headers.received` takes it.
+_UPGRADE = ("upgrade", "Upgrade", "websocket")
+_CONNECTION = ("connection", "Connection", "Upgrade")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,32 +73,33 @@ def read_offer(request: HTTPRequest, origins: Sequence[str | re.Pattern[str]] | 
         request: The request.
         origins: The origins that may connect; ``None`` lets all.
     """
-    wrong = _judge_upgrade(request) or _judge_version(request) or _judge_origin(request, origins)
+    fields = request.headers.by_name()
+    wrong = _judge_upgrade(request, fields) or _judge_version(fields) or _judge_origin(fields, origins)
     if wrong is not None:
         return wrong
-    keys = request.headers.get_all("Sec-WebSocket-Key")
+    keys = fields.get("sec-websocket-key", ())
     if len(keys) != 1 or not _is_key(keys[0]):
         return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Key must be one value: 16 bytes in base64.")
-    protocols = elements_of(request.headers, "Sec-WebSocket-Protocol")
-    if not all(is_token(protocol) for protocol in protocols):
+    protocols = _elements(fields.get("sec-websocket-protocol", ()))
+    if not all(map(is_token, protocols)):
         return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Protocol must be a list of tokens.")
-    return Offer(keys[0].strip(), protocols, elements_of(request.headers, "Sec-WebSocket-Extensions"))
+    return Offer(keys[0].strip(), protocols, _elements(fields.get("sec-websocket-extensions", ())))
 
 
-def _judge_upgrade(request: HTTPRequest) -> Refusal | None:
+def _judge_upgrade(request: HTTPRequest, fields: Fields) -> Refusal | None:
     if request.method != "GET" or request.protocol_version < (1, 1):
         return Refusal(HTTPStatus.BAD_REQUEST, "A WebSocket is opened with GET and HTTP/1.1.")
     # Perfect differs: it looks for the substring "upgrade" in Connection, and wants Upgrade to be "websocket" alone.
-    if not (has_token(request.headers, "Upgrade", "websocket") and has_token(request.headers, "Connection", "upgrade")):
-        return Refusal(HTTPStatus.BAD_REQUEST, "This is a WebSocket: connect to it with a WebSocket client.")
-    return None
+    if _holds(fields.get("upgrade", ()), "websocket") and _holds(fields.get("connection", ()), "upgrade"):
+        return None
+    return Refusal(HTTPStatus.BAD_REQUEST, "This is a WebSocket: connect to it with a WebSocket client.")
 
 
-def _judge_version(request: HTTPRequest) -> Refusal | None:
-    versions = request.headers.get_all("Sec-WebSocket-Version")
+def _judge_version(fields: Fields) -> Refusal | None:
+    versions = fields.get("sec-websocket-version", ())
     if not versions:
         return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Version is missing.")
-    if [version.strip() for version in versions] == [VERSION]:
+    if len(versions) == 1 and versions[0].strip() == VERSION:
         return None
     # Perfect differs: it answers 400. RFC 6455 §4.4 and RFC 9110 §15.5.22 ask for this.
     return Refusal(
@@ -100,10 +109,10 @@ def _judge_version(request: HTTPRequest) -> Refusal | None:
     )
 
 
-def _judge_origin(request: HTTPRequest, origins: Sequence[str | re.Pattern[str]] | None) -> Refusal | None:
+def _judge_origin(fields: Fields, origins: Sequence[str | re.Pattern[str]] | None) -> Refusal | None:
     if origins is None:
         return None
-    given = request.headers.get_all("Origin")
+    given = fields.get("origin", ())
     if len(given) == 1 and any(_matches(allowed, given[0]) for allowed in origins):
         return None
     return Refusal(HTTPStatus.FORBIDDEN, "Connections from this origin are not allowed.")
@@ -118,13 +127,24 @@ def elements_of(headers: Headers, name: str) -> list[str]:
 
     Source: RFC 9110 §5.6.1: empty elements do not count.
     """
-    elements = ",".join(headers.get_all(name)).split(",")
-    return [element.strip() for element in elements if element.strip()]
+    return _elements(headers.get_all(name))
+
+
+def _elements(values: Sequence[str]) -> list[str]:
+    if not values:
+        return []
+    return [stripped for element in ",".join(values).split(",") if (stripped := element.strip())]
 
 
 def has_token(headers: Headers, name: str, token: str) -> bool:
     """Tell whether ``token``, in lower case, is an element of a header, whatever its case there."""
-    return any(element.lower() == token for element in elements_of(headers, name))
+    return _holds(headers.get_all(name), token)
+
+
+def _holds(values: Sequence[str], token: str) -> bool:
+    if len(values) == 1 and values[0].lower() == token:
+        return True
+    return token in [element.lower() for element in _elements(values)]
 
 
 def is_token(name: str) -> bool:
@@ -134,10 +154,7 @@ def is_token(name: str) -> bool:
 
 def _is_key(key: str) -> bool:
     # RFC 6455 §4.2.1: "a base64-encoded [...] value that, when decoded, is 16 bytes in length"
-    try:
-        return len(b64decode(key.strip(), validate=True)) == 16
-    except (binascii.Error, ValueError):
-        return False
+    return _KEY.fullmatch(key.strip()) is not None
 
 
 def choose_subprotocol(offered: Sequence[str], supported: str | None) -> str | Refusal | None:
@@ -150,19 +167,15 @@ def choose_subprotocol(offered: Sequence[str], supported: str | None) -> str | R
     return supported if supported in offered else PROTOCOLS_NOT_SUPPORTED
 
 
-def accept(
-    offer: Offer, subprotocol: str | None, compression: DeflateOptions | None
-) -> tuple[list[tuple[str, str]], Deflate | None]:
+def accept(offer: Offer, subprotocol: str | None, compression: DeflateOptions | None) -> tuple[Headers, Deflate | None]:
     """Return the headers of the 101 that accepts ``offer``, and the compression agreed on."""
-    headers = [
-        ("Upgrade", "websocket"),
-        ("Connection", "Upgrade"),
-        ("Sec-WebSocket-Accept", generate_accept_token(offer.key.encode()).decode()),
-    ]
+    token = generate_accept_token(offer.key.encode()).decode()
+    # The first three are our own, and safe: the token is base64. All else is checked.
+    headers = Headers.received([_UPGRADE, _CONNECTION, ("sec-websocket-accept", "Sec-WebSocket-Accept", token)])
     if subprotocol is not None:
-        headers.append(("Sec-WebSocket-Protocol", subprotocol))
+        headers.add("Sec-WebSocket-Protocol", subprotocol)
     answer = answer_offers(offer.extensions, compression) if compression is not None else None
     if answer is None:
         return headers, None
-    headers.append(("Sec-WebSocket-Extensions", answer[0]))
+    headers.add("Sec-WebSocket-Extensions", answer[0])
     return headers, answer[1]

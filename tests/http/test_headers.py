@@ -89,3 +89,25 @@ def test_what_is_accepted_comes_back_from_the_wire(pairs):
     except UnicodeEncodeError:  # lone surrogates, which no text holds
         return
     assert Headers.parse(b"\r\n" + wire) == headers
+
+
+def test_what_is_looked_up_by_name_follows_every_change() -> None:
+    headers = Headers([("A", "1"), ("b", "2"), ("a", "3")])
+    assert headers.by_name() == {"a": ["1", "3"], "b": ["2"]}
+    headers.get_all("a").clear()
+    assert headers.get_all("A") == ["1", "3"]
+    headers.add("B", "4")
+    assert (headers.get_all("b"), headers.by_name()["b"]) == (["2", "4"], ["2", "4"])
+    headers.set("a", "5")
+    assert headers.by_name() == {"b": ["2", "4"], "a": ["5"]}
+    headers.remove("b")
+    assert (headers.get_all("b"), headers.names()) == ([], ["a"])
+
+
+def test_headers_know_whether_they_are_as_they_arrived() -> None:
+    for change in (lambda h: h.add("b", "1"), lambda h: h.set("a", "1"), lambda h: h.remove("a")):
+        headers = Headers.parse(b"GET / HTTP/1.1\r\nA: 1\r\n\r\n")
+        assert headers.is_as_received
+        change(headers)
+        assert not headers.is_as_received
+    assert not Headers([("a", "b")]).is_as_received

@@ -408,3 +408,38 @@ def test_a_uri_is_found_just_when_one_pattern_matches_it(several, uri, slash):
     else:
         assert handlers[0] in matching
         assert set(variables) <= {"x", "y", ROUTE_TRAILING_WILDCARD_KEY}
+
+
+class TestUrisThatWereAskedForBefore:
+    @pytest.mark.parametrize("uri", ["/a", "/a/", "/b/1", "/b/2", "/c/x/y", "/d/z", "/none", "/A", "//a", "/a?b=c"])
+    def test_they_get_the_same_handlers_and_variables_again(self, uri: str) -> None:
+        navigator = routes_of("/a", "/b/{id}", "/c/**", "/d/*").navigator
+        requests = [HTTPRequest("GET", uri) for _ in range(3)]
+        first, second, third = [navigator.find_handlers(uri, request) for request in requests]
+        assert first == second == third
+        assert requests[0].url_variables == requests[1].url_variables == requests[2].url_variables
+
+    def test_methods_are_told_apart(self) -> None:
+        routes = routes_of("/a")
+        routes.add("POST", "/a", Handler("posted"))
+        navigator = routes.navigator
+        for _ in range(2):
+            found = [navigator.find_handler("/a", HTTPRequest(method, "/a")) for method in ("GET", "POST", "HEAD")]
+            assert [str(handler) for handler in found] == ["/a", "posted", "/a"]
+            assert navigator.find_handler("/a", HTTPRequest("PUT", "/a")) is None
+
+    def test_who_changes_the_list_changes_nobody_elses(self) -> None:
+        navigator = routes_of("/a").navigator
+        for _ in range(3):
+            handlers = navigator.find_handlers("/a", HTTPRequest())
+            assert handlers is not None
+            assert len(handlers) == 1
+            handlers.clear()
+
+    def test_a_client_cannot_fill_the_memory_with_them(self) -> None:
+        navigator = routes_of("/*").navigator
+        for number in range(3000):
+            assert navigator.find_handler(f"/{number}", HTTPRequest())
+        assert navigator.find_handler("/" + "x" * 10_000, HTTPRequest())
+        assert len(navigator._found) == 1000
+        assert max(len(uri) for _, uri in navigator._found) <= 200

@@ -298,3 +298,19 @@ async def test_a_request_under_way_is_answered_before_the_server_ends(nursery: t
     assert (peer.status, await peer.read_body()) == (200, b"done")
     await peer.receive_eof()
     await peer.vanish()
+
+
+@pytest.mark.parametrize(("address", "reached"), [("127.0.0.1", "127.0.0.1"), ("0.0.0.0", "127.0.0.2")])
+async def test_a_request_knows_the_address_that_the_client_has_reached(
+    nursery: trio.Nursery, address: str, reached: str
+) -> None:
+    session = Calls()
+    server = serving(session)
+    server.server_address = address
+    port = await nursery.start(server.serve)
+    peer = Peer(await trio.open_tcp_stream(reached, port))
+    await peer.handshake()
+    [(request, _)] = await session.until(1)
+    assert request.server_address == (reached, port)
+    await peer.stream.aclose()
+    server.stop()

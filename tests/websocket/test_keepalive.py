@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextvars import Context
+from typing import Any
+
 import pytest
 import trio
 from trio.testing import MockClock
 
-from perfectws import WebSocket
+from perfectws import OpcodeType, WebSocket
+from perfectws.websocket.keepalive import Keepalive
 
 from .. import peer as wire
 from ..calls import NOTHING, Calls, Reads
 from ..conftest import Connect
+from ..http.fakes import FakeLoop
 from ..peer import Peer
 
 
@@ -243,3 +248,41 @@ async def test_read_timeouts_are_counted_from_the_read(memory_connect: Connect, 
     assert len(times) == 4
     await read_with(socket, 0).until(1)
     assert times[-1] == pytest.approx(begun + 1063, abs=0.1)
+
+
+class ToldTimeouts:
+    """A connection that only notes what the kernel is told."""
+
+    is_connected = True
+    is_reading_paused = False
+    missing = 0
+
+    def __init__(self) -> None:
+        self.told: list[float] = []
+        self.outbox = self
+        self.context = Context()
+
+    def set_user_timeout(self, seconds: float) -> None:
+        self.told.append(seconds)
+
+    def send_control(self, opcode: OpcodeType, payload: bytes) -> None:
+        pass
+
+    def drop(self, reason: str) -> None:
+        self.is_connected = False
+
+
+def test_the_kernel_is_told_with_the_first_ping_how_long_a_peer_may_acknowledge_nothing() -> None:
+    connection: Any = ToldTimeouts()
+    loop = FakeLoop()
+    keepalive = Keepalive(connection, loop, 20, 40)
+    keepalive.start()
+    loop.advance(19)
+    assert connection.told == []
+    loop.advance(2)
+    assert connection.told == [60]
+    loop.advance(20)
+    assert connection.told == [60]
+    keepalive.interval = 5
+    keepalive.start()
+    assert connection.told == [60, 45]

@@ -202,7 +202,7 @@ class TestAcceptance:
 
     def test_the_key_is_answered_as_in_the_rfc(self) -> None:
         headers, deflate = accept(self.OFFER, None, None)
-        assert headers == [
+        assert list(headers) == [
             ("Upgrade", "websocket"),
             ("Connection", "Upgrade"),
             ("Sec-WebSocket-Accept", HANDSHAKE_ACCEPT),
@@ -216,7 +216,7 @@ class TestAcceptance:
     def test_compression_is_answered_if_it_is_on_and_offered(self) -> None:
         headers, deflate = accept(self.OFFER, None, DeflateOptions(window_bits=12))
         expected = "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"
-        assert headers[-1] == ("Sec-WebSocket-Extensions", expected)
+        assert list(headers)[-1] == ("Sec-WebSocket-Extensions", expected)
         assert deflate is not None
         assert deflate.enabled()
 
