@@ -124,7 +124,7 @@ class Loop(CallbackLoop):
             dirty, self.dirty = self.dirty, []
             for writer in dirty:
                 writer.flush()
-        if self.reactor is not None:
+        if self.reactor is not None and self.reactor.removed:
             self.reactor.close_removed()
 
     @property

@@ -50,7 +50,8 @@ class Reactor:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._handlers: dict[int, EventHandler] = {}
-        self._removed: list[tuple[int, EventHandler]] = []
+        #: What `close_removed` has to do.
+        self.removed: list[tuple[int, EventHandler]] = []
         self._wake_descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._wake_descriptor, READABLE)
 
@@ -69,17 +70,12 @@ class Reactor:
 
     def remove_later(self, descriptor: int, handler: EventHandler) -> None:
         """Unregister ``descriptor`` and call ``handler.remove`` when this pass, or the next, is over."""
-        self._removed.append((descriptor, handler))
-
-    @property
-    def has_removed(self) -> bool:
-        """Whether `close_removed` has something to do."""
-        return bool(self._removed)
+        self.removed.append((descriptor, handler))
 
     def close_removed(self) -> None:
         """Unregister and close what is done with."""
-        while self._removed:
-            removed, self._removed = self._removed, []
+        while self.removed:
+            removed, self.removed = self.removed, []
             for descriptor, handler in removed:
                 del self._handlers[descriptor]
                 self._epoll.unregister(descriptor)

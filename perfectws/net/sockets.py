@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from enum import IntEnum
 
 from ..callbacks import Timer, report_failure
@@ -39,6 +40,8 @@ class Stage(IntEnum):
     CLOSED = 3
 
 
+#: Linux knows it.
+_MSG_MORE: int = getattr(socket, "MSG_MORE", 0)
 #: A global is found faster than an enum's member.
 _OPEN, _CLOSED = Stage.OPEN, Stage.CLOSED
 
@@ -85,7 +88,7 @@ class SocketTransport:
         self._socket = connected
         self._descriptor = connected.fileno()
         self._recv = connected.recv
-        self._send_now = connected.send
+        self._send_now: Callable[[bytes | memoryview], int] = connected.send
         self._read_size = FIRST_READ_SIZE
         self._stage = Stage.OPEN
         self._events = READABLE
@@ -166,6 +169,9 @@ class SocketTransport:
         if self._stage is not Stage.OPEN:
             return
         self._stage = Stage.FLUSHING
+        # The last bytes wait for the end that follows at once, so that both are one segment, and one interrupt.
+        send = self._socket.send
+        self._send_now = lambda data: send(data, _MSG_MORE)
         self._linger_timer = self._loop.call_later(self._loop.owner, linger, self.abort)
         self.resume_reading()
         self._mark_dirty()
