@@ -398,7 +398,7 @@ class TLSTransport(Protocol):
         if self._unencrypted and below < HIGH_WATER and not self._is_blocked:
             self._mark_dirty()
         if amount >= HIGH_WATER > self._unencrypted + below and self._stage is _OPEN:
-            self._tell_room()
+            self._room_made()
 
     def _encrypt(self) -> None:
         """Encrypt the first of the output, up to a piece."""
@@ -462,7 +462,9 @@ class TLSTransport(Protocol):
         self._send_outgoing()
         self._lower.close(max(linger, 0.0))
 
-    def _tell_room(self) -> None:
+    def _room_made(self) -> None:
+        if self._lower.is_closed:
+            return  # what waited was not sent, but lost
         try:
             self.protocol.resume_writing()
         except Exception as error:

@@ -14,7 +14,16 @@ import pytest
 import trio
 import trustme
 
-from perfectws import HTTPRequest, HTTPServer, Routes, TLSConfiguration, WebSocket, WebSocketHandler
+from perfectws import (
+    ConnectionClosed,
+    HTTPRequest,
+    HTTPServer,
+    Promise,
+    Routes,
+    TLSConfiguration,
+    WebSocket,
+    WebSocketHandler,
+)
 from perfectws.complaints import Complaints
 from perfectws.http.http11 import HTTPConnection
 from perfectws.http.service import HTTPService
@@ -734,6 +743,22 @@ class TestSessions:
             pass
         await completed.until(1)
         await peer.vanish()
+
+    async def test_a_promise_that_waits_for_room_fails_when_the_peer_resets(self, either: Server) -> None:
+        opened = Calls()
+        either.begin_sessions(opened)
+        stream = await either.stream()
+        await Peer(stream).handshake()
+        ((_, ws),) = await opened.until(1)
+        while ws.buffered_amount < HIGH_WATER:
+            ws.send_binary_message(bytes(500_000))
+            await quiet()
+        promise = Promise[None]()
+        ws.send("in the turn in which the reset is seen", promise)
+        stream.transport_stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
+        stream.transport_stream.socket.close()
+        with pytest.raises(ConnectionClosed):
+            await promise.future_result
 
     async def test_what_a_slow_peer_got_before_its_1013_is_whole(self, either: Server) -> None:
         opened = Calls()
