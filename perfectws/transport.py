@@ -57,14 +57,16 @@ class Transport(Contract):
     """What a protocol may ask of the transport that feeds it. Nothing here calls the protocol back before it returns.
 
     Attributes:
-        buffered_amount: Bytes written that are not yet with the kernel.
         remote_address: The peer's address.
         is_secure: Whether the bytes travel inside TLS.
     """
 
-    buffered_amount: int
     remote_address: Address
     is_secure: bool
+
+    @property
+    def buffered_amount(self) -> int:
+        """Bytes written that are not yet with the kernel. Read after each write: it is to cost nothing."""
 
     @property
     def local_address(self) -> Address:

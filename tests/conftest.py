@@ -7,14 +7,16 @@ no real socket is between: with ``memory_connect``.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import pytest
 import trio
+import trustme
 
 from perfectws import HTTPRequest, Routes, WebSocket, WebSocketHandler
 from perfectws.http.http11 import HTTPConnection
@@ -110,17 +112,29 @@ async def memory_streams() -> AsyncIterator[Connect]:
             await loop.end_connections(0)
 
 
+@cache
+def tls_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Return a server's context and that of a client who trusts it."""
+    authority = trustme.CA()
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
+    authority.issue_cert("test").configure_cert(server)
+    authority.configure_trust(client)
+    return server, client
+
+
 @asynccontextmanager
-async def sockets(with_reactor: bool) -> AsyncIterator[Connect]:
+async def sockets(with_reactor: bool, with_tls: bool = False) -> AsyncIterator[Connect]:
     """Serve over TCP: on the reactor, as a user's server does, or on streams."""
+    server_context, client_context = tls_contexts() if with_tls else (None, None)
     async with open_loop(with_reactor=with_reactor) as loop, trio.open_nursery() as accepting:
 
         async def open_stream(routes: Routes) -> trio.abc.Stream:
             service = HTTPService(routes.navigator)
             listeners = await open_listeners("127.0.0.1", 0)
             make = partial(HTTPConnection, loop=loop, service=service)
-            accepting.start_soon(serve_listener, loop, listeners[0], make)
-            return await trio.open_tcp_stream("127.0.0.1", bound_port(listeners))
+            accepting.start_soon(serve_listener, loop, listeners[0], make, server_context)
+            stream = await trio.open_tcp_stream("127.0.0.1", bound_port(listeners))
+            return stream if client_context is None else trio.SSLStream(stream, client_context, server_hostname="test")
 
         try:
             yield Connect(loop, open_stream)
@@ -133,6 +147,7 @@ TRANSPORTS = {
     "memory": memory_streams,
     "streams": partial(sockets, with_reactor=False),
     "reactor": partial(sockets, with_reactor=True),
+    "tls": partial(sockets, with_reactor=True, with_tls=True),
 }
 
 

@@ -143,11 +143,23 @@ class Peer:
         """Be gone, without a word of farewell."""
         await trio.aclose_forcefully(self.stream)
 
+    async def end(self) -> None:
+        """Say that nothing more will be sent: over TLS by close_notify, which reads up to the server's own."""
+        if not isinstance(self.stream, trio.SSLStream):
+            assert isinstance(self.stream, trio.abc.HalfCloseableStream)
+            await self.stream.send_eof()
+            return
+        try:
+            await self.stream.unwrap()
+        except trio.BrokenResourceError:
+            pass  # the server said something else, or left without one
+
     def reset(self) -> None:
         """Be gone with a reset, as a machine that crashed and came back: even what was sent may be lost."""
-        if isinstance(self.stream, trio.SocketStream):
-            self.stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.stream.socket.close()
+        raw = self.stream.transport_stream if isinstance(self.stream, trio.SSLStream) else self.stream
+        if isinstance(raw, trio.SocketStream):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            raw.socket.close()
         else:
             assert isinstance(self.stream, PipeStream)
             self.stream.reset()

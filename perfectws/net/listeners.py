@@ -21,6 +21,7 @@ from .reactor import READABLE, Reactor
 from .sockets import SocketTransport
 from .streams import StreamTransport
 from .tls import accept_tls
+from .tls_sockets import TLSTransport
 from .unix_sockets import SCHEME, BoundPath, listen_unix
 
 #: Makes the protocol of a connection that was accepted.
@@ -144,7 +145,8 @@ async def serve_listener(
 ) -> None:
     """Accept connections until cancelled, and close the listener.
 
-    This is where the transport is chosen: plain sockets go on the reactor where there is one, all else on streams.
+    This is where the transport is chosen: sockets go on the reactor where there is one, with TLS over them or without;
+    else on streams.
 
     Args:
         loop: The loop that drives them.
@@ -154,8 +156,8 @@ async def serve_listener(
         connections: The server's, which learn of each connection.
     """
     connections = Connections(loop) if connections is None else connections
-    if loop.reactor is not None and ssl_context is None:
-        acceptor = Acceptor(loop, loop.reactor, listening, make_protocol, connections)
+    if loop.reactor is not None:
+        acceptor = Acceptor(loop, loop.reactor, listening, make_protocol, connections, ssl_context)
         try:
             await trio.sleep_forever()
         finally:
@@ -217,8 +219,11 @@ class Acceptor:
         listening: socket.socket,
         make_protocol: ProtocolFactory,
         connections: Connections | None = None,
+        ssl_context: ssl.SSLContext | None = None,
     ) -> None:
         self._connections = Connections(loop) if connections is None else connections
+        self._ssl_context = ssl_context
+        self._complaints = Complaints()
         self._loop = loop
         self._reactor = reactor
         self._listening = listening
@@ -269,6 +274,9 @@ class Acceptor:
 
     def _begin(self, connected: socket.socket, remote: Address) -> None:
         connected.setblocking(False)
+        if self._ssl_context is not None:
+            self._begin_tls(connected, remote, self._ssl_context)
+            return
         transport = AcceptedSocket(self._loop, self._reactor, connected, remote, self._connections, self._local)
         try:
             transport.start(self._make_protocol(transport))
@@ -276,6 +284,10 @@ class Acceptor:
             report_failure(self._loop.owner, error)
             connected.close()
             self._connections.discard(transport)
+
+    def _begin_tls(self, connected: socket.socket, remote: Address, context: ssl.SSLContext) -> None:
+        lower = SocketTransport(self._loop, self._reactor, connected, remote)
+        lower.start(TLSTransport(self._loop, lower, context, self._make_protocol, self._connections, self._complaints))
 
 
 def _one_address(listening: socket.socket) -> Address | None:

@@ -22,8 +22,8 @@ from ..callbacks import logger
 MAX_EVENTS = 256
 #: How long one pass may take, in seconds; what is left is still ready in the next.
 PASS_SECONDS = 0.005
-#: How many events are handled between two looks at the clock.
-CLOCK_INTERVAL = 16
+#: How many events are handled between two looks at the clock: one may be a TLS handshake, which takes a millisecond.
+CLOCK_INTERVAL = 4
 
 READABLE = select.EPOLLIN
 WRITABLE = select.EPOLLOUT

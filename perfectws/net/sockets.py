@@ -325,6 +325,18 @@ class SocketTransport:
         except OSError:
             self.abort()  # the peer is gone, and with it the need for all this
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is closed, though the protocol may learn of it only at the end of the turn."""
+        return self._stage is Stage.CLOSED
+
+    def write_at_once(self, data: bytes) -> None:
+        """Send ``data`` behind what is buffered, without waiting for the end of the turn: its writer has waited."""
+        if self._stage is _OPEN:
+            self._output.append(data)
+            self.buffered_amount += len(data)
+            self.flush()
+
     def _wait_for(self, events: int) -> None:
         if events != self._events:
             self._events = events

@@ -1,4 +1,4 @@
-"""The transport over any trio `Stream`: TLS, memory streams, and every system without epoll.
+"""The transport over any trio `Stream`: the TLS of clients, memory streams, and every system without epoll.
 
 Two tasks serve a connection: one reads, one writes. The protocol is called from the reader; what it sends is collected
 until the end of the loop's turn and then handed to the writer, so that a turn is one write.

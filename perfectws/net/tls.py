@@ -153,6 +153,35 @@ def _refuse_password() -> str:
     raise ValueError("the private key is encrypted: give an ssl_context that knows its password")
 
 
+def refusal_of(first: bytes, remote: Address, complaints: Complaints) -> bytes | None:
+    """Judge a client by the first byte that it sends.
+
+    Args:
+        first: The byte; nothing if there is none.
+        remote: The client's address.
+        complaints: Where it is logged that somebody speaks no TLS.
+
+    Returns:
+        What to answer before the connection is closed, which may be nothing; ``None`` to whoever speaks TLS.
+    """
+    if first == _TLS_HANDSHAKE:
+        return None
+    if first:
+        complaints.log("plain", "%s speaks no TLS on a port that does: a client with http:// or ws://?", remote[0])
+    return _REFUSAL if _PLAIN_HTTP.match(first) else b""
+
+
+def complain_of_slowness(complaints: Complaints, remote: Address) -> None:
+    """Log that a handshake took longer than `HANDSHAKE_TIMEOUT`."""
+    complaints.log("slow", "The TLS handshake with %s took too long", remote[0])
+
+
+def complain_of_failure(complaints: Complaints, remote: Address, error: BaseException | None) -> None:
+    """Log that a handshake failed, with the reason of OpenSSL's if ``error`` is one of its."""
+    reason = getattr(error, "reason", None) or "the connection was lost"
+    complaints.log(reason, "The TLS handshake with %s failed: %s", remote[0], reason)
+
+
 async def accept_tls(
     stream: trio.SocketStream, context: ssl.SSLContext, remote: Address, complaints: Complaints
 ) -> trio.SSLStream[trio.SocketStream] | None:
@@ -169,30 +198,27 @@ async def accept_tls(
             await tls.do_handshake()
             return tls
     except trio.TooSlowError:
-        complaints.log("slow", "The TLS handshake with %s took too long", remote[0])
+        complain_of_slowness(complaints, remote)
     except (trio.BrokenResourceError, OSError) as error:
-        reason = getattr(error.__cause__, "reason", None) or "the connection was lost"
-        complaints.log(reason, "The TLS handshake with %s failed: %s", remote[0], reason)
+        complain_of_failure(complaints, remote, error.__cause__)
     await trio.aclose_forcefully(stream)
     return None
 
 
 async def _speaks_tls(stream: trio.SocketStream, remote: Address, complaints: Complaints) -> bool:
     """Look at the first byte without taking it. Whoever speaks no TLS is told so, and its stream closed."""
-    first = await stream.socket.recv(1, trio.socket.MSG_PEEK)
-    if first == _TLS_HANDSHAKE:
+    refusal = refusal_of(await stream.socket.recv(1, trio.socket.MSG_PEEK), remote, complaints)
+    if refusal is None:
         return True
-    if first:
-        complaints.log("plain", "%s speaks no TLS on a port that does: a client with http:// or ws://?", remote[0])
-    if _PLAIN_HTTP.match(first):
-        await _refuse(stream)
+    if refusal:
+        await _refuse(stream, refusal)
     await trio.aclose_forcefully(stream)
     return False
 
 
-async def _refuse(stream: trio.SocketStream) -> None:
+async def _refuse(stream: trio.SocketStream, answer: bytes) -> None:
     with trio.move_on_after(REFUSAL_LINGER):
-        await stream.send_all(_REFUSAL)
+        await stream.send_all(answer)
         await stream.send_eof()
         while await stream.receive_some(65536):
             pass  # closing with unread input would take our answer along

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,28 @@ import pytest
 import trio
 import trustme
 
-from perfectws import HTTPRequest, HTTPServer, LaunchFailure, Routes, TLSConfiguration, WebSocket, WebSocketHandler
+from perfectws import (
+    HTTPRequest,
+    HTTPServer,
+    LaunchFailure,
+    Routes,
+    TLSConfiguration,
+    WebSocket,
+    WebSocketHandler,
+    launching,
+)
 from perfectws.net import tls as tls_module
+from perfectws.net.loop import open_loop
 from tests.server.conftest import PATIENCE, Launch, Raw, raw, url
 
 HELLO = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture(autouse=True, params=["reactor", "streams"])
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serve on each of the transports that TLS has."""
+    if request.param == "streams":
+        monkeypatch.setattr(launching, "open_loop", partial(open_loop, with_reactor=False))
 
 
 @pytest.fixture
@@ -261,6 +279,7 @@ class TestWhoSpeaksNoTLS:
         assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
+@pytest.mark.parametrize("transport", ["reactor"], indirect=True)
 class TestMisuse:
     @pytest.mark.parametrize(
         ("arguments", "says"),

@@ -26,8 +26,7 @@ async def resets(connect: Connect, peer: Peer, socket: WebSocket) -> None:
 
 
 async def ends_its_side(connect: Connect, peer: Peer, socket: WebSocket) -> None:
-    assert isinstance(peer.stream, trio.abc.HalfCloseableStream)
-    await peer.stream.send_eof()
+    await peer.end()
 
 
 async def closes(connect: Connect, peer: Peer, socket: WebSocket) -> None:
