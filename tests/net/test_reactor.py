@@ -63,9 +63,11 @@ class Recorder(Protocol):
 class CountingSocket(socket.socket):
     """A socket that counts its system calls."""
 
-    sends: list[int]
-    #: How much each read asked for.
-    reads: list[int]
+    def __init__(self, descriptor: int) -> None:
+        super().__init__(fileno=descriptor)
+        self.sends: list[int] = []
+        #: How much each read asked for.
+        self.reads: list[int] = []
 
     def send(self, data: Any, flags: int = 0) -> int:
         sent = super().send(data, flags)
@@ -92,8 +94,7 @@ def connected(loop: Loop, protocol: Recorder | None = None) -> tuple[SocketTrans
     with socket.create_server(("127.0.0.1", 0)) as server:
         peer = socket.create_connection(server.getsockname())
         accepted, _ = server.accept()
-    ours = CountingSocket(fileno=accepted.detach())
-    ours.sends, ours.reads = [], []
+    ours = CountingSocket(accepted.detach())
     ours.setblocking(False)
     peer.settimeout(5)
     assert loop.reactor is not None

@@ -697,8 +697,7 @@ def connected_pair() -> tuple[CountingSocket, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         peer = socket.create_connection(listening.getsockname())
         accepted, _ = listening.accept()
-    ours = CountingSocket(fileno=accepted.detach())
-    ours.sends = []
+    ours = CountingSocket(accepted.detach())
     ours.setblocking(False)
     peer.setblocking(False)
     return ours, peer
