@@ -99,11 +99,11 @@ class Reactor:
         events = self._epoll.poll(0, MAX_EVENTS)
         if not events:
             return 0
-        handlers = self._handlers
+        find = self._handlers.get
         deadline = perf_counter() + PASS_SECONDS
         handled = 0
         for descriptor, mask in events:
-            handler = handlers.get(descriptor)
+            handler = find(descriptor)
             if handler is None:
                 os.eventfd_read(self._wake_descriptor)
             elif mask == READABLE:

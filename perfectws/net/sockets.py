@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable
 from enum import IntEnum
+from os import read, write  # a fifth cheaper than a socket's recv and send, which parse their arguments the old way
 
 from ..callbacks import Timer, report_failure
 from ..transport import HIGH_WATER, Address, Protocol
@@ -55,6 +55,7 @@ class SocketTransport:
         "_events",
         "_has_begun",
         "_is_dirty",
+        "_is_paused",
         "_kept",
         "_linger_timer",
         "_loop",
@@ -62,10 +63,9 @@ class SocketTransport:
         "_peer_has_ended",
         "_reactor",
         "_read_size",
-        "_recv",
-        "_send_now",
         "_socket",
         "_stage",
+        "_waits_for_room",
         "buffered_amount",
         "is_secure",
         "protocol",
@@ -87,11 +87,12 @@ class SocketTransport:
         self._reactor = reactor
         self._socket = connected
         self._descriptor = connected.fileno()
-        self._recv = connected.recv
-        self._send_now: Callable[[bytes | memoryview], int] = connected.send
         self._read_size = FIRST_READ_SIZE
         self._stage = Stage.OPEN
         self._events = READABLE
+        #: What `_events` says: whether reading is paused, or the peer's end was seen; and whether output waits.
+        self._is_paused = False
+        self._waits_for_room = False
         self._output: list[bytes | memoryview] = []
         self._is_dirty = False
         #: Whether the first of the output is partly with the kernel.
@@ -169,9 +170,6 @@ class SocketTransport:
         if self._stage is not Stage.OPEN:
             return
         self._stage = Stage.FLUSHING
-        # The last bytes wait for the end that follows at once, so that both are one segment, and one interrupt.
-        send = self._socket.send
-        self._send_now = lambda data: send(data, _MSG_MORE)
         self._linger_timer = self._loop.call_later(self._loop.owner, linger, self.abort)
         self.resume_reading()
         self._mark_dirty()
@@ -203,10 +201,10 @@ class SocketTransport:
         if self._stage is _CLOSED:
             return
         try:
-            if self._events & PAUSED:
+            if self._is_paused:
                 self._look_for_reset()
                 return
-            data = self._recv(self._read_size)
+            data = read(self._descriptor, self._read_size)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as error:
@@ -261,7 +259,7 @@ class SocketTransport:
             output = self._output
             data = output[0] if len(output) == 1 else self._joined_output(amount)
             try:
-                sent = self._send_now(data)
+                sent = write(self._descriptor, data) if self._stage is _OPEN else self._send_last(data)
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError as error:
@@ -274,10 +272,14 @@ class SocketTransport:
                 self._kept = 0
             else:
                 self._drop_sent(sent, len(data))
-        if not self.buffered_amount and (self._stage is not _OPEN or self._events & WRITABLE):
+        if not self.buffered_amount and (self._waits_for_room or self._stage is not _OPEN):
             self._all_sent()
         if amount >= HIGH_WATER > self.buffered_amount and self._stage is _OPEN:
             self.protocol.resume_writing()
+
+    def _send_last(self, data: bytes | memoryview) -> int:
+        """Send what is followed by the end at once, so that both are one segment, and one interrupt for the peer."""
+        return self._socket.send(data, _MSG_MORE)
 
     def _joined_output(self, amount: int) -> bytes | memoryview:
         """Return as much of the output as one write may take, at least its first part."""
@@ -310,7 +312,7 @@ class SocketTransport:
     def _all_sent(self) -> None:
         if self._stage is Stage.CLOSED:
             return
-        if self._events & WRITABLE:
+        if self._waits_for_room:
             self._wait_for(self._events & ~WRITABLE)
         if self._stage is Stage.FLUSHING:
             self._end_output()
@@ -340,6 +342,8 @@ class SocketTransport:
     def _wait_for(self, events: int) -> None:
         if events != self._events:
             self._events = events
+            self._is_paused = events & PAUSED != 0
+            self._waits_for_room = events & WRITABLE != 0
             self._reactor.modify(self._descriptor, events)
 
     def remove(self) -> None:

@@ -20,6 +20,8 @@ from perfectws.net.reactor import READABLE, Reactor
 from perfectws.net.sockets import FIRST_READ_SIZE, READ_SIZE, SocketTransport
 from perfectws.transport import HIGH_WATER, Protocol, Transport
 
+from .counting import CountingSocket, reads_of, sends_of
+
 LINGER_RESET = struct.pack("ii", 1, 0)
 
 
@@ -60,25 +62,6 @@ class Recorder(Protocol):
             await self.changed.wait()
 
 
-class CountingSocket(socket.socket):
-    """A socket that counts its system calls."""
-
-    def __init__(self, descriptor: int) -> None:
-        super().__init__(fileno=descriptor)
-        self.sends: list[int] = []
-        #: How much each read asked for.
-        self.reads: list[int] = []
-
-    def send(self, data: Any, flags: int = 0) -> int:
-        sent = super().send(data, flags)
-        self.sends.append(sent)
-        return sent
-
-    def recv(self, size: int, flags: int = 0) -> bytes:
-        self.reads.append(size)
-        return super().recv(size, flags)
-
-
 @asynccontextmanager
 async def running_loop() -> AsyncIterator[Loop]:
     with trio.fail_after(10):
@@ -102,14 +85,6 @@ def connected(loop: Loop, protocol: Recorder | None = None) -> tuple[SocketTrans
     transport = SocketTransport(loop, loop.reactor, ours, ("peer", 1))
     transport.start(recorder)
     return transport, recorder, peer
-
-
-def sends_of(transport: SocketTransport) -> list[int]:
-    return transport._socket.sends  # type: ignore[attr-defined, no-any-return]
-
-
-def reads_of(transport: SocketTransport) -> list[int]:
-    return transport._socket.reads  # type: ignore[attr-defined, no-any-return]
 
 
 async def settled() -> None:

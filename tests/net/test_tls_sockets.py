@@ -38,7 +38,8 @@ from perfectws.transport import HIGH_WATER, Protocol, Transport
 from ..calls import NOTHING, Calls, quiet
 from ..conftest import PATIENCE, Handler, Session
 from ..peer import BINARY, CLOSE, Peer
-from .test_reactor import LINGER_RESET, CountingSocket, Recorder, sends_of
+from .counting import CountingSocket, sends_of
+from .test_reactor import LINGER_RESET, Recorder
 
 #: The beginning of a record that is longer than what follows.
 HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
