@@ -11,7 +11,7 @@ from perfectws.net.sockets import SocketTransport
 
 
 class CountingSocket(socket.socket):
-    """A socket that counts its reads and its writes: those of `SocketTransport`, by its descriptor, are counted here."""
+    """A socket that counts its reads and writes. `SocketTransport`, which has its descriptor, is counted below."""
 
     def __init__(self, descriptor: int) -> None:
         super().__init__(fileno=descriptor)
