@@ -78,6 +78,9 @@ class Transport(Contract):
     def write(self, data: bytes) -> None:
         """Send ``data``, once per turn together with all else that was written. Ignored after `close` or `abort`."""
 
+    def write_at_once(self, data: bytes) -> None:
+        """Send ``data`` as `write` does, but at the end of a turn, when all else has been written: no need to wait."""
+
     def discard_unsent(self) -> None:
         """Forget every `write` whose first byte is not with the kernel yet; one that has begun is kept whole."""
 

@@ -72,6 +72,10 @@ class StreamTransport:
             self._is_dirty = True
             self._loop.mark_dirty(self)
 
+    def write_at_once(self, data: bytes) -> None:
+        """Send ``data`` at the end of the turn."""
+        self.write(data)
+
     def flush(self) -> None:
         """Hand what the turn has written to the writing task."""
         self._is_dirty = False

@@ -329,6 +329,10 @@ class TLSTransport(Protocol):
             if loop.idle:
                 loop.wake()
 
+    def write_at_once(self, data: bytes) -> None:
+        """Send ``data`` at the end of the turn."""
+        self.write(data)
+
     def _mark_dirty(self) -> None:
         if not self._is_dirty:
             self._is_dirty = True

@@ -171,9 +171,9 @@ class WebSocketConnection(Protocol):
 
     def read_frames(self, *, take_all: bool = False) -> None:
         """Take frames out of what arrived before, as long as there is room for them, or ``take_all`` of them."""
-        self.data_received(b"", take_all=take_all)
+        self.data_received(b"", take_all)
 
-    def data_received(self, data: bytes, *, take_all: bool = False) -> None:
+    def data_received(self, data: bytes, take_all: bool = False) -> None:
         """Take bytes that arrived, and frames out of them, as long as there is room for these.
 
         Once we have sent our close frame there is no waiting for room, as the peer's may be hidden behind messages:

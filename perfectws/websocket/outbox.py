@@ -207,10 +207,11 @@ class Outbox:
         return self._transport.buffered_amount + size > self._max_write_buffer
 
     def write_shared(self, frames: bytes) -> None:
-        """Send frames that were built, and joined, for all members of a room."""
+        """Send frames that were built, and joined, for all members of a room, at the end of the turn."""
         if self.is_open:
-            self._transport.write(frames)
-            if self._transport.buffered_amount > self._max_write_buffer:
+            transport = self._transport
+            transport.write_at_once(frames)
+            if transport.buffered_amount > self._max_write_buffer:
                 self._overflow()
 
     def write_whole(self, opcode: OpcodeType, data: str | bytes, frame: bytes) -> None:

@@ -102,6 +102,47 @@ async def test_what_is_written_in_one_turn_is_one_system_call() -> None:
             assert peer.recv(1000) == b"".join(b"%03d" % number for number in range(100))
 
 
+async def test_what_is_written_at_once_waits_for_no_turn_but_stays_behind_what_does() -> None:
+    async with running_loop() as loop:
+        transport, _, peer = connected(loop)
+        with peer:
+            transport.write_at_once(b"first ")
+            assert len(sends_of(transport)) == 1
+            transport.write(b"second ")
+            transport.write_at_once(b"third")
+            assert len(sends_of(transport)) == 1
+            await settled()
+            assert len(sends_of(transport)) == 2
+            assert peer.recv(100) == b"first second third"
+
+
+async def test_what_the_kernel_does_not_take_at_once_goes_out_when_there_is_room() -> None:
+    async with running_loop() as loop:
+        transport, recorder, peer = connected(loop)
+        with peer:
+            data = bytes(range(256)) * 80_000
+            transport.write_at_once(data)
+            assert 0 < transport.buffered_amount < len(data)
+            transport.discard_unsent()
+            assert transport.buffered_amount > 0  # it has begun
+            got = bytearray()
+            while len(got) < len(data):
+                got += await trio.to_thread.run_sync(peer.recv, 1 << 20)
+            assert got == data
+            await recorder.until("room")
+            assert transport.buffered_amount == 0
+
+
+async def test_a_peer_that_is_gone_when_something_is_written_at_once_is_lost() -> None:
+    async with running_loop() as loop:
+        transport, recorder, peer = connected(loop)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
+        peer.close()
+        transport.write_at_once(b"nobody there")
+        transport.write_at_once(b"nor there")
+        await recorder.until(("lost", ConnectionResetError))
+
+
 async def test_reads_grow_with_what_the_peer_sends_and_shrink_again() -> None:
     async with running_loop() as loop:
         transport, recorder, peer = connected(loop)
