@@ -66,16 +66,18 @@ class Delivery(Enum):
     HELD = 0
     #: There is nothing to deliver, or nobody to deliver it to.
     IDLE = 1
+    #: There is nothing to deliver, but a read that nobody can cancel waits for the next frame.
+    READY = 2
     #: `Inbox._deliver` stands in the loop's queue.
-    QUEUED = 2
+    QUEUED = 3
     #: `Inbox._deliver_to_reader` does, with what the pending read gets.
-    ADDRESSED = 3
+    ADDRESSED = 4
     #: A handler is at work on a message.
-    BUSY = 4
+    BUSY = 5
 
 
 #: Read on each frame: a global is found faster than an enum's member.
-_IDLE, _QUEUED, _ADDRESSED = Delivery.IDLE, Delivery.QUEUED, Delivery.ADDRESSED
+_, _IDLE, _READY, _QUEUED, _ADDRESSED, _ = Delivery
 _FRAMES, _MESSAGES = Mode.FRAMES, Mode.MESSAGES
 _UNDER_WAY = (_QUEUED, _ADDRESSED)
 
@@ -95,7 +97,6 @@ class Inbox:
         "_frames",
         "_handlers",
         "_has_ended",
-        "_is_awaited",
         "_loop",
         "_mode",
         "_pieces",
@@ -113,11 +114,9 @@ class Inbox:
         self._size = 0
         self.is_full = False
         self._mode = Mode.UNDECIDED
-        #: The continuation of the pending read; whether it wants str, bytes, or (None) what the frame holds; and
-        #: whether it may be cancelled.
+        #: The continuation of the pending read, and whether it wants str, bytes, or (None) what the frame holds.
         self._reader: Continuation | None = None
         self._as_text: bool | None = None
-        self._is_awaited = False
         self._read_deadline = 0.0
         self._timer: Timer | None = None
         self._handlers: dict[OpcodeType, MessageHandler] | None = None
@@ -140,6 +139,8 @@ class Inbox:
     def end(self) -> None:
         """Learn that no further frame will come. What waits is still delivered; then reads get ``INVALID``."""
         self._has_ended = True
+        if self._delivery is _READY:
+            self._delivery = _IDLE
         self._pieces = None
         self._stop_timer()
         self.settle()
@@ -174,10 +175,17 @@ class Inbox:
 
     def add(self, frame: Frame) -> None:
         """Take a frame: of data, or a pong for the pending read."""
-        if self._has_ended:
+        if self._delivery is _READY:
+            # The reader is queued with what it gets: half the cost of a delivery that looks for both.
+            self._delivery = _ADDRESSED
+            opcode, data, final = frame
+            wanted = data if self._as_text and type(data) is str else self._as_wanted(data)
+            loop = self._loop
+            loop.ready.append((self._connection, self._deliver_to_reader, (wanted, opcode, final)))
+            if loop.idle:
+                loop.wake()
             return
-        if self._reader is not None and self._delivery is _IDLE and not self._is_awaited:
-            self._address(frame)
+        if self._has_ended:
             return
         if self._mode is _MESSAGES:
             self._gather(frame)
@@ -198,16 +206,6 @@ class Inbox:
             self.is_full = False
             self._connection.read_frames()
         return frame
-
-    def _address(self, frame: Frame) -> None:
-        """Queue the pending read with the frame that it gets: half the cost of a delivery that looks for both."""
-        self._delivery = _ADDRESSED
-        opcode, data, final = frame
-        wanted = data if self._as_text and type(data) is str else self._as_wanted(data)
-        loop = self._loop
-        loop.ready.append((self._connection, self._deliver_to_reader, (wanted, opcode, final)))
-        if loop.idle:
-            loop.wake()
 
     def _deliver_to_reader(self, data: Any, opcode: OpcodeType, final: bool) -> object:
         if self._delivery is not _ADDRESSED:
@@ -246,7 +244,6 @@ class Inbox:
             raise LocalProtocolError("a read is pending: read again from its continuation")
         self._reader = continuation
         self._as_text = as_text
-        self._is_awaited = is_awaited
         if timeout is not None and timeout >= 0:
             self._set_timeout(self._loop.time() + timeout)
         elif self._timer is not None:
@@ -256,7 +253,11 @@ class Inbox:
             self.settle()
         elif self._frames:
             self._delivery = _ADDRESSED  # taking one makes room for more, which come behind it
-            self._address(self._take())
+            frame = self._take()
+            self._delivery = _READY
+            self.add(frame)
+        else:
+            self._delivery = _READY
 
     def _choose_frames(self) -> None:
         if self._mode is _MESSAGES:
@@ -306,6 +307,8 @@ class Inbox:
 
     def _deliver_invalid(self) -> object:
         """Tell the pending read that it cannot be served."""
+        if self._delivery is _READY:
+            self._delivery = _IDLE
         reader, self._reader = self._reader, None
         assert reader is not None
         self.settle()

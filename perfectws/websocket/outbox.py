@@ -65,6 +65,7 @@ class Outbox:
         "_groups",
         "_held",
         "_is_client",
+        "_is_plain",
         "_max_write_buffer",
         "_message_opcode",
         "_transport",
@@ -93,6 +94,8 @@ class Outbox:
         self._deflate = deflate
         self.is_open = True
         self._groups: tuple[RoomGroup, ...] = ()
+        #: Whether a frame goes to the transport with nothing before it: we are open, in no room, and no client.
+        self._is_plain = not is_client
         #: Messages of rooms that wait for the end of the fragmented message under way.
         self._held: list[tuple[OpcodeType, str | bytes, bytes]] | None = None
         #: The opcode of the fragmented message under way; CONTINUATION if there is none.
@@ -171,13 +174,16 @@ class Outbox:
 
     def write(self, frame: bytes, completion: Completion = None) -> None:
         """Send a server's frame, masked if we are the client. The same frame may go to many sockets."""
-        if self._groups:
-            self._deliver_rooms()
-        if not self.is_open:
-            self._finish(completion)
-            return
+        if not self._is_plain:
+            if self._groups:
+                self._deliver_rooms()
+            if not self.is_open:
+                self._finish(completion)
+                return
+            if self._is_client:
+                frame = mask_frame(frame)
         transport = self._transport
-        transport.write(mask_frame(frame) if self._is_client else frame)
+        transport.write(frame)
         amount = transport.buffered_amount
         if completion is not None:
             if amount >= HIGH_WATER or self._waiting:
@@ -197,10 +203,12 @@ class Outbox:
     def join(self, group: RoomGroup) -> None:
         """Learn that the socket is in a room: what the room holds for it goes out before anything else."""
         self._groups = (*self._groups, group)
+        self._is_plain = False
 
     def leave(self, group: RoomGroup) -> None:
         """Learn that the socket is no longer in a room."""
         self._groups = tuple(other for other in self._groups if other is not group)
+        self._is_plain = self.is_open and not self._groups and not self._is_client
 
     def would_overflow(self, size: int) -> bool:
         """Whether ``size`` more bytes are more than the write buffer may hold."""
@@ -241,7 +249,7 @@ class Outbox:
 
     def shut(self) -> None:
         """Send nothing more, and leave every room."""
-        self.is_open = False
+        self.is_open = self._is_plain = False
         for group in self._groups:
             group.forget(self._connection.socket)
 
