@@ -169,46 +169,45 @@ class WebSocketConnection(Protocol):
 
     # From the transport
 
-    def read_frames(self, *, take_all: bool = False) -> None:
-        """Take frames out of what arrived before, as long as there is room for them, or ``take_all`` of them."""
-        self.data_received(b"", take_all)
+    def data_received(self, data: bytes) -> None:
+        """Take bytes that arrived."""
+        if self._state is _OPEN and not self.inbox.is_full:
+            try:
+                text = self._frames.lone_text(data)
+            except FrameError as error:
+                self._fail(error.code, str(error))
+                return
+            if text is not None:
+                self.inbox.add((TEXT, text, True))
+                return
+        if self._state < _ENDING:
+            self._frames.feed(data)
+            self.read_frames()
 
-    def data_received(self, data: bytes, take_all: bool = False) -> None:
-        """Take bytes that arrived, and frames out of them, as long as there is room for these.
+    def read_frames(self, *, take_all: bool = False) -> None:
+        """Take frames out of what arrived, as long as there is room for them, or ``take_all`` of them.
 
         Once we have sent our close frame there is no waiting for room, as the peer's may be hidden behind messages:
         what finds no room is let go.
         """
-        state = self._state
-        if state is not _OPEN and state >= _ENDING:
+        if self._state >= _ENDING:
             return
         inbox, frames = self.inbox, self._frames
         try:
             while not inbox.is_full or take_all or self._state is not _OPEN:
-                frame = frames.next_frame(data)
+                frame = None if frames.is_exhausted else frames.next_frame()
                 if frame is None:
-                    break
-                data = b""
+                    self._resume_reading()
+                    return
                 if frame[0] is TEXT or frame[0] < CLOSE:  # an enum's identity is found faster than its order
                     if inbox.is_full and not take_all:
                         inbox.end()  # and so the frames behind it, else the session would see a gap
                     inbox.add(frame)
                 elif self._control_received(frame[0], frame[1]):  # type: ignore[arg-type]  # it holds bytes
                     return
-                if frames.is_exhausted:
-                    break
-            else:
-                self._pause_reading(data)
-                return
         except FrameError as error:
             self._fail(error.code, str(error))
             return
-        if self.is_reading_paused:
-            self._resume_reading()
-
-    def _pause_reading(self, unread: bytes) -> None:
-        if unread:
-            self._frames.feed(unread)
         if not self.is_reading_paused:
             self.is_reading_paused = True
             self._transport.pause_reading()

@@ -17,6 +17,9 @@ def read(role: Role, pieces: list[bytes]) -> list[Frame]:
     reader = FrameReader(role.is_client, LARGE, LARGE, LARGE, role.new_deflate())
     frames: list[Frame] = []
     for piece in pieces:
+        if (text := reader.lone_text(piece)) is not None:
+            frames.append((OpcodeType.TEXT, text, True))
+            continue
         reader.feed(piece)
         while (frame := reader.next_frame()) is not None:
             frames.append(frame)

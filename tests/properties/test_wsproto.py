@@ -34,8 +34,11 @@ class Reading:
     def feed(self, data: bytes) -> None:
         if self.has_ended:
             return
-        self.reader.feed(data)
         try:
+            if (text := self.reader.lone_text(data)) is not None:
+                self.outcome.frames.append((OpcodeType.TEXT, text, True))
+                return
+            self.reader.feed(data)
             while not self.has_ended and (frame := self.reader.next_frame()) is not None:
                 opcode, payload, is_final = frame
                 if opcode is OpcodeType.CLOSE:

@@ -33,6 +33,9 @@ def read(reader: FrameReader, *pieces: bytes) -> list[Frame]:
     """Feed pieces one by one, and return every frame that comes of them."""
     frames: list[Frame] = []
     for piece in pieces:
+        if (text := reader.lone_text(piece)) is not None:
+            frames.append((OpcodeType.TEXT, text, True))
+            continue
         reader.feed(piece)
         while (frame := reader.next_frame()) is not None:
             frames.append(frame)
