@@ -76,7 +76,8 @@ def server_for(scenario: Scenario, server: Server, cores: Cores) -> Iterator[Run
         with running_server(server, cores, ping_interval=PING_INTERVAL) as running:
             yield running
     elif scenario.kind == "gap":
-        with running_server(server, cores, module="benchmarks.fairness") as running:
+        # Its watch wakes a thousand times a second.
+        with running_server(server, cores, module="benchmarks.fairness", rest=0.5) as running:
             yield running
     else:
         with running_server(server, cores) as running:

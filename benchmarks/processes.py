@@ -21,7 +21,7 @@ from .servers import Server
 #: How long a server may take to start or to come to rest, in seconds.
 PATIENCE = 20.0
 #: A server that uses less than this part of its core is at rest.
-_REST = 0.05
+REST = 0.05
 
 
 class Failure(Exception):
@@ -50,6 +50,7 @@ class RunningServer:
     process: subprocess.Popen[bytes]
     port: int
     log: IO[bytes]
+    rest: float
 
     @property
     def cpu_seconds(self) -> float:
@@ -74,7 +75,7 @@ class RunningServer:
         while time.monotonic() < deadline:
             before = self.cpu_seconds
             time.sleep(0.05)
-            if self.cpu_seconds - before < 0.05 * _REST:
+            if self.cpu_seconds - before < 0.05 * self.rest:
                 return
 
 
@@ -91,6 +92,7 @@ def running_server(
     ping_interval: float | None = None,
     certificate: str | None = None,
     module: str = "benchmarks.servers",
+    rest: float = REST,
 ) -> Iterator[RunningServer]:
     """Run a server around a block."""
     port = free_port()
@@ -102,7 +104,7 @@ def running_server(
     if certificate is not None:
         command += ["--certificate", certificate]
     with tempfile.TemporaryFile() as log, _running(command, stdout=log, stderr=log) as process:
-        running = RunningServer(server, process, port, log)
+        running = RunningServer(server, process, port, log, rest)
         _wait_until_it_accepts(running)
         yield running
 
