@@ -181,7 +181,7 @@ class Inbox:
             opcode, data, final = frame
             wanted = data if self._as_text and type(data) is str else self._as_wanted(data)
             loop = self._loop
-            loop.ready.append((self._connection, self._deliver_to_reader, (wanted, opcode, final)))
+            loop.ready.append((self._connection, (self._deliver_to_reader, wanted, opcode, final)))
             if loop.idle:
                 loop.wake()
             return

@@ -192,7 +192,7 @@ class Outbox:
                 completion.future_result._resolve(outcome.Value(None))
             else:
                 loop = self.loop
-                loop.ready.append((self._connection, completion, ()))
+                loop.ready.append((self._connection, (completion,)))
                 if loop.idle:
                     loop.wake()
         if amount > self._max_write_buffer:
