@@ -117,7 +117,7 @@ class HTTPResponse(CallbackOwner):
     )
 
     def __init__(self, request: HTTPRequest, channel: ResponseChannel | None = None) -> None:
-        self.context = Context() if channel is None else channel.context
+        super().__init__(Context() if channel is None else channel.context)
         self.request = request
         self.headers = Headers()
         self.is_streaming = False

@@ -36,7 +36,7 @@ from .frames import TEXT, FrameError, FrameReader, build_close_payload, parse_cl
 from .inbox import Inbox
 from .keepalive import Keepalive, PingOrigin
 from .opcodes import CloseCode, OpcodeType
-from .options import CONTROL_FRAME_SECONDS, MAX_CONTROL_FRAMES, WebSocketOptions
+from .options import CONTROL_FRAME_SECONDS, MAX_CONTROL_FRAMES, READ_AHEAD_BYTES, WebSocketOptions
 from .outbox import Outbox
 from .socket import WebSocket
 
@@ -195,11 +195,17 @@ class WebSocketConnection(Protocol):
         inbox, frames = self.inbox, self._frames
         try:
             while not inbox.is_full or take_all or self._state is not _OPEN:
-                frame = None if frames.is_exhausted else frames.next_frame()
+                if frames.is_exhausted:
+                    self._resume_reading()
+                    return
+                if not inbox.is_full and (whole := frames.whole_frames(inbox.room, READ_AHEAD_BYTES)):
+                    inbox.add_all(whole)
+                    continue
+                frame = frames.next_frame()
                 if frame is None:
                     self._resume_reading()
                     return
-                if frame[0] is TEXT or frame[0] < CLOSE:  # an enum's identity is found faster than its order
+                if frame[0] < CLOSE:
                     if inbox.is_full and not take_all:
                         inbox.end()  # and so the frames behind it, else the session would see a gap
                     inbox.add(frame)

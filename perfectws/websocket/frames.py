@@ -8,8 +8,8 @@ kept: opcode, reserved bits, mask, minimal length, length against the limits, an
     data frame, one frame, no RSV1      piece by piece as it arrives, here
     part of a message, or compressed    whole, by wsproto's decoder (made when first needed)
 
-What a server is sent all day goes faster, with the same result: a whole data frame of at most 64 KiB in one step of
-`FrameReader.next_frame`, and a text that came alone by `FrameReader.lone_text`.
+What a server is sent all day goes faster, with the same result: whole data frames of at most 64 KiB, all of a read in
+one loop, by `FrameReader.whole_frames`, and a text that came alone by `FrameReader.lone_text`.
 
 Once judged wrong, a connection's input is over: both raise `FrameError`, with the close code.
 
@@ -84,7 +84,6 @@ class FrameReader:
         "_message_size",
         "_payload",
         "_position",
-        "_short_from",
         "_short_limit",
         "_utf8",
         "is_exhausted",
@@ -101,8 +100,6 @@ class FrameReader:
     ) -> None:
         self._is_client = is_client
         self._mask_bit = 0 if is_client else _MASKED
-        #: The fast way of `next_frame` is for masked frames, and so a server's.
-        self._short_from = 0xFF if is_client else 0x7F
         self._short_limit = min(max_frame_size, max_message_size)
         self._max_frame_size = max_frame_size
         self._max_message_size = max_message_size
@@ -158,38 +155,65 @@ class FrameReader:
         except UnicodeDecodeError as error:
             raise _not_utf8(error) from None
 
+    def whole_frames(self, most: int, most_bytes: int) -> list[Frame]:
+        """Return the next frames, as long as they are whole, masked, unfragmented data frames of at most 64 KiB.
+
+        That is what a chat or an echo sees all day. A quarter of the time of `next_frame`, which would give the same.
+        It stops before anything else, whether that is right or wrong.
+
+        Args:
+            most: How many frames to return at most.
+            most_bytes: After how many bytes to begin no further frame.
+        """
+        frames: list[Frame] = []
+        if self._is_client or self._payload is not None or self._message_opcode is not CONTINUATION:
+            return frames
+        buffer, start, limit = self._buffer, self._position, self._short_limit
+        available = len(buffer)
+        last = min(available - 6, start + most_bytes)
+        for _ in range(most):
+            if start > last:
+                break
+            first, second = buffer[start], buffer[start + 1]
+            if second < 0xFE:
+                payload_at = start + 6
+                end = payload_at + second - 0x80
+                if second < 0x80:
+                    break
+            elif second == 0xFE:
+                payload_at = start + 8
+                end = payload_at + (buffer[start + 2] << 8 | buffer[start + 3])
+                if end - payload_at < 126:
+                    break
+            else:
+                break
+            if end > available or end - payload_at > limit:
+                break
+            payload = apply_mask(buffer[payload_at:end], buffer[payload_at - 4 : payload_at])
+            if first == 0x81:
+                try:
+                    frames.append((TEXT, payload.decode(), True))
+                except UnicodeDecodeError:
+                    break
+            elif first == 0x82:
+                frames.append((BINARY, payload, True))
+            else:
+                break
+            start = end
+        self._position = start
+        self.is_exhausted = start == available
+        return frames
+
     def next_frame(self) -> Frame | None:
         """Return the next complete frame, or ``None`` if more bytes are needed. Raises `FrameError`."""
         if self._payload is not None:
             return self._continue_payload(self._payload)
         buffer, start = self._buffer, self._position
-        available = len(buffer)
-        if available - start < 2:
+        if len(buffer) - start < 2:
             if start > _MAX_HELD:
                 self._let_go()
             return None
-        first, second = buffer[start], buffer[start + 1]
-        # The frame that a chat or an echo sees all day: a whole, masked data frame of at most 64 KiB that is here in
-        # one piece. A quarter of the time of the general way below, which would give the same.
-        if (first == 0x81 or first == 0x82) and second > self._short_from and self._message_opcode is CONTINUATION:
-            if second < 0xFE:
-                payload_at, length = start + 6, second - 0x80
-            elif second == 0xFE and available - start > 4:
-                payload_at, length = start + 8, buffer[start + 2] << 8 | buffer[start + 3]
-            else:
-                return self._read_header(first, second)
-            end = payload_at + length
-            if end <= available and length <= self._short_limit and (length > 125 or second < 0xFE):
-                payload = apply_mask(buffer[payload_at:end], buffer[payload_at - 4 : payload_at])
-                self._position = end
-                self.is_exhausted = end == available
-                if first == 0x82:
-                    return (BINARY, payload, True)
-                try:
-                    return (TEXT, payload.decode(), True)
-                except UnicodeDecodeError as error:
-                    raise _not_utf8(error) from None
-        return self._read_header(first, second)
+        return self._read_header(buffer[start], buffer[start + 1])
 
     def _let_go(self) -> None:
         """Forget what was read: an idle connection would hold the last 64 KiB that it got."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from enum import Enum
 from math import inf
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import outcome
@@ -70,7 +71,7 @@ class Delivery(Enum):
     READY = 2
     #: `Inbox._deliver` stands in the loop's queue.
     QUEUED = 3
-    #: `Inbox._deliver_to_reader` does, with what the pending read gets.
+    #: `_deliver_to_reader` does, with what the pending read gets.
     ADDRESSED = 4
     #: A handler is at work on a message.
     BUSY = 5
@@ -80,6 +81,7 @@ class Delivery(Enum):
 _, _IDLE, _READY, _QUEUED, _ADDRESSED, _ = Delivery
 _FRAMES, _MESSAGES = Mode.FRAMES, Mode.MESSAGES
 _UNDER_WAY = (_QUEUED, _ADDRESSED)
+_payload_of = itemgetter(1)
 
 
 class Inbox:
@@ -102,7 +104,6 @@ class Inbox:
         "_pieces",
         "_read_deadline",
         "_reader",
-        "_size",
         "_timer",
         "is_full",
     )
@@ -111,7 +112,6 @@ class Inbox:
         self._connection = connection
         self._loop = loop
         self._frames: list[Frame] = []
-        self._size = 0
         self.is_full = False
         self._mode = Mode.UNDECIDED
         #: The continuation of the pending read, and whether it wants str, bytes, or (None) what the frame holds.
@@ -150,7 +150,6 @@ class Inbox:
         if self._delivery is _ADDRESSED:
             self._delivery = _IDLE
         self._frames.clear()
-        self._size = 0
         self.is_full = False
         self._expects_read = False
         self.end()
@@ -173,48 +172,60 @@ class Inbox:
         # The pending read learns of the end behind the completions (law 12).
         return bool(self._frames) or (self._has_ended and not self._connection.has_unfinished_sends)
 
+    @property
+    def room(self) -> int:
+        """How many more frames may wait."""
+        return READ_AHEAD_FRAMES - len(self._frames)
+
     def add(self, frame: Frame) -> None:
         """Take a frame: of data, or a pong for the pending read."""
         if self._delivery is _READY:
-            # The reader is queued with what it gets: half the cost of a delivery that looks for both.
-            self._delivery = _ADDRESSED
-            opcode, data, final = frame
-            wanted = data if self._as_text and type(data) is str else self._as_wanted(data)
-            loop = self._loop
-            loop.ready.append((self._connection, (self._deliver_to_reader, wanted, opcode, final)))
-            if loop.idle:
-                loop.wake()
-            return
+            self._address(frame)
+        else:
+            self._add_waiting([frame])
+
+    def add_all(self, frames: list[Frame]) -> None:
+        """Take frames of data, at least one."""
+        if self._delivery is _READY:
+            self._address(frames.pop(0))
+        if frames:
+            self._add_waiting(frames)
+
+    def _add_waiting(self, frames: list[Frame]) -> None:
         if self._has_ended:
             return
         if self._mode is _MESSAGES:
-            self._gather(frame)
+            for frame in frames:
+                self._gather(frame)
         else:
-            self._append(frame)
-        self.settle()
+            self._frames += frames
+        self.is_full = self._is_crowded(READ_AHEAD_FRAMES, READ_AHEAD_BYTES)
+        if self._delivery is _IDLE:
+            self.settle()
 
-    def _append(self, frame: Frame) -> None:
-        self._frames.append(frame)
-        self._size += len(frame[1])
-        self.is_full = len(self._frames) >= READ_AHEAD_FRAMES or self._size >= READ_AHEAD_BYTES
+    def _is_crowded(self, frames: int, size: int) -> bool:
+        """Whether at least so many frames wait, or so many bytes."""
+        return len(self._frames) >= frames or sum(map(len, map(_payload_of, self._frames))) >= size
 
     def _take(self) -> Frame:
         frame = self._frames.pop(0)
-        self._size -= len(frame[1])
-        # Half empty before more is read, so that a slow session does not pause and resume at every frame.
-        if self.is_full and len(self._frames) <= READ_AHEAD_FRAMES // 2 and self._size <= READ_AHEAD_BYTES // 2:
-            self.is_full = False
-            self._connection.read_frames()
+        if self.is_full:
+            self._make_room()
         return frame
 
-    def _deliver_to_reader(self, data: Any, opcode: OpcodeType, final: bool) -> object:
-        if self._delivery is not _ADDRESSED:
-            return None  # discarded meanwhile
-        self._delivery = _IDLE
-        reader = self._reader
-        self._reader = None
-        self._expects_read = self._has_ended
-        return reader(data, opcode, final)  # type: ignore[misc]  # who is addressed cannot be cancelled
+    def _make_room(self) -> None:
+        """Read more once half is taken, and not before: a slow session would pause and resume at every frame."""
+        if not self._is_crowded(READ_AHEAD_FRAMES // 2 + 1, READ_AHEAD_BYTES // 2 + 1):
+            self.is_full = False
+            self._connection.read_frames()
+
+    def _address(self, frame: Frame) -> None:
+        """Queue the pending read with the frame that it gets: half the cost of a delivery that looks for both."""
+        self._delivery = _ADDRESSED
+        loop = self._loop
+        loop.ready.append((self._connection, (_deliver_to_reader, self, frame)))
+        if loop.idle:
+            loop.wake()
 
     def _deliver(self) -> object:
         self._delivery = _IDLE
@@ -252,10 +263,9 @@ class Inbox:
         if self._has_ended or is_awaited or self._delivery is not _IDLE:
             self.settle()
         elif self._frames:
-            self._delivery = _ADDRESSED  # taking one makes room for more, which come behind it
-            frame = self._take()
-            self._delivery = _READY
-            self.add(frame)
+            self._address(self._frames.pop(0))
+            if self.is_full:
+                self._make_room()  # for more, which come behind it
         else:
             self._delivery = _READY
 
@@ -362,12 +372,12 @@ class Inbox:
             return
         self._mode = _MESSAGES
         self._connection.whole_messages_chosen()
-        waiting, self._frames, self._size = self._frames, [], 0
-        was_full, self.is_full = self.is_full, False
+        waiting, self._frames = self._frames, []
+        was_full = self.is_full
         for frame in waiting:
             self._gather(frame)
         if was_full:
-            self._connection.read_frames()
+            self._make_room()
         self.settle()
 
     def _gather(self, frame: Frame) -> None:
@@ -378,7 +388,7 @@ class Inbox:
             if opcode is CONTINUATION:
                 return  # the rest of a message whose beginning was read frame by frame: no whole message
             if final:
-                self._append(frame)
+                self._frames.append(frame)
             else:
                 self._pieces = [data]
             return
@@ -386,12 +396,12 @@ class Inbox:
         if final:
             pieces, self._pieces = self._pieces, None
             whole = "".join(pieces) if isinstance(data, str) else b"".join(pieces)
-            self._append((TEXT if isinstance(data, str) else BINARY, whole, True))
+            self._frames.append((TEXT if isinstance(data, str) else BINARY, whole, True))
 
     def _deliver_message(self) -> object:
+        self._delivery = Delivery.BUSY  # before taking one makes room for more, which wait until it is handled
         _, data, _ = self._take()
         handler = self._handlers.get(TEXT if isinstance(data, str) else BINARY) if self._handlers is not None else None
-        self._delivery = Delivery.BUSY
         result = None
         try:
             result = None if handler is None else handler(self._connection.socket, data)
@@ -414,6 +424,19 @@ class Inbox:
     def _message_handled(self) -> None:
         self._delivery = _IDLE
         self.settle()
+
+
+def _deliver_to_reader(inbox: Inbox, frame: Frame) -> object:
+    """Give the pending read its frame. Not a method: to bind one for each frame takes a tenth of its delivery."""
+    if inbox._delivery is not _ADDRESSED:
+        return None  # discarded meanwhile
+    inbox._delivery = _IDLE
+    reader = inbox._reader
+    inbox._reader = None
+    inbox._expects_read = inbox._has_ended
+    opcode, data, final = frame
+    wanted = data if inbox._as_text and type(data) is str else inbox._as_wanted(data)
+    return reader(wanted, opcode, final)  # type: ignore[misc]  # who is addressed cannot be cancelled
 
 
 def check_continuation(continuation: object) -> None:

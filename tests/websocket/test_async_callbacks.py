@@ -90,6 +90,23 @@ async def test_async_message_handlers_run_one_at_a_time_in_order(connect: Connec
     assert log == [f"{number} {what}" for number in range(3) for what in ("begins", "ends")]
 
 
+async def test_async_handlers_do_not_overlap_though_more_messages_wait_than_are_read_ahead(connect: Connect) -> None:
+    peer, socket = await connect.socket(ping_interval=None)
+    running, texts = 0, Calls()
+
+    @socket.on_text
+    async def handle(socket: WebSocket, text: str) -> None:
+        nonlocal running
+        running += 1
+        assert running == 1, "the next message came while one was being handled"
+        await trio.lowlevel.checkpoint()
+        running -= 1
+        texts(text)
+
+    await peer.stream.send_all(b"".join(wire.frame_bytes(wire.TEXT, str(number)) for number in range(100)))
+    assert await texts.until(100) == [(str(number),) for number in range(100)]
+
+
 async def test_text_and_binary_handlers_of_one_socket_do_not_overlap(connect: Connect) -> None:
     peer, socket = await connect.socket()
     go_on, texts, binaries = trio.Event(), Calls(), Calls()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextvars import Context
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from perfectws import OpcodeType, WebSocket
+from perfectws.callbacks import CallbackOwner
 from perfectws.websocket.keepalive import Keepalive
 
 from .. import peer as wire
@@ -250,7 +250,7 @@ async def test_read_timeouts_are_counted_from_the_read(memory_connect: Connect, 
     assert times[-1] == pytest.approx(begun + 1063, abs=0.1)
 
 
-class ToldTimeouts:
+class ToldTimeouts(CallbackOwner):
     """A connection that only notes what the kernel is told."""
 
     is_connected = True
@@ -258,9 +258,9 @@ class ToldTimeouts:
     missing = 0
 
     def __init__(self) -> None:
+        super().__init__()
         self.told: list[float] = []
         self.outbox = self
-        self.context = Context()
 
     def set_user_timeout(self, seconds: float) -> None:
         self.told.append(seconds)
