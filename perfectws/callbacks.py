@@ -133,7 +133,7 @@ class CallbackLoop(ABC):
             self._next_turn.clear()
         deadline = perf_counter() + TURN_SECONDS
         next_ready = ready.popleft
-        ran = 0
+        left = CLOCK_INTERVAL
         for _ in range(ROUNDS_PER_TURN):
             for _ in range(len(ready)):
                 owner, call = next_ready()
@@ -143,11 +143,11 @@ class CallbackLoop(ABC):
                         self.start_task(owner, result)
                 except Exception as error:
                     report_failure(owner, error)
-                ran += 1
-                if ran == CLOCK_INTERVAL:
+                left -= 1
+                if not left:
                     if perf_counter() > deadline:
                         return
-                    ran = 0
+                    left = CLOCK_INTERVAL
             if not ready:
                 return
 

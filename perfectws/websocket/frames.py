@@ -40,7 +40,7 @@ _RSV1 = 0x40
 _RSV = 0x70
 _MASKED = 0x80
 _MAX_CONTROL_PAYLOAD = 125
-#: A text of so many bytes is not remembered.
+#: A text of so many bytes is not remembered. So one that is has a header of four bytes at most.
 _REMEMBERED = 64 * 1024
 #: The most bytes that are held though they were read: letting go of few costs more than it saves.
 _MAX_HELD = 4096
@@ -200,8 +200,11 @@ class FrameReader:
             else:
                 break
             start = end
+        if start == available:
+            self.is_exhausted = True
+            self._buffer = b""  # else an idle connection would hold the last read that it got
+            start = 0
         self._position = start
-        self.is_exhausted = start == available
         return frames
 
     def next_frame(self) -> Frame | None:
@@ -427,8 +430,8 @@ def _not_utf8(error: UnicodeDecodeError) -> FrameError:
 
 
 _SHORT_TEXT_HEADERS = [bytes((0x81, size)) for size in range(126)]
-_MEDIUM_HEADER = Struct("!BBH")
-_LONG_HEADER = Struct("!BBQ")
+_pack_medium_header = Struct("!BBH").pack
+_pack_long_header = Struct("!BBQ").pack
 
 
 def build_frame(opcode: int, payload: bytes, is_final: bool = True, is_compressed: bool = False) -> bytes:
@@ -438,8 +441,8 @@ def build_frame(opcode: int, payload: bytes, is_final: bool = True, is_compresse
     if size < 126:
         return bytes((first, size)) + payload
     if size < 0x10000:
-        return _MEDIUM_HEADER.pack(first, 126, size) + payload
-    return _LONG_HEADER.pack(first, 127, size) + payload
+        return _pack_medium_header(first, 126, size) + payload
+    return _pack_long_header(first, 127, size) + payload
 
 
 _last_text: tuple[str, bytes] = ("", build_frame(TEXT, b""))
@@ -461,10 +464,10 @@ def build_text_frame(text: str) -> bytes:
     size = len(payload)
     if size < 126:
         frame = _SHORT_TEXT_HEADERS[size] + payload
+    elif size < _REMEMBERED:
+        frame = _pack_medium_header(0x81, 126, size) + payload
     else:
-        frame = build_frame(TEXT, payload)
-        if size >= _REMEMBERED:
-            return frame
+        return build_frame(TEXT, payload)
     _last_text = (text, frame)
     return frame
 

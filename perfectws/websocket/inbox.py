@@ -204,7 +204,7 @@ class Inbox:
             self.settle()
 
     def _is_crowded(self, frames: int, size: int) -> bool:
-        """Whether at least so many frames wait, or so many bytes."""
+        """Tell whether at least so many frames wait, or so many bytes."""
         return len(self._frames) >= frames or sum(map(len, map(_payload_of, self._frames))) >= size
 
     def _take(self) -> Frame:
@@ -259,8 +259,8 @@ class Inbox:
             self._set_timeout(self._loop.time() + timeout)
         elif self._timer is not None:
             self._set_timeout(inf)
-        self._expects_read = False
         if self._has_ended or is_awaited or self._delivery is not _IDLE:
+            self._expects_read = False
             self.settle()
         elif self._frames:
             self._address(self._frames.pop(0))
@@ -433,9 +433,10 @@ def _deliver_to_reader(inbox: Inbox, frame: Frame) -> object:
     inbox._delivery = _IDLE
     reader = inbox._reader
     inbox._reader = None
-    inbox._expects_read = inbox._has_ended
+    if inbox._has_ended:
+        inbox._expects_read = True
     opcode, data, final = frame
-    wanted = data if inbox._as_text and type(data) is str else inbox._as_wanted(data)
+    wanted = data if opcode is TEXT and inbox._as_text else inbox._as_wanted(data)
     return reader(wanted, opcode, final)  # type: ignore[misc]  # who is addressed cannot be cancelled
 
 

@@ -66,6 +66,7 @@ class Outbox:
         "_held",
         "_is_client",
         "_is_plain",
+        "_mark",
         "_max_write_buffer",
         "_message_opcode",
         "_transport",
@@ -94,8 +95,10 @@ class Outbox:
         self._deflate = deflate
         self.is_open = True
         self._groups: tuple[RoomGroup, ...] = ()
-        #: Whether a frame goes to the transport with nothing before it: we are open, in no room, and no client.
+        #: Whether a frame and its completion have nothing to wait for, nor the frame to be masked: see `_look_again`.
         self._is_plain = not is_client
+        #: Below so many bytes with the transport nothing is to be done.
+        self._mark = min(HIGH_WATER, max_write_buffer + 1)
         #: Messages of rooms that wait for the end of the fragmented message under way.
         self._held: list[tuple[OpcodeType, str | bytes, bytes]] | None = None
         #: The opcode of the fragmented message under way; CONTINUATION if there is none.
@@ -175,26 +178,36 @@ class Outbox:
     def write(self, frame: bytes, completion: Completion = None) -> None:
         """Send a server's frame, masked if we are the client. The same frame may go to many sockets."""
         if not self._is_plain:
-            if self._groups:
-                self._deliver_rooms()
-            if not self.is_open:
-                self._finish(completion)
-                return
-            if self._is_client:
-                frame = mask_frame(frame)
+            self._write_in_turn(frame, completion)
+            return
         transport = self._transport
         transport.write(frame)
-        amount = transport.buffered_amount
+        if transport.buffered_amount >= self._mark or isinstance(completion, Promise):
+            self._written(completion)
+        elif completion is not None:
+            loop = self.loop
+            loop.ready.append((self._connection, (completion,)))
+            if loop.idle:
+                loop.wake()
+
+    def _write_in_turn(self, frame: bytes, completion: Completion) -> None:
+        """Send a frame behind what comes before it, if anything is still sent."""
+        if self._groups:
+            self._deliver_rooms()
+        if not self.is_open:
+            self._refuse(completion)
+            return
+        self._transport.write(mask_frame(frame) if self._is_client else frame)
+        self._written(completion)
+
+    def _written(self, completion: Completion) -> None:
+        """Settle the completion of what the transport has taken, now or when there is room again."""
+        amount = self._transport.buffered_amount
         if completion is not None:
             if amount >= HIGH_WATER or self._waiting:
-                self._waiting.append(self._waiter(completion))
-            elif isinstance(completion, Promise):
-                completion.future_result._resolve(outcome.Value(None))
+                self._wait(self._waiter(completion))
             else:
-                loop = self.loop
-                loop.ready.append((self._connection, (completion,)))
-                if loop.idle:
-                    loop.wake()
+                self._waiter(completion)(None)
         if amount > self._max_write_buffer:
             self._overflow()
 
@@ -203,12 +216,15 @@ class Outbox:
     def join(self, group: RoomGroup) -> None:
         """Learn that the socket is in a room: what the room holds for it goes out before anything else."""
         self._groups = (*self._groups, group)
-        self._is_plain = False
+        self._look_again()
 
     def leave(self, group: RoomGroup) -> None:
         """Learn that the socket is no longer in a room."""
         self._groups = tuple(other for other in self._groups if other is not group)
-        self._is_plain = self.is_open and not self._groups and not self._is_client
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._is_plain = self.is_open and not (self._groups or self._waiting or self._is_client)
 
     def would_overflow(self, size: int) -> bool:
         """Whether ``size`` more bytes are more than the write buffer may hold."""
@@ -245,24 +261,29 @@ class Outbox:
 
     def call_when_drained(self, callback: Callable[[], object]) -> None:
         """Queue ``callback()`` once the write buffer has room, or the connection has ended."""
-        self._waiting.append(self._waiter(callback))
+        self._wait(self._waiter(callback))
 
     def shut(self) -> None:
         """Send nothing more, and leave every room."""
-        self.is_open = self._is_plain = False
+        self.is_open = False
+        self._look_again()
         for group in self._groups:
             group.forget(self._connection.socket)
 
     # Completions
 
-    def _finish(self, completion: Completion) -> None:
+    def _refuse(self, completion: Completion) -> None:
         """Settle the completion of a send on a closed socket: in order, so behind those that wait."""
         if completion is None:
             return
         if self._waiting:
-            self._waiting.append(self._waiter(completion, is_refused=True))
+            self._wait(self._waiter(completion, is_refused=True))
         else:
             self._waiter(completion, is_refused=True)(None)
+
+    def _wait(self, settle: Callable[[Exception | None], object]) -> None:
+        self._waiting.append(settle)
+        self._look_again()
 
     def _waiter(
         self, completion: Callable[[], object] | Promise[None], is_refused: bool = False
@@ -293,6 +314,7 @@ class Outbox:
 
     def _settle_waiting(self, error: Exception | None) -> None:
         waiting, self._waiting = self._waiting, []
+        self._look_again()
         for settle in waiting:
             settle(error)
 
@@ -305,9 +327,7 @@ class Outbox:
         self.loop.check_thread()
         if self.is_open and (self._waiting or self._transport.buffered_amount >= HIGH_WATER):
             suspension = Suspension()
-            self._waiting.append(
-                lambda error: suspension.resume(outcome.Value(None) if error is None else outcome.Error(error))
-            )
+            self._wait(lambda error: suspension.resume(outcome.Value(None) if error is None else outcome.Error(error)))
             await suspension.sleep()
         else:
             await checkpoint()
