@@ -48,6 +48,8 @@ _MAX_HELD = 4096
 _MAX_PIECES = 256
 _UINT16 = Struct("!H")
 _UINT64 = Struct("!Q")
+#: The first two bytes of a frame, or its length of two bytes, with the mask behind them.
+_unpack_head = Struct("!H4s").unpack_from
 _new_utf8_decoder = codecs.getincrementaldecoder("utf-8")
 
 
@@ -170,35 +172,32 @@ class FrameReader:
             return frames
         buffer, start, limit = self._buffer, self._position, self._short_limit
         available = len(buffer)
-        last = min(available - 6, start + most_bytes)
+        last = min(available - 8, start + most_bytes)
         for _ in range(most):
             if start > last:
                 break
-            first, second = buffer[start], buffer[start + 1]
-            if second < 0xFE:
+            head, mask = _unpack_head(buffer, start)
+            if 0x8180 <= head < 0x81FE or 0x8280 <= head < 0x82FE:
                 payload_at = start + 6
-                end = payload_at + second - 0x80
-                if second < 0x80:
-                    break
-            elif second == 0xFE:
+                size = head & 0x7F
+            elif head == 0x81FE or head == 0x82FE:
                 payload_at = start + 8
-                end = payload_at + (buffer[start + 2] << 8 | buffer[start + 3])
-                if end - payload_at < 126:
+                size, mask = _unpack_head(buffer, start + 2)
+                if size < 126:
                     break
             else:
                 break
-            if end > available or end - payload_at > limit:
+            end = payload_at + size
+            if end > available or size > limit:
                 break
-            payload = apply_mask(buffer[payload_at:end], buffer[payload_at - 4 : payload_at])
-            if first == 0x81:
+            payload = apply_mask(buffer[payload_at:end], mask)
+            if head < 0x8200:
                 try:
                     frames.append((TEXT, payload.decode(), True))
                 except UnicodeDecodeError:
                     break
-            elif first == 0x82:
-                frames.append((BINARY, payload, True))
             else:
-                break
+                frames.append((BINARY, payload, True))
             start = end
         if start == available:
             self.is_exhausted = True
