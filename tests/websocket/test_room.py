@@ -9,7 +9,6 @@ import trio
 import trio.testing
 
 from perfectws import Promise, Room, WebSocket
-from perfectws.websocket import frames
 
 from ..conftest import Connect
 from ..peer import BINARY, CONTINUATION, TEXT, Peer
@@ -135,19 +134,27 @@ async def test_a_fragmented_message_under_way_is_not_torn(connect: Connect) -> N
     assert [await alice.receive_text() for _ in range(2)] == ["room", "more"]
 
 
-async def test_a_frame_is_built_once_for_all(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+class CountedText(str):
+    """A text that counts how often it is encoded."""
+
+    encoded = 0
+
+    def encode(self, *args: str) -> bytes:  # type: ignore[override]
+        self.encoded += 1
+        return super().encode(*args)
+
+
+@pytest.mark.parametrize("repeats", [1, 30, 3000], ids=lambda repeats: f"{10 * repeats} bytes")
+async def test_a_frame_is_built_once_for_all(connect: Connect, repeats: int) -> None:
     room = Room()
     pairs = await members(connect, room, 5)
-    built: list[bytes] = []
-    original = frames.build_frame
-    monkeypatch.setattr(frames, "build_frame", lambda *args: built.append(original(*args)) or built[-1])
-    room.send_string_message("to all " * 30)
-    loop_text = "one by one " * 30
+    to_all, one_by_one = CountedText("to all of " * repeats), CountedText("one by one" * repeats)
+    room.send_string_message(to_all)
     for _, socket in pairs:
-        socket.send_string_message(loop_text)
+        socket.send_string_message(one_by_one)
     for peer, _ in pairs:
-        assert [await peer.receive_text() for _ in range(2)] == ["to all " * 30, loop_text]
-    assert len(built) == 2
+        assert [await peer.receive_text() for _ in range(2)] == [to_all, one_by_one]
+    assert to_all.encoded == one_by_one.encoded == 1
 
 
 async def test_a_member_that_compresses_gets_its_own_frame(connect: Connect) -> None:
