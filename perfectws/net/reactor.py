@@ -19,7 +19,7 @@ from typing import Protocol
 from ..callbacks import logger
 
 #: The most events of one pass.
-MAX_EVENTS = 256
+MAX_EVENTS = 128
 #: How long one pass may take, in seconds; what is left is still ready in the next.
 PASS_SECONDS = 0.005
 #: How many events are handled between two looks at the clock: one may be a TLS handshake, which takes a millisecond.

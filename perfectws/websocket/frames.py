@@ -78,6 +78,7 @@ class FrameReader:
         "_deflate",
         "_fragments",
         "_is_client",
+        "_lone_limit",
         "_mask_bit",
         "_max_fragments",
         "_max_frame_size",
@@ -102,7 +103,9 @@ class FrameReader:
     ) -> None:
         self._is_client = is_client
         self._mask_bit = 0 if is_client else _MASKED
+        #: The largest payload that the fast ways take, and the largest frame that `lone_text` does.
         self._short_limit = min(max_frame_size, max_message_size)
+        self._lone_limit = self._short_limit + (6 if self._short_limit < 126 else 8)
         self._max_frame_size = max_frame_size
         self._max_message_size = max_message_size
         self._max_fragments = max_fragments
@@ -144,16 +147,22 @@ class FrameReader:
             FrameError: It is not UTF-8.
         """
         size = len(data)
-        if not self.is_exhausted or size < 6 or data[0] != 0x81:
+        if size < 6 or not self.is_exhausted:
             return None
-        if size < 132:
-            payload_at = 6 if data[1] - 0x80 + 6 == size else 0
+        head, mask = _unpack_head(data)
+        if head == 0x817A + size and head < 0x81FE:
+            payload = data[6:]
+        elif head == 0x81FE and size > 133:
+            length, mask = _unpack_head(data, 2)
+            if length != size - 8:
+                return None
+            payload = data[8:]
         else:
-            payload_at = 8 if data[1] == 0xFE and data[2] << 8 | data[3] == size - 8 > 125 else 0
-        if not payload_at or size - payload_at > self._short_limit:
+            return None
+        if size > self._lone_limit:
             return None
         try:
-            return apply_mask(data[payload_at:], data[payload_at - 4 : payload_at]).decode()
+            return apply_mask(payload, mask).decode()
         except UnicodeDecodeError as error:
             raise _not_utf8(error) from None
 

@@ -179,15 +179,20 @@ class Inbox:
 
     def add(self, frame: Frame) -> None:
         """Take a frame: of data, or a pong for the pending read."""
-        if self._delivery is _READY:
-            self._address(frame)
-        else:
+        if self._delivery is not _READY:
             self._add_waiting([frame])
+            return
+        # The read is queued with what it gets: half the cost of a delivery that looks for both.
+        self._delivery = _ADDRESSED
+        loop = self._loop
+        loop.ready.append((self._connection, (_deliver_to_reader, self, frame)))
+        if loop.idle:
+            loop.wake()
 
     def add_all(self, frames: list[Frame]) -> None:
         """Take frames of data, at least one."""
         if self._delivery is _READY:
-            self._address(frames.pop(0))
+            self.add(frames.pop(0))
         if frames:
             self._add_waiting(frames)
 
@@ -218,14 +223,6 @@ class Inbox:
         if not self._is_crowded(READ_AHEAD_FRAMES // 2 + 1, READ_AHEAD_BYTES // 2 + 1):
             self.is_full = False
             self._connection.read_frames()
-
-    def _address(self, frame: Frame) -> None:
-        """Queue the pending read with the frame that it gets: half the cost of a delivery that looks for both."""
-        self._delivery = _ADDRESSED
-        loop = self._loop
-        loop.ready.append((self._connection, (_deliver_to_reader, self, frame)))
-        if loop.idle:
-            loop.wake()
 
     def _deliver(self) -> object:
         self._delivery = _IDLE
@@ -262,12 +259,12 @@ class Inbox:
         if self._has_ended or is_awaited or self._delivery is not _IDLE:
             self._expects_read = False
             self.settle()
-        elif self._frames:
-            self._address(self._frames.pop(0))
-            if self.is_full:
-                self._make_room()  # for more, which come behind it
         else:
             self._delivery = _READY
+            if self._frames:
+                self.add(self._frames.pop(0))
+                if self.is_full:
+                    self._make_room()  # for more, which come behind it
 
     def _choose_frames(self) -> None:
         if self._mode is _MESSAGES:

@@ -118,7 +118,7 @@ class Outbox:
     def send_text(self, text: str, final: bool, completion: Completion) -> None:
         """Send a text message, or a part of one."""
         if final and self.sends_plainly:
-            self.write(build_text_frame(text), completion)
+            self._write(build_text_frame(text), completion)
         else:
             self.send_data(TEXT, text.encode(), final, completion)
 
@@ -160,13 +160,13 @@ class Outbox:
         if self._deflates_message and self.is_open:
             assert self._deflate is not None
             data = self._deflate.compress(self._is_client, opcode, data, final)
-        self.write(build_frame(opcode, data, final, self._deflates_message and is_first), completion)
+        self._write(build_frame(opcode, data, final, self._deflates_message and is_first), completion)
         if self._held is not None and final:
             self._release_held()
 
     def send_control(self, opcode: OpcodeType, data: bytes, completion: Completion = None) -> None:
         """Send a ping or a pong; a fragmented message under way stays as it is."""
-        self.write(build_frame(opcode, data), completion)
+        self._write(build_frame(opcode, data), completion)
 
     def close(self, payload: bytes) -> None:
         """Send the close frame, the last of all, whatever the write buffer holds."""
@@ -175,14 +175,20 @@ class Outbox:
         frame = build_frame(OpcodeType.CLOSE, payload)
         self._transport.write(mask_frame(frame) if self._is_client else frame)
 
-    def write(self, frame: bytes, completion: Completion = None) -> None:
+    def _write(self, frame: bytes, completion: Completion) -> None:
+        if isinstance(completion, Promise):
+            self._write_in_turn(frame, completion)
+        else:
+            self.write(frame, completion)
+
+    def write(self, frame: bytes, completion: Callable[[], object] | None = None) -> None:
         """Send a server's frame, masked if we are the client. The same frame may go to many sockets."""
         if not self._is_plain:
             self._write_in_turn(frame, completion)
             return
         transport = self._transport
         transport.write(frame)
-        if transport.buffered_amount >= self._mark or isinstance(completion, Promise):
+        if transport.buffered_amount >= self._mark:
             self._written(completion)
         elif completion is not None:
             loop = self.loop
