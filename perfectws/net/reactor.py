@@ -18,7 +18,7 @@ from typing import Protocol
 
 from ..callbacks import logger
 
-#: The most events of one pass.
+#: The most events of one pass: what a pass touches stays in the processor's cache until the pass is written.
 MAX_EVENTS = 128
 #: How long one pass may take, in seconds; what is left is still ready in the next.
 PASS_SECONDS = 0.005
@@ -44,6 +44,22 @@ class EventHandler(Protocol):
         """Close the descriptor, which is no longer registered."""
 
 
+class _Alarm:
+    """What is readable once somebody has called `Reactor.wake`."""
+
+    def __init__(self) -> None:
+        self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+
+    def on_readable(self) -> None:
+        os.eventfd_read(self.descriptor)
+
+    def on_events(self, events: int) -> None:
+        self.on_readable()
+
+    def remove(self) -> None:
+        os.close(self.descriptor)
+
+
 class Reactor:
     """One epoll object, and the handlers of the descriptors in it."""
 
@@ -52,8 +68,8 @@ class Reactor:
         self._handlers: dict[int, EventHandler] = {}
         #: What `close_removed` has to do.
         self.removed: list[tuple[int, EventHandler]] = []
-        self._wake_descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._epoll.register(self._wake_descriptor, READABLE)
+        self._alarm = _Alarm()
+        self.add(self._alarm.descriptor, self._alarm)
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when a pass would find something."""
@@ -83,7 +99,7 @@ class Reactor:
 
     def wake(self) -> None:
         """Make `fileno` readable."""
-        os.eventfd_write(self._wake_descriptor, 1)
+        os.eventfd_write(self._alarm.descriptor, 1)
 
     def becomes_ready_within(self, seconds: float) -> bool:
         """Look again and again, for at most ``seconds``, whether a pass would find something."""
@@ -94,31 +110,30 @@ class Reactor:
                 return True
         return False
 
-    def run_pass(self) -> int:
-        """Handle what is ready, within the budget. Return how much was."""
+    def run_pass(self) -> bool:
+        """Handle what is ready, within the budget. Return whether anything was."""
         events = self._epoll.poll(0, MAX_EVENTS)
         if not events:
-            return 0
-        find = self._handlers.get
+            return False
+        handlers = self._handlers
         deadline = perf_counter() + PASS_SECONDS
-        handled = 0
+        left = CLOCK_INTERVAL
         for descriptor, mask in events:
-            handler = find(descriptor)
-            if handler is None:
-                os.eventfd_read(self._wake_descriptor)
-            elif mask == READABLE:
-                handler.on_readable()
+            if mask == READABLE:
+                handlers[descriptor].on_readable()
             else:
-                handler.on_events(mask)
-            handled += 1
-            if not handled % CLOCK_INTERVAL and perf_counter() > deadline:
-                break
-        return handled
+                handlers[descriptor].on_events(mask)
+            left -= 1
+            if not left:
+                if perf_counter() > deadline:
+                    break
+                left = CLOCK_INTERVAL
+        return True
 
     def close(self) -> None:
         """Close the epoll object. Whoever is still registered should have been removed."""
+        self.remove_later(self._alarm.descriptor, self._alarm)
         self.close_removed()
         if self._handlers:
             logger.error("%d descriptors are left in a reactor that closes", len(self._handlers))
         self._epoll.close()
-        os.close(self._wake_descriptor)

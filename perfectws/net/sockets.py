@@ -21,6 +21,7 @@ from ..callbacks import Timer, report_failure
 from ..transport import HIGH_WATER, Address, Protocol
 from .addresses import address_of
 from .loop import Loop
+from .output import Output, count_first, drop_sent
 from .reactor import PAUSED, READABLE, WRITABLE, Reactor
 
 #: The most bytes of one read while the peer sends much: 1 MiB takes half the time that it took 64 KiB at a time.
@@ -43,7 +44,7 @@ class Stage(IntEnum):
 #: Linux knows it.
 _MSG_MORE: int = getattr(socket, "MSG_MORE", 0)
 #: A global is found faster than an enum's member.
-_OPEN, _CLOSED = Stage.OPEN, Stage.CLOSED
+_OPEN = Stage.OPEN
 
 
 class SocketTransport:
@@ -53,7 +54,6 @@ class SocketTransport:
         "_descriptor",
         "_error",
         "_events",
-        "_has_begun",
         "_is_dirty",
         "_is_paused",
         "_kept",
@@ -93,11 +93,10 @@ class SocketTransport:
         #: What `_events` says: whether reading is paused, or the peer's end was seen; and whether output waits.
         self._is_paused = False
         self._waits_for_room = False
-        self._output: list[bytes | memoryview] = []
+        self._output: Output = []
+        #: Whether a flush will come: at the end of the turn, or when there is room again.
         self._is_dirty = False
-        #: Whether the first of the output is partly with the kernel.
-        self._has_begun = False
-        #: How much of the output is the former protocol's, and so not this one's to discard.
+        #: How many of the first of the output are not to be discarded; see `output`.
         self._kept = 0
         self._peer_has_ended = False
         self._error: Exception | None = None
@@ -154,9 +153,9 @@ class SocketTransport:
             return
         if sent < len(data):
             self._output.append(memoryview(data)[sent:])
-            self._has_begun = sent > 0
+            self._kept = 1 if sent else 0
             self.buffered_amount = len(data) - sent
-            self._wait_for(self._events | WRITABLE)
+            self._wait_for_room()
 
     def _mark_dirty(self) -> None:
         if not self._is_dirty:
@@ -165,7 +164,7 @@ class SocketTransport:
 
     def discard_unsent(self) -> None:
         """Forget every write that has not begun."""
-        del self._output[max(self._kept, self._has_begun) :]
+        del self._output[self._kept :]
         self.buffered_amount = sum(map(len, self._output))
 
     def set_user_timeout(self, seconds: float) -> None:
@@ -219,12 +218,7 @@ class SocketTransport:
 
     def on_readable(self) -> None:
         """Read once."""
-        if self._stage is _CLOSED:
-            return
         try:
-            if self._is_paused:
-                self._look_for_reset()
-                return
             data = read(self._descriptor, self._read_size)
         except (BlockingIOError, InterruptedError):
             return
@@ -253,7 +247,10 @@ class SocketTransport:
             except Exception as error:
                 report_failure(self.protocol, error)
         if events & ~WRITABLE:
-            self.on_readable()
+            if self._is_paused:
+                self._look_for_reset()
+            else:
+                self.on_readable()
 
     def _look_for_reset(self) -> None:
         """End a paused connection that was reset. That a peer merely ended its side will be seen when it is read."""
@@ -263,7 +260,7 @@ class SocketTransport:
 
     def _end_input(self) -> None:
         self._peer_has_ended = True
-        if self._stage is Stage.DRAINING:
+        if self._stage >= Stage.DRAINING:
             self.abort()
             return
         self._wait_for(PAUSED | (self._events & WRITABLE))  # an end of input is readable for ever
@@ -274,61 +271,51 @@ class SocketTransport:
 
     def flush(self) -> None:
         """Write what is buffered, once."""
-        self._is_dirty = False
-        amount = self.buffered_amount
-        if amount:
-            output = self._output
-            data = output[0] if len(output) == 1 else self._joined_output(amount)
-            try:
-                sent = write(self._descriptor, data) if self._stage is _OPEN else self._send_last(data)
-            except (BlockingIOError, InterruptedError):
-                sent = 0
-            except OSError as error:
-                self.abort(error)
-                return
-            self.buffered_amount = amount - sent
-            if sent == amount:
-                output.clear()
-                self._has_begun = False
-                self._kept = 0
-            else:
-                self._drop_sent(sent, len(data))
-        if not self.buffered_amount and (self._waits_for_room or self._stage is not _OPEN):
-            self._all_sent()
+        output, amount = self._output, self.buffered_amount
+        data = output[0] if len(output) == 1 else self._joined_output(amount)
+        try:
+            sent = write(self._descriptor, data) if self._stage is _OPEN else self._send_last(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            self.abort(error)
+            return
+        if sent == amount:
+            output.clear()
+            self.buffered_amount = self._kept = 0
+            self._is_dirty = False
+            if self._waits_for_room or self._stage is not _OPEN:
+                self._all_sent()
+        else:
+            self._drop_sent(sent, len(data))
         if amount >= HIGH_WATER > self.buffered_amount and self._stage is _OPEN:
             self.protocol.resume_writing()
 
     def _send_last(self, data: bytes | memoryview) -> int:
         """Send what is followed by the end at once, so that both are one segment, and one interrupt for the peer."""
-        return self._socket.send(data, _MSG_MORE)
+        return self._socket.send(data, _MSG_MORE) if data else 0
 
     def _joined_output(self, amount: int) -> bytes | memoryview:
-        """Return as much of the output as one write may take, at least its first part."""
+        """Return as much of the output as one write may take."""
+        output = self._output
         if amount <= WRITE_SIZE:
-            return b"".join(self._output)
-        count = size = 0
-        for data in self._output:
-            size += len(data)
-            if size > WRITE_SIZE:
-                break
-            count += 1
-        return b"".join(self._output[:count]) if count > 1 else self._output[0]
+            return b"".join(output)
+        count = count_first(output, WRITE_SIZE)
+        return b"".join(output[:count]) if count > 1 else output[0]
 
     def _drop_sent(self, sent: int, tried: int) -> None:
         """Keep the rest. A short write waits for room; more than one write can take goes on in the next turn."""
+        self.buffered_amount -= sent
+        self._kept = drop_sent(self._output, self._kept, sent)
         if sent < tried:
-            self._wait_for(self._events | WRITABLE)
+            self._wait_for_room()
         else:
-            self._mark_dirty()
-        output, count = self._output, 0
-        while sent >= len(output[count]):
-            sent -= len(output[count])
-            count += 1
-        del output[:count]
-        self._kept = max(self._kept - count, 0)
-        self._has_begun = sent > 0 or (self._has_begun and not count)
-        if sent:
-            output[0] = memoryview(output[0])[sent:]
+            self._loop.mark_dirty(self)
+
+    def _wait_for_room(self) -> None:
+        """Let no turn flush, but the kernel say when."""
+        self._is_dirty = True
+        self._wait_for(self._events | WRITABLE)
 
     def _all_sent(self) -> None:
         if self._stage is Stage.CLOSED:

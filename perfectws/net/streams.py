@@ -15,6 +15,7 @@ import trio
 from ..callbacks import report_failure
 from ..transport import HIGH_WATER, Address, Protocol
 from .loop import Loop
+from .output import count_first
 
 Ts = TypeVarTuple("Ts")
 
@@ -43,7 +44,7 @@ class StreamTransport:
         self._loop = loop
         self._stream = stream
         self._output: list[bytes] = []
-        #: How much of the output is the former protocol's, and so not this one's to discard.
+        #: How many of the first of the output are not to be discarded; see `output`.
         self._kept = 0
         self._is_dirty = False
         self._is_closing = False
@@ -180,11 +181,7 @@ class StreamTransport:
 
     async def _write_some(self) -> None:
         """Write the first frames, joined, or a piece at a time of one that is large."""
-        size = count = 0
-        while count < len(self._output) and size + len(self._output[count]) <= WRITE_SIZE:
-            size += len(self._output[count])
-            count += 1
-        count = max(count, 1)
+        count = count_first(self._output, WRITE_SIZE)
         data = memoryview(b"".join(self._output[:count]))
         del self._output[:count]
         self._kept = max(self._kept - count, 0)

@@ -28,6 +28,7 @@ from ..transport import HIGH_WATER, Address, Protocol, Transport
 from . import tls
 from .connections import Connections
 from .loop import Loop
+from .output import Output, count_first, drop_sent
 from .sockets import SocketTransport
 
 #: The most bytes that a record holds. RFC 8446 §5.1: "The length MUST NOT exceed 2^14 bytes."
@@ -74,7 +75,6 @@ class TLSTransport(Protocol):
         "_below",
         "_complaints",
         "_connections",
-        "_has_begun",
         "_incoming",
         "_input",
         "_is_blocked",
@@ -119,12 +119,10 @@ class TLSTransport(Protocol):
         self._tls: ssl.SSLObject  # made for those only who speak TLS
         self._incoming: ssl.MemoryBIO
         self._outgoing: ssl.MemoryBIO
-        self._output: list[bytes | memoryview] = []
+        self._output: Output = []
         self._unencrypted = 0
         self._is_dirty = False
-        #: Whether the first of the output is partly encrypted.
-        self._has_begun = False
-        #: How much of the output is the former protocol's, and so not this one's to discard.
+        #: How many of the first of the output are not to be discarded; see `output`. Encryption is their beginning.
         self._kept = 0
         #: What the socket had not sent when the last flush was over, in bytes. Only a flush adds to it.
         self._below = 0
@@ -340,7 +338,7 @@ class TLSTransport(Protocol):
 
     def discard_unsent(self) -> None:
         """Forget every write of which nothing is encrypted."""
-        del self._output[max(self._kept, self._has_begun) :]
+        del self._output[self._kept :]
         self._unencrypted = sum(map(len, self._output))
 
     def set_user_timeout(self, seconds: float) -> None:
@@ -419,36 +417,17 @@ class TLSTransport(Protocol):
     def _first_output(self) -> bytes | memoryview:
         """Return as much of the output as may be encrypted now, joined."""
         output = self._output
-        count = len(output) if self._unencrypted <= PIECE else self._count_first()
+        count = len(output) if self._unencrypted <= PIECE else count_first(output, PIECE)
         data = output[0] if count == 1 else b"".join(output[:count])
         return data if len(data) <= PIECE else memoryview(data)[:PIECE]
 
-    def _count_first(self) -> int:
-        """Return how many writes make a piece: at least one, which may be larger."""
-        count = size = 0
-        for data in self._output:
-            size += len(data)
-            if size > PIECE:
-                break
-            count += 1
-        return max(count, 1)
-
     def _drop_encrypted(self, done: int) -> None:
-        output, count = self._output, 0
         self._unencrypted -= done
-        if not self._unencrypted:
-            output.clear()
-            self._has_begun = False
+        if self._unencrypted:
+            self._kept = drop_sent(self._output, self._kept, done)
+        else:
+            self._output.clear()
             self._kept = 0
-            return
-        while done >= len(output[count]):
-            done -= len(output[count])
-            count += 1
-        del output[:count]
-        self._kept = max(self._kept - count, 0)
-        self._has_begun = done > 0 or (self._has_begun and not count)
-        if done:
-            output[0] = memoryview(output[0])[done:]
 
     def _send_outgoing(self) -> None:
         """Send what OpenSSL has for the peer."""

@@ -174,7 +174,7 @@ async def test_a_full_kernel_buffer_is_waited_for_without_spinning() -> None:
             assert loop.reactor is not None
             original = loop.reactor.run_pass
 
-            def counted() -> int:
+            def counted() -> bool:
                 nonlocal passes
                 passes += 1
                 return original()
@@ -182,10 +182,12 @@ async def test_a_full_kernel_buffer_is_waited_for_without_spinning() -> None:
             loop.reactor.run_pass = counted  # type: ignore[method-assign]
             await trio.sleep(0.05)
             assert passes <= 2
+            transport.write(b"more")
+            await settled()
             assert len(sends_of(transport)) == sends
             assert transport.buffered_amount >= HIGH_WATER
             got = 0
-            while got < 20_000_000:
+            while got < 20_000_004:
                 got += len(await trio.to_thread.run_sync(peer.recv, 1 << 20))
             await recorder.until("room")
             assert transport.buffered_amount == 0
@@ -449,7 +451,7 @@ def test_a_reactor_that_is_looked_at_for_a_while_tells_whether_something_became_
     assert not reactor.becomes_ready_within(0.001)
     reactor.wake()
     assert reactor.becomes_ready_within(60)
-    assert reactor.run_pass() == 1
+    assert reactor.run_pass()
     assert not reactor.becomes_ready_within(0)
     reactor.close()
 

@@ -1,0 +1,34 @@
+"""What the transports have in common: the list of writes that are not yet with the kernel, and what may be discarded.
+
+The first ``kept`` of them are not this protocol's to discard: one that has begun, or what a former protocol wrote.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+Output = list["bytes | memoryview"]
+
+
+def count_first(output: Sequence[bytes | memoryview], most: int) -> int:
+    """Return how many of the first writes have ``most`` bytes together: at least one, which may have more."""
+    count = size = 0
+    for data in output:
+        size += len(data)
+        if size > most:
+            break
+        count += 1
+    return max(count, 1)
+
+
+def drop_sent(output: Output, kept: int, sent: int) -> int:
+    """Drop the first ``sent`` bytes of ``output``, which are not all of it. Return how many writes are kept now."""
+    count = 0
+    while sent >= len(output[count]):
+        sent -= len(output[count])
+        count += 1
+    del output[:count]
+    if not sent:
+        return max(kept - count, 0)
+    output[0] = memoryview(output[0])[sent:]
+    return max(kept - count, 1)
