@@ -66,6 +66,8 @@ class Reactor:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._handlers: dict[int, EventHandler] = {}
+        #: What `becomes_ready_within` has seen, for the pass that follows.
+        self._found: list[tuple[int, int]] = []
         #: What `close_removed` has to do.
         self.removed: list[tuple[int, EventHandler]] = []
         self._alarm = _Alarm()
@@ -106,15 +108,17 @@ class Reactor:
         poll = self._epoll.poll
         deadline = perf_counter() + seconds
         while perf_counter() < deadline:
-            if poll(0, 1):
+            self._found = poll(0, MAX_EVENTS)
+            if self._found:
                 return True
         return False
 
     def run_pass(self) -> bool:
         """Handle what is ready, within the budget. Return whether anything was."""
-        events = self._epoll.poll(0, MAX_EVENTS)
+        events = self._found or self._epoll.poll(0, MAX_EVENTS)
         if not events:
             return False
+        self._found = []
         handlers = self._handlers
         deadline = perf_counter() + PASS_SECONDS
         left = CLOCK_INTERVAL
