@@ -23,6 +23,29 @@ Address = tuple[str, int]
 HIGH_WATER = 64 * 1024
 
 
+class Parts:
+    """A head and a body that are sent one behind the other, too long to be joined for it. `bytes` joins them."""
+
+    __slots__ = ("body", "head")
+
+    def __init__(self, head: bytes, body: bytes | memoryview) -> None:
+        self.head = head
+        self.body = body
+
+    def __len__(self) -> int:
+        """Return how many bytes both have together."""
+        return len(self.head) + len(self.body)
+
+    def __bytes__(self) -> bytes:
+        return b"".join((self.head, self.body))
+
+    def after(self, count: int) -> Parts | memoryview:
+        """Return what is left behind the first ``count`` bytes, which are not all."""
+        if count < len(self.head):
+            return Parts(self.head[count:], self.body)
+        return memoryview(self.body)[count - len(self.head) :]
+
+
 class Protocol(CallbackOwner, ABC):
     """What a transport expects of the protocol that it feeds: one connection, which owns its callbacks too.
 
@@ -75,7 +98,7 @@ class Transport(Contract):
     def set_protocol(self, protocol: Protocol) -> None:
         """Feed ``protocol`` from now on."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | Parts) -> None:
         """Send ``data``, once per turn together with all else that was written. Ignored after `close` or `abort`."""
 
     def write_at_once(self, data: bytes) -> None:

@@ -1,16 +1,21 @@
 """What the transports have in common: the list of writes that are not yet with the kernel, and what may be discarded.
 
-The first ``kept`` of them are not this protocol's to discard: one that has begun, or what a former protocol wrote.
+A write is one item of the list, so it is discarded whole or not at all. The first ``kept`` of them may not be: one that
+has begun, or what a former protocol wrote.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
+from typing import Any
 
-Output = list["bytes | memoryview"]
+from ..transport import Parts
+
+Write = bytes | memoryview | Parts
+Output = list[Write]
 
 
-def count_first(output: Sequence[bytes | memoryview], most: int) -> int:
+def count_first(output: Sequence[Sized], most: int) -> int:
     """Return how many of the first writes have ``most`` bytes together: at least one, which may have more."""
     count = size = 0
     for data in output:
@@ -21,7 +26,7 @@ def count_first(output: Sequence[bytes | memoryview], most: int) -> int:
     return max(count, 1)
 
 
-def drop_sent(output: Output, kept: int, sent: int) -> int:
+def drop_sent(output: list[Any], kept: int, sent: int) -> int:
     """Drop the first ``sent`` bytes of ``output``, which are not all of it. Return how many writes are kept now."""
     count = 0
     while sent >= len(output[count]):
@@ -30,5 +35,6 @@ def drop_sent(output: Output, kept: int, sent: int) -> int:
     del output[:count]
     if not sent:
         return max(kept - count, 0)
-    output[0] = memoryview(output[0])[sent:]
+    first = output[0]
+    output[0] = first.after(sent) if isinstance(first, Parts) else memoryview(first)[sent:]
     return max(kept - count, 1)

@@ -16,12 +16,13 @@ import os
 import socket
 from enum import IntEnum
 from os import read, write  # a fifth cheaper than a socket's recv and send, which parse their arguments the old way
+from typing import Any
 
 from ..callbacks import Timer, report_failure
-from ..transport import HIGH_WATER, Address, Protocol
+from ..transport import HIGH_WATER, Address, Parts, Protocol
 from .addresses import address_of
 from .loop import Loop
-from .output import Output, count_first, drop_sent
+from .output import Output, Write, count_first, drop_sent
 from .reactor import PAUSED, READABLE, WRITABLE, Reactor
 
 #: The most bytes of one read while the peer sends much: 1 MiB takes half the time that it took 64 KiB at a time.
@@ -123,7 +124,7 @@ class SocketTransport:
 
     # For the protocol
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | Parts) -> None:
         """Send ``data`` at the end of the turn."""
         if self._stage is not _OPEN:
             return
@@ -271,10 +272,15 @@ class SocketTransport:
 
     def flush(self) -> None:
         """Write what is buffered, once."""
-        output, amount = self._output, self.buffered_amount
-        data = output[0] if len(output) == 1 else self._joined_output(amount)
+        output: list[Any] = self._output  # of bytes while it is little: what is in parts is much
+        amount = tried = self.buffered_amount
         try:
-            sent = write(self._descriptor, data) if self._stage is _OPEN else self._send_last(data)
+            if amount < HIGH_WATER and self._stage is _OPEN:
+                sent = write(self._descriptor, output[0] if len(output) == 1 else b"".join(output))
+            else:
+                data = self._joined_output()
+                tried = len(data)
+                sent = self._send(data)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError as error:
@@ -287,21 +293,21 @@ class SocketTransport:
             if self._waits_for_room or self._stage is not _OPEN:
                 self._all_sent()
         else:
-            self._drop_sent(sent, len(data))
+            self._drop_sent(sent, tried)
         if amount >= HIGH_WATER > self.buffered_amount and self._stage is _OPEN:
             self.protocol.resume_writing()
 
-    def _send_last(self, data: bytes | memoryview) -> int:
-        """Send what is followed by the end at once, so that both are one segment, and one interrupt for the peer."""
-        return self._socket.send(data, _MSG_MORE) if data else 0
-
-    def _joined_output(self, amount: int) -> bytes | memoryview:
+    def _joined_output(self) -> Write:
         """Return as much of the output as one write may take."""
-        output = self._output
-        if amount <= WRITE_SIZE:
-            return b"".join(output)
-        count = count_first(output, WRITE_SIZE)
-        return b"".join(output[:count]) if count > 1 else output[0]
+        first = self._output[: count_first(self._output, WRITE_SIZE)]
+        return first[0] if len(first) == 1 else b"".join(map(bytes, first))
+
+    def _send(self, data: Write) -> int:
+        """Send what is much, or the last: then with what follows, so that the end comes in the same segment."""
+        flags = 0 if self._stage is _OPEN else _MSG_MORE
+        if isinstance(data, Parts):
+            return self._socket.sendmsg((data.head, data.body), (), flags)
+        return self._socket.send(data, flags) if data else 0
 
     def _drop_sent(self, sent: int, tried: int) -> None:
         """Keep the rest. A short write waits for room; more than one write can take goes on in the next turn."""

@@ -13,7 +13,7 @@ from typing import TypeVarTuple
 import trio
 
 from ..callbacks import report_failure
-from ..transport import HIGH_WATER, Address, Protocol
+from ..transport import HIGH_WATER, Address, Parts, Protocol
 from .loop import Loop
 from .output import count_first
 
@@ -63,11 +63,11 @@ class StreamTransport:
 
     # For the protocol
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | Parts) -> None:
         """Send ``data`` at the end of the turn."""
         if self._is_closing:
             return
-        self._output.append(data)
+        self._output.append(bytes(data))
         self.buffered_amount += len(data)
         if not self._is_dirty:
             self._is_dirty = True

@@ -24,11 +24,11 @@ from enum import IntEnum
 
 from ..callbacks import Timer, report_failure
 from ..complaints import Complaints
-from ..transport import HIGH_WATER, Address, Protocol, Transport
+from ..transport import HIGH_WATER, Address, Parts, Protocol, Transport
 from . import tls
 from .connections import Connections
 from .loop import Loop
-from .output import Output, count_first, drop_sent
+from .output import count_first, drop_sent
 from .sockets import SocketTransport
 
 #: The most bytes that a record holds. RFC 8446 §5.1: "The length MUST NOT exceed 2^14 bytes."
@@ -119,7 +119,7 @@ class TLSTransport(Protocol):
         self._tls: ssl.SSLObject  # made for those only who speak TLS
         self._incoming: ssl.MemoryBIO
         self._outgoing: ssl.MemoryBIO
-        self._output: Output = []
+        self._output: list[bytes | memoryview] = []
         self._unencrypted = 0
         self._is_dirty = False
         #: How many of the first of the output are not to be discarded; see `output`. Encryption is their beginning.
@@ -314,11 +314,11 @@ class TLSTransport(Protocol):
         self.protocol = protocol
         self._kept = len(self._output)
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | Parts) -> None:
         """Send ``data`` at the end of the turn."""
         if self._stage is not _OPEN or not data:
             return
-        self._output.append(data)
+        self._output.append(bytes(data))
         self._unencrypted += len(data)
         if not self._is_dirty:
             self._is_dirty = True

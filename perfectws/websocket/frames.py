@@ -25,6 +25,7 @@ from typing import Any
 
 from wsproto.frame_protocol import FrameDecoder, ParseFailed
 
+from ..transport import Parts
 from .deflate import Deflate
 from .masking import apply_mask
 from .opcodes import CloseCode, OpcodeType, is_sendable
@@ -442,21 +443,21 @@ _pack_medium_header = Struct("!BBH").pack
 _pack_long_header = Struct("!BBQ").pack
 
 
-def build_frame(opcode: int, payload: bytes, is_final: bool = True, is_compressed: bool = False) -> bytes:
-    """Return a server's frame: not masked, so the same bytes serve every receiver."""
+def build_frame(opcode: int, payload: bytes, is_final: bool = True, is_compressed: bool = False) -> bytes | Parts:
+    """Return a server's frame: not masked, so the same bytes serve every receiver. One of 64 KiB stays in parts."""
     first = opcode | (_FIN if is_final else 0) | (_RSV1 if is_compressed else 0)
     size = len(payload)
     if size < 126:
         return bytes((first, size)) + payload
     if size < 0x10000:
         return _pack_medium_header(first, 126, size) + payload
-    return _pack_long_header(first, 127, size) + payload
+    return Parts(_pack_long_header(first, 127, size), payload)
 
 
-_last_text: tuple[str, bytes] = ("", build_frame(TEXT, b""))
+_last_text: tuple[str, bytes] = ("", _SHORT_TEXT_HEADERS[0])
 
 
-def build_text_frame(text: str) -> bytes:
+def build_text_frame(text: str) -> bytes | Parts:
     """Return a server's frame for ``text``, whole.
 
     The last one built is remembered, by identity: a loop that sends one string to many sockets builds one frame.
@@ -480,11 +481,12 @@ def build_text_frame(text: str) -> bytes:
     return frame
 
 
-def mask_frame(frame: bytes) -> bytes:
+def mask_frame(frame: bytes | Parts) -> bytes:
     """Return a client's frame made of a server's: masked with a fresh key.
 
     Source: RFC 6455 §5.3: the key "MUST be derived from a strong source of entropy".
     """
+    frame = bytes(frame)
     header_size = (2, 4, 10)[max(0, frame[1] - 125)]
     mask = urandom(4)
     header = bytes((frame[0], frame[1] | _MASKED)) + frame[2:header_size]

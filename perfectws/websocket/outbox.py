@@ -14,7 +14,7 @@ import outcome
 
 from ..errors import LocalProtocolError
 from ..futures import Promise, Suspension, checkpoint
-from ..transport import HIGH_WATER, Transport
+from ..transport import HIGH_WATER, Parts, Transport
 from .frames import CONTINUATION, TEXT, build_frame, build_text_frame, mask_frame
 from .opcodes import CloseCode, OpcodeType
 
@@ -175,13 +175,13 @@ class Outbox:
         frame = build_frame(OpcodeType.CLOSE, payload)
         self._transport.write(mask_frame(frame) if self._is_client else frame)
 
-    def _write(self, frame: bytes, completion: Completion) -> None:
+    def _write(self, frame: bytes | Parts, completion: Completion) -> None:
         if isinstance(completion, Promise):
             self._write_in_turn(frame, completion)
         else:
             self.write(frame, completion)
 
-    def write(self, frame: bytes, completion: Callable[[], object] | None = None) -> None:
+    def write(self, frame: bytes | Parts, completion: Callable[[], object] | None = None) -> None:
         """Send a server's frame, masked if we are the client. The same frame may go to many sockets."""
         if not self._is_plain:
             self._write_in_turn(frame, completion)
@@ -196,7 +196,7 @@ class Outbox:
             if loop.idle:
                 loop.wake()
 
-    def _write_in_turn(self, frame: bytes, completion: Completion) -> None:
+    def _write_in_turn(self, frame: bytes | Parts, completion: Completion) -> None:
         """Send a frame behind what comes before it, if anything is still sent."""
         if self._groups:
             self._deliver_rooms()

@@ -111,7 +111,7 @@ class Room:
         """
         if not isinstance(string, str):
             raise TypeError(f"send_string_message takes a str, not {type(string).__name__}")
-        self._send(RoomMessage(OpcodeType.TEXT, string, build_text_frame(string), exclude))
+        self._send(RoomMessage(OpcodeType.TEXT, string, bytes(build_text_frame(string)), exclude))
 
     def send_binary_message(self, data: BytesLike, exclude: WebSocket | None = None) -> None:
         """Send a binary message to every member.
@@ -124,7 +124,8 @@ class Room:
             TypeError: ``data`` is not bytes-like.
         """
         payload = bytes_of(data, "send_binary_message")
-        self._send(RoomMessage(OpcodeType.BINARY, payload, build_frame(OpcodeType.BINARY, payload), exclude))
+        frame = bytes(build_frame(OpcodeType.BINARY, payload))
+        self._send(RoomMessage(OpcodeType.BINARY, payload, frame, exclude))
 
     def _send(self, message: RoomMessage) -> None:
         self._messages += 1
