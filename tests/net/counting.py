@@ -25,6 +25,11 @@ class CountingSocket(socket.socket):
         self.sends.append(sent)
         return sent
 
+    def sendmsg(self, buffers: Any, *args: Any) -> int:
+        sent = super().sendmsg(buffers, *args)
+        self.sends.append(sent)
+        return sent
+
 
 _counting: WeakValueDictionary[int, CountingSocket] = WeakValueDictionary()
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from perfectws.websocket.frames import Frame, FrameReader
 from perfectws.websocket.opcodes import OpcodeType
 
+from ..reading import frames_in
 from .streams import Message, Role, chunks, conversations, encode, roles
 
 LARGE = 1 << 30
@@ -17,12 +18,7 @@ def read(role: Role, pieces: list[bytes]) -> list[Frame]:
     reader = FrameReader(role.is_client, LARGE, LARGE, LARGE, role.new_deflate())
     frames: list[Frame] = []
     for piece in pieces:
-        if (text := reader.lone_text(piece)) is not None:
-            frames.append((OpcodeType.TEXT, text, True))
-            continue
-        reader.feed(piece)
-        while (frame := reader.next_frame()) is not None:
-            frames.append(frame)
+        frames += frames_in(reader, piece)
     assert reader.missing == 0
     return frames
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from perfectws.websocket.frames import FrameError, FrameReader, parse_close_payload
 from perfectws.websocket.opcodes import CloseCode, OpcodeType
 
+from ..reading import frames_in
 from .oracle import Oracle, Outcome
 from .streams import Role, byte_streams, chunks, roles
 
@@ -35,19 +36,14 @@ class Reading:
         if self.has_ended:
             return
         try:
-            if (text := self.reader.lone_text(data)) is not None:
-                self.outcome.frames.append((OpcodeType.TEXT, text, True))
-                return
-            self.reader.feed(data)
-            while not self.has_ended and (frame := self.reader.next_frame()) is not None:
-                opcode, payload, is_final = frame
+            for opcode, payload, is_final in frames_in(self.reader, data):
                 if opcode is OpcodeType.CLOSE:
                     assert isinstance(payload, bytes)
                     self.close_payload = payload
                     self.outcome.frames.append((opcode, parse_close_payload(payload), True))
                     self.has_ended = True
-                else:
-                    self.outcome.frames.append((opcode, payload, is_final))
+                    return
+                self.outcome.frames.append((opcode, payload, is_final))
         except FrameError as error:
             self.outcome.error, self.error_text = int(error.code), str(error)
             self.has_ended = True

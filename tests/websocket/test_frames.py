@@ -11,6 +11,7 @@ from perfectws.websocket.frames import Frame, FrameError, FrameReader
 from perfectws.websocket.opcodes import CloseCode, OpcodeType
 
 from ..peer import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame_bytes
+from ..reading import frames_in
 
 MIB = 1024 * 1024
 MASK = b"\x37\xfa\x21\x3d"  # RFC 6455 §5.7
@@ -33,12 +34,7 @@ def read(reader: FrameReader, *pieces: bytes) -> list[Frame]:
     """Feed pieces one by one, and return every frame that comes of them."""
     frames: list[Frame] = []
     for piece in pieces:
-        if (text := reader.lone_text(piece)) is not None:
-            frames.append((OpcodeType.TEXT, text, True))
-            continue
-        reader.feed(piece)
-        while (frame := reader.next_frame()) is not None:
-            frames.append(frame)
+        frames += frames_in(reader, piece)
     return frames
 
 

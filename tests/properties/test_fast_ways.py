@@ -1,12 +1,17 @@
-"""A text that comes alone is read as the general way reads it, and nothing else is taken for one."""
+"""What the fast ways take is read as the general way reads it, and they take nothing else."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from perfectws.websocket.frames import Frame, FrameError, FrameReader
-from perfectws.websocket.opcodes import OpcodeType
+
+from ..reading import frames_in
+
+TEXT_OF_10 = b"\x81\x8a" + bytes(4) + b"0123456789"
 
 #: What a server gets to see of one reading: a frame, why it was wrong, or nothing.
 Outcome = list[Frame | tuple[int, str]]
@@ -33,26 +38,53 @@ def segments(draw: st.DrawFn) -> bytes:
     )
 
 
-def read(pieces: list[bytes], limit: int, *, by_itself: bool) -> Outcome:
+def all_next_frames(reader: FrameReader, data: bytes) -> Iterator[Frame]:
+    reader.feed(data)
+    while (frame := reader.next_frame()) is not None:
+        yield frame
+
+
+def read(pieces: list[bytes], limit: int, *, fast: bool) -> Outcome:
     reader = FrameReader(False, limit, limit, 100)
     outcome: Outcome = []
     try:
         for piece in pieces:
-            text = reader.lone_text(piece) if by_itself else None
-            if text is not None:
-                outcome.append((OpcodeType.TEXT, text, True))
-                continue
-            reader.feed(piece)
-            while (frame := reader.next_frame()) is not None:
-                outcome.append(frame)
+            outcome.extend(frames_in(reader, piece) if fast else all_next_frames(reader, piece))
     except FrameError as error:
         outcome.append((int(error.code), str(error)))
     return outcome
 
 
-@given(st.lists(segments().filter(bool), max_size=5), st.sampled_from([100, 125, 1000, 1 << 20]))
-def test_a_text_by_itself_is_read_as_any_other_way(pieces: list[bytes], limit: int) -> None:
-    assert read(pieces, limit, by_itself=True) == read(pieces, limit, by_itself=False)
+reads = st.lists(segments(), min_size=1, max_size=5).map(b"".join).filter(bool)
+
+
+@given(st.lists(reads, max_size=5), st.sampled_from([100, 125, 1000, 1 << 20]))
+def test_the_fast_ways_read_as_the_general_way(pieces: list[bytes], limit: int) -> None:
+    assert read(pieces, limit, fast=True) == read(pieces, limit, fast=False)
+
+
+def test_whole_frames_are_no_more_than_asked_for() -> None:
+    reader = FrameReader(False, 1000, 1000, 100)
+    reader.feed(TEXT_OF_10 * 5)
+    assert len(reader.whole_frames(2, 1000)) == 2
+    assert len(reader.whole_frames(16, len(TEXT_OF_10))) == 2  # a further one begins at the limit, none behind it
+    assert not reader.is_exhausted
+    assert len(reader.whole_frames(16, 1000)) == 1
+    assert reader.is_exhausted
+
+
+def test_what_was_read_is_let_go_of() -> None:
+    reader = FrameReader(False, 1000, 1000, 100)
+    data = TEXT_OF_10 * 10_000
+    reader.feed(data)
+    assert len(reader.whole_frames(10_000, len(data))) == 10_000
+    assert reader._buffer == b""
+
+
+def test_a_client_takes_no_masked_frames() -> None:
+    reader = FrameReader(True, 1000, 1000, 100)
+    reader.feed(TEXT_OF_10)
+    assert reader.whole_frames(16, 1000) == []
 
 
 def test_a_client_takes_no_masked_text() -> None:
