@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,12 +56,21 @@ def read(pieces: list[bytes], limit: int, *, fast: bool) -> Outcome:
     return outcome
 
 
-reads = st.lists(segments(), min_size=1, max_size=5).map(b"".join).filter(bool)
+reads = (segments() | st.lists(segments(), min_size=2, max_size=5).map(b"".join)).filter(bool)
 
 
 @given(st.lists(reads, max_size=5), st.sampled_from([100, 125, 1000, 1 << 20]))
 def test_the_fast_ways_read_as_the_general_way(pieces: list[bytes], limit: int) -> None:
     assert read(pieces, limit, fast=True) == read(pieces, limit, fast=False)
+
+
+@pytest.mark.parametrize("form", [7, 16, 64])
+@pytest.mark.parametrize("times", [1, 3])
+def test_every_length_in_every_form_of_the_header_is_read_as_the_general_way(form: int, times: int) -> None:
+    for size in range(126 if form == 7 else 300):
+        second, field = (size, b"") if form == 7 else (126 if form == 16 else 127, size.to_bytes(form // 8, "big"))
+        piece = (bytes((0x81, 0x80 | second)) + field + bytes(4) + b"a" * size) * times
+        assert read([piece], 1 << 20, fast=True) == read([piece], 1 << 20, fast=False)
 
 
 def test_whole_frames_are_no_more_than_asked_for() -> None:
