@@ -154,10 +154,10 @@ class Loop(CallbackLoop):
             self.run_turn()
             if handled:
                 has_handled = True
-            elif not self.has_work and not (
-                has_handled and reactor is not None and reactor.becomes_ready_within(PATIENCE_SECONDS)
-            ):
-                return False
+            elif not self.has_work:
+                if not has_handled or reactor is None or not reactor.becomes_ready_within(PATIENCE_SECONDS):
+                    return False
+                continue
             if perf_counter() > deadline:
                 return True
 

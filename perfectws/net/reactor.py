@@ -66,7 +66,7 @@ class Reactor:
     def __init__(self) -> None:
         self._epoll = select.epoll()
         self._handlers: dict[int, EventHandler] = {}
-        #: What `becomes_ready_within` has seen, for the pass that follows.
+        #: What epoll has told and no pass has handled: seen by `becomes_ready_within`, or a pass had no time for it.
         self._found: list[tuple[int, int]] = []
         #: What `close_removed` has to do.
         self.removed: list[tuple[int, EventHandler]] = []
@@ -97,6 +97,7 @@ class Reactor:
             for descriptor, handler in removed:
                 del self._handlers[descriptor]
                 self._epoll.unregister(descriptor)
+                self._found = [event for event in self._found if event[0] != descriptor]
                 handler.remove()
 
     def wake(self) -> None:
@@ -115,13 +116,13 @@ class Reactor:
 
     def run_pass(self) -> bool:
         """Handle what is ready, within the budget. Return whether anything was."""
-        events = self._found or self._epoll.poll(0, MAX_EVENTS)
-        if not events:
+        found, self._found = self._found or self._epoll.poll(0, MAX_EVENTS), []
+        if not found:
             return False
-        self._found = []
         handlers = self._handlers
         deadline = perf_counter() + PASS_SECONDS
         left = CLOCK_INTERVAL
+        events = iter(found)
         for descriptor, mask in events:
             if mask == READABLE:
                 handlers[descriptor].on_readable()
@@ -130,6 +131,8 @@ class Reactor:
             left -= 1
             if not left:
                 if perf_counter() > deadline:
+                    # What is readable will be told again; what a paused socket was told of is told once.
+                    self._found = [event for event in events if event[1] != READABLE]
                     break
                 left = CLOCK_INTERVAL
         return True

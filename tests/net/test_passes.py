@@ -1,0 +1,71 @@
+"""A pass of the reactor that has no time for all that is ready."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from perfectws.net.reactor import CLOCK_INTERVAL, PAUSED, READABLE, Reactor
+
+
+class Told:
+    """A handler that notes what it is told, and reads nothing."""
+
+    def __init__(self, reactor: Reactor, descriptor: int, events: int) -> None:
+        self.events: list[int] = []
+        self.descriptor = descriptor
+        reactor.add(descriptor, self, events)
+
+    def on_readable(self) -> None:
+        self.events.append(READABLE)
+
+    def on_events(self, events: int) -> None:
+        self.events.append(events)
+
+    def remove(self) -> None:
+        os.close(self.descriptor)
+
+
+@pytest.fixture
+def reactor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reactor]:
+    """A reactor with no time: it handles a few of the many descriptors that are ready for ever."""
+    monkeypatch.setattr("perfectws.net.reactor.PASS_SECONDS", -1)
+    reactor = Reactor()
+    for _ in range(2 * CLOCK_INTERVAL):
+        Told(reactor, os.eventfd(1, os.EFD_NONBLOCK), READABLE)
+    yield reactor
+    for descriptor, handler in list(reactor._handlers.items()):
+        if isinstance(handler, Told):
+            reactor.remove_later(descriptor, handler)
+    reactor.close()
+
+
+@pytest.fixture
+def paused(reactor: Reactor) -> Told:
+    """A paused socket whose peer has gone, which epoll tells once, last of all."""
+    left, right = socket.socketpair()
+    paused = Told(reactor, left.detach(), PAUSED)
+    right.close()
+    return paused
+
+
+def test_what_is_told_once_is_not_lost_to_a_pass_that_has_no_time_left(reactor: Reactor, paused: Told) -> None:
+    assert reactor.run_pass()
+    assert paused.events == []
+    assert reactor.run_pass()
+    assert len(paused.events) == 1
+
+
+def test_what_was_told_of_a_descriptor_that_is_gone_is_forgotten(reactor: Reactor, paused: Told) -> None:
+    left, right = socket.socketpair()
+    with left, right:
+        assert reactor.run_pass()
+        reactor.remove_later(paused.descriptor, paused)
+        reactor.close_removed()
+        other = Told(reactor, os.dup2(left.fileno(), paused.descriptor), PAUSED)  # its number goes to another
+        for _ in range(10):
+            assert reactor.run_pass()
+    assert paused.events == other.events == []
