@@ -279,6 +279,12 @@ class SocketTransport:
         try:
             if amount < HIGH_WATER and self._stage is _OPEN:
                 sent = write(self._descriptor, output[0] if len(output) == 1 else b"".join(output))
+                if sent == amount and not self._waits_for_room:
+                    # All that `_all_sent` would do here.
+                    output.clear()
+                    self.buffered_amount = self._kept = 0
+                    self._is_dirty = False
+                    return
             else:
                 data = self._joined_output()
                 tried = len(data)
@@ -288,14 +294,7 @@ class SocketTransport:
         except OSError as error:
             self.abort(error)
             return
-        if sent == amount:
-            output.clear()
-            self.buffered_amount = self._kept = 0
-            self._is_dirty = False
-            if self._waits_for_room or self._stage is not _OPEN:
-                self._all_sent()
-        else:
-            self._drop_sent(sent, tried)
+        self._drop_sent(sent, tried)
         if amount >= HIGH_WATER > self.buffered_amount and self._stage is _OPEN:
             self.protocol.resume_writing()
 
@@ -314,6 +313,9 @@ class SocketTransport:
     def _drop_sent(self, sent: int, tried: int) -> None:
         """Keep the rest. A short write waits for room; more than one write can take goes on in the next turn."""
         self.buffered_amount -= sent
+        if not self.buffered_amount:
+            self._all_sent()
+            return
         self._kept = drop_sent(self._output, self._kept, sent)
         if sent < tried:
             self._wait_for_room()
@@ -326,6 +328,9 @@ class SocketTransport:
         self._wait_for(self._events | WRITABLE)
 
     def _all_sent(self) -> None:
+        self._output.clear()
+        self._kept = 0
+        self._is_dirty = False
         if self._stage is Stage.CLOSED:
             return
         if self._waits_for_room:
