@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import TimeoutError as NotThere
 from playwright.sync_api import expect
 
 from tests.examples.running import RunningServer, running
@@ -25,6 +26,15 @@ def database(tmp_path: Path) -> Path:
 def serving(database: Path, port: int = 0) -> Iterator[RunningServer]:
     with running("-m", "examples.chat", "--port", str(port), "--database", str(database)) as server:
         yield server
+
+
+def come_back(page: ChatPage) -> None:
+    """Ask the page to try now, unless it was faster: it tries by itself too."""
+    try:
+        page.page.get_by_role("button", name="Try now").click(timeout=2_000)
+    except NotThere:
+        assert page.trouble.is_hidden()
+    page.expect_connected()
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
@@ -51,8 +61,7 @@ def test_pages_come_back_and_nothing_is_lost_or_doubled(
 
     with serving(database, port):
         for name, page in zip(names, pages, strict=True):
-            page.page.get_by_role("button", name="Try now").click()
-            page.expect_connected()
+            come_back(page)
             expect(page.unstored).to_have_count(0)
             expect(page.trouble).to_be_hidden()
             expect(page.message).to_have_value(f"{name}, a draft")
