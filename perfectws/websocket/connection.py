@@ -36,7 +36,7 @@ from .frames import TEXT, FrameError, FrameReader, build_close_payload, parse_cl
 from .inbox import Inbox
 from .keepalive import Keepalive, PingOrigin
 from .opcodes import CloseCode, OpcodeType
-from .options import CONTROL_FRAME_SECONDS, MAX_CONTROL_FRAMES, READ_AHEAD_BYTES, WebSocketOptions
+from .options import CONTROL_FRAME_SECONDS, MAX_CONTROL_FRAMES, READ_AHEAD_BYTES, READ_AHEAD_FRAMES, WebSocketOptions
 from .outbox import Outbox
 from .socket import WebSocket
 
@@ -198,9 +198,11 @@ class WebSocketConnection(Protocol):
                 if frames.is_exhausted:
                     self._resume_reading()
                     return
-                if not inbox.is_full and (whole := frames.whole_frames(inbox.room, READ_AHEAD_BYTES)):
-                    inbox.add_all(whole)
-                    continue
+                if take_all or not inbox.is_full:
+                    most = READ_AHEAD_FRAMES if take_all else inbox.room
+                    if whole := frames.whole_frames(most, READ_AHEAD_BYTES):
+                        inbox.add_all(whole)
+                        continue
                 frame = frames.next_frame()
                 if frame is None:
                     self._resume_reading()

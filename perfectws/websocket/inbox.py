@@ -139,6 +139,7 @@ class Inbox:
     def end(self) -> None:
         """Learn that no further frame will come. What waits is still delivered; then reads get ``INVALID``."""
         self._has_ended = True
+        self.is_full = False
         if self._delivery is _READY:
             self._delivery = _IDLE
         self._pieces = None
@@ -150,7 +151,6 @@ class Inbox:
         if self._delivery is _ADDRESSED:
             self._delivery = _IDLE
         self._frames.clear()
-        self.is_full = False
         self._expects_read = False
         self.end()
 
@@ -174,8 +174,8 @@ class Inbox:
 
     @property
     def room(self) -> int:
-        """How many more frames may wait."""
-        return READ_AHEAD_FRAMES - len(self._frames)
+        """How many more frames may be added at once: after the end any number, which are let go."""
+        return READ_AHEAD_FRAMES if self._has_ended else READ_AHEAD_FRAMES - len(self._frames)
 
     def add(self, frame: Frame) -> None:
         """Take a frame: of data, or a pong for the pending read."""

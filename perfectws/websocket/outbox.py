@@ -95,9 +95,9 @@ class Outbox:
         self._deflate = deflate
         self.is_open = True
         self._groups: tuple[RoomGroup, ...] = ()
-        #: Whether a frame and its completion have nothing to wait for, nor the frame to be masked: see `_look_again`.
+        #: Whether a frame needs no mask, and neither it nor its completion waits for anything: see `_look_again`.
         self._is_plain = not is_client
-        #: Below so many bytes with the transport nothing is to be done.
+        #: Below so many bytes with the transport no completion waits, and nothing overflows.
         self._mark = min(HIGH_WATER, max_write_buffer + 1)
         #: Messages of rooms that wait for the end of the fragmented message under way.
         self._held: list[tuple[OpcodeType, str | bytes, bytes]] | None = None
