@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from . import plot, table, targets
+from . import markdown, plot, table, targets
 from .compiler import NoCompiler, compiled_load
 from .measure import Timing
 from .processes import choose_cores
@@ -34,17 +35,18 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     try:
         compiled_load()
-        results = (
-            targets.check(choose_cores(), timing_of(arguments), arguments.rounds)
-            if arguments.check
-            else measure(arguments)
-        )
+        results = measure(arguments)
     except NoCompiler as error:
         sys.exit(f"python -m benchmarks: {error}")
     except KeyboardInterrupt:
-        sys.exit("stopped")  # every process that was started has ended
-    write(results, arguments)
-    if results.failures or any(target["verdict"] == "FAIL" for target in results.targets):
+        sys.exit("stopped")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # what was measured is not lost to a second one
+    is_written = write(results, arguments)
+    if results.was_stopped:
+        say("stopped before the end")
+        sys.exit(130)
+    if not is_written or results.failures or any(target["verdict"] == "FAIL" for target in results.targets):
         sys.exit(1)
 
 
@@ -63,31 +65,60 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--scenario", metavar="NAMES", help="the scenarios to measure (default: all but those of --full)"
     )
-    parser.add_argument("--servers", metavar="NAMES", help="the servers to measure (default: all that are installed)")
-    parser.add_argument("--rounds", type=int, help="how many rounds (default: 3, with --quick 1)")
-    parser.add_argument("--seconds", type=float, help="how long a figure is taken (default: 2, with --quick 0.5)")
+    parser.add_argument(
+        "--servers",
+        metavar="NAMES",
+        help="the servers to measure (default: perfectws and all its peers)",
+    )
+    parser.add_argument("--rounds", type=_count, help="how many rounds (default: 3, with --quick 1)")
+    parser.add_argument("--seconds", type=_seconds, help="how long a figure is taken (default: 2, with --quick 0.5)")
     parser.add_argument("--quick", action="store_true", help="about a second for each figure, one round")
     parser.add_argument("--full", action="store_true", help="all shapes of echo: hours, not minutes")
     parser.add_argument("--check", action="store_true", help="measure what the targets need, and judge it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the CPU time per message")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the CPU times as a table in Markdown")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the figures as tables in Markdown")
     parser.add_argument("--list", action=_List, nargs=0, help="name the scenarios and the servers")
     found = parser.parse_args(arguments)
     found.rounds = found.rounds or (1 if found.quick else 3)
     found.seconds = found.seconds or (0.5 if found.quick else 2.0)
+    if found.check and (found.scenario or found.servers or found.full):
+        parser.error("--check measures what the targets need: it takes no --scenario, --servers or --full")
     try:
         found.plan = make_plan(found)
+        for path in filter(None, (found.json, found.svg, found.markdown)):
+            _check_writable(path)
     except ValueError as error:
         parser.error(str(error))
     return found
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"at least 1, not {text}")
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 < number < 3600:
+        raise argparse.ArgumentTypeError(f"a number above 0, below an hour, not {text}")
+    return number
+
+
+def _check_writable(path: Path) -> None:
+    """Raise `ValueError` for a file that could not be written: now, not in an hour."""
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ValueError(f"{path} cannot be written")
 
 
 class _List(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
         lines = [f"  {scenario.name:24} {scenario.title}" for scenario in default_scenarios(full=True)]
         servers = [f"  {name:24} {server.title}" for name, server in SERVERS.items()]
-        parser.exit(message="\n".join(["scenarios:", *lines, "servers:", *servers, ""]))
+        sys.stdout.write("\n".join(["scenarios:", *lines, "servers:", *servers, ""]))
+        parser.exit()
 
 
 def make_plan(arguments: argparse.Namespace) -> Plan:
@@ -100,7 +131,7 @@ def choose_scenarios(names: str | None, full: bool) -> list[Scenario]:
     """Return the scenarios that were asked for."""
     if names is None:
         return default_scenarios(full=full)
-    chosen = [scenario for name in names.split(",") for scenario in find_scenarios(name, full=full)]
+    chosen = [scenario for name in _names(names) for scenario in find_scenarios(name, full=full)]
     return list({scenario.name: scenario for scenario in chosen}.values())
 
 
@@ -108,11 +139,19 @@ def choose_servers(names: str | None) -> list[Server]:
     """Return the servers that were asked for; a name may be written with underscores."""
     if names is None:
         return [server for server in SERVERS.values() if server.is_default]
-    chosen = [name.replace("_", "-") for name in names.split(",")]
+    chosen = [name.replace("_", "-") for name in _names(names)]
     unknown = [name for name in chosen if name not in SERVERS]
     if unknown:
         raise ValueError(f"there is no server {unknown[0]!r}; there are {', '.join(SERVERS)}")
     return [SERVERS[name] for name in chosen]
+
+
+def _names(text: str) -> list[str]:
+    """Return what stands between commas. Raises `ValueError` where nothing does."""
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise ValueError(f"a name is missing in {text!r}")
+    return names
 
 
 def timing_of(arguments: argparse.Namespace) -> Timing:
@@ -125,22 +164,34 @@ def measure(arguments: argparse.Namespace) -> Results:
     cores = choose_cores()
     if cores.server is None:
         say("there is only one core: the servers and the load share it, and the figures say little")
+    if arguments.check:
+        return targets.check(cores, timing_of(arguments), arguments.rounds)
     return run(arguments.plan, cores, timing_of(arguments), arguments.rounds)
 
 
-def write(results: Results, arguments: argparse.Namespace) -> None:
-    """Print the table, and write the files that were asked for."""
+def write(results: Results, arguments: argparse.Namespace) -> bool:
+    """Print the table, and write the files that were asked for. Return whether all of them could be."""
     sys.stdout.write(table.as_text(results))
     if results.targets:
         sys.stdout.write("\n" + targets.as_text(results.targets))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(results.as_json(), indent=1) + "\n")
-    if arguments.markdown:
-        arguments.markdown.write_text(table.as_markdown(results))
-    if arguments.svg:
-        arguments.svg.write_text(plot.draw(results))
+    written = [
+        _write_file(arguments.json, lambda: json.dumps(results.as_json(), indent=1) + "\n"),
+        _write_file(arguments.markdown, lambda: markdown.as_markdown(results)),
+        _write_file(arguments.svg, lambda: plot.draw(results)),
+    ]
     for failure in results.failures:
         say(f"FAILED: {failure}")
+    return all(written)
+
+
+def _write_file(path: Path | None, text: Callable[[], str]) -> bool:
+    if path is not None:
+        try:
+            path.write_text(text())
+        except OSError as error:
+            say(f"{path} cannot be written: {error}")
+            return False
+    return True
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -37,14 +38,28 @@ def compiled_load() -> Path:
 
 
 def _compile(program: Path) -> None:
-    compiler = shutil.which(os.environ.get("CC", "cc")) or shutil.which("gcc") or shutil.which("clang")
-    if compiler is None:
-        raise NoCompiler("the load is written in C, and there is no C compiler: install gcc, or name one in CC")
-    program.parent.mkdir(parents=True, exist_ok=True)
+    command = _compiler()
+    try:
+        program.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise NoCompiler(
+            f"the compiled load is kept in {program.parent} (XDG_CACHE_HOME names another): {error}"
+        ) from None
     with tempfile.TemporaryDirectory(dir=program.parent) as directory:
         built = Path(directory) / "load"
-        command = [compiler, *_FLAGS, "-o", str(built), str(SOURCE), "-lm"]
+        command += [*_FLAGS, "-o", str(built), str(SOURCE), "-lm"]
         finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if finished.returncode:
             raise NoCompiler(f"{' '.join(command)} failed:\n{finished.stderr}")
         built.replace(program)
+
+
+def _compiler() -> list[str]:
+    """Return the command that compiles C: what ``CC`` says, which may have options, or the first that is found."""
+    chosen = shlex.split(os.environ.get("CC", ""))
+    for command in [chosen] if chosen else [["cc"], ["gcc"], ["clang"]]:
+        if shutil.which(command[0]):
+            return command
+    if chosen:
+        raise NoCompiler(f"CC names {chosen[0]}, which there is not")
+    raise NoCompiler("the load is written in C, and there is no C compiler: install gcc, or name one in CC")

@@ -37,9 +37,22 @@ class Cores:
 
 
 def choose_cores() -> Cores:
-    """Return two cores that this process may use."""
-    cores = sorted(os.sched_getaffinity(0))
-    return Cores(cores[0], cores[1]) if len(cores) > 1 else Cores(None, None)
+    """Return two cores that this process may use, which are not two halves of one if that can be had."""
+    first, *others = sorted(os.sched_getaffinity(0))
+    if not others:
+        return Cores(None, None)
+    halves = _threads_beside(first)
+    return Cores(first, next((core for core in others if core not in halves), others[0]))
+
+
+def _threads_beside(core: int) -> set[int]:
+    """Return the hardware threads of a core, by what Linux says: ``0,4`` or ``0-1``."""
+    try:
+        text = Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list").read_text()
+    except OSError:
+        return set()
+    ends = [part.split("-") for part in text.strip().split(",")]
+    return {number for part in ends for number in range(int(part[0]), int(part[-1]) + 1)}
 
 
 @dataclass
@@ -137,7 +150,8 @@ def _wait_until_it_accepts(running: RunningServer) -> None:
     while time.monotonic() < deadline and running.process.poll() is None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", running.port), 1):
             running.wait_for_rest()
-            return
+            if running.process.poll() is None:  # else it was somebody else who accepted
+                return
         time.sleep(0.02)
     raise Failure(f"{running.server.name} did not start:\n{running.last_words()}")
 

@@ -76,11 +76,19 @@ class Block:
 
 @dataclass
 class Results:
-    """All that one command measured."""
+    """All that one command measured.
+
+    Attributes:
+        blocks: The scenarios, in the order in which they were begun.
+        date: When it began.
+        targets: What each target asked for and found.
+        was_stopped: Whether it was interrupted, so that there may be less than was asked for.
+    """
 
     blocks: list[Block] = field(default_factory=list)
     date: datetime = field(default_factory=datetime.now)
     targets: list[dict[str, Any]] = field(default_factory=list)
+    was_stopped: bool = False
 
     @property
     def failures(self) -> list[str]:
@@ -119,6 +127,13 @@ def _outcome_as_json(block: Block, outcome: Outcome) -> dict[str, Any]:
         "median": medians,
         "rounds": {str(number): asdict(figures) for number, figures in outcome.rounds.items()},
     }
+
+
+def in_one_line(reason: str) -> str:
+    """Shorten a reason to its beginning and, where that is not all, its end: of a traceback what was raised."""
+    lines = [line.strip() for line in reason.splitlines() if line.strip()]
+    shown = lines if len(lines) <= 1 else [lines[0], lines[-1]]
+    return " … ".join(line[:100] for line in shown)
 
 
 def machine() -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from .measure import Figures, Timing, measure, server_for
 from .processes import Cores, Failure
 from .results import REFERENCE, Block, Outcome, Results
-from .scenarios import Scenario, echo
+from .scenarios import Scenario, echo, why_impossible
 from .servers import SERVERS, Server
 
 #: What is measured: each scenario, and the servers that are measured in it.
@@ -24,27 +24,46 @@ def say(text: str) -> None:
 
 
 def run(plan: Plan, cores: Cores, timing: Timing, rounds: int, say: Say = say) -> Results:
-    """Measure all of it. A server that fails has no figures, and says why."""
+    """Measure all of it. A server that fails has no figures, and says why. What is interrupted keeps what it has."""
     results = Results()
-    for number, (scenario, servers) in enumerate(plan, 1):
-        say(f"[{number}/{len(plan)}] {scenario.name}: {scenario.title}")
-        results.blocks.append(_run_block(scenario, servers, cores, timing, rounds, say))
+    try:
+        for number, (scenario, servers) in enumerate(plan, 1):
+            say(f"[{number}/{len(plan)}] {scenario.name}: {scenario.title}")
+            results.blocks.append(_new_block(scenario, servers))
+            _run_block(results.blocks[-1], cores, timing, rounds, say)
+    except KeyboardInterrupt:  # every process that was started has ended
+        results.was_stopped = True
     return results
 
 
-def _run_block(
-    scenario: Scenario, servers: Sequence[Server], cores: Cores, timing: Timing, rounds: int, say: Say
-) -> Block:
-    block = Block(scenario, {server.name: Outcome(server, reason=server.why_not(scenario.kind)) for server in servers})
+def _new_block(scenario: Scenario, servers: Sequence[Server]) -> Block:
+    impossible = why_impossible(scenario)
+    reasons = {server.name: impossible or server.why_not(scenario.kind) for server in servers}
+    return Block(scenario, {server.name: Outcome(server, reason=reasons[server.name]) for server in servers})
+
+
+def _run_block(block: Block, cores: Cores, timing: Timing, rounds: int, say: Say) -> None:
+    scenario = block.scenario
     if scenario.kind == "idle":
         rounds = 1  # memory hardly varies, and ten thousand connections take their time
     for number in range(rounds):
-        rate = _reference_rate(scenario, cores, timing) if scenario.paced else None
-        for outcome in block.outcomes.values():
-            if outcome.reason is None:
-                _run_one(scenario, outcome, number, cores, timing, rate)
-                say(f"    round {number + 1}: {outcome.server.name:20} {_in_short(outcome, number)}")
-    return block
+        outcomes = [outcome for outcome in block.outcomes.values() if outcome.reason is None]
+        if not outcomes:
+            return
+        try:
+            rate = _reference_rate(scenario, cores, timing) if scenario.paced else None
+        except Failure as failure:
+            _fail_all(outcomes, f"there is no rate to go by: {failure}")
+            return
+        first = number % len(outcomes)  # another one each round, so that none always follows the same
+        for outcome in outcomes[first:] + outcomes[:first]:
+            _run_one(scenario, outcome, number, cores, timing, rate)
+            say(f"    round {number + 1}: {outcome.server.name:20} {_in_short(outcome, number)}")
+
+
+def _fail_all(outcomes: Sequence[Outcome], reason: str) -> None:
+    for outcome in outcomes:
+        outcome.reason, outcome.failed = reason, True
 
 
 def _run_one(

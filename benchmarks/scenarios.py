@@ -18,7 +18,7 @@ class Scenario:
     Attributes:
         name: Its name on the command line.
         title: Its name in tables.
-        kind: ``echo``, ``fanout``, ``room``, ``open``, ``idle``, ``wss`` or ``fairness``.
+        kind: ``echo``, ``fanout``, ``room``, ``open``, ``idle``, ``wss``, ``gap`` or ``polite``.
         unit: What the figures are per.
         connections: How many connections.
         in_flight: How many messages each has under way.
@@ -61,12 +61,15 @@ def echo(size: int, connections: int, in_flight: int, *, spread: bool = False, p
     note = ""
     if spread:
         title += ", spread"
-        note = "each message in a segment of its own, the connections in turn"
+        note = "each message in a segment of its own, the connections in turn; what waits is still read together"
     elif paced:
         title += ", at half picows' rate"
         note = "messages come at random times, at half of what picows + uvloop can do; the same for all"
     elif in_flight > 1:
-        note = f"{in_flight} messages in one segment, which flatters a server that works in batches: compare spread"
+        note = (
+            f"{in_flight} messages in one segment, which flatters a server that works in batches: "
+            "compare spread, and one in flight"
+        )
     return Scenario(
         name,
         title,
@@ -97,6 +100,7 @@ _ECHOES = (
     echo(1024, 10, 1),
     echo(1024, 100, 1),
     echo(1024, 50, 10),
+    echo(1024, 50, 10, spread=True),
     echo(16 * 1024, 20, 1),
     echo(1024 * 1024, 10, 1),
 )
@@ -143,8 +147,8 @@ _OTHERS = (
 
 def _full_echoes() -> list[Scenario]:
     shapes = [echo(size, conns, flight) for size in _SIZES for conns in _CONNECTIONS for flight in (1, 10)]
-    shapes += [echo(size, 50, 10, spread=True) for size in _SIZES]
-    return [shape for shape in shapes if why_impossible(shape) is None]
+    spread = [echo(size, connections, 10, spread=True) for size in _SIZES for connections in (*_CONNECTIONS, 50)]
+    return shapes + [shape for shape in spread if why_impossible(shape) is None]
 
 
 def why_impossible(scenario: Scenario) -> str | None:
@@ -183,7 +187,7 @@ def find_scenarios(pattern: str, *, full: bool = False) -> list[Scenario]:
     if not begun:
         names = ", ".join(scenario.name for scenario in known)
         raise ValueError(
-            f"there is no scenario {pattern!r}; there are {names}, and echo-SIZE-CONNECTIONSxINFLIGHT[-spread]"
+            f"there is no scenario {pattern!r}; there are {names}, and echo-SIZE-CONNECTIONSxINFLIGHT[-spread|-paced]"
         )
     return begun
 

@@ -1,11 +1,11 @@
-"""Prints the results: one table for the terminal, a shorter one in Markdown."""
+"""Writes the results as a table for the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from .results import Block, Outcome, Results
+from .results import Block, Outcome, Results, in_one_line
 
 
 class Column(NamedTuple):
@@ -35,6 +35,12 @@ def _ratio(block: Block, outcome: Outcome) -> float | None:
     return block.ratio(outcome.server.name)
 
 
+def _core(block: Block, outcome: Outcome) -> float | None:
+    """Return how much of its core the server used, in percent."""
+    rate, cpu_us = outcome.median("rate"), outcome.median("cpu_us")
+    return None if rate is None or cpu_us is None else rate * cpu_us / 1e4
+
+
 def _whole(value: float) -> str:
     return f"{value:,.0f}"
 
@@ -48,6 +54,7 @@ _COLUMNS = (
     Column("CPU µs ½", _of("half_cpu_us"), short),
     Column("p50 µs ½", _of("half_p50_us"), short),
     Column("p99 µs ½", _of("half_p99_us"), short),
+    Column("core", _core, lambda value: f"{value:.0f}%"),
     Column("load", _of("load_busy", 100), lambda value: f"{value:.0f}%"),
     Column("KB each", _of("memory", 1 / 1024), short),
     Column("gap ms", _of("gap_ms"), short),
@@ -57,7 +64,9 @@ _COLUMNS = (
 EXPLANATION = """\
 CPU µs: the server's CPU time, user and system, per message (delivery, connection). × picows: that, over picows +
 uvloop's in the same round; medians over the rounds. ½: at half load, half the rate that the server itself reaches.
-load: which part of the time the load was busy; near 100% it is the load that limits. Every message was checked."""
+core: how much of its core the server used; far below 100% something else held it up. load: which part of the time the
+load was busy; near 100% it is the load that limits. p50 and p99 are of the time that a message is under way, or that
+opening a connection takes. Whatever came back was checked."""
 
 
 def as_text(results: Results) -> str:
@@ -89,43 +98,12 @@ def _is_used(column: Column, block: Block) -> bool:
 
 def _cells(block: Block, outcome: Outcome, columns: Sequence[Column]) -> str:
     if not outcome.rounds:
-        return f"{'n/a':>12}  {_first_line(outcome.reason or 'not measured')}"
+        return f"{'n/a':>12}  {in_one_line(outcome.reason or 'not measured')}"
     cells = [_cell(column, block, outcome) for column in columns]
-    failure = f"  failed in a later round: {_first_line(outcome.reason)}" if outcome.reason else ""
+    failure = f"  failed in a later round: {in_one_line(outcome.reason)}" if outcome.reason else ""
     return "".join(f"{cell:>12}" for cell in cells) + failure
 
 
 def _cell(column: Column, block: Block, outcome: Outcome) -> str:
     value = column.value(block, outcome)
     return "" if value is None else column.format(value)
-
-
-def _first_line(text: str) -> str:
-    return text.splitlines()[0][:100] if text else ""
-
-
-def as_markdown(results: Results) -> str:
-    """Return the CPU time per message, servers down and scenarios across; KB for the idle connections."""
-    blocks = [block for block in results.blocks if block.scenario.kind not in ("gap", "polite")]
-    head = " | ".join(block.scenario.title for block in blocks)
-    lines = [f"| | {head} |", "|---|" + "---|" * len(blocks)]
-    for name, title in _servers(blocks).items():
-        cells = " | ".join(_markdown_cell(block.outcomes.get(name)) for block in blocks)
-        lines.append(f"| {title} | {cells} |")
-    return "\n".join(lines) + "\n"
-
-
-def _servers(blocks: Sequence[Block]) -> dict[str, str]:
-    return {name: outcome.server.title for block in blocks for name, outcome in block.outcomes.items()}
-
-
-def _markdown_cell(outcome: Outcome | None) -> str:
-    if outcome is None:
-        return ""
-    if not outcome.rounds:
-        return "n/a"
-    memory = outcome.median("memory")
-    if memory is not None:
-        return f"{short(memory / 1024)} KB"
-    cpu = outcome.median("cpu_us")
-    return "" if cpu is None else short(cpu)

@@ -13,7 +13,7 @@ from typing import Any
 
 from .measure import Timing
 from .processes import Cores
-from .results import REFERENCE, Block, Results
+from .results import REFERENCE, Block, Results, in_one_line
 from .runner import run, say
 from .scenarios import find_scenarios
 from .servers import SERVERS
@@ -110,6 +110,8 @@ def check(cores: Cores, timing: Timing, rounds: int) -> Results:
     plan = [(find_scenarios(name)[0], [SERVERS[server] for server in servers]) for name, servers in needed.items()]
     plan.append((find_scenarios("fairness-polite")[0], [SERVERS[_US], SERVERS[REFERENCE]]))
     results = run(plan, cores, timing, rounds)
+    if results.was_stopped:
+        return results
     blocks = {block.scenario.name: block for block in results.blocks}
     results.targets = [_judge(target, blocks[target.scenario]) for target in TARGETS] + _judge_imports()
     return results
@@ -171,6 +173,6 @@ def as_text(judged: list[dict[str, Any]], write: Callable[[float], str] = "{:.2f
     for target in judged:
         figure = "–" if target["figure"] is None else write(target["figure"])
         aim = "" if target["aim"] is None else f"  (aim {target['aim']:g})"
-        reason = f"  {target['reason'].splitlines()[0][:100]}" if target["reason"] else ""
+        reason = f"  {in_one_line(target['reason'])}" if target["reason"] else ""
         lines.append(f"{target['verdict']:5} {figure:>8}  {target['target']}{aim}{reason}")
     return "\n".join(lines) + "\n"

@@ -69,9 +69,8 @@ class Server:
 
     def why_not(self, kind: str) -> str | None:
         """Return why this cannot be measured in a scenario of this kind, or ``None``."""
-        missing = [
-            package for package in (*self.requires, *(["uvloop"] if self.uvloop else [])) if not find_spec(package)
-        ]
+        needed = (*self.requires, *(["uvloop"] if self.uvloop else []), *(["trustme"] if kind == "wss" else []))
+        missing = [package for package in needed if not _is_installed(package)]
         if missing:
             return f"{' and '.join(missing)} not installed"
         if kind == "wss":
@@ -86,6 +85,13 @@ class Server:
         if self.name == "perfectws" and not hasattr(import_module("perfectws"), "TLSConfiguration"):
             return "this perfectws has no TLS yet"
         return None
+
+
+def _is_installed(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # the package around it
+        return False
 
 
 _ALL = (

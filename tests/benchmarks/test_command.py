@@ -112,6 +112,60 @@ def test_a_name_that_is_not_known_is_refused_with_those_that_are() -> None:
     assert "there is no scenario 'ecko'; there are echo-64-1x1," in finished.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--scenario", "echo-64-1x1,"), "a name is missing in 'echo-64-1x1,'"),
+        (("--rounds", "0"), "at least 1, not 0"),
+        (("--seconds", "nan"), "a number above 0, below an hour, not nan"),
+        (("--json", "/nowhere/figures.json"), "/nowhere/figures.json cannot be written"),
+        (("--svg", "/"), "/ cannot be written"),
+        (("--check",), "it takes no --scenario, --servers or --full"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_anything_is_measured(arguments: tuple[str, ...], complaint: str) -> None:
+    finished = run(*arguments)
+    assert finished.returncode == 2
+    assert complaint in finished.stderr
+
+
+def test_names_may_stand_apart_and_the_list_can_be_piped() -> None:
+    finished = run("--servers", "perfectws, picows_uvloop", "--list")
+    assert finished.returncode == 0
+    assert "echo-64-100x1" in finished.stdout
+    assert "picows-uvloop" in finished.stdout
+
+
+def test_what_was_measured_before_it_is_interrupted_is_printed(tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    with subprocess.Popen(
+        [*COMMAND, "--scenario", "echo-64-10x1,echo-64-1x1", "--seconds", "0.3", "--rounds", "9", "--json", str(file)],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        while "round 1" not in process.stderr.readline():
+            assert process.poll() is None
+        os.kill(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=PATIENCE)
+
+    assert process.returncode == 130
+    assert "stopped before the end" in errors
+    assert "echo 64 B, 10 × 1" in output
+    assert json.loads(file.read_text())["scenarios"]["echo-64-10x1"]["servers"]["perfectws"]["median"]["rate"] > 0
+
+
+def test_a_compiler_that_is_named_and_missing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CC", "no-such-compiler -O3")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    finished = run("--scenario", "echo-64-10x1")
+    assert finished.returncode == 1
+    assert "CC names no-such-compiler, which there is not" in finished.stderr
+
+
 def test_without_a_compiler_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))

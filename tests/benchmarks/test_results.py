@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
-from benchmarks.measure import Figures
+from benchmarks import measure as measuring
+from benchmarks import runner
+from benchmarks.markdown import as_markdown
+from benchmarks.measure import Figures, Timing
 from benchmarks.plot import draw
+from benchmarks.processes import Cores, Failure
 from benchmarks.results import Block, Outcome, Results
-from benchmarks.scenarios import default_scenarios, find_scenarios, why_impossible
-from benchmarks.servers import SERVERS, Settings
-from benchmarks.table import as_markdown, as_text
+from benchmarks.runner import run
+from benchmarks.scenarios import Scenario, default_scenarios, find_scenarios, why_impossible
+from benchmarks.servers import SERVERS, Server, Settings
+from benchmarks.table import as_text
 from benchmarks.targets import TARGETS
 from benchmarks.targets import as_text as targets_as_text
 
@@ -47,7 +53,25 @@ def test_the_table_tells_why_a_figure_is_missing_and_which_shape_flatters() -> N
     assert "n/a  it is not installed" in text
     assert "flatters" in text
     assert "0.40" in text
-    assert "| perfectws | 2.00 |" in as_markdown(Results([made]))
+
+
+def test_in_markdown_each_figure_has_its_table_and_what_is_missing_its_reason() -> None:
+    made = block("echo-64-50x10", perfectws=(2,), picows_uvloop=(5,))
+    idle = block("idle", perfectws=())
+    idle.outcomes["perfectws"].rounds[0] = Figures(memory=4.5 * 1024)
+    made.outcomes["hypercorn"] = Outcome(SERVERS["hypercorn"], reason="did not start:\nTraceback\nOSError: no")
+    text = as_markdown(Results([made, idle]))
+    assert "| | perfectws | picows + uvloop | hypercorn (trio) |" in text
+    assert "| echo 64 B, 50 × 10 | 2.00 | 5.00 | n/a |" in text
+    assert "| 10,000 idle connections | 4.50 KB |  |  |" in text
+    assert "| echo 64 B, 50 × 10 | 1,000 | 1,000 | n/a |" in text.partition("### Rate")[2]
+    assert "### p99" not in text
+    assert "hypercorn (trio): did not start: … OSError: no." in text
+
+
+def test_the_table_tells_how_much_of_its_core_a_server_used() -> None:
+    made = block("echo-64-50x10", perfectws=(900,))  # 1,000 a second
+    assert "90%" in as_text(Results([made]))
 
 
 def test_the_picture_is_well_formed_and_has_a_bar_or_a_reason_for_each_server() -> None:
@@ -72,10 +96,80 @@ def test_a_shape_that_cannot_be_is_refused(name: str) -> None:
         find_scenarios(name)
 
 
-def test_every_scenario_of_the_full_table_fits_the_machine() -> None:
-    scenarios = default_scenarios(full=True)
-    assert len({scenario.name for scenario in scenarios}) == len(scenarios)
-    assert all(why_impossible(scenario) is None for scenario in scenarios)
+def test_the_full_table_has_every_shape_of_echo_and_a_spread_one_beside_what_flatters() -> None:
+    scenarios = {scenario.name: scenario for scenario in default_scenarios(full=True)}
+    for size in (64, 1024, 16 * 1024, 1024 * 1024):
+        for connections in (1, 10, 100, 1_000, 10_000):
+            assert f"echo-{size}-{connections}x1" in scenarios
+            assert f"echo-{size}-{connections}x10" in scenarios
+    for name, scenario in scenarios.items():
+        if "compare spread" in scenario.note and why_impossible(scenario) is None:
+            assert f"{name}-spread" in scenarios
+
+
+def test_a_shape_that_does_not_fit_the_machine_is_shown_with_the_reason() -> None:
+    scenario = next(each for each in default_scenarios(full=True) if each.name == "echo-1048576-10000x10")
+    results = run([(scenario, [SERVERS["perfectws"]])], Cores(None, None), Timing(1, 1), 1, say=str)
+    assert results.blocks[0].outcomes["perfectws"].reason == "100000 MiB would be under way at once"
+    assert results.failures == []
+
+
+def test_another_server_is_the_first_in_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    monkeypatch.setattr(runner, "_run_one", lambda scenario, outcome, *_: order.append(outcome.server.name))
+    servers = [SERVERS[name] for name in ("perfectws", "picows-uvloop", "tornado")]
+    run([(find_scenarios("echo-64-1x1")[0], servers)], Cores(None, None), Timing(1, 1), 2, say=str)
+    assert order == ["perfectws", "picows-uvloop", "tornado", "picows-uvloop", "tornado", "perfectws"]
+
+
+def test_a_reference_that_fails_costs_the_scenario_that_goes_by_it_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> float:
+        raise Failure("it did not start")
+
+    monkeypatch.setattr(runner, "_reference_rate", fail)
+    plan = [(find_scenarios("echo-64-100x1-paced")[0], [SERVERS["perfectws"]])]
+    results = run(plan, Cores(None, None), Timing(1, 1), 1, say=str)
+    assert results.failures == ["echo-64-100x1-paced, perfectws: there is no rate to go by: it did not start"]
+
+
+def test_what_was_measured_before_an_interruption_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    def measure_once(scenario: Scenario, outcome: Outcome, *_: object) -> None:
+        if scenario.name == "open":
+            raise KeyboardInterrupt
+        outcome.rounds[0] = Figures(rate=1, cpu_us=1)
+
+    monkeypatch.setattr(runner, "_run_one", measure_once)
+    plan = [(find_scenarios(name)[0], [SERVERS["perfectws"]]) for name in ("echo-64-1x1", "open", "idle")]
+    results = run(plan, Cores(None, None), Timing(1, 1), 1, say=str)
+    assert results.was_stopped
+    assert [block.scenario.name for block in results.blocks] == ["echo-64-1x1", "open"]
+    assert results.blocks[0].outcomes["perfectws"].median("cpu_us") == 1
+
+
+def test_a_window_in_which_too_few_came_back_is_measured_again_for_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def report(mode: str, running: object, cores: Cores, *, timeout: float, **options: float) -> dict[str, Any]:
+        asked.append(options["seconds"])
+        window = {"messages": 2_000 * options["seconds"], "seconds": options["seconds"]}
+        return {
+            "window": window | {"server_cpu_seconds": 1.0, "busy": 0.5},
+            "latency": {"p50_us": 1.0, "p99_us": 2.0},
+        }
+
+    monkeypatch.setattr(measuring, "run_load", report)
+    scenario = find_scenarios("echo-64-10000x1")[0]
+    running: Any = None
+    figures = measuring.measure(scenario, running, Cores(None, None), Timing(0.5, 0.1))
+    assert asked == [0.5, 18.0]  # three messages of each take 15 s, and a fifth more to be sure
+    assert figures.count == 36_000
+
+
+def test_a_package_inside_one_that_is_missing_is_missing_too() -> None:
+    server = Server("a", "a", "a", ("there_is_no_such_package.trio",))
+    assert server.why_not("echo") == "there_is_no_such_package.trio not installed"
 
 
 def test_every_target_names_a_scenario_and_servers_that_there_are() -> None:
