@@ -21,8 +21,8 @@ def collect_less_often() -> None:
     """Let Python look for cycles after 20,000 new objects rather than 700, unless the application has chosen more.
 
     A pass over the ready sockets makes more than 700, nearly all of which are gone at its end without that: to look at
-    them each time is a tenth of the time of a short message, and with 10,000 connections a fifth, since the callbacks
-    that wait for their next message are looked at again and again.
+    them each time takes 1 µs of an echo with 100 connections and up to 6 with 10,000, where the callbacks that wait for
+    their next message are looked at again and again.
     """
     first, *others = gc.get_threshold()
     if 0 < first < YOUNG_OBJECTS:

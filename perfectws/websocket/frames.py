@@ -8,7 +8,7 @@ kept: opcode, reserved bits, mask, minimal length, length against the limits, an
     data frame, one frame, no RSV1      piece by piece as it arrives, here
     part of a message, or compressed    whole, by wsproto's decoder (made when first needed)
 
-What a server is sent all day goes faster, with the same result: whole data frames of at most 64 KiB, all of a read in
+What a server is sent all day goes faster, with the same result: whole data frames below 64 KiB, all of a read in
 one loop, by `FrameReader.whole_frames`, and a text that came alone by `FrameReader.lone_text`.
 
 Once judged wrong, a connection's input is over: both raise `FrameError`, with the close code.
@@ -168,7 +168,7 @@ class FrameReader:
             raise _not_utf8(error) from None
 
     def whole_frames(self, most: int, most_bytes: int) -> list[Frame]:
-        """Return the next frames, as long as they are whole, masked, unfragmented data frames of at most 64 KiB.
+        """Return the next frames, as long as they are whole, masked, unfragmented data frames below 64 KiB.
 
         That is what a chat or an echo sees all day. A quarter of the time of `next_frame`, which would give the same.
         It stops before anything else, whether that is right or wrong.
@@ -444,7 +444,7 @@ _pack_long_header = Struct("!BBQ").pack
 
 
 def build_frame(opcode: int, payload: bytes, is_final: bool = True, is_compressed: bool = False) -> bytes | Parts:
-    """Return a server's frame: not masked, so the same bytes serve every receiver. One of 64 KiB stays in parts."""
+    """Return a server's frame: not masked, so the same bytes serve every receiver. From 64 KiB on it stays in parts."""
     first = opcode | (_FIN if is_final else 0) | (_RSV1 if is_compressed else 0)
     size = len(payload)
     if size < 126:
