@@ -178,12 +178,14 @@ class _Run:
         atexit.register(self._end_at_exit)
 
     def join_if_over(self) -> None:
-        """Wait until the thread has ended, if all its servers have."""
+        """Wait until the thread has ended, if all its servers have. Raises what it has failed with."""
         thread = self._thread
         if thread not in (None, threading.current_thread()) and all(each.terminated for each in self.contexts):
             assert thread is not None
             thread.join()
             atexit.unregister(self._end_at_exit)
+            if self._error is not None:
+                raise lone_error(self._error) if isinstance(self._error, BaseExceptionGroup) else self._error
 
     def _end_at_exit(self) -> None:
         for context in self.contexts:
@@ -195,7 +197,9 @@ class _Run:
         try:
             trio.run(self._serve, self._has_begun.set)
         except BaseException as error:
-            self._error = error  # on_close tells it too, to whom it may concern
+            if self._has_begun.is_set():  # else `run_in_thread` raises it
+                logger.error("The servers have ended because of an error", exc_info=error)
+            self._error = error
         finally:
             self._has_begun.set()
 

@@ -51,6 +51,8 @@ from .service import HTTPService
 
 #: Bytes that may wait behind a request that is being served.
 READ_AHEAD = 16 * 1024
+#: How many chunks of a body one turn takes: each takes h11 20 µs, however little is in it.
+MAX_CHUNKS = 64
 
 
 class Phase(Enum):
@@ -90,6 +92,7 @@ class HTTPConnection(Protocol):
         "_exchange",
         "_filtering",
         "_h11",
+        "_has_more",
         "_input",
         "_is_paused",
         "_is_stopping",
@@ -118,6 +121,8 @@ class HTTPConnection(Protocol):
         self._input = bytearray()
         self._searched = 0  # how much of the input holds no end of a head
         self._body = bytearray()
+        #: Whether h11 was given more of the body than one turn takes.
+        self._has_more = False
         self._h11: h11.Connection | None = None
         #: The head of the plain request that is being served, as long as h11 need not know of it.
         self._plain_head = b""
@@ -193,7 +198,7 @@ class HTTPConnection(Protocol):
         try:
             if self._phase is _HEAD and self.transport.buffered_amount < HIGH_WATER:
                 self._read_head()
-            if self._phase is _BODY:
+            if self._phase is _BODY and not self._has_more:
                 self._read_body()
             self._balance_reading()
         except Refused as refused:
@@ -205,9 +210,11 @@ class HTTPConnection(Protocol):
             self.callback_failed(error)
 
     def _balance_reading(self) -> None:
-        is_waiting = self._phase is _HANDLING or (
+        is_waiting = (
+            self._phase is _HANDLING
+            or (self._phase is _BODY and self._has_more)
             # A peer that sends requests and reads no responses must not fill the output.
-            self._phase is _HEAD and self.transport.buffered_amount >= HIGH_WATER
+            or (self._phase is _HEAD and self.transport.buffered_amount >= HIGH_WATER)
         )
         is_full = is_waiting and len(self._input) >= READ_AHEAD
         if is_full and not self._is_paused:
@@ -267,16 +274,29 @@ class HTTPConnection(Protocol):
 
     def _read_body(self) -> None:
         assert self._h11 is not None
-        if self._input:
-            self._h11.receive_data(bytes(self._input))
-            self._input.clear()
-        while isinstance(event := self._h11.next_event(), h11.Data):
+        event: object = None
+        for _ in range(MAX_CHUNKS):
+            event = self._h11.next_event()
+            if event is h11.NEED_DATA and self._input:
+                self._h11.receive_data(bytes(self._input))
+                self._input.clear()
+                event = self._h11.next_event()
+            if not isinstance(event, h11.Data):
+                break
             self._body += event.data
             check_body_size(len(self._body), self.service)
-        if isinstance(event, h11.EndOfMessage):
+        if isinstance(event, h11.Data):
+            self._has_more = True
+            self._deadline.set(self.service.keep_alive_timeout)
+            self.loop.call_next_turn(self, self._read_on)
+        elif isinstance(event, h11.EndOfMessage):
             self._end_body(self._h11)
         else:
             self._await_body(self._h11)
+
+    def _read_on(self) -> None:
+        self._has_more = False
+        self._advance()
 
     def _await_body(self, conn: h11.Connection) -> None:
         if self._peer_is_done:

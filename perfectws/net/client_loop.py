@@ -111,26 +111,6 @@ class ClientLoop(Loop):
             return False
         return True
 
-    def wake(self) -> None:
-        """Let the pump take a turn soon. After the end: run what is ready all the same.
-
-        A future may be asked for its result when the loop that resolved it is gone.
-        """
-        if not self._has_ended:
-            super().wake()
-            return
-        self.idle = False
-        try:
-            self._token.run_sync_soon(self._run_late)
-        except trio.RunFinishedError:
-            self.idle = True
-
-    def _run_late(self) -> None:
-        self.run_ready()
-        self.idle = True
-        if self.has_ready:
-            self.wake()
-
 
 @asynccontextmanager
 async def run_client_loop(loop: ClientLoop, close_timeout: float) -> AsyncIterator[None]:
@@ -140,14 +120,11 @@ async def run_client_loop(loop: ClientLoop, close_timeout: float) -> AsyncIterat
         loop: The loop.
         close_timeout: How long connections may take to end, in seconds.
     """
-    try:
-        async with run_loop(loop):
-            try:
-                yield
-            finally:
-                await loop.end_connections(close_timeout)
-    finally:
-        loop.idle = True  # there is no pump any more, so who queues something has to wake
+    async with run_loop(loop):
+        try:
+            yield
+        finally:
+            await loop.end_connections(close_timeout)
 
 
 def make_loop() -> ClientLoop:

@@ -198,7 +198,10 @@ class AcceptedSocket(SocketTransport):
     async def send_file(self, descriptor: int, part: range) -> bool:
         """Send a part of a file as `perfectws.net.files.send_file` does; nothing is to be written meanwhile."""
         with trio.CancelScope() as self._sending:
-            return await send_file(self._socket, descriptor, part, lambda: not self.buffered_amount)
+            if await send_file(self._socket, descriptor, part, lambda: not self.buffered_amount):
+                return True
+            # The kernel tells of a reset once, and did so here: to a read the peer would merely have ended.
+            self.abort(ConnectionResetError("the peer reset the connection while a file was sent"))
         return False
 
     def remove(self) -> None:
@@ -287,7 +290,13 @@ class Acceptor:
 
     def _begin_tls(self, connected: socket.socket, remote: Address, context: ssl.SSLContext) -> None:
         lower = SocketTransport(self._loop, self._reactor, connected, remote)
-        lower.start(TLSTransport(self._loop, lower, context, self._make_protocol, self._connections, self._complaints))
+        transport = TLSTransport(self._loop, lower, context, self._make_protocol, self._connections, self._complaints)
+        try:
+            lower.start(transport)
+        except Exception as error:
+            report_failure(self._loop.owner, error)
+            transport.abort()
+            self._connections.discard(transport)
 
 
 def _one_address(listening: socket.socket) -> Address | None:

@@ -177,13 +177,31 @@ class Loop(CallbackLoop):
             self.idle = False
 
     def wake(self) -> None:
-        """Let the pump, which sleeps, take a turn soon."""
+        """Let the pump, which sleeps, take a turn soon. After the end: run what is ready all the same.
+
+        A thread may have sent something before it learned of the end, or a future be asked for its result when the loop
+        that resolved it is gone.
+        """
         self.idle = False
-        if self.reactor is not None:
+        if self._has_ended:
+            self._wake_late()
+        elif self.reactor is not None:
             self.reactor.wake()
         else:
             assert self._pump_task is not None
             trio.lowlevel.reschedule(self._pump_task, outcome.Value(None))
+
+    def _wake_late(self) -> None:
+        try:
+            self._token.run_sync_soon(self._run_late)
+        except trio.RunFinishedError:
+            self.idle = True
+
+    def _run_late(self) -> None:
+        self.run_ready()
+        self.idle = True
+        if self.has_ready:
+            self.wake()
 
     def wake_if_idle(self) -> None:
         """Let the pump take a turn soon, if it would not anyway."""
@@ -258,6 +276,7 @@ async def run_loop(loop: LoopT) -> AsyncIterator[LoopT]:
     finally:
         if loop.reactor is not None:
             loop.reactor.close()
+        loop.idle = True  # there is no pump any more, so who queues something has to wake
 
 
 @asynccontextmanager

@@ -20,7 +20,7 @@ from ..callbacks import logger
 
 #: The most events of one pass: what a pass touches stays in the processor's cache until the pass is written.
 MAX_EVENTS = 128
-#: How long one pass may take, in seconds; what is left is still ready in the next.
+#: How long one pass may take, in seconds; what is left is what the next one begins with.
 PASS_SECONDS = 0.005
 #: How many events are handled between two looks at the clock: one may be a TLS handshake, which takes a millisecond.
 CLOCK_INTERVAL = 4
@@ -79,12 +79,13 @@ class Reactor:
 
     def add(self, descriptor: int, handler: EventHandler, events: int = READABLE) -> None:
         """Call ``handler.on_events`` when ``descriptor`` is ready."""
-        self._handlers[descriptor] = handler
         self._epoll.register(descriptor, events)
+        self._handlers[descriptor] = handler
 
     def modify(self, descriptor: int, events: int) -> None:
-        """Wait for other events of a descriptor."""
+        """Wait for other events of a descriptor; those of them that it has already are told anew."""
         self._epoll.modify(descriptor, events)
+        self._forget(descriptor)
 
     def remove_later(self, descriptor: int, handler: EventHandler) -> None:
         """Unregister ``descriptor`` and call ``handler.remove`` when this pass, or the next, is over."""
@@ -97,8 +98,12 @@ class Reactor:
             for descriptor, handler in removed:
                 del self._handlers[descriptor]
                 self._epoll.unregister(descriptor)
-                self._found = [event for event in self._found if event[0] != descriptor]
+                self._forget(descriptor)
                 handler.remove()
+
+    def _forget(self, descriptor: int) -> None:
+        if self._found:
+            self._found = [event for event in self._found if event[0] != descriptor]
 
     def wake(self) -> None:
         """Make `fileno` readable."""
@@ -131,8 +136,8 @@ class Reactor:
             left -= 1
             if not left:
                 if perf_counter() > deadline:
-                    # What is readable will be told again; what a paused socket was told of is told once.
-                    self._found = [event for event in events if event[1] != READABLE]
+                    # epoll would tell the same ones first again, and they would be all that is ever served.
+                    self._found = list(events)
                     break
                 left = CLOCK_INTERVAL
         return True

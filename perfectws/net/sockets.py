@@ -103,10 +103,19 @@ class SocketTransport:
         self._linger_timer: Timer | None = None
 
     def start(self, protocol: Protocol) -> None:
-        """Feed ``protocol`` from now on with what arrives."""
+        """Feed ``protocol`` from now on with what arrives.
+
+        Raises:
+            OSError: That cannot be; the socket is closed, and the protocol told nothing.
+        """
         self.protocol = protocol
+        try:
+            self._reactor.add(self._descriptor, self)
+        except OSError:  # the kernel watches no more descriptors
+            self._stage = Stage.CLOSED
+            self._socket.close()
+            raise
         self._loop.transports.add(self)
-        self._reactor.add(self._descriptor, self)
 
     def set_protocol(self, protocol: Protocol) -> None:
         """Feed another protocol from now on."""
@@ -245,10 +254,7 @@ class SocketTransport:
     def on_events(self, events: int) -> None:
         """Write if there is room again, and read once."""
         if events & WRITABLE and self._stage < Stage.DRAINING:
-            try:
-                self.flush()
-            except Exception as error:
-                report_failure(self.protocol, error)
+            self.flush()
         if events & ~WRITABLE:
             if self._is_paused:
                 self._look_for_reset()
@@ -296,7 +302,10 @@ class SocketTransport:
             return
         self._drop_sent(sent, tried)
         if amount >= HIGH_WATER > self.buffered_amount and self._stage is _OPEN:
-            self.protocol.resume_writing()
+            try:
+                self.protocol.resume_writing()
+            except Exception as error:
+                report_failure(self.protocol, error)
 
     def _joined_output(self) -> Write:
         """Return as much of the output as one write may take."""
@@ -362,6 +371,10 @@ class SocketTransport:
 
     def remove(self) -> None:
         """Close the socket, which is no longer registered, and tell the protocol."""
+        try:
+            self._socket.shutdown(socket.SHUT_RDWR)  # `close` alone ends nothing while a forked child has it open too
+        except OSError:
+            pass  # both sides have ended
         self._socket.close()
         try:
             self.protocol.connection_lost(self._error)

@@ -220,6 +220,10 @@ class TLSTransport(Protocol):
         if self._is_blocked or self._outgoing.pending:  # a new key, or a negotiation, was asked for
             self._is_blocked = False
             self._mark_dirty()
+            if (
+                self._lower.buffered_amount > 2 * PIECE
+            ):  # more than we encrypt ahead: the peer asks, and reads no answer
+                self.abort(ConnectionAbortedError("the peer asked for new keys again and again, and read nothing"))
 
     def _decrypt(self, pieces: list[bytes]) -> bool:
         """Append to ``pieces`` what is in the records that are whole. Return whether the peer said close_notify."""

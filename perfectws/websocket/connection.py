@@ -32,7 +32,7 @@ from ..callbacks import CallbackLoop, Timer, logger
 from ..errors import ConnectionClosed
 from ..futures import Future, Promise
 from ..transport import Protocol, Transport
-from .frames import TEXT, FrameError, FrameReader, build_close_payload, parse_close_payload, shorten_reason
+from .frames import TEXT, Frame, FrameError, FrameReader, build_close_payload, parse_close_payload, shorten_reason
 from .inbox import Inbox
 from .keepalive import Keepalive, PingOrigin
 from .opcodes import CloseCode, OpcodeType
@@ -217,7 +217,7 @@ class WebSocketConnection(Protocol):
             self._fail(error.code, str(error))
             return
         if not self.is_reading_paused:
-            self.is_reading_paused = True
+            self.is_reading_paused = self.keepalive.was_reading_paused = True
             self._transport.pause_reading()
 
     def _resume_reading(self) -> None:
@@ -402,6 +402,7 @@ class WebSocketConnection(Protocol):
         self.keepalive.stop()
         if self._close_timer is not None:
             self._close_timer.cancel()
+        self._frames.discard()
         self._resume_reading()
         self.inbox.end()
 
@@ -442,9 +443,13 @@ class WebSocketConnection(Protocol):
         """Let the kernel find a dead peer while we do not read, and so see no pong."""
         self._transport.set_user_timeout(seconds)
 
-    def whole_messages_chosen(self) -> None:
-        """Learn that the limits of whole messages count from now on."""
-        self._frames.reads_messages = True
+    def whole_messages_chosen(self, waiting: list[Frame]) -> None:
+        """Learn that the limits of whole messages count from now on, for the frames too that wait."""
+        try:
+            self._frames.begin_messages(waiting)
+        except FrameError as error:
+            waiting.clear()
+            self._fail(error.code, str(error))
 
 
 def _is_closed_error(error: Exception) -> bool:

@@ -139,6 +139,39 @@ class FrameReader:
             self._buffer = data
         self._position = 0
 
+    def begin_messages(self, waiting: list[Frame]) -> None:
+        """Let the limits of whole messages count from now on.
+
+        Args:
+            waiting: The frames that were read before, and not given to anybody. They count; those that were do not.
+
+        Raises:
+            FrameError: A message among them is too long, or has too many frames.
+        """
+        self.reads_messages = True
+        self._message_size = self._fragments = 0
+        for opcode, data, final in waiting:
+            if opcode >= OpcodeType.CLOSE:
+                continue
+            self._judge_message(len(data.encode() if isinstance(data, str) else data))
+            if final:
+                self._message_size = self._fragments = 0
+        if self._payload is not None and self._payload.opcode < OpcodeType.CLOSE:  # it arrives, and has been judged
+            self._message_size += self._payload.length
+            self._fragments += 1
+
+    def _judge_message(self, length: int) -> None:
+        """Count one more frame of the message under way."""
+        if self._fragments >= self._max_fragments:
+            raise FrameError(CloseCode.POLICY_VIOLATION, f"a message of more than {self._max_fragments} frames")
+        self._message_size += length
+        self._fragments += 1
+        self._judge_size(0, self._message_size)
+
+    def discard(self) -> None:
+        """Forget what arrived: the input is over."""
+        self._buffer, self._position, self._payload = b"", 0, None
+
     def lone_text(self, data: bytes) -> str | None:
         """Return the text that ``data`` is, as one whole frame with nothing before it; else ``None``, and take nothing.
 

@@ -368,7 +368,8 @@ class Inbox:
         if self._mode is _MESSAGES:
             return
         self._mode = _MESSAGES
-        self._connection.whole_messages_chosen()
+        self._expects_read = False
+        self._connection.whole_messages_chosen(self._frames)
         waiting, self._frames = self._frames, []
         was_full = self.is_full
         for frame in waiting:

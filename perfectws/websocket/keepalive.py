@@ -47,6 +47,7 @@ class Keepalive:
         "_unanswered",
         "_verdict_at",
         "interval",
+        "was_reading_paused",
     )
 
     def __init__(
@@ -63,6 +64,8 @@ class Keepalive:
         #: How much of a frame was still to come when this was last looked at.
         self._missing = 0
         self._has_told_kernel = False
+        #: Whether reading was paused since this was last looked at.
+        self.was_reading_paused = False
         self._unanswered: deque[tuple[bytes, PingOrigin]] | None = None
 
     def start(self) -> None:
@@ -149,4 +152,5 @@ class Keepalive:
         While the application reads slowly we do not read at all; and a pong cannot overtake the rest of a long frame.
         """
         missing, self._missing = self._missing, self._connection.missing
-        return self._connection.is_reading_paused or (self._missing > 0 and self._missing != missing)
+        was_paused, self.was_reading_paused = self.was_reading_paused, self._connection.is_reading_paused
+        return was_paused or self.was_reading_paused or (self._missing > 0 and self._missing != missing)

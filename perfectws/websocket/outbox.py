@@ -64,6 +64,7 @@ class Outbox:
         "_deflates_message",
         "_groups",
         "_held",
+        "_held_size",
         "_is_client",
         "_is_plain",
         "_mark",
@@ -101,6 +102,7 @@ class Outbox:
         self._mark = min(HIGH_WATER, max_write_buffer + 1)
         #: Messages of rooms that wait for the end of the fragmented message under way.
         self._held: list[tuple[OpcodeType, str | bytes, bytes]] | None = None
+        self._held_size = 0
         #: The opcode of the fragmented message under way; CONTINUATION if there is none.
         self._message_opcode = CONTINUATION
         self.sends_plainly = deflate is None
@@ -141,6 +143,11 @@ class Outbox:
         Raises:
             LocalProtocolError: CONTINUATION outside a fragmented message, or TEXT or BINARY inside one.
         """
+        if self._groups:
+            self._deliver_rooms()  # ahead of it: before it is compressed, and before it begins or ends a message
+        self._send_fragment(opcode, data, final, completion)
+
+    def _send_fragment(self, opcode: OpcodeType, data: bytes, final: bool, completion: Completion) -> None:
         is_first = opcode is not CONTINUATION
         if is_first == bool(self._message_opcode):
             raise LocalProtocolError(
@@ -160,7 +167,7 @@ class Outbox:
         if self._deflates_message and self.is_open:
             assert self._deflate is not None
             data = self._deflate.compress(self._is_client, opcode, data, final)
-        self._write(build_frame(opcode, data, final, self._deflates_message and is_first), completion)
+        self._pass_on(build_frame(opcode, data, final, self._deflates_message and is_first), completion)
         if self._held is not None and final:
             self._release_held()
 
@@ -200,6 +207,10 @@ class Outbox:
         """Send a frame behind what comes before it, if anything is still sent."""
         if self._groups:
             self._deliver_rooms()
+        self._pass_on(frame, completion)
+
+    def _pass_on(self, frame: bytes | Parts, completion: Completion) -> None:
+        """Send a frame now, if anything is still sent."""
         if not self.is_open:
             self._refuse(completion)
             return
@@ -210,7 +221,7 @@ class Outbox:
         """Settle the completion of what the transport has taken, now or when there is room again."""
         amount = self._transport.buffered_amount
         if completion is not None:
-            if amount >= HIGH_WATER or self._waiting:
+            if amount >= HIGH_WATER or amount > self._max_write_buffer or self._waiting:
                 self._wait(self._waiter(completion))
             else:
                 self._waiter(completion)(None)
@@ -234,7 +245,7 @@ class Outbox:
 
     def would_overflow(self, size: int) -> bool:
         """Whether ``size`` more bytes are more than the write buffer may hold."""
-        return self._transport.buffered_amount + size > self._max_write_buffer
+        return self._transport.buffered_amount + self._held_size + size > self._max_write_buffer
 
     def write_shared(self, frames: bytes) -> None:
         """Send frames that were built, and joined, for all members of a room, at the end of the turn."""
@@ -250,10 +261,13 @@ class Outbox:
             if self._held is None:
                 self._held = []
             self._held.append((opcode, data, frame))
+            self._held_size += len(frame)
+            if self.would_overflow(0):
+                self._overflow()
         elif self._deflate is not None:
-            self.send_data(opcode, data.encode() if isinstance(data, str) else data, True, None)
+            self._send_fragment(opcode, data.encode() if isinstance(data, str) else data, True, None)
         else:
-            self.write(frame)
+            self._pass_on(frame, None)
 
     def _deliver_rooms(self) -> None:
         """Send what the rooms hold for the socket, ahead of what it is about to be sent."""
@@ -261,17 +275,21 @@ class Outbox:
             group.deliver_to(self._connection.socket)
 
     def _release_held(self) -> None:
-        held, self._held = self._held, None
+        held, self._held, self._held_size = self._held, None, 0
         for opcode, data, frame in held or ():
             self.write_whole(opcode, data, frame)
 
     def call_when_drained(self, callback: Callable[[], object]) -> None:
         """Queue ``callback()`` once the write buffer has room, or the connection has ended."""
-        self._wait(self._waiter(callback))
+        if self._waiting or self._transport.buffered_amount >= HIGH_WATER:
+            self._wait(self._waiter(callback))
+        else:
+            self.loop.call(self._connection, callback)  # below the mark no `resume` will come
 
     def shut(self) -> None:
         """Send nothing more, and leave every room."""
         self.is_open = False
+        self._held, self._held_size = None, 0
         self._look_again()
         for group in self._groups:
             group.forget(self._connection.socket)

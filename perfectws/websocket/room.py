@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from threading import Lock, get_ident
 from typing import TYPE_CHECKING, Literal, NamedTuple
+from weakref import WeakSet
 
 from .frames import build_frame, build_text_frame
 from .opcodes import OpcodeType
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from ..callbacks import CallbackLoop
     from .outbox import Outbox
 
-_figures_lock = Lock()
+#: Guards what threads share of rooms: the figures, and which loops there are.
+_lock = Lock()
 
 #: Called with (socket, missed) when a slow member has room again.
 DropCallback = Callable[[WebSocket, int], object]
@@ -69,6 +71,8 @@ class Room:
         self.drops_for_slow = slow == "drop"
         self.on_drop = on_drop
         self._groups: dict[CallbackLoop, RoomGroup] = {}
+        #: The loops that may have a group: known from the call of `join` on, though that may come from another thread.
+        self._loops: WeakSet[CallbackLoop] = WeakSet()
         self._messages = 0
         self._deliveries = 0
         self._drops = 0
@@ -78,6 +82,8 @@ class Room:
 
     def join(self, socket: WebSocket) -> None:
         """Let ``socket`` in. A closed one stays outside, and one that is in already stays in."""
+        with _lock:
+            self._loops.add(socket.outbox.loop)
         socket.call_in_loop(self._join, socket)
 
     def leave(self, socket: WebSocket) -> None:
@@ -130,11 +136,18 @@ class Room:
     def _send(self, message: RoomMessage) -> None:
         self._messages += 1
         thread = get_ident()
-        for loop, group in list(self._groups.items()):
+        with _lock:
+            loops = list(self._loops)
+        for loop in loops:
             if loop.thread_id == thread:
-                group.send(message)
+                self._send_in(loop, message)
             else:
-                loop.call_from_thread(loop.owner, group.send, message)
+                loop.call_from_thread(loop.owner, self._send_in, loop, message)
+
+    def _send_in(self, loop: CallbackLoop, message: RoomMessage) -> None:
+        group = self._groups.get(loop)
+        if group is not None:
+            group.send(message)
 
     def __len__(self) -> int:
         """Return how many members there are."""
@@ -155,7 +168,7 @@ class Room:
 
     def count(self, deliveries: int, drops: int = 0) -> None:
         """Add to the figures. From any loop's thread."""
-        with _figures_lock:
+        with _lock:
             self._deliveries += deliveries
             self._drops += drops
 
@@ -219,7 +232,7 @@ class RoomGroup:
         may_drop = self._room.drops_for_slow
         delivered = 0
         for socket, outbox in list(self.members.items()):
-            if socket in apart or not outbox.can_share:
+            if socket in apart or not outbox.can_share or (may_drop and outbox.would_overflow(size)):
                 delivered += self._deliver_apart(socket, outbox, messages[early.get(socket, 0) :])
             elif not may_drop or self._has_room(socket, outbox, size, count):
                 outbox.write_shared(frames)

@@ -230,3 +230,28 @@ def test_an_error_of_our_own_costs_the_connection_and_is_logged(caplog):
         server.ask(get("/"))
     assert server.transport.is_aborted
     assert caplog.records[0].exc_info
+
+
+class TestChunks:
+    def test_a_body_of_very_many_chunks_takes_many_turns_and_is_read_no_faster_than_that(self):
+        server = Server(everything(lambda request, response: response.completed()))
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        server.receive(head + b"1\r\nx\r\n" * 1000)
+        server.receive(b"1\r\nx\r\n" * 10_000)
+        assert server.transport.is_paused
+        turns = 0
+        while server.transport.is_paused:
+            server.loop.run_ready()
+            turns += 1
+        assert turns > 10
+        assert server.ask(b"0\r\n\r\n")[0].status == 200
+
+    def test_a_body_that_is_cut_off_in_the_midst_of_many_chunks_ends_the_connection(self):
+        server = Server(everything(lambda request, response: response.completed()))
+        head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        server.receive(head + b"1\r\nx\r\n" * 1000)
+        server.protocol.eof_received()
+        assert server.transport.is_open
+        server.loop.run()
+        assert not server.transport.is_open
+        assert server.answers() == []

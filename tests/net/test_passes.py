@@ -10,6 +10,9 @@ import pytest
 
 from perfectws.net.reactor import CLOCK_INTERVAL, PAUSED, READABLE, Reactor
 
+#: How many passes it takes until all have had their turn, with one more than the eventfds.
+PASSES = 3
+
 
 class Told:
     """A handler that notes what it is told, and reads nothing."""
@@ -34,7 +37,7 @@ def reactor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reactor]:
     """A reactor with no time: it handles a few of the many descriptors that are ready for ever."""
     monkeypatch.setattr("perfectws.net.reactor.PASS_SECONDS", -1)
     reactor = Reactor()
-    for _ in range(2 * CLOCK_INTERVAL):
+    for _ in range((PASSES - 1) * CLOCK_INTERVAL):
         Told(reactor, os.eventfd(1, os.EFD_NONBLOCK), READABLE)
     yield reactor
     for descriptor, handler in list(reactor._handlers.items()):
@@ -53,10 +56,28 @@ def paused(reactor: Reactor) -> Told:
 
 
 def test_what_is_told_once_is_not_lost_to_a_pass_that_has_no_time_left(reactor: Reactor, paused: Told) -> None:
-    assert reactor.run_pass()
-    assert paused.events == []
+    for _ in range(PASSES - 1):
+        assert reactor.run_pass()
+        assert paused.events == []
     assert reactor.run_pass()
     assert len(paused.events) == 1
+
+
+def test_what_a_pass_had_no_time_for_comes_before_anything_a_second_time(reactor: Reactor) -> None:
+    told = [handler for handler in reactor._handlers.values() if isinstance(handler, Told)]
+    for _ in range(2):
+        assert reactor.run_pass()
+    assert [len(handler.events) for handler in told] == [1] * len(told)
+
+
+def test_what_was_told_before_a_socket_was_paused_does_not_count_any_more(reactor: Reactor) -> None:
+    told = [handler for handler in reactor._handlers.values() if isinstance(handler, Told)]
+    assert reactor.run_pass()
+    waiting = next(handler for handler in told if not handler.events)
+    reactor.modify(waiting.descriptor, PAUSED)
+    for _ in range(10):
+        assert reactor.run_pass()
+    assert READABLE not in waiting.events
 
 
 def test_what_was_told_of_a_descriptor_that_is_gone_is_forgotten(reactor: Reactor, paused: Told) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import socket
 import struct
 from collections.abc import AsyncIterator
@@ -475,3 +476,54 @@ def test_a_handler_that_is_left_when_a_reactor_closes_is_reported(caplog: pytest
         reactor.add(left.fileno(), Forgotten(), READABLE)
         reactor.close()
     assert "1 descriptors" in caplog.text
+
+
+class Failing(Recorder):
+    """A protocol with an error of its own."""
+
+    def resume_writing(self) -> None:
+        raise ZeroDivisionError("an error in perfectws itself")
+
+
+async def test_an_error_when_there_is_room_again_costs_its_connection_and_not_the_loop() -> None:
+    async with running_loop() as loop:
+        transport, failing, peer = connected(loop, Failing())
+        other, _, other_peer = connected(loop)
+        with peer, other_peer:
+            transport.write(bytes(HIGH_WATER))
+            await settled()
+            assert [type(error) for error in failing.failures] == [ZeroDivisionError]
+            other.write(b"still here")
+            await settled()
+            assert other_peer.recv(100) == b"still here"
+
+
+async def test_a_connection_that_the_kernel_will_not_watch_is_closed_and_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(self: Reactor, descriptor: int, handler: object, events: int = READABLE) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async with running_loop() as loop:
+        with socket.create_server(("127.0.0.1", 0)) as server, socket.create_connection(server.getsockname()) as peer:
+            accepted, _ = server.accept()
+            assert loop.reactor is not None
+            transport = SocketTransport(loop, loop.reactor, accepted, ("peer", 1))
+            with monkeypatch.context() as patch:
+                patch.setattr(Reactor, "add", refuse)
+                with pytest.raises(OSError, match="No space left"):
+                    transport.start(Recorder())
+            peer.settimeout(5)
+            assert peer.recv(1) == b""
+            transport.abort()
+            await settled()
+            assert loop.transports == set()
+
+
+async def test_an_abort_ends_the_connection_though_another_process_has_the_socket_too() -> None:
+    async with running_loop() as loop:
+        transport, recorder, peer = connected(loop)
+        with peer, socket.socket(fileno=os.dup(transport._descriptor)):  # as a forked child has it
+            transport.abort()
+            await recorder.until(("lost", type(None)))
+            assert peer.recv(1) == b""

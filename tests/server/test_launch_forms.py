@@ -214,6 +214,20 @@ class TestTheContext:
         assert get(context, "/stop").text == "stopping"
         assert context.wait(PATIENCE)
 
+    def test_an_error_that_ends_the_server_is_logged_and_raised_where_it_is_waited_for(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        def die(request: HTTPRequest, response: HTTPResponse) -> None:
+            raise SystemExit(3)
+
+        routes = Routes(routes=[Route("GET", "/die", die)])
+        context = HTTPServer.launch(name="test", address="127.0.0.1", port=0, routes=routes, wait=False)
+        with pytest.raises(httpx.TransportError):
+            get(context, "/die")
+        with pytest.raises(SystemExit):
+            context.wait(PATIENCE)
+        assert "The servers have ended because of an error" in caplog.text
+
     def test_signals_are_left_alone(self, launch: Launch, routes: Routes) -> None:
         before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
         launch(routes=routes)

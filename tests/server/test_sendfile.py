@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from perfectws import FilterPriority, HTTPResponseFilter, LaunchContext
 from perfectws.net import files
-from tests.server.conftest import Launch, Raw, raw
+from tests.server.conftest import PATIENCE, Launch, Raw, raw
 
 SIZE = 5 * 1024 * 1024 + 7
 REQUEST = b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -125,6 +126,21 @@ def test_a_reader_that_leaves_is_no_error(context: LaunchContext, spy: Spy, capl
         assert connection.ask(b"GET /small HTTP/1.1\r\nHost: x\r\n\r\n")[1] == b"small"
     assert context.terminate().wait()
     assert not caplog.records
+
+
+@pytest.mark.parametrize("leaves_early", [True, False])
+def test_nothing_is_left_of_readers_that_were_reset(context: LaunchContext, leaves_early: bool) -> None:
+    descriptors = len(os.listdir("/proc/self/fd"))
+    for _ in range(30):
+        connection = Raw(("127.0.0.1", context.port))
+        connection.send(REQUEST)
+        connection.socket.recv(1000 if leaves_early else 100_000)
+        connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        connection.socket.close()
+    deadline = time.monotonic() + PATIENCE
+    while len(os.listdir("/proc/self/fd")) > descriptors:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_a_server_that_stops_lets_go_of_a_reader_that_does_not_read(

@@ -191,3 +191,12 @@ async def test_buffered_amount_is_what_is_not_with_the_kernel_yet(connect: Conne
     assert socket.buffered_amount == 102 + 1004
     await quiet()
     assert socket.buffered_amount == 0
+
+
+async def test_a_promise_of_what_overflows_fails(connect: Connect) -> None:
+    _, socket = await connect.socket(max_write_buffer=1000)
+    promise: Promise[None] = Promise()
+    socket.send(b"x" * 5000, promise)
+    with pytest.raises(ConnectionClosed) as closed:
+        await promise.future_result
+    assert closed.value.code == 1013

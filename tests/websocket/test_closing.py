@@ -261,3 +261,27 @@ async def test_a_stop_sends_1001_and_waits_for_the_answers(connect: Connect) -> 
         await peer.vanish()
     assert await read.until(1) == [("one more", 1, True)]
     assert socket.close_code == 1001
+
+
+async def test_a_session_that_changes_to_handlers_behind_the_end_does_not_put_it_off(
+    memory_connect: Connect, autojump_clock: MockClock
+) -> None:
+    peer, socket = await memory_connect.socket(close_timeout=10)
+    socket.read_string_message(lambda *_: socket.on_text(lambda *_: None))
+    await peer.stream.send_all(
+        wire.frame_bytes(wire.TEXT, "a") + wire.frame_bytes(wire.CLOSE, wire.close_payload(1000))
+    )
+    await peer.receive_close()
+    await peer.vanish()
+    await socket.on_close
+    assert trio.current_time() < 1
+
+
+async def test_a_closed_socket_holds_nothing_of_a_frame_that_did_not_arrive(connect: Connect) -> None:
+    peer, socket = await connect.socket()
+    await peer.stream.send_all(wire.frame_bytes(wire.TEXT, "x" * 900_000)[:600_000])
+    await quiet()
+    await peer.vanish()
+    await socket.on_close
+    assert socket._connection.missing == 0
+    assert socket._connection._frames._buffer == b""

@@ -120,6 +120,23 @@ async def test_a_living_peer_is_not_dropped_because_the_application_reads_slowly
         nursery.cancel_scope.cancel()
 
 
+async def test_a_peer_that_learns_late_that_we_read_again_has_time_to_answer(
+    memory_connect: Connect, autojump_clock: MockClock
+) -> None:
+    peer, socket = await memory_connect.socket(ping_interval=5, ping_timeout=5)
+    await peer.stream.send_all(wire.frame_bytes(wire.TEXT, "x") * 40)
+    ping = await peer.receive()
+    await trio.sleep(4.5)  # its pong waits behind what we do not read
+    reads = Reads()
+    reads.session(socket.request, socket)  # type: ignore[arg-type]
+    await reads.until(40)
+    await trio.sleep(1)  # the verdict falls here
+    assert socket.is_connected
+    await peer.send(wire.PONG, ping.payload)
+    await trio.sleep(1)
+    assert socket.is_connected
+
+
 async def test_a_peer_that_died_while_we_did_not_read_is_dropped_once_we_do(
     memory_connect: Connect, autojump_clock: MockClock
 ) -> None:

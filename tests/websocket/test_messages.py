@@ -124,6 +124,49 @@ async def test_the_rest_of_a_message_that_was_begun_by_reads_is_no_whole_message
     assert await texts.until(1) == [(socket, "next")]
 
 
+@pytest.mark.parametrize(
+    ("frames", "code"),
+    [
+        ([wire.frame_bytes(wire.TEXT, "x" * 101)], 1009),
+        ([wire.frame_bytes(wire.TEXT, "é" * 51)], 1009),
+        ([wire.frame_bytes(wire.TEXT, "x" * 60, fin=False), wire.frame_bytes(wire.CONTINUATION, "x" * 41)], 1009),
+        ([wire.frame_bytes(wire.TEXT, "", fin=False), wire.frame_bytes(wire.CONTINUATION, "", fin=False) * 3], 1008),
+    ],
+)
+async def test_the_limits_of_a_message_hold_for_what_came_before_the_session_chose(
+    connect: Connect, frames: list[bytes], code: int
+) -> None:
+    peer, socket = await connect.socket(max_message_size=100, max_fragments=3)
+    await peer.stream.send_all(wire.frame_bytes(wire.TEXT, "x" * 100) + b"".join(frames))
+    await quiet()
+    texts = Calls()
+    socket.on_text(texts)
+    assert (await peer.receive_close()).close_code == code
+    assert not texts.got
+
+
+async def test_of_a_message_whose_beginning_was_read_only_the_rest_counts(connect: Connect) -> None:
+    peer, socket = await connect.socket(max_message_size=1000)
+    reads, texts = Calls(), Calls()
+    socket.read_string_message(reads)
+    await peer.send(wire.TEXT, "x" * 900, fin=False)
+    await reads.until(1)
+    socket.on_text(texts)
+    await peer.send(wire.CONTINUATION, "x" * 900)
+    await peer.send_text("next")
+    assert await texts.until(1) == [(socket, "next")]
+
+
+async def test_a_frame_that_is_arriving_when_the_session_chooses_counts(connect: Connect) -> None:
+    peer, socket = await connect.socket(max_message_size=1000)
+    await peer.send(wire.TEXT, "x" * 300, fin=False)
+    await peer.stream.send_all(wire.frame_bytes(wire.CONTINUATION, "x" * 600, fin=False)[:200])
+    await quiet()
+    socket.on_text(Calls())
+    await peer.stream.send_all(bytes(408) + wire.frame_bytes(wire.CONTINUATION, "x" * 101))
+    assert (await peer.receive_close()).close_code in (1007, 1009)
+
+
 async def test_read_raises_once_messages_go_to_handlers(connect: Connect) -> None:
     _, socket = await connect.socket()
     socket.on_binary(Calls())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import zlib
+from typing import Literal
 
 import pytest
 import trio
@@ -223,6 +225,106 @@ async def test_a_room_may_be_used_from_another_thread(connect: Connect) -> None:
     assert await bob.receive_text() == "from afar"
     assert list(room) == [a]
     await trio.to_thread.run_sync(thread.join)
+
+
+async def test_the_first_message_behind_a_join_from_the_same_thread_reaches_who_joined(connect: Connect) -> None:
+    peer, socket = await connect.socket()
+    room = Room()
+
+    def talk() -> None:
+        room.join(socket)
+        room.send_string_message("welcome")
+
+    await trio.to_thread.run_sync(talk)
+    assert await peer.receive_text() == "welcome"
+
+
+async def test_what_a_member_sends_in_parts_is_not_torn_by_what_the_room_was_sent_between_them(
+    connect: Connect,
+) -> None:
+    room = Room()
+    ((alice, a),) = await members(connect, room, 1)
+
+    def talk() -> None:
+        room.send_string_message("before")
+        a.send_string_message("1", final=False)
+        room.send_string_message("between")
+        a.send_string_message("2")
+        room.send_string_message("after")
+
+    await in_callback(a, talk)
+    got = [await alice.receive() for _ in range(5)]
+    assert [frame.payload for frame in got] == [b"before", b"1", b"2", b"between", b"after"]
+    assert [frame.opcode for frame in got] == [TEXT, TEXT, CONTINUATION, TEXT, TEXT]
+
+
+async def test_two_rooms_do_not_overtake_each_other_at_a_member_that_talks_itself(connect: Connect) -> None:
+    first, second = Room(), Room()
+    ((alice, a),) = await members(connect, first, 1)
+    second.join(a)
+
+    def talk() -> None:
+        second.send_string_message("1")
+        first.send_string_message("2")
+        a.send_string_message("3")
+
+    await in_callback(a, talk)
+    assert {await alice.receive_text(), await alice.receive_text()} == {"1", "2"}
+    assert await alice.receive_text() == "3"
+
+
+async def test_a_member_that_compresses_is_sent_in_the_order_in_which_it_is_compressed(connect: Connect) -> None:
+    room = Room()
+    offer = [("Sec-WebSocket-Extensions", "permessage-deflate")]
+    ((alice, a),) = await members(connect, room, 1, compression=True, headers=offer)
+    texts = ["the quick brown fox jumps over the lazy dog " * 3, "the quick brown fox sleeps under the lazy dog " * 3]
+
+    def talk() -> None:
+        room.send_string_message(texts[0])
+        a.send_string_message(texts[1])
+
+    await in_callback(a, talk)
+    inflate = zlib.decompressobj(-15)
+    got = [inflate.decompress((await alice.receive()).payload + b"\x00\x00\xff\xff").decode() for _ in texts]
+    assert got == texts
+
+
+async def test_a_burst_larger_than_the_buffer_costs_a_member_what_does_not_fit_and_no_more(connect: Connect) -> None:
+    told: list[int] = []
+    room = Room(slow="drop", on_drop=lambda socket, missed: told.append(missed))
+    ((alice, a),) = await members(connect, room, 1, max_write_buffer=30_000)
+    done = trio.Event()
+
+    await in_callback(a, lambda: [room.send_string_message("x" * 10_000) for _ in range(4)])
+    assert [len(await alice.receive_text()) for _ in range(2)] == [10_000] * 2
+    a.send_string_message("mine", completion=done.set)
+    room.send_string_message("ours")
+    assert {await alice.receive_text(), await alice.receive_text()} == {"mine", "ours"}
+    await done.wait()
+    assert told == [2]
+    assert room.figures == (1, 5, 3, 2)
+
+
+@pytest.mark.parametrize("slow", ["close", "drop"])
+async def test_what_waits_behind_a_message_in_parts_counts_as_buffered(
+    connect: Connect, slow: Literal["close", "drop"]
+) -> None:
+    room = Room(slow=slow)
+    ((alice, a),) = await members(connect, room, 1, max_write_buffer=100_000)
+
+    def talk() -> None:
+        a.send_string_message("part", final=False)
+        for _ in range(5):
+            room.send_string_message("x" * 30_000)
+        a.send_string_message("whole")  # behind what the room was sent until now
+
+    await in_callback(a, talk)
+    if slow == "close":
+        assert (await alice.receive_close()).close_code == 1013
+        return
+    assert [(await alice.receive()).payload for _ in range(2)] == [b"part", b"whole"]
+    assert [len(await alice.receive_text()) for _ in range(3)] == [30_000] * 3
+    assert room.figures == (1, 5, 3, 2)
 
 
 def test_what_a_room_is_given_is_checked_at_once() -> None:
