@@ -279,11 +279,15 @@ class WebSocketConnection(Protocol):
             return True
         if opcode is PING:
             self.outbox.send_control(PONG, payload)
-            if self.on_ping is not None:
-                self._loop.call(self, self.on_ping, self.socket, payload)
+            if self.on_ping is not None or self.inbox.is_held:
+                self._loop.call(self, self._tell_ping, payload)
         else:
             self._pong_received(payload)
         return False
+
+    def _tell_ping(self, payload: bytes) -> object:
+        """Tell `on_ping`, which the session may have set since the ping came: what came early belongs to it (law 9)."""
+        return None if self.on_ping is None else self.on_ping(self.socket, payload)
 
     def _count_control_frame(self) -> None:
         if self._control_times is None:

@@ -131,6 +131,11 @@ class Inbox:
         """Whether a read is pending, or a handler is set."""
         return self._reader is not None or self._handlers is not None
 
+    @property
+    def is_held(self) -> bool:
+        """Whether the session has not begun yet."""
+        return self._delivery is Delivery.HELD
+
     def open(self) -> None:
         """Begin to deliver."""
         self._delivery = _IDLE

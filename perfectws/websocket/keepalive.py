@@ -113,7 +113,8 @@ class Keepalive:
         answered = [unanswered.popleft()[1] for _ in range(position + 1)]
         if not unanswered:
             self._unanswered = None  # an empty deque is 760 bytes that an idle socket need not have
-        if PingOrigin.KEEPALIVE in answered:
+        # One of ours that is no longer remembered was older than all that are.
+        if PingOrigin.KEEPALIVE in answered or all(origin is not PingOrigin.KEEPALIVE for _, origin in unanswered):
             self._verdict_at = None
         return PingOrigin.APPLICATION if PingOrigin.APPLICATION in answered else PingOrigin.KEEPALIVE
 

@@ -19,6 +19,17 @@ async def test_bytes_behind_the_handshake_in_the_same_segment_belong_to_the_sess
     assert [data for data, _, _ in await reads.until(100)] == [str(number) for number in range(100)]
 
 
+async def test_a_ping_behind_the_handshake_is_told_to_the_session_too(connect: Connect) -> None:
+    pings: Calls = Calls()
+
+    def session(request: HTTPRequest, socket: WebSocket) -> None:
+        socket.on_ping(pings)
+
+    peer = await connect(session, more=wire.frame_bytes(wire.PING, "early"))
+    assert (await peer.receive()).payload == b"early"
+    assert [data for _, data in await pings.until(1)] == [b"early"]
+
+
 async def test_half_a_frame_behind_the_handshake_is_completed_later(connect: Connect) -> None:
     reads = Reads()
     frame = wire.frame_bytes(wire.TEXT, "in two halves")

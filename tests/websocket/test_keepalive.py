@@ -10,7 +10,7 @@ from trio.testing import MockClock
 
 from perfectws import OpcodeType, WebSocket
 from perfectws.callbacks import CallbackOwner
-from perfectws.websocket.keepalive import Keepalive
+from perfectws.websocket.keepalive import MAX_UNANSWERED_PINGS, Keepalive
 
 from .. import peer as wire
 from ..calls import NOTHING, Calls, Reads
@@ -83,6 +83,20 @@ async def test_a_pong_to_a_later_ping_of_the_application_answers_the_keepalive_t
     await peer.receive()
     await peer.send(wire.PONG, b"later")
     await trio.sleep(17)
+    assert socket.is_connected
+
+
+async def test_a_pong_to_the_newest_of_very_many_pings_answers_the_keepalive_too(
+    memory_connect: Connect, autojump_clock: MockClock
+) -> None:
+    peer, socket = await memory_connect.socket(ping_interval=20, ping_timeout=5)
+    await peer.receive()
+    for number in range(MAX_UNANSWERED_PINGS):
+        socket.send_ping(data=str(number).encode())
+    while (frame := await peer.receive()).payload != str(MAX_UNANSWERED_PINGS - 1).encode():
+        pass
+    await peer.send(wire.PONG, frame.payload)
+    await trio.sleep(10)
     assert socket.is_connected
 
 
