@@ -117,9 +117,9 @@ def test_a_shape_that_does_not_fit_the_machine_is_shown_with_the_reason() -> Non
 def test_another_server_is_the_first_in_each_round(monkeypatch: pytest.MonkeyPatch) -> None:
     order: list[str] = []
     monkeypatch.setattr(runner, "_run_one", lambda scenario, outcome, *_: order.append(outcome.server.name))
-    servers = [SERVERS[name] for name in ("perfectws", "picows-uvloop", "tornado")]
+    servers = [SERVERS[name] for name in ("perfectws", "picows", "websockets")]
     run([(find_scenarios("echo-64-1x1")[0], servers)], Cores(None, None), Timing(1, 1), 2, say=str)
-    assert order == ["perfectws", "picows-uvloop", "tornado", "picows-uvloop", "tornado", "perfectws"]
+    assert order == ["perfectws", "picows", "websockets", "picows", "websockets", "perfectws"]
 
 
 def test_a_reference_that_fails_costs_the_scenario_that_goes_by_it_and_no_other(
