@@ -277,6 +277,8 @@ async def run_loop(loop: LoopT) -> AsyncIterator[LoopT]:
         if loop.reactor is not None:
             loop.reactor.close()
         loop.idle = True  # there is no pump any more, so who queues something has to wake
+        if loop.has_ready:
+            loop.wake()
 
 
 @asynccontextmanager

@@ -527,3 +527,17 @@ async def test_an_abort_ends_the_connection_though_another_process_has_the_socke
             transport.abort()
             await recorder.until(("lost", type(None)))
             assert peer.recv(1) == b""
+
+
+@pytest.mark.parametrize("with_reactor", [True, False])
+async def test_what_is_queued_when_the_loop_has_ended_is_called_as_long_as_the_trio_run_lasts(
+    with_reactor: bool,
+) -> None:
+    called: list[int] = []
+    async with open_loop(with_reactor=with_reactor) as loop:
+        pass
+    for number in range(3):
+        await trio.to_thread.run_sync(loop.call_from_thread, loop.owner, called.append, number)
+    loop.call(loop.owner, lambda: loop.call(loop.owner, called.append, 3))
+    await settled()
+    assert called == [0, 1, 2, 3]
