@@ -39,6 +39,7 @@ _LEGEND = (
     ("frameworks whose WebSockets are in C, C++ or Cython", _COMPILED),
     ("frameworks in Python", _PYTHON),
 )
+_PEERS = ("picows", "uvloop", "socketify", "aiohttp", "uvicorn", "websockets", "tornado", "trio-websocket", "hypercorn")
 _COMPILED_MODULES = ("picows_server", "aiohttp_server", "socketify_server")
 
 
@@ -64,10 +65,10 @@ def _document(content: str, height: float) -> str:
 
 
 def _head(results: Results) -> str:
-    found = versions(["picows", "uvloop", "socketify", "aiohttp", "uvicorn", "websockets", "trio"])
+    found = versions([*_PEERS, "trio"])
     packages = ", ".join(f"{name} {number}" for name, number in found.items() if name != "python")
     lines = [
-        _text(_MARGIN, 48, "CPU time of the server, in microseconds per message", 25, weight=700),
+        _text(_MARGIN, 48, "What a message, a delivery or a connection costs the server", 25, weight=700),
         _text(
             _MARGIN,
             73,
@@ -75,7 +76,7 @@ def _head(results: Results) -> str:
             14.5,
             _SOFT,
         ),
-        _text(_MARGIN, 94, f"{results.date:%-d %B %Y}, {machine()}", 12.5, _SOFT),
+        _text(_MARGIN, 94, f"{results.date:%-d %B %Y}, {machine()}; {_rounds(results)}", 12.5, _SOFT),
         _text(_MARGIN, 111, packages, 12.5, _SOFT),
     ]
     left = float(_MARGIN)
@@ -84,6 +85,12 @@ def _head(results: Results) -> str:
         lines.append(_text(left + 20, 133, label, 13))
         left += 20 + 7.1 * len(label) + 30
     return "\n".join(lines)
+
+
+def _rounds(results: Results) -> str:
+    rounds = {len(outcome.rounds) for block in results.blocks for outcome in block.outcomes.values()}
+    most = max(rounds, default=0)
+    return "one round" if most == 1 else f"medians over {most} rounds"
 
 
 def _panel(block: Block, left: float, top: float) -> str:

@@ -106,7 +106,6 @@ _ECHOES = (
 )
 
 _OTHERS = (
-    Scenario("fanout-1000", "one sender to 1,000", "fanout", "delivery", connections=1_000, plotted=True),
     Scenario(
         "room-100",
         "room of 100, all talking",
@@ -127,6 +126,7 @@ _OTHERS = (
         note="one member sends, and when all have it the next",
         plotted=True,
     ),
+    Scenario("fanout-1000", "one sender to 1,000", "fanout", "delivery", connections=1_000, plotted=True),
     Scenario(
         "open", "open and close", "open", "connection", connections=16, note="with a browser's headers", plotted=True
     ),
