@@ -21,7 +21,7 @@ PATIENCE = 60.0
 #: How many messages of each connection a window has at least: with fewer it is the beginning that is measured.
 LEAST_TURNS = 3
 #: The longest window that is tried for that, in seconds.
-LONGEST_WINDOW = 30.0
+LONGEST_WINDOW = 12.0
 #: How often a polite connection speaks, beside one that floods: messages per second.
 POLITE_RATE = 500
 

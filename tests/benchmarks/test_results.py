@@ -153,7 +153,7 @@ def test_a_window_in_which_too_few_came_back_is_measured_again_for_longer(monkey
 
     def report(mode: str, running: object, cores: Cores, *, timeout: float, **options: float) -> dict[str, Any]:
         asked.append(options["seconds"])
-        window = {"messages": 2_000 * options["seconds"], "seconds": options["seconds"]}
+        window = {"messages": 4_000 * options["seconds"], "seconds": options["seconds"]}
         return {
             "window": window | {"server_cpu_seconds": 1.0, "busy": 0.5},
             "latency": {"p50_us": 1.0, "p99_us": 2.0},
@@ -163,7 +163,7 @@ def test_a_window_in_which_too_few_came_back_is_measured_again_for_longer(monkey
     scenario = find_scenarios("echo-64-10000x1")[0]
     running: Any = None
     figures = measuring.measure(scenario, running, Cores(None, None), Timing(0.5, 0.1))
-    assert asked == [0.5, 18.0]  # three messages of each take 15 s, and a fifth more to be sure
+    assert asked == [0.5, 9.0]  # three messages of each take 7.5 s, and a fifth more to be sure
     assert figures.count == 36_000
 
 
