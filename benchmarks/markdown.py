@@ -36,7 +36,7 @@ def _markdown_table(blocks: Sequence[Block], title: str, unit: str, name: str) -
     if not shown:
         return ""
     servers = {key: outcome.server.title for block in shown for key, outcome in block.outcomes.items()}
-    head = [f"### {title}", "", f"{unit[0].upper()}{unit[1:]}.", ""]
+    head = [f"### {title}", "", f"({unit})", ""]
     rows = [f"| | {' | '.join(servers.values())} |", "|---|" + "---|" * len(servers)]
     for block in shown:
         cells = " | ".join(_markdown_cell(block.outcomes.get(key), name) for key in servers)
