@@ -232,7 +232,7 @@ class RoomGroup:
         may_drop = self._room.drops_for_slow
         delivered = 0
         for socket, outbox in list(self.members.items()):
-            if socket in apart or not outbox.can_share or (may_drop and outbox.would_overflow(size)):
+            if socket in apart or not outbox.can_share:
                 delivered += self._deliver_apart(socket, outbox, messages[early.get(socket, 0) :])
             elif not may_drop or self._has_room(socket, outbox, size, count):
                 outbox.write_shared(frames)
