@@ -27,37 +27,40 @@ _TABLES = (
 def as_markdown(results: Results) -> str:
     """Return a table for each figure, scenarios down and servers across; below, why a figure is missing."""
     blocks = [block for block in results.blocks if block.scenario.kind not in ("gap", "polite")]
-    tables = [_markdown_table(blocks, *table) for table in _TABLES]
-    return "\n".join([*filter(None, tables), *_markdown_notes(blocks)]) + "\n"
+    tables = [_table(blocks, *table) for table in _TABLES]
+    return "\n".join([*filter(None, tables), *_notes(blocks)]) + "\n"
 
 
-def _markdown_table(blocks: Sequence[Block], title: str, unit: str, name: str) -> str:
-    shown = [block for block in blocks if any(_figure(outcome, name) for outcome in block.outcomes.values())]
+def _table(blocks: Sequence[Block], title: str, unit: str, name: str) -> str:
+    shown = [block for block in blocks if any(_has(outcome, name) for outcome in block.outcomes.values())]
     if not shown:
         return ""
     servers = {key: outcome.server.title for block in shown for key, outcome in block.outcomes.items()}
     head = [f"### {title}", "", f"({unit})", ""]
     rows = [f"| | {' | '.join(servers.values())} |", "|---|" + "---|" * len(servers)]
     for block in shown:
-        cells = " | ".join(_markdown_cell(block.outcomes.get(key), name) for key in servers)
+        cells = " | ".join(_cell(block.outcomes.get(key), name) for key in servers)
         rows.append(f"| {block.scenario.title} | {cells} |")
     return "\n".join([*head, *rows, ""])
 
 
-def _figure(outcome: Outcome, name: str) -> float | None:
-    return outcome.median("memory" if name == "cpu_us" and outcome.median("memory") is not None else name)
+def _has(outcome: Outcome, name: str) -> bool:
+    return _cell(outcome, name) not in ("", "n/a")
 
 
-def _markdown_cell(outcome: Outcome | None, name: str) -> str:
+def _cell(outcome: Outcome | None, name: str) -> str:
     if outcome is None:
         return ""
-    value = _figure(outcome, name)
-    if value is None:
-        return "" if outcome.rounds else "n/a"
-    return f"{short(value / 1024)} KB" if outcome.median("memory") == value else short(value)
+    if not outcome.rounds:
+        return "n/a"
+    memory = outcome.median("memory")
+    if memory is not None and name == "cpu_us":
+        return f"{short(memory / 1024)} KB"
+    value = outcome.median(name)
+    return "" if value is None else short(value)
 
 
-def _markdown_notes(blocks: Sequence[Block]) -> list[str]:
+def _notes(blocks: Sequence[Block]) -> list[str]:
     """Return what a reader should know: which shape flatters whom, and why a figure is missing."""
     notes = [f"- {block.scenario.title}: {block.scenario.note}." for block in blocks if block.scenario.note]
     missing = [

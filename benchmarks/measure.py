@@ -147,7 +147,7 @@ def _report(scenario: Scenario, running: RunningServer, cores: Cores, timing: Ti
 
 
 def _longer(timing: Timing, factor: float) -> Timing:
-    seconds = min(1.2 * factor * timing.seconds, LONGEST_WINDOW)
+    seconds = max(timing.seconds, min(1.2 * factor * timing.seconds, LONGEST_WINDOW))
     return Timing(seconds, max(timing.warmup, seconds / LEAST_TURNS))
 
 

@@ -51,7 +51,7 @@ from .service import HTTPService
 
 #: Bytes that may wait behind a request that is being served.
 READ_AHEAD = 16 * 1024
-#: How many chunks of a body one turn takes: each takes h11 20 µs, however little is in it.
+#: How many chunks of a body one turn takes: each takes h11 some 10 µs, however little is in it.
 MAX_CHUNKS = 64
 
 

@@ -29,7 +29,7 @@ LoopT = TypeVar("LoopT", bound="Loop")
 #: How long the pump takes turns before it lets trio's other tasks run, in seconds.
 REPOLL_SECONDS = 0.0005
 #: How long it looks out for more before it goes back to trio, in seconds: as long as it takes to come back from there.
-#: With one message in flight this halves the time of a message (see docs); in vain it doubles that of the last one.
+#: With one message in flight this halves a message's time (docs/performance.md); in vain it doubles the last one's.
 PATIENCE_SECONDS = 0.00002
 #: How many turns the end of a loop may take: callbacks that call each other for ever must not keep it alive.
 _LAST_TURNS = 1000

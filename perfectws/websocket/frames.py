@@ -153,20 +153,15 @@ class FrameReader:
         for opcode, data, final in waiting:
             if opcode >= OpcodeType.CLOSE:
                 continue
-            self._judge_message(len(data.encode() if isinstance(data, str) else data))
+            self._message_size += len(data.encode() if isinstance(data, str) else data)
+            self._judge_size(0, self._message_size)
+            self._judge_count()
+            self._fragments += 1
             if final:
                 self._message_size = self._fragments = 0
         if self._payload is not None and self._payload.opcode < OpcodeType.CLOSE:  # it arrives, and has been judged
             self._message_size += self._payload.length
             self._fragments += 1
-
-    def _judge_message(self, length: int) -> None:
-        """Count one more frame of the message under way."""
-        if self._fragments >= self._max_fragments:
-            raise FrameError(CloseCode.POLICY_VIOLATION, f"a message of more than {self._max_fragments} frames")
-        self._message_size += length
-        self._fragments += 1
-        self._judge_size(0, self._message_size)
 
     def discard(self) -> None:
         """Forget what arrived: the input is over."""
@@ -326,6 +321,10 @@ class FrameReader:
         if opcode is not CONTINUATION and self._message_opcode:
             raise FrameError(CloseCode.PROTOCOL_ERROR, "a new message began inside a fragmented one")
         self._judge_size(length, self._message_size + length)
+        self._judge_count()
+
+    def _judge_count(self) -> None:
+        """Raise `FrameError` if the message under way must not have one more frame."""
         if self.reads_messages and self._fragments >= self._max_fragments:
             raise FrameError(CloseCode.POLICY_VIOLATION, f"a message of more than {self._max_fragments} frames")
 

@@ -39,16 +39,21 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end in a session of its own, and see that all of it has ended."""
-    with subprocess.Popen(
+def started(*arguments: str) -> subprocess.Popen[str]:
+    """Start the command in a session of its own."""
+    return subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=ROOT,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
-    ) as process:
+    )
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end in a session of its own, and see that all of it has ended."""
+    with started(*arguments) as process:
         output, errors = process.communicate(timeout=PATIENCE)
     assert processes_of(process.pid) == []
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
@@ -138,14 +143,8 @@ def test_names_may_stand_apart_and_the_list_can_be_piped() -> None:
 
 def test_what_was_measured_before_it_is_interrupted_is_printed(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
-    with subprocess.Popen(
-        [*COMMAND, "--scenario", "echo-64-10x1,echo-64-1x1", "--seconds", "0.3", "--rounds", "9", "--json", str(file)],
-        cwd=ROOT,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
+    scenarios = ("--scenario", "echo-64-10x1,echo-64-1x1", "--seconds", "0.3", "--rounds", "9")
+    with started(*scenarios, "--json", str(file)) as process:
         assert process.stderr is not None
         while "round 1" not in process.stderr.readline():
             assert process.poll() is None

@@ -65,7 +65,7 @@ def test_what_is_told_once_is_not_lost_to_a_pass_that_has_no_time_left(reactor: 
 
 def test_what_a_pass_had_no_time_for_comes_before_anything_a_second_time(reactor: Reactor) -> None:
     told = [handler for handler in reactor._handlers.values() if isinstance(handler, Told)]
-    for _ in range(2):
+    for _ in range(PASSES - 1):
         assert reactor.run_pass()
     assert [len(handler.events) for handler in told] == [1] * len(told)
 

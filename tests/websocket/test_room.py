@@ -258,7 +258,7 @@ async def test_what_a_member_sends_in_parts_is_not_torn_by_what_the_room_was_sen
     assert [frame.opcode for frame in got] == [TEXT, TEXT, CONTINUATION, TEXT, TEXT]
 
 
-async def test_two_rooms_do_not_overtake_each_other_at_a_member_that_talks_itself(connect: Connect) -> None:
+async def test_what_two_rooms_hold_for_a_member_comes_before_what_it_sends_itself(connect: Connect) -> None:
     first, second = Room(), Room()
     ((alice, a),) = await members(connect, first, 1)
     second.join(a)
