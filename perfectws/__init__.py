@@ -11,8 +11,9 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a test compares
     from .callbacks import Timer as Timer  # noqa: I001  # one import per module
-    from .client import HTTPClient as HTTPClient, WebSocket as WebSocket
-    from .compat import Routing as Routing
+    from .client.connect import HTTPClient as HTTPClient, WebSocket as WebSocket
+    from .client.event_loop import EventLoop as EventLoop, run as run
+    from .client.timing import call_every as call_every, call_later as call_later, run_in_thread as run_in_thread
     from .errors import (
         ConnectionClosed as ConnectionClosed,
         ConnectionRejected as ConnectionRejected,
@@ -24,10 +25,7 @@ if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a t
         PerfectWSError as PerfectWSError,
         RouteError as RouteError,
     )
-    from .event_loop import EventLoop as EventLoop, run as run
-    from .filters import HTTPFilter as HTTPFilter
     from .futures import Future as Future, Promise as Promise
-    from .handlers import HTTPHandler as HTTPHandler
     from .http.cookies import Expiration as Expiration, HTTPCookie as HTTPCookie, SameSite as SameSite
     from .http.filters import (
         FilterPriority as FilterPriority,
@@ -39,30 +37,43 @@ if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a t
     from .http.request import HTTPRequest as HTTPRequest
     from .http.response import HTTPResponse as HTTPResponse
     from .http.routing import ROUTE_TRAILING_WILDCARD_KEY as ROUTE_TRAILING_WILDCARD_KEY, Route as Route
-    from .launching import LaunchContext as LaunchContext
-    from .net.tls import TLSConfiguration as TLSConfiguration
-    from .server import HTTPServer as HTTPServer
-    from .static_files import StaticFileHandler as StaticFileHandler
-    from .timing import call_every as call_every, call_later as call_later, run_in_thread as run_in_thread
+    from .rooms.room import Room as Room, RoomFigures as RoomFigures
+    from .server.filters import HTTPFilter as HTTPFilter
+    from .server.handlers import HTTPHandler as HTTPHandler
+    from .server.launch import LaunchContext as LaunchContext
+    from .server.perfect1 import Routing as Routing
+    from .server.server import HTTPServer as HTTPServer
+    from .server.static_files import StaticFileHandler as StaticFileHandler
+    from .server.tls_configuration import TLSConfiguration as TLSConfiguration
     from .websocket.connecting import Backoff as Backoff, Connecting as Connecting
     from .websocket.deflate import DeflateOptions as DeflateOptions
-    from .websocket.handler import (
-        WebSocketHandler as WebSocketHandler,
-        WebSocketSessionHandler as WebSocketSessionHandler,
-    )
     from .websocket.inbox import Message as Message
     from .websocket.opcodes import CloseCode as CloseCode, OpcodeType as OpcodeType
     from .websocket.options import NO_TIMEOUT as NO_TIMEOUT
     from .websocket.outbox import Drained as Drained
-    from .websocket.room import Room as Room, RoomFigures as RoomFigures
     from .websocket.routes import Routes as Routes
-    from .websocket.upgrader import WebSocketUpgrader as WebSocketUpgrader
+    from .websocket.session_handler import (
+        WebSocketHandler as WebSocketHandler,
+        WebSocketSessionHandler as WebSocketSessionHandler,
+    )
+    from .websocket.upgrade_handler import WebSocketUpgrader as WebSocketUpgrader
 else:
     #: The public names, by the module that has each.
     _NAMES = {
         "callbacks": ("Timer",),
-        "client": ("HTTPClient", "WebSocket"),
-        "compat": ("Routing",),
+        "client.connect": (
+            "HTTPClient",
+            "WebSocket",
+        ),
+        "client.event_loop": (
+            "EventLoop",
+            "run",
+        ),
+        "client.timing": (
+            "call_every",
+            "call_later",
+            "run_in_thread",
+        ),
         "errors": (
             "ConnectionClosed",
             "ConnectionRejected",
@@ -74,11 +85,15 @@ else:
             "PerfectWSError",
             "RouteError",
         ),
-        "event_loop": ("EventLoop", "run"),
-        "filters": ("HTTPFilter",),
-        "futures": ("Future", "Promise"),
-        "handlers": ("HTTPHandler",),
-        "http.cookies": ("Expiration", "HTTPCookie", "SameSite"),
+        "futures": (
+            "Future",
+            "Promise",
+        ),
+        "http.cookies": (
+            "Expiration",
+            "HTTPCookie",
+            "SameSite",
+        ),
         "http.filters": (
             "FilterPriority",
             "HTTPRequestFilter",
@@ -88,22 +103,39 @@ else:
         ),
         "http.request": ("HTTPRequest",),
         "http.response": ("HTTPResponse",),
-        "http.routing": ("ROUTE_TRAILING_WILDCARD_KEY", "Route"),
-        "launching": ("LaunchContext",),
-        "net.tls": ("TLSConfiguration",),
-        "server": ("HTTPServer",),
-        "static_files": ("StaticFileHandler",),
-        "timing": ("call_every", "call_later", "run_in_thread"),
-        "websocket.connecting": ("Backoff", "Connecting"),
+        "http.routing": (
+            "ROUTE_TRAILING_WILDCARD_KEY",
+            "Route",
+        ),
+        "rooms.room": (
+            "Room",
+            "RoomFigures",
+        ),
+        "server.filters": ("HTTPFilter",),
+        "server.handlers": ("HTTPHandler",),
+        "server.launch": ("LaunchContext",),
+        "server.perfect1": ("Routing",),
+        "server.server": ("HTTPServer",),
+        "server.static_files": ("StaticFileHandler",),
+        "server.tls_configuration": ("TLSConfiguration",),
+        "websocket.connecting": (
+            "Backoff",
+            "Connecting",
+        ),
         "websocket.deflate": ("DeflateOptions",),
-        "websocket.handler": ("WebSocketHandler", "WebSocketSessionHandler"),
         "websocket.inbox": ("Message",),
-        "websocket.opcodes": ("CloseCode", "OpcodeType"),
+        "websocket.opcodes": (
+            "CloseCode",
+            "OpcodeType",
+        ),
         "websocket.options": ("NO_TIMEOUT",),
         "websocket.outbox": ("Drained",),
-        "websocket.room": ("Room", "RoomFigures"),
         "websocket.routes": ("Routes",),
-        "websocket.upgrader": ("WebSocketUpgrader",),
+        "websocket.session_handler": (
+            "WebSocketHandler",
+            "WebSocketSessionHandler",
+        ),
+        "websocket.upgrade_handler": ("WebSocketUpgrader",),
     }
     _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -21,9 +21,10 @@ import trustme
 from perfectws import HTTPRequest, Routes, WebSocket, WebSocketHandler
 from perfectws.http.http11 import HTTPConnection
 from perfectws.http.service import HTTPService
-from perfectws.net.listeners import bound_port, open_listeners, serve_listener
+from perfectws.net.acceptors import serve_listener
+from perfectws.net.listeners import bound_port, open_listeners
 from perfectws.net.loop import Loop, open_loop
-from perfectws.net.streams import StreamTransport
+from perfectws.net.stream_transport import StreamTransport
 
 from .calls import Calls, is_time_virtual
 from .peer import Peer

@@ -16,7 +16,7 @@ import perfectws
 FOLDER = Path(perfectws.__file__).parent.parent
 
 #: What takes long to load, and is needed by few or by none.
-HEAVY = {"asyncio", "difflib", "email", "mimetypes", "perfectws.configuration", "perfectws.static_files"}
+HEAVY = {"asyncio", "difflib", "email", "mimetypes", "perfectws.server.configuration", "perfectws.server.static_files"}
 
 #: Serves a request, a WebSocket and a file; prints what was loaded between "it listens" and the end.
 SERVE = """

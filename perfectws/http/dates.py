@@ -1,4 +1,4 @@
-"""Writing dates as HTTP does (RFC 9110 §5.6.7)."""
+"""Dates, written and read as HTTP does (RFC 9110 §5.6.7)."""
 
 from __future__ import annotations
 
@@ -26,3 +26,13 @@ def current_http_date() -> str:
     if _latest[0] != now:
         _latest = (now, http_date(now))
     return _latest[1]
+
+
+def parse_http_date(text: str) -> float | None:
+    """Return the seconds since the epoch that a date stands for, in any form that HTTP has had; ``None`` if in none."""
+    from email.utils import parsedate_to_datetime  # heavy, and needed by those only who serve files
+
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError, OverflowError, IndexError):
+        return None

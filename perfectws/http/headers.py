@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ..errors import LocalProtocolError
 
 #: RFC 9110 §5.6.2: token = 1*tchar
-_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
+_is_token = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+").fullmatch
 #: RFC 9110 §5.5: "Field values containing CR, LF, or NUL characters are invalid and dangerous"; no other control
 #: character but a tab has a place in one either.
 _FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -100,6 +100,14 @@ class Headers:
             return list(index.get(key, ()))
         return [item[2] for item in self._items if item[0] == key]
 
+    def elements(self, name: str) -> list[str]:
+        """Return the elements of a field that is a comma-separated list, over all its lines."""
+        return list_elements(self.get_all(name))
+
+    def has_token(self, name: str, token: str) -> bool:
+        """Tell whether ``token``, in lower case, is an element of a field, whatever its case there."""
+        return holds_token(self.get_all(name), token)
+
     def by_name(self) -> Mapping[str, Sequence[str]]:
         """Return the values of all fields by their names in lower case, for who looks for many."""
         known = self._index
@@ -147,10 +155,29 @@ class Headers:
         return f"Headers({list(self)!r})"
 
 
+def is_token(text: str) -> bool:
+    """Tell whether ``text`` may be a name: of a header, a method, a subprotocol. Source: RFC 9110 §5.6.2."""
+    return _is_token(text) is not None
+
+
+def list_elements(values: Sequence[str]) -> list[str]:
+    """Return the elements of comma-separated lists. Source: RFC 9110 §5.6.1: empty elements do not count."""
+    if not values:
+        return []
+    return [stripped for element in ",".join(values).split(",") if (stripped := element.strip())]
+
+
+def holds_token(values: Sequence[str], token: str) -> bool:
+    """Tell whether ``token``, in lower case, is an element of comma-separated lists, whatever its case there."""
+    if len(values) == 1 and values[0].lower() == token:
+        return True
+    return token in [element.lower() for element in list_elements(values)]
+
+
 def _checked(name: str, value: str) -> tuple[str, str, str]:
     if not isinstance(name, str) or not isinstance(value, str):
         raise TypeError(f"a header is a pair of str, not {name!r}: {value!r}")
-    if not _TOKEN.fullmatch(name):
+    if not _is_token(name):
         raise LocalProtocolError(f"{name!r} cannot be the name of a header: use letters, digits and hyphens")
     value = value.strip(" \t")
     if _FORBIDDEN_IN_VALUE.search(value):

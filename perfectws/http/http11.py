@@ -26,15 +26,14 @@ from http import HTTPStatus
 import h11
 
 from ..callbacks import CallbackLoop, logger
+from ..deadline import Deadline
 from ..errors import LocalProtocolError
 from ..transport import HIGH_WATER, Protocol, Transport
 from .access_log import Exchange
-from .deadlines import Deadline
 from .filters import RequestFiltering, ResponseFiltering
-from .framing import count_body, plain_response, refusal, switching_head, write_response
 from .headers import Headers
-from .plain import read_plain
-from .receiving import (
+from .request import HTTPRequest
+from .request_head import (
     Refused,
     check_body_size,
     check_declared_body,
@@ -44,9 +43,10 @@ from .receiving import (
     make_plain_request,
     make_request,
     parse_head,
+    read_plain,
 )
-from .request import HTTPRequest
 from .response import HTTPResponse, ResponseState, TakeOver
+from .response_head import count_body, plain_response, refusal, switching_head, write_response
 from .service import HTTPService
 
 #: Bytes that may wait behind a request that is being served.

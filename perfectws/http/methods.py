@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from http import HTTPMethod
 from typing import TypeAlias
+
+from .headers import is_token
 
 #: A member of `http.HTTPMethod`, or the name of a method that it does not know, in upper case.
 Method: TypeAlias = HTTPMethod | str
@@ -13,7 +14,6 @@ Method: TypeAlias = HTTPMethod | str
 ALL_METHODS: tuple[HTTPMethod, ...] = tuple(HTTPMethod)
 
 _BY_NAME: dict[str, HTTPMethod] = {method.value: method for method in HTTPMethod}
-_TOKEN = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+")
 
 
 def parse_method(method: Method) -> Method:
@@ -26,7 +26,7 @@ def parse_method(method: Method) -> Method:
     """
     if type(method) is HTTPMethod:
         return method
-    if not isinstance(method, str) or not _TOKEN.fullmatch(method):
+    if not isinstance(method, str) or not is_token(method):
         raise ValueError(f"{method!r} is not a request method: write http.HTTPMethod.GET, or its name 'GET'")
     name = method.upper()
     return _BY_NAME.get(name, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..complaints import Complaints
+from ..log_limit import Complaints
 from .filters import FilterPriority, HTTPRequestFilter, HTTPResponseFilter
 from .forwarding import TrustedProxies
 from .response import RequestHandler, not_found

@@ -18,8 +18,8 @@ from ..errors import HandshakeError
 from ..transport import Protocol, Transport
 from .addresses import stream_addresses
 from .loop import Loop
-from .sockets import SocketTransport
-from .streams import StreamTransport
+from .socket_transport import SocketTransport
+from .stream_transport import StreamTransport
 
 ProtocolT = TypeVar("ProtocolT", bound=Protocol)
 

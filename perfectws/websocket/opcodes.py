@@ -1,8 +1,11 @@
-"""The numbers of RFC 6455: opcodes and close codes."""
+"""The numbers of RFC 6455: its version, opcodes and close codes."""
 
 from __future__ import annotations
 
 from enum import IntEnum
+
+#: The version of the protocol, as ``Sec-WebSocket-Version`` has it. Source: RFC 6455 §4.1.
+VERSION = "13"
 
 
 class OpcodeType(IntEnum):

@@ -20,9 +20,9 @@ from .opcodes import CloseCode, OpcodeType
 
 if TYPE_CHECKING:
     from ..callbacks import CallbackLoop
+    from ..rooms.room import RoomGroup
     from .connection import WebSocketConnection
     from .deflate import Deflate
-    from .room import RoomGroup
 
 #: What a send may be given to learn that it was accepted.
 Completion = Callable[[], object] | Promise[None] | None

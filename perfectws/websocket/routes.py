@@ -11,7 +11,7 @@ from ..http import routing
 from ..http.request import HTTPRequest
 from .options import WebSocketKeywords
 from .socket import WebSocket
-from .upgrader import ShouldUpgrade, UpgradeHandler
+from .upgrade_handler import ShouldUpgrade, UpgradeHandler
 
 OnUpgradeT = TypeVar("OnUpgradeT", bound=Callable[[HTTPRequest, WebSocket], object])
 

@@ -11,9 +11,9 @@ from functools import partial
 import pytest
 import trio
 
-from perfectws import server
-from perfectws.net import client_loop
+from perfectws.client import loop as client_loop
 from perfectws.net.loop import open_loop
+from perfectws.server import server
 
 from .raw_server import RawServer
 

@@ -9,8 +9,8 @@ import re
 import pytest
 
 from perfectws import ConnectionRejected, DeflateOptions, HandshakeError, LocalProtocolError
-from perfectws.websocket.client_handshake import MAX_REJECTION_BODY, Accepted, ClientHandshake, ClientOffer
-from perfectws.websocket.url import WebSocketURL
+from perfectws.client.handshake import MAX_REJECTION_BODY, Accepted, ClientHandshake, ClientOffer
+from perfectws.client.url import WebSocketURL
 
 URL = WebSocketURL.parse("ws://example.com/chat?a=b")
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

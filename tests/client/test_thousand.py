@@ -11,7 +11,7 @@ import trio
 
 from perfectws import WebSocket
 from perfectws.callbacks import running_loop
-from perfectws.net.client_loop import ClientLoop
+from perfectws.client.loop import ClientLoop
 
 from .served import echo, served
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from perfectws import InvalidURL
-from perfectws.websocket.url import WebSocketURL
+from perfectws.client.url import WebSocketURL
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from email.utils import formatdate
 import pytest
 
 from perfectws.http import dates
-from perfectws.http.date_parsing import parse_http_date
+from perfectws.http.dates import parse_http_date
 
 
 def test_the_rfcs_own_example_is_written_and_read():

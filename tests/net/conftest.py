@@ -8,5 +8,5 @@ from .counting import counted_read, counted_write
 @pytest.fixture(autouse=True)
 def count_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """Count what `SocketTransport` reads and writes."""
-    monkeypatch.setattr("perfectws.net.sockets.read", counted_read)
-    monkeypatch.setattr("perfectws.net.sockets.write", counted_write)
+    monkeypatch.setattr("perfectws.net.socket_transport.read", counted_read)
+    monkeypatch.setattr("perfectws.net.socket_transport.write", counted_write)

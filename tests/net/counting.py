@@ -7,7 +7,7 @@ import socket
 from typing import Any
 from weakref import WeakValueDictionary
 
-from perfectws.net.sockets import SocketTransport
+from perfectws.net.socket_transport import SocketTransport
 
 
 class CountingSocket(socket.socket):

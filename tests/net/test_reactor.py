@@ -14,11 +14,10 @@ import pytest
 import trio
 import trio.testing
 
-from perfectws.net.connections import Connections
-from perfectws.net.listeners import Acceptor
-from perfectws.net.loop import Loop, open_loop
+from perfectws.net.acceptors import Acceptor
+from perfectws.net.loop import Connections, Loop, open_loop
 from perfectws.net.reactor import READABLE, Reactor
-from perfectws.net.sockets import FIRST_READ_SIZE, LAST_READ_SIZE, READ_SIZE, SocketTransport
+from perfectws.net.socket_transport import FIRST_READ_SIZE, LAST_READ_SIZE, READ_SIZE, SocketTransport
 from perfectws.transport import HIGH_WATER, Protocol, Transport
 
 from .counting import CountingSocket, reads_of, sends_of

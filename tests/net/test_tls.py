@@ -13,7 +13,7 @@ from perfectws import HTTPRequest, Routes, WebSocket, WebSocketHandler
 from perfectws.http.http11 import HTTPConnection
 from perfectws.http.service import HTTPService
 from perfectws.net.loop import Loop, open_loop
-from perfectws.net.streams import StreamTransport
+from perfectws.net.stream_transport import StreamTransport
 
 from ..calls import NOTHING, Calls, Reads, quiet
 from ..conftest import PATIENCE, Handler, Session

@@ -5,9 +5,10 @@ from functools import partial
 
 import pytest
 
-from perfectws import EventLoop, server
-from perfectws.net import client_loop
+from perfectws import EventLoop
+from perfectws.client import loop as client_loop
 from perfectws.net.loop import open_loop
+from perfectws.server import server
 
 
 @pytest.fixture(params=["reactor", "streams"])

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from perfectws import HTTPRequest, HTTPResponse, LaunchFailure, RouteError, Routing, WebSocket
-from perfectws.__main__ import load_module, routes_of
+from perfectws.cli.serve import load_module, routes_of
 from tests.examples.running import ROOT, RunningServer, running
 from tests.http.fakes import Server, get
 
@@ -76,7 +76,7 @@ class Saying:
 
 def ask(path: str, method: str = "GET") -> tuple[int, bytes]:
     Routing.Handler.register_globally()
-    from perfectws.compat import global_routes
+    from perfectws.server.perfect1 import global_routes
 
     server = Server(global_routes())
     (answer,) = server.ask(get(path).replace(b"GET", method.encode(), 1), method)
@@ -120,7 +120,7 @@ class TestRouting:
         assert len(made) == 2
 
     def test_without_register_globally_nothing_is_served(self) -> None:
-        from perfectws.compat import global_routes
+        from perfectws.server.perfect1 import global_routes
 
         Routing.Routes["*"] = lambda _: Saying("x")
         assert Server(global_routes()).ask(get("/x"))[0].status == 404

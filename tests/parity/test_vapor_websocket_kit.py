@@ -16,19 +16,11 @@ import pytest
 import trio
 import trustme
 
-from perfectws import (
-    EventLoop,
-    HandshakeError,
-    HTTPClient,
-    HTTPRequest,
-    InvalidURL,
-    OpcodeType,
-    Routes,
-    WebSocket,
-)
+from perfectws import EventLoop, HandshakeError, HTTPClient, HTTPRequest, InvalidURL, OpcodeType, Routes, WebSocket
 from perfectws.http.http11 import HTTPConnection
 from perfectws.http.service import HTTPService
-from perfectws.net.listeners import bound_port, open_listeners, serve_listener
+from perfectws.net.acceptors import serve_listener
+from perfectws.net.listeners import bound_port, open_listeners
 from perfectws.net.loop import open_loop
 
 from .vapor_servers import PATIENCE, running

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from perfectws import WebSocket, WebSocketHandler, WebSocketSessionHandler
 from perfectws.errors import LocalProtocolError
-from perfectws.http import framing, http11
+from perfectws.http import http11
+from perfectws.http import response_head as framing
 from perfectws.http.filters import FilterPriority, HTTPResponseFilter
 from perfectws.http.headers import Headers
-from perfectws.http.plain import read_plain
-from perfectws.http.receiving import cut_head, make_plain_request, make_request, parse_head
 from perfectws.http.request import HTTPRequest
+from perfectws.http.request_head import cut_head, make_plain_request, make_request, parse_head, read_plain
 from perfectws.http.response import HTTPResponse
 from perfectws.http.service import HTTPService
 from tests.http.fakes import FakeTransport, Server, everything

@@ -21,7 +21,7 @@ from perfectws import (
     call_later,
     run_in_thread,
 )
-from perfectws.net.client_loop import ClientLoop
+from perfectws.client.loop import ClientLoop
 
 from .conftest import PATIENCE
 

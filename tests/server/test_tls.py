@@ -14,18 +14,10 @@ import pytest
 import trio
 import trustme
 
-from perfectws import (
-    HTTPRequest,
-    HTTPServer,
-    LaunchFailure,
-    Routes,
-    TLSConfiguration,
-    WebSocket,
-    WebSocketHandler,
-    launching,
-)
+from perfectws import HTTPRequest, HTTPServer, LaunchFailure, Routes, TLSConfiguration, WebSocket, WebSocketHandler
 from perfectws.net import tls as tls_module
 from perfectws.net.loop import open_loop
+from perfectws.server import launch as launching
 from tests.server.conftest import PATIENCE, Launch, Raw, raw, url
 
 HELLO = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from perfectws import DeflateOptions, HTTPRequest
-from perfectws.websocket.upgrade import (
+from perfectws.websocket.server_handshake import (
     PROTOCOLS_NOT_SUPPORTED,
     Offer,
     Refusal,

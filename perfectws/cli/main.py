@@ -1,0 +1,47 @@
+"""The command line: ``python -m perfectws serve MODULE``."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+
+from .. import __version__
+from ..errors import PerfectWSError
+from .serve import serve
+
+#: The port of Perfect's examples.
+PORT = 8181
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command, and return the exit code of the process."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    if options.access_log:
+        logging.getLogger("perfectws.access").setLevel(logging.INFO)
+    try:
+        serve(options)
+    except PerfectWSError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m perfectws", description="Callback-style WebSockets for Python.")
+    parser.add_argument("--version", action="version", version=f"perfectws {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    command = commands.add_parser(
+        "serve",
+        help="serve what a module defines",
+        description="Import a module, call its perfect_server_module_init() if it has one, and serve the routes that "
+        "this has set with Routing.Routes[…], and those of its variable 'routes'.",
+    )
+    command.add_argument("module", metavar="MODULE", help="a module's name, such as my.module, or a file, my/module.py")
+    command.add_argument("--name", default="localhost", help="the server's name (default: %(default)s)")
+    command.add_argument("--address", default="0.0.0.0", help="where to listen (default: %(default)s), or unix:PATH")
+    command.add_argument("--port", type=int, default=PORT, help="the port; 0 is any free one (default: %(default)s)")
+    command.add_argument("--document-root", metavar="DIRECTORY", help="a directory of files to serve as well")
+    command.add_argument("--access-log", action="store_true", help="log a line per request and per session")
+    return parser

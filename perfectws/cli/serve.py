@@ -1,0 +1,75 @@
+"""``python -m perfectws serve MODULE``: import a module, and serve what it defines."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
+from types import ModuleType
+
+from ..errors import LaunchFailure
+from ..http.routing import Routes
+from ..server.perfect1 import global_routes
+from ..server.server import HTTPServer
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Serve what a module defines, until SIGINT or SIGTERM.
+
+    Raises:
+        PerfectWSError: There is no such module, or nothing in it to serve, or the server cannot start.
+    """
+    routes = routes_of(load_module(options.module))
+    server = HTTPServer.server(name=options.name, address=options.address, port=options.port, routes=routes)
+    if options.document_root is not None:
+        server.document_root = options.document_root
+    server.start()
+
+
+def load_module(name: str) -> ModuleType:
+    """Import a module by its name, seen from the current directory, or from a file.
+
+    Raises:
+        LaunchFailure: There is none.
+    """
+    sys.path.insert(0, os.getcwd())
+    if name.endswith(".py"):
+        return _load_file(name)
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # it is there, and something that it imports is not
+        raise LaunchFailure(f"there is no module {name!r} here, nor among what is installed") from None
+
+
+def _load_file(path: str) -> ModuleType:
+    name = os.path.splitext(os.path.basename(path))[0]
+    spec = spec_from_file_location(name, path)
+    if not os.path.isfile(path) or spec is None or spec.loader is None:
+        raise LaunchFailure(f"there is no file {path!r}")
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def routes_of(module: ModuleType) -> Routes:
+    """Initialise a module, and return what it serves.
+
+    Raises:
+        LaunchFailure: It serves nothing.
+    """
+    init = getattr(module, "perfect_server_module_init", None)
+    if init is not None:
+        init()
+    own = getattr(module, "routes", None)
+    routes = global_routes()
+    if isinstance(own, Routes):
+        routes.add(own)
+    elif init is None:
+        raise LaunchFailure(
+            f"the module {module.__name__!r} has nothing to serve: define perfect_server_module_init(), or routes"
+        )
+    return routes

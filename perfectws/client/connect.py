@@ -1,0 +1,272 @@
+"""Clients: how `WebSocket.connect` opens a WebSocket, and opens it again after each drop if it is told to.
+
+One trio task of the loop does it: dial, shake hands, hand over to the `WebSocketConnection`. Without ``reconnect`` it
+ends there; with it, it waits for the connection's end, then for a while, and begins anew::
+
+    dial ──► handshake ──► the WebSocket is open ──the application closed it──► the end
+      ▲          │                │
+      └──wait────┴─failed─────────┘ it dropped
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Unpack
+
+import outcome
+import trio
+
+from ..callbacks import CallbackOwner, context_in, logger
+from ..errors import ConnectionRejected, ConnectionTimeout, HandshakeError, InvalidURL, LocalProtocolError
+from ..net.dialing import default_ssl_context, dial, dial_unix
+from ..net.loop import Loop
+from ..transport import Transport
+from ..websocket.connecting import OPEN_TIMEOUT, Backoff, Connecting, EventLoopHandle, HeaderFields, set_connect
+from ..websocket.connection import WebSocketConnection
+from ..websocket.options import WebSocketKeywords, WebSocketOptions
+from ..websocket.socket import WebSocket as WebSocket  # the public name: with it comes what connects
+from .event_loop import loop_for
+from .handshake import ClientOffer, OpeningConnection
+from .loop import hold, queue, release
+from .url import WebSocketURL
+
+OnUpgrade = Callable[[WebSocket], object]
+
+#: The rejections of which another attempt may make an acceptance, besides those of the server's own (5xx).
+_PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+class HTTPClient:
+    """Vapor 3's way to open a WebSocket.
+
+    Source: Vapor 3's ``HTTPClient``, of which there is only this.
+    """
+
+    @staticmethod
+    def web_socket(
+        hostname: str,
+        port: int | None = None,
+        path: str = "/",
+        on: trio.Nursery | EventLoopHandle | None = None,
+        scheme: str = "ws",
+        **options: Any,
+    ) -> Connecting:
+        """Open a WebSocket.
+
+        Args:
+            hostname: A host name or an IP address.
+            port: The port; ``None`` is 80, or 443 with ``wss``.
+            path: The path, and perhaps a query.
+            on: Where it runs, as for `WebSocket.connect`.
+            scheme: ``ws``, or ``wss`` for TLS.
+            **options: Any other argument of `WebSocket.connect`.
+
+        Returns:
+            The future of the WebSocket, whose frames wait for the first ``on_*`` or ``read_*``.
+
+        Source: Vapor 3's ``HTTPClient.webSocket(scheme:hostname:port:path:on:)``.
+        """
+        host = f"[{hostname}]" if ":" in hostname else hostname
+        place = host if port is None else f"{host}:{port}"
+        return connect(f"{scheme}://{place}/{path.removeprefix('/')}", on=on, **options)
+
+
+def connect(
+    to: str,
+    *,
+    on: trio.Nursery | EventLoopHandle | None = None,
+    headers: HeaderFields = (),
+    subprotocols: Sequence[str] = (),
+    ssl_context: ssl.SSLContext | None = None,
+    open_timeout: float = OPEN_TIMEOUT,
+    reconnect: bool | Backoff = False,
+    proxy: str | None = None,
+    on_upgrade: OnUpgrade | None = None,
+    **options: Unpack[WebSocketKeywords],
+) -> Connecting:
+    """Open a WebSocket: see `WebSocket.connect`, which this is."""
+    if not isinstance(to, str):
+        raise TypeError(f"to= is a URL, a str, not {to!r}")
+    if on_upgrade is not None and not callable(on_upgrade):
+        raise TypeError(f"on_upgrade is a callable that takes a WebSocket, not {on_upgrade!r}")
+    if not open_timeout > 0:
+        raise ValueError(f"open_timeout is a number of seconds above 0, not {open_timeout!r}")
+    if reconnect and on_upgrade is None:
+        raise LocalProtocolError("reconnect= needs on_upgrade, which is given each new WebSocket")
+    if proxy is not None:
+        raise LocalProtocolError("proxy= is not supported yet: connect directly, or through a tunnel")
+    limits = WebSocketOptions.of(**options)
+    fields = headers.items() if isinstance(headers, Mapping) else headers
+    offer = ClientOffer.of(fields, subprotocols, limits.compression)
+    backoff = Backoff() if reconnect is True else reconnect or None
+    loop = loop_for(on)
+    try:
+        url = _parse_url(to, ssl_context)
+    except InvalidURL as error:
+        return Connecting.failed(loop, error)
+    connector = Connector(loop, url, offer, limits, ssl_context, open_timeout, backoff, on_upgrade)
+    connector.begin()
+    return connector.future
+
+
+def _parse_url(text: str, ssl_context: ssl.SSLContext | None) -> WebSocketURL:
+    url = WebSocketURL.parse(text)
+    if ssl_context is not None and not url.is_secure:
+        raise InvalidURL(f"{url.text!r} is not encrypted, and has no use for an ssl_context: write wss://")
+    return url
+
+
+class Connector(CallbackOwner):
+    """One `connect`: its attempts, and its future.
+
+    Attributes:
+        future: The future of the first WebSocket.
+    """
+
+    def __init__(
+        self,
+        loop: Loop,
+        url: WebSocketURL,
+        offer: ClientOffer,
+        options: WebSocketOptions,
+        ssl_context: ssl.SSLContext | None,
+        open_timeout: float,
+        backoff: Backoff | None,
+        on_upgrade: OnUpgrade | None,
+    ) -> None:
+        super().__init__(context_in(loop))
+        self.future = Connecting(loop, self.cancel)
+        self._loop = loop
+        self._url = url
+        self._offer = offer
+        self._options = options
+        self._ssl_context = ssl_context
+        self._open_timeout = open_timeout
+        self._backoff = backoff
+        self._on_upgrade = on_upgrade
+        self._scope = trio.CancelScope()
+        self._has_opened = False
+        #: What an attempt is about, for the message of a timeout.
+        self._stage = ""
+
+    def begin(self) -> None:
+        """Begin, from any thread."""
+        if not queue(self._loop, self, self._start):
+            self._fail(HandshakeError(f"{self._url.text}: the event loop has ended"))
+
+    def cancel(self) -> None:
+        """Make no attempt any more. From any thread."""
+        queue(self._loop, self, self._scope.cancel)
+
+    def _start(self) -> None:
+        try:
+            self._loop.tasks.start_soon(self._run)
+        except RuntimeError:
+            self._fail(HandshakeError(f"{self._url.text}: the event loop has ended"))
+        else:
+            hold(self._loop)
+
+    def _fail(self, error: Exception) -> None:
+        self.future._resolve(outcome.Error(error))
+
+    async def _run(self) -> None:
+        try:
+            with self._scope:
+                if self._backoff is None:
+                    await self._open()
+                else:
+                    await self._stay_open(self._backoff)
+        except HandshakeError as error:
+            self._fail(error)
+        except Exception as error:
+            self.callback_failed(error)
+            self._fail(error)
+        finally:
+            if not self._has_opened:  # nor failed: it was cancelled, or its loop was
+                self._fail(HandshakeError(f"{self._url.text}: given up before the WebSocket was open"))
+            release(self._loop)
+
+    # One attempt
+
+    async def _open(self) -> WebSocketConnection:
+        with trio.move_on_after(self._open_timeout):
+            opening = await self._dial()
+            self._stage = "the server took the connection, but did not answer the opening handshake"
+            return await opening.opened()
+        raise ConnectionTimeout(f"{self._url.text}: not open after {self._open_timeout} seconds: {self._stage}")
+
+    async def _dial(self) -> OpeningConnection:
+        url = self._url
+
+        def make_protocol(transport: Transport) -> OpeningConnection:
+            return OpeningConnection(
+                transport, self._loop, url, self._offer, self._options, context_in(self._loop), self._session_begins
+            )
+
+        self._stage = f"{url.host} did not take the connection"
+        try:
+            if url.is_unix:
+                return await dial_unix(self._loop, url.host, make_protocol)
+            context = (self._ssl_context or default_ssl_context()) if url.is_secure else None
+            return await dial(self._loop, url.host, url.port, make_protocol, context)
+        except HandshakeError as error:
+            raise HandshakeError(f"{url.text}: {error}") from error.__cause__
+
+    def _session_begins(self, connection: WebSocketConnection) -> None:
+        self._has_opened = True
+        hold(self._loop)
+        connection.on_close._add(lambda _: release(self._loop))
+        if self._on_upgrade is None:
+            connection.start_without_session()
+            self._succeed(connection)
+            return
+        if self._backoff is not None:
+            connection.on_close_requested = self._scope.cancel
+        connection.start(lambda: self._upgrade(connection), closes_after=False)
+
+    def _upgrade(self, connection: WebSocketConnection) -> object:
+        assert self._on_upgrade is not None
+        try:
+            return self._on_upgrade(connection.socket)
+        finally:
+            self._loop.call(connection, self._succeed, connection)
+
+    def _succeed(self, connection: WebSocketConnection) -> None:
+        self.future._resolve(outcome.Value(connection.socket))
+
+    # One attempt after the other
+
+    async def _stay_open(self, backoff: Backoff) -> None:
+        delays = backoff.delays()
+        while True:
+            began = trio.current_time()
+            try:
+                connection = await self._open()
+                await connection.on_close
+                reason = f"{self._url.text}: {connection.closed_error()}"
+            except HandshakeError as error:
+                if _is_final(error):
+                    self._give_up(error)
+                    return
+                reason = str(error)
+            else:
+                if trio.current_time() - began >= backoff.longest:
+                    delays = backoff.delays()
+            delay = next(delays)
+            logger.warning("%s; connecting again in %.1f seconds", reason, delay)
+            await trio.sleep(delay)
+
+    def _give_up(self, error: HandshakeError) -> None:
+        if self._has_opened:
+            logger.error("%s; not connecting again", error)
+        self._fail(error)
+
+
+def _is_final(error: HandshakeError) -> bool:
+    """Tell whether another attempt would end the same way."""
+    return isinstance(error, ConnectionRejected) and error.status < 500 and error.status not in _PASSING
+
+
+set_connect(connect)

@@ -1,0 +1,196 @@
+"""Event loops for scripts: `EventLoop`, one in a thread of its own, and `run`, one around a function.
+
+Source: SwiftNIO's ``EventLoopGroup``, as Vapor's scripts use it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from types import TracebackType
+from typing import Any
+
+import trio
+
+from ..callbacks import running_loop, set_running_loop
+from ..errors import LocalProtocolError, lone_error
+from ..futures import Promise
+from ..net.loop import Loop
+from .loop import ClientLoop, adopt, loop_of, make_loop, run_client_loop
+
+#: How long connections may take to end when a loop does, in seconds.
+CLOSE_TIMEOUT = 10.0
+
+
+class EventLoop:
+    """An event loop in a thread of its own, for the length of a ``with`` block.
+
+    At its end every connection that was opened on it is closed with 1001; what takes longer than ``close_timeout`` is
+    dropped, async callbacks are cancelled, and every future of the loop is resolved. ::
+
+        with EventLoop() as event_loop:
+            ws = WebSocket.connect(to="ws://localhost:8080/echo", on=event_loop).wait()
+
+    Args:
+        close_timeout: How long connections may take to end, in seconds.
+
+    Raises:
+        LocalProtocolError: It is entered twice, used outside its block, or left in its own thread.
+
+    Source: ``MultiThreadedEventLoopGroup(numberOfThreads: 1)``, whose ``syncShutdownGracefully()`` is the block's end.
+    """
+
+    def __init__(self, *, close_timeout: float = CLOSE_TIMEOUT) -> None:
+        if not close_timeout >= 0:
+            raise ValueError(f"close_timeout is a number of seconds, not {close_timeout!r}")
+        self._close_timeout = close_timeout
+        self._thread: threading.Thread | None = None
+        self._has_begun = threading.Event()
+        self._loop: ClientLoop | None = None
+        self._stop: trio.CancelScope | None = None
+        self._abort: trio.CancelScope | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
+        self._error: BaseException | None = None
+
+    @property
+    def loop(self) -> ClientLoop:
+        """The loop behind it; perfectws's own."""
+        if self._loop is None:
+            raise LocalProtocolError("this EventLoop does not run: use it inside 'with EventLoop() as event_loop:'")
+        return self._loop
+
+    def make_promise(self) -> Promise[Any]:
+        """Return a promise whose callbacks run in this loop. Source: ``eventLoop.makePromise(of:)``."""
+        return Promise(self.loop)
+
+    def __enter__(self) -> EventLoop:
+        if self._thread is not None:
+            raise LocalProtocolError("an EventLoop can be entered once: make another")
+        self._thread = threading.Thread(target=self._run, name="perfectws event loop", daemon=True)
+        self._thread.start()
+        self._has_begun.wait()
+        if self._error is not None:
+            raise self._error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        thread = self._thread
+        assert thread is not None
+        if thread is threading.current_thread():
+            raise LocalProtocolError("an EventLoop cannot be left in its own thread: it would wait for itself")
+        self._cancel(self._stop)
+        try:
+            thread.join()
+        except BaseException:  # a KeyboardInterrupt: waiting is over
+            self._cancel(self._abort)
+            thread.join()
+            raise
+        if self._error is not None:
+            raise self._error
+
+    def _cancel(self, scope: trio.CancelScope | None) -> None:
+        assert self._token is not None
+        assert scope is not None
+        try:
+            self._token.run_sync_soon(scope.cancel)
+        except trio.RunFinishedError:
+            pass  # it has ended by an error, which will be raised
+
+    def _run(self) -> None:
+        try:
+            trio.run(self._serve)
+        except BaseExceptionGroup as group:
+            self._error = lone_error(group)
+        except BaseException as error:  # raised again by the thread that leaves the block
+            self._error = error
+        finally:
+            self._loop = None
+            self._has_begun.set()
+
+    async def _serve(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        self._stop, self._abort = trio.CancelScope(), trio.CancelScope()
+        loop = make_loop()
+        with self._abort:
+            async with run_client_loop(loop, self._close_timeout):
+                self._loop = loop
+                self._has_begun.set()
+                with self._stop:
+                    await trio.sleep_forever()
+                self._loop = None
+        loop.thread_id = 0  # another thread may get the number of this one, which ends now
+
+
+def run(setup: Callable[[trio.Nursery], object], *, close_timeout: float = CLOSE_TIMEOUT) -> None:
+    """Run a script: call ``setup``, and return when all that it has begun is done.
+
+    All is done when no connection is open, no timer runs, and no async callback, no function in a thread and no task of
+    the nursery is under way.
+
+    Args:
+        setup: Begins what there is to do; may be ``async def``. An error that it raises leaves `run`, and ends
+            everything else.
+        close_timeout: How long connections may take to end when an error or a KeyboardInterrupt ends the script.
+
+    Calls back:
+        ``setup(nursery)`` once, in a loop of its own: `call_later`, `call_every`, `run_in_thread` and
+        `WebSocket.connect` work inside it, and ``nursery`` is a trio nursery for tasks.
+
+    Raises:
+        RuntimeError: This is called inside a trio program already, which can pass a nursery with ``on=``.
+    """
+    try:
+        trio.run(_run_setup, setup, close_timeout)
+    except BaseExceptionGroup as group:
+        raise lone_error(group) from None
+
+
+async def _run_setup(setup: Callable[[trio.Nursery], object], close_timeout: float) -> None:
+    loop = make_loop()
+    set_running_loop(loop)
+    async with run_client_loop(loop, close_timeout), trio.open_nursery() as nursery:
+        adopt(nursery, loop)
+        result = setup(nursery)
+        if isawaitable(result):
+            await _result_of(result)
+
+
+async def _result_of(awaitable: Awaitable[object]) -> None:
+    await awaitable
+
+
+def loop_for(on: object) -> Loop:
+    """Return the loop that ``on=`` means.
+
+    Args:
+        on: An `EventLoop`, a trio nursery, or ``None`` for the loop in whose callback this is called.
+
+    Raises:
+        LocalProtocolError: There is none; the message says what to pass.
+    """
+    if on is None:
+        loop = running_loop()
+        if not isinstance(loop, Loop):
+            raise LocalProtocolError(
+                "there is no event loop here: pass on=, which is an EventLoop or a trio nursery, or call this from a "
+                "callback or inside perfectws.run(setup)"
+            )
+        return loop
+    if isinstance(on, EventLoop):
+        return on.loop
+    if isinstance(on, trio.Nursery):
+        return _loop_of_nursery(on)
+    raise TypeError(f"on= is an EventLoop or a trio nursery, not {on!r}")
+
+
+def _loop_of_nursery(nursery: trio.Nursery) -> Loop:
+    try:
+        trio.lowlevel.current_trio_token()
+        return loop_of(nursery)
+    except RuntimeError as error:
+        raise LocalProtocolError(
+            "on= is a nursery of another thread, or one that is closed: from another thread, pass an EventLoop"
+        ) from error

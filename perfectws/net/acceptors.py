@@ -1,0 +1,264 @@
+"""Connections accepted from a listener: on the reactor where there is one, else on streams."""
+
+from __future__ import annotations
+
+import errno
+import socket
+import ssl
+from collections.abc import Callable
+
+import trio
+
+from ..callbacks import logger, report_failure
+from ..log_limit import Complaints
+from ..transport import Address, Protocol, Transport
+from .addresses import address_of, stream_addresses
+from .files import send_file
+from .loop import Connections, Loop
+from .reactor import READABLE, Reactor
+from .socket_transport import SocketTransport
+from .stream_transport import StreamTransport
+from .tls import accept_tls
+from .tls_transport import TLSTransport
+
+#: Makes the protocol of a connection that was accepted.
+ProtocolFactory = Callable[[Transport], Protocol]
+
+#: How long a listener rests when the process has no file descriptors left, in seconds.
+REST = 0.1
+#: The most connections accepted in one pass of the reactor.
+BURST = 64
+
+#: Where one listens on these, the kernel has to say which address a client has reached.
+_EVERY_INTERFACE = ("", "0.0.0.0", "::")
+
+_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+async def serve_listener(
+    loop: Loop,
+    listening: socket.socket,
+    make_protocol: ProtocolFactory,
+    ssl_context: ssl.SSLContext | None = None,
+    connections: Connections | None = None,
+) -> None:
+    """Accept connections until cancelled, and close the listener.
+
+    This is where the transport is chosen: sockets go on the reactor where there is one, with TLS over them or without;
+    else on streams.
+
+    Args:
+        loop: The loop that drives them.
+        listening: The listener.
+        make_protocol: Makes the protocol of each connection, which counts among ``connections`` already.
+        ssl_context: Makes it TLS.
+        connections: The server's, which learn of each connection.
+    """
+    connections = Connections(loop) if connections is None else connections
+    if loop.reactor is not None:
+        acceptor = Acceptor(loop, loop.reactor, listening, make_protocol, connections, ssl_context)
+        try:
+            await trio.sleep_forever()
+        finally:
+            acceptor.stop()
+    else:
+        await _StreamAcceptor(loop, make_protocol, ssl_context, connections).serve(listening)
+
+
+class AcceptedSocket(SocketTransport):
+    """The transport of a connection that a server has accepted.
+
+    Args:
+        local: Our own address; ``None`` asks the kernel.
+    """
+
+    __slots__ = ("_connections", "_local", "_sending")
+
+    def __init__(
+        self,
+        loop: Loop,
+        reactor: Reactor,
+        connected: socket.socket,
+        remote: Address,
+        connections: Connections,
+        local: Address | None = None,
+    ) -> None:
+        super().__init__(loop, reactor, connected, remote)
+        self._connections = connections
+        self._local = local
+        self._sending: trio.CancelScope | None = None
+        connections.add(self)
+
+    @property
+    def local_address(self) -> Address:
+        """Our own address."""
+        return super().local_address if self._local is None else self._local
+
+    async def send_file(self, descriptor: int, part: range) -> bool:
+        """Send a part of a file as `perfectws.net.files.send_file` does; nothing is to be written meanwhile."""
+        with trio.CancelScope() as self._sending:
+            if await send_file(self._socket, descriptor, part, lambda: not self.buffered_amount):
+                return True
+            # The kernel tells of a reset once, and did so here: to a read the peer would merely have ended.
+            self.abort(ConnectionResetError("the peer reset the connection while a file was sent"))
+        return False
+
+    def remove(self) -> None:
+        """Close the socket, which is no longer registered, and tell the protocol and the server."""
+        super().remove()
+        if self._sending is not None:
+            self._sending.cancel()
+        self._connections.discard(self)
+
+
+class Acceptor:
+    """Accepts connections on the reactor, a burst at a time."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        reactor: Reactor,
+        listening: socket.socket,
+        make_protocol: ProtocolFactory,
+        connections: Connections | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+    ) -> None:
+        self._connections = Connections(loop) if connections is None else connections
+        self._ssl_context = ssl_context
+        self._complaints = Complaints()
+        self._loop = loop
+        self._reactor = reactor
+        self._listening = listening
+        self._make_protocol = make_protocol
+        self._is_stopped = False
+        self._local = _one_address(listening)
+        reactor.add(listening.fileno(), self)
+
+    def stop(self) -> None:
+        """Accept no more."""
+        self._is_stopped = True
+        self._reactor.remove_later(self._listening.fileno(), self)
+        self._loop.wake_if_idle()
+
+    def remove(self) -> None:
+        """Close the listener, which is no longer registered."""
+        self._listening.close()
+
+    def on_events(self, events: int) -> None:
+        """Accept what is waiting; what failed tells so when it is accepted."""
+        self.on_readable()
+
+    def on_readable(self) -> None:
+        """Accept what is waiting, up to a burst."""
+        for _ in range(BURST):
+            if self._is_stopped:
+                return
+            try:
+                connected, name = self._listening.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _OUT_OF_DESCRIPTORS:
+                    self._rest(error)
+                    return
+                continue  # a connection that failed before it was accepted: the next one may not
+            self._begin(connected, address_of(name))
+
+    def _rest(self, error: OSError) -> None:
+        """Look away for a moment: a listener that cannot accept stays ready, and would be reported for ever."""
+        _log_rest(error)
+        self._reactor.modify(self._listening.fileno(), 0)
+        self._loop.call_later(self._loop.owner, REST, self._resume)
+
+    def _resume(self) -> None:
+        if not self._is_stopped:
+            self._reactor.modify(self._listening.fileno(), READABLE)
+
+    def _begin(self, connected: socket.socket, remote: Address) -> None:
+        connected.setblocking(False)
+        if self._ssl_context is not None:
+            self._begin_tls(connected, remote, self._ssl_context)
+            return
+        transport = AcceptedSocket(self._loop, self._reactor, connected, remote, self._connections, self._local)
+        try:
+            transport.start(self._make_protocol(transport))
+        except Exception as error:
+            report_failure(self._loop.owner, error)
+            connected.close()
+            self._connections.discard(transport)
+
+    def _begin_tls(self, connected: socket.socket, remote: Address, context: ssl.SSLContext) -> None:
+        lower = SocketTransport(self._loop, self._reactor, connected, remote)
+        transport = TLSTransport(self._loop, lower, context, self._make_protocol, self._connections, self._complaints)
+        try:
+            lower.start(transport)
+        except Exception as error:
+            report_failure(self._loop.owner, error)
+            transport.abort()
+            self._connections.discard(transport)
+
+
+def _one_address(listening: socket.socket) -> Address | None:
+    """Return the address that all accepted sockets have; ``None`` if each has its own."""
+    address = address_of(listening.getsockname())
+    return None if address[0] in _EVERY_INTERFACE else address
+
+
+class _StreamAcceptor:
+    """Accepts connections on streams, each with a task of its own."""
+
+    def __init__(
+        self,
+        loop: Loop,
+        make_protocol: ProtocolFactory,
+        ssl_context: ssl.SSLContext | None,
+        connections: Connections,
+    ) -> None:
+        self._loop = loop
+        self._make_protocol = make_protocol
+        self._ssl_context = ssl_context
+        self._connections = connections
+        self._complaints = Complaints()
+
+    async def serve(self, listening: socket.socket) -> None:
+        """Accept until cancelled, and close the listener."""
+        async with trio.SocketListener(trio.socket.from_stdlib_socket(listening)) as listener:
+            while True:
+                stream = await _accept(listener)
+                if stream is not None:
+                    self._loop.tasks.start_soon(self._serve_stream, stream)
+
+    async def _serve_stream(self, stream: trio.SocketStream) -> None:
+        remote, local = stream_addresses(stream)
+        if remote is None:
+            await trio.aclose_forcefully(stream)  # it was gone before it was here
+            return
+        if self._ssl_context is None:
+            await self._run(StreamTransport(self._loop, stream, remote, local))
+            return
+        tls = await accept_tls(stream, self._ssl_context, remote, self._complaints)
+        if tls is not None:
+            await self._run(StreamTransport(self._loop, tls, remote, local, is_secure=True))
+
+    async def _run(self, transport: StreamTransport) -> None:
+        self._connections.add(transport)
+        try:
+            transport.set_protocol(self._make_protocol(transport))
+            await transport.run()
+        finally:
+            self._connections.discard(transport)
+
+
+async def _accept(listener: trio.SocketListener) -> trio.SocketStream | None:
+    try:
+        return await listener.accept()
+    except OSError as error:
+        if error.errno not in _OUT_OF_DESCRIPTORS:
+            raise
+        _log_rest(error)
+        await trio.sleep(REST)
+        return None
+
+
+def _log_rest(error: OSError) -> None:
+    logger.error("Cannot accept connections: %s; trying again in %s s", error.strerror, REST)

@@ -1,0 +1,476 @@
+"""The transport of TLS connections on the reactor: no task, and one write per turn, as plain sockets have it.
+
+::
+
+    GREETING ──hello──► HANDSHAKE ──done──► OPEN ──close()──► FLUSHING ──close_notify──► CLOSED
+       │                    │                │                   │                         ▲
+       └──no TLS, too slow──┴──failed, slow──┴──abort(), reset, a bad record, linger over──┘
+
+It is the protocol of the `SocketTransport` below it and the transport of the protocol above it, which is made when the
+handshake is done. Between them OpenSSL turns one kind of bytes into the other::
+
+    socket ── data_received ─► incoming ─► SSLObject ────── data_received ─► protocol
+    socket ◄─ write_at_once ── outgoing ◄─ SSLObject ◄─ flush ◄─ output ◄─ write ──┘
+
+What is encrypted can never be taken back, since the records are numbered. So what is written waits as it is, and can be
+discarded, until the socket has room for it; only then is it encrypted. In CLOSED the socket lingers and ends by itself.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable
+from enum import IntEnum
+
+from ..callbacks import Timer, report_failure
+from ..log_limit import Complaints
+from ..transport import HIGH_WATER, Address, Parts, Protocol, Transport
+from . import tls
+from .loop import Connections, Loop
+from .output import count_first, drop_sent
+from .socket_transport import SocketTransport
+
+#: The most bytes that a record holds. RFC 8446 §5.1: "The length MUST NOT exceed 2^14 bytes."
+RECORD_SIZE = 16 * 1024
+#: The most bytes encrypted for one write.
+PIECE = 256 * 1024
+
+
+class Stage(IntEnum):
+    """How far a transport has come; see above."""
+
+    GREETING = 0
+    HANDSHAKE = 1
+    OPEN = 2
+    FLUSHING = 3
+    CLOSED = 4
+
+
+class Input(IntEnum):
+    """Where the reading stands: the peer's close_notify is told when the protocol reads again."""
+
+    FLOWING = 0
+    PAUSED = 1
+    ENDING = 2
+    ENDED = 3
+
+
+_OPEN, _FLUSHING = Stage.OPEN, Stage.FLUSHING
+
+
+class TLSTransport(Protocol):
+    """A `perfectws.transport.Transport`, for servers, over a `SocketTransport` that it is the protocol of.
+
+    Args:
+        loop: The loop that drives it.
+        lower: The socket. `SocketTransport.start` is to be given this object.
+        ssl_context: Whose server we are.
+        make_protocol: Makes the protocol above, once the handshake is done.
+        connections: The server's, among which it counts from now on.
+        complaints: Where handshakes that fail are logged.
+    """
+
+    __slots__ = (
+        "_below",
+        "_complaints",
+        "_connections",
+        "_incoming",
+        "_input",
+        "_is_blocked",
+        "_is_dirty",
+        "_kept",
+        "_loop",
+        "_lower",
+        "_make_protocol",
+        "_outgoing",
+        "_output",
+        "_ssl_context",
+        "_stage",
+        "_timer",
+        "_tls",
+        "_unencrypted",
+        "is_secure",
+        "protocol",
+        "remote_address",
+    )
+
+    def __init__(
+        self,
+        loop: Loop,
+        lower: SocketTransport,
+        ssl_context: ssl.SSLContext,
+        make_protocol: Callable[[Transport], Protocol],
+        connections: Connections,
+        complaints: Complaints,
+    ) -> None:
+        super().__init__(loop.owner.context)
+        self.remote_address = lower.remote_address
+        self.is_secure = True
+        self.protocol: Protocol = _NOBODY
+        self._loop = loop
+        self._lower = lower
+        self._ssl_context = ssl_context
+        self._make_protocol = make_protocol
+        self._connections = connections
+        self._complaints = complaints
+        self._stage = Stage.GREETING
+        self._input = Input.FLOWING
+        self._tls: ssl.SSLObject  # made for those only who speak TLS
+        self._incoming: ssl.MemoryBIO
+        self._outgoing: ssl.MemoryBIO
+        self._output: list[bytes | memoryview] = []
+        self._unencrypted = 0
+        self._is_dirty = False
+        #: How many of the first of the output are not to be discarded; see `output`. Encryption is their beginning.
+        self._kept = 0
+        #: What the socket had not sent when the last flush was over, in bytes. Only a flush adds to it.
+        self._below = 0
+        #: Whether OpenSSL must hear from the peer before it encrypts more: TLS 1.2 may negotiate again.
+        self._is_blocked = False
+        self._timer: Timer = loop.call_later(loop.owner, tls.HANDSHAKE_TIMEOUT, self._handshake_timed_out)
+        connections.add(self)
+
+    # The handshake
+
+    def _greet(self, data: bytes) -> None:
+        """Begin the handshake, unless the first byte tells that no TLS is spoken."""
+        refusal = tls.refusal_of(data[:1], self.remote_address, self._complaints)
+        if refusal is not None:
+            self._refuse(refusal)
+            return
+        self._stage = Stage.HANDSHAKE
+        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = self._ssl_context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._incoming.write(data)
+        self._shake_hands()
+
+    def _refuse(self, answer: bytes) -> None:
+        if not answer:
+            self.abort()
+            return
+        self._end()
+        self._lower.write(answer)
+        self._lower.close(tls.REFUSAL_LINGER)
+
+    def _shake_hands(self) -> None:
+        """Go on with the handshake as far as the input reaches."""
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._send_outgoing()
+        except ssl.SSLError as error:
+            self._handshake_failed(error)
+        else:
+            self._send_outgoing()
+            self._begin()
+
+    def _begin(self) -> None:
+        """Let the protocol begin; what it is to read may have come with the end of the handshake."""
+        self._timer.cancel()
+        self._stage = _OPEN
+        try:
+            self.protocol = self._make_protocol(self)
+        except Exception as error:
+            report_failure(self._loop.owner, error)
+            self.abort()
+            return
+        if self._incoming.pending and self._stage is _OPEN:
+            self._read()
+
+    def _handshake_failed(self, error: Exception) -> None:
+        """Tell the peer why, if OpenSSL has an alert for it, and close."""
+        tls.complain_of_failure(self._complaints, self.remote_address, error)
+        self._end()
+        self._send_outgoing()
+        self._lower.close(tls.REFUSAL_LINGER)
+
+    def _handshake_timed_out(self) -> None:
+        tls.complain_of_slowness(self._complaints, self.remote_address)
+        self.abort()
+
+    # From the socket
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the peer has sent; after `close` it is discarded."""
+        stage = self._stage
+        if stage is _OPEN:
+            self._incoming.write(data)
+            self._read()
+        elif stage is Stage.GREETING:
+            self._greet(data)
+        elif stage is Stage.HANDSHAKE:
+            self._incoming.write(data)
+            self._shake_hands()
+
+    def _read(self) -> None:
+        """Give the protocol what can be decrypted, as one piece."""
+        pieces: list[bytes] = []
+        try:
+            has_ended = self._decrypt(pieces)
+            failure = None
+        except ssl.SSLError as error:
+            has_ended, failure = False, error
+        if pieces:
+            self.protocol.data_received(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if failure is not None:
+            self._fail(failure)
+        elif has_ended:
+            self._end_input()
+        if self._is_blocked or self._outgoing.pending:  # a new key, or a negotiation, was asked for
+            self._is_blocked = False
+            self._mark_dirty()
+            if (
+                self._lower.buffered_amount > 2 * PIECE
+            ):  # more than we encrypt ahead: the peer asks, and reads no answer
+                self.abort(ConnectionAbortedError("the peer asked for new keys again and again, and read nothing"))
+
+    def _decrypt(self, pieces: list[bytes]) -> bool:
+        """Append to ``pieces`` what is in the records that are whole. Return whether the peer said close_notify."""
+        incoming, read = self._incoming, self._tls.read
+        try:
+            # OpenSSL takes no byte of a record before the one at hand is read, and a read takes all of one.
+            while incoming.pending:
+                piece = read(RECORD_SIZE)
+                if not piece:
+                    return True
+                pieces.append(piece)
+        except ssl.SSLWantReadError:
+            pass
+        except ssl.SSLZeroReturnError:
+            return True
+        return False
+
+    def _end_input(self) -> None:
+        """Tell the protocol that the peer said close_notify, and read nothing behind it."""
+        if self._stage is not _OPEN:
+            return
+        self._lower.pause_reading()
+        if self._input is Input.FLOWING:
+            self._tell_end()
+        else:
+            self._input = Input.ENDING
+
+    def _tell_end(self) -> None:
+        self._input = Input.ENDED
+        if self._stage is _OPEN:
+            self.protocol.eof_received()
+
+    def _fail(self, error: Exception) -> None:
+        """Give the connection up, with OpenSSL's alert to the peer if there is one."""
+        self._send_outgoing()
+        self.abort(error)
+
+    def eof_received(self) -> None:
+        """Learn that the peer ended the connection without close_notify: anybody between us may have done it."""
+        if self._stage is Stage.GREETING:
+            self.abort()
+        elif self._stage is Stage.HANDSHAKE:
+            self._incoming.write_eof()
+            self._shake_hands()
+        elif self._stage is _OPEN:
+            self.abort(ConnectionAbortedError("the connection was cut off: TLS was not ended before it"))
+
+    def resume_writing(self) -> None:
+        """Learn that the socket has room again: at the end of this turn more is encrypted."""
+        self._mark_dirty()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Learn that the connection is gone."""
+        if self._stage < _OPEN and error is not None:
+            tls.complain_of_failure(self._complaints, self.remote_address, error)
+        self._end()
+        try:
+            self.protocol.connection_lost(error)
+        finally:
+            self._connections.discard(self)
+
+    def shut_down(self) -> None:
+        """Tell the protocol that the server stops; a handshake is broken off."""
+        if self._stage < _OPEN:
+            self.abort()
+            return
+        try:
+            self.protocol.shut_down()
+        except Exception as error:
+            report_failure(self, error)
+
+    def callback_failed(self, error: Exception) -> None:
+        """Take an exception of our own, or of the protocol's: it costs the same connection."""
+        self.protocol.callback_failed(error)
+        if self.protocol is _NOBODY:
+            self.abort(error)
+
+    # For the protocol
+
+    @property
+    def buffered_amount(self) -> int:
+        """Bytes that are not with the kernel yet: as they were written, or encrypted."""
+        return self._unencrypted + self._lower.buffered_amount
+
+    @property
+    def local_address(self) -> Address:
+        """Our own address."""
+        return self._lower.local_address
+
+    def set_protocol(self, protocol: Protocol) -> None:
+        """Feed another protocol from now on."""
+        self.protocol = protocol
+        self._kept = len(self._output)
+
+    def write(self, data: bytes | Parts) -> None:
+        """Send ``data`` at the end of the turn."""
+        if self._stage is not _OPEN or not data:
+            return
+        self._output.append(bytes(data))
+        self._unencrypted += len(data)
+        if not self._is_dirty:
+            self._is_dirty = True
+            loop = self._loop
+            loop.dirty.append(self)
+            if loop.idle:
+                loop.wake()
+
+    def write_at_once(self, data: bytes) -> None:
+        """Send ``data`` at the end of the turn."""
+        self.write(data)
+
+    def _mark_dirty(self) -> None:
+        if not self._is_dirty:
+            self._is_dirty = True
+            self._loop.mark_dirty(self)
+
+    def discard_unsent(self) -> None:
+        """Forget every write of which nothing is encrypted."""
+        del self._output[self._kept :]
+        self._unencrypted = sum(map(len, self._output))
+
+    def set_user_timeout(self, seconds: float) -> None:
+        """Let the kernel give the connection up when what was sent stays unacknowledged for so long."""
+        self._lower.set_user_timeout(seconds)
+
+    def pause_reading(self) -> None:
+        """Read nothing more for now."""
+        if self._input is Input.FLOWING and self._stage is _OPEN:
+            self._input = Input.PAUSED
+            self._lower.pause_reading()
+
+    def resume_reading(self) -> None:
+        """Read again."""
+        if self._input is Input.PAUSED:
+            self._input = Input.FLOWING
+            self._lower.resume_reading()
+        elif self._input is Input.ENDING:
+            self._input = Input.ENDED
+            self._loop.call(self, self._tell_end)
+
+    def close(self, linger: float) -> None:
+        """Send what is buffered, say close_notify, discard input until the peer ends its side, then close."""
+        if self._stage is not _OPEN:
+            return
+        self._stage = _FLUSHING
+        self._timer = self._loop.call_later(self._loop.owner, linger, self.abort)
+        self._lower.resume_reading()
+        self._mark_dirty()
+
+    def abort(self, error: Exception | None = None) -> None:
+        """Close at once, without close_notify; what is buffered is lost."""
+        self._end()
+        self._lower.abort(error)
+
+    def _end(self) -> None:
+        """Enter CLOSED."""
+        self._stage = Stage.CLOSED
+        self._timer.cancel()
+        self._output.clear()
+        self._unencrypted = 0
+
+    # Writing
+
+    def flush(self) -> None:
+        """Encrypt what was written, if the socket has room for it, and send it at once."""
+        amount = self._unencrypted + self._below
+        try:
+            if self._unencrypted and self._lower.buffered_amount < HIGH_WATER and not self._is_blocked:
+                self._encrypt()
+            if self._stage is _FLUSHING and not self._unencrypted:
+                self._end_output()
+            else:
+                self._send_outgoing()
+        except ssl.SSLError as error:
+            self.abort(error)
+        self._is_dirty = False  # not before: the socket may have told meanwhile that it has room, which is seen here
+        self._below = below = self._lower.buffered_amount
+        if self._unencrypted and below < HIGH_WATER and not self._is_blocked:
+            self._mark_dirty()
+        if amount >= HIGH_WATER > self._unencrypted + below and self._stage is _OPEN:
+            self._room_made()
+
+    def _encrypt(self) -> None:
+        """Encrypt the first of the output, up to a piece."""
+        data = self._first_output()
+        size, done = len(data), 0
+        try:
+            done = self._tls.write(data)  # one record at a time
+            while done < size:
+                done += self._tls.write(memoryview(data)[done:])
+        except ssl.SSLWantReadError:
+            self._is_blocked = True
+        self._drop_encrypted(done)
+
+    def _first_output(self) -> bytes | memoryview:
+        """Return as much of the output as may be encrypted now, joined."""
+        output = self._output
+        count = len(output) if self._unencrypted <= PIECE else count_first(output, PIECE)
+        data = output[0] if count == 1 else b"".join(output[:count])
+        return data if len(data) <= PIECE else memoryview(data)[:PIECE]
+
+    def _drop_encrypted(self, done: int) -> None:
+        self._unencrypted -= done
+        if self._unencrypted:
+            self._kept = drop_sent(self._output, self._kept, done)
+        else:
+            self._output.clear()
+            self._kept = 0
+
+    def _send_outgoing(self) -> None:
+        """Send what OpenSSL has for the peer."""
+        if self._outgoing.pending:
+            self._lower.write_at_once(self._outgoing.read())
+
+    def _end_output(self) -> None:
+        """Say close_notify, and let the socket end; it takes as much time as is left."""
+        linger = self._timer.when - self._loop.time()
+        self._end()
+        try:
+            self._tls.unwrap()
+        except ssl.SSLError:
+            pass  # the peer's own close_notify has not come, or data has that nobody will read
+        self._send_outgoing()
+        self._lower.close(max(linger, 0.0))
+
+    def _room_made(self) -> None:
+        if self._lower.is_closed:
+            return  # what waited was not sent, but lost
+        try:
+            self.protocol.resume_writing()
+        except Exception as error:
+            report_failure(self, error)
+
+
+class _Nobody(Protocol):
+    """Stands for the protocol while there is none: during the handshake."""
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None: ...
+
+    def eof_received(self) -> None: ...
+
+    def resume_writing(self) -> None: ...
+
+    def connection_lost(self, error: Exception | None) -> None: ...
+
+    def shut_down(self) -> None: ...
+
+
+_NOBODY = _Nobody()

@@ -1,0 +1,273 @@
+"""`Room`: one message to many sockets.
+
+A frame is built once for all. What a room is sent during one turn of the loop is gathered, joined once, and given to
+each member once, at the end of the turn: so a hundred members who all talk cost two hundred small steps, not ten
+thousand. A member that sends something of its own in between gets what the room holds first, so that the order holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import Lock, get_ident
+from typing import TYPE_CHECKING, Literal, NamedTuple
+from weakref import WeakSet
+
+from ..websocket.frames import build_frame, build_text_frame
+from ..websocket.opcodes import OpcodeType
+from ..websocket.socket import BytesLike, WebSocket, bytes_of
+
+if TYPE_CHECKING:
+    from ..callbacks import CallbackLoop
+    from ..websocket.outbox import Outbox
+
+#: Guards what threads share of rooms: the figures, and which loops there are.
+_lock = Lock()
+
+#: Called with (socket, missed) when a slow member has room again.
+DropCallback = Callable[[WebSocket, int], object]
+
+
+class RoomFigures(NamedTuple):
+    """What a room has done so far.
+
+    Attributes:
+        members: Sockets in it now.
+        messages: Messages sent to it.
+        deliveries: Messages times the members they were given to.
+        drops: Messages that slow members missed.
+    """
+
+    members: int
+    messages: int
+    deliveries: int
+    drops: int
+
+
+class Room:
+    """A set of sockets that are sent the same messages. From any thread; its members may live in several loops.
+
+    A socket leaves by itself when it closes. A member that reads too slowly never slows the others down.
+
+    Args:
+        name: What the room is called.
+        slow: What happens to a member whose write buffer is full: ``"close"`` closes it with 1013, ``"drop"`` lets it
+            miss messages until it has room.
+        on_drop: With ``slow="drop"``, told how many messages a member missed.
+
+    Calls back:
+        ``on_drop(socket, missed)`` once the member has room again.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        slow: Literal["close", "drop"] = "close",
+        on_drop: DropCallback | None = None,
+    ) -> None:
+        if slow not in ("close", "drop"):
+            raise ValueError(f'slow is "close" or "drop", not {slow!r}')
+        self.name = name
+        self.drops_for_slow = slow == "drop"
+        self.on_drop = on_drop
+        self._groups: dict[CallbackLoop, RoomGroup] = {}
+        #: The loops that may have a group: known from the call of `join` on, though that may come from another thread.
+        self._loops: WeakSet[CallbackLoop] = WeakSet()
+        self._messages = 0
+        self._deliveries = 0
+        self._drops = 0
+
+    def __repr__(self) -> str:
+        return f"<Room {self.name or 'without a name'}: {len(self)} members>"
+
+    def join(self, socket: WebSocket) -> None:
+        """Let ``socket`` in. A closed one stays outside, and one that is in already stays in."""
+        with _lock:
+            self._loops.add(socket.outbox.loop)
+        socket.call_in_loop(self._join, socket)
+
+    def leave(self, socket: WebSocket) -> None:
+        """Let ``socket`` go. Harmless if it is not in."""
+        socket.call_in_loop(self._leave, socket)
+
+    def _join(self, socket: WebSocket) -> None:
+        outbox = socket.outbox
+        if outbox.is_open and socket not in self:
+            loop = outbox.loop
+            if loop not in self._groups:
+                self._groups[loop] = RoomGroup(self, loop)
+            self._groups[loop].join(socket)
+
+    def _leave(self, socket: WebSocket) -> None:
+        group = self._groups.get(socket.outbox.loop)
+        if group is not None:
+            group.leave(socket)
+            if not group.members:
+                del self._groups[socket.outbox.loop]
+
+    def send_string_message(self, string: str, exclude: WebSocket | None = None) -> None:
+        """Send a text message to every member.
+
+        Args:
+            string: The text.
+            exclude: A member that is not to get it: its author, say.
+
+        Raises:
+            TypeError: ``string`` is not a ``str``.
+        """
+        if not isinstance(string, str):
+            raise TypeError(f"send_string_message takes a str, not {type(string).__name__}")
+        self._send(RoomMessage(OpcodeType.TEXT, string, bytes(build_text_frame(string)), exclude))
+
+    def send_binary_message(self, data: BytesLike, exclude: WebSocket | None = None) -> None:
+        """Send a binary message to every member.
+
+        Args:
+            data: The bytes, in any object that has a buffer of them.
+            exclude: A member that is not to get it.
+
+        Raises:
+            TypeError: ``data`` is not bytes-like.
+        """
+        payload = bytes_of(data, "send_binary_message")
+        frame = bytes(build_frame(OpcodeType.BINARY, payload))
+        self._send(RoomMessage(OpcodeType.BINARY, payload, frame, exclude))
+
+    def _send(self, message: RoomMessage) -> None:
+        self._messages += 1
+        thread = get_ident()
+        with _lock:
+            loops = list(self._loops)
+        for loop in loops:
+            if loop.thread_id == thread:
+                self._send_in(loop, message)
+            else:
+                loop.call_from_thread(loop.owner, self._send_in, loop, message)
+
+    def _send_in(self, loop: CallbackLoop, message: RoomMessage) -> None:
+        group = self._groups.get(loop)
+        if group is not None:
+            group.send(message)
+
+    def __len__(self) -> int:
+        """Return how many members there are."""
+        return sum(len(group.members) for group in list(self._groups.values()))
+
+    def __contains__(self, socket: object) -> bool:
+        """Tell whether ``socket`` is a member."""
+        return any(socket in group.members for group in list(self._groups.values()))
+
+    def __iter__(self) -> Iterator[WebSocket]:
+        """Iterate over the members of this moment."""
+        return iter([socket for group in list(self._groups.values()) for socket in list(group.members)])
+
+    @property
+    def figures(self) -> RoomFigures:
+        """What the room has done so far."""
+        return RoomFigures(len(self), self._messages, self._deliveries, self._drops)
+
+    def count(self, deliveries: int, drops: int = 0) -> None:
+        """Add to the figures. From any loop's thread."""
+        with _lock:
+            self._deliveries += deliveries
+            self._drops += drops
+
+
+class RoomMessage(NamedTuple):
+    """A message on its way through a room: what it says, and the frame that says it to all but those who compress."""
+
+    opcode: OpcodeType
+    data: str | bytes
+    frame: bytes
+    exclude: WebSocket | None
+
+
+class RoomGroup:
+    """The members of a room that live in one loop, and what they are to be sent at the end of the turn."""
+
+    __slots__ = ("_early", "_loop", "_missed", "_pending", "_room", "members")
+
+    def __init__(self, room: Room, loop: CallbackLoop) -> None:
+        self._room = room
+        self._loop = loop
+        self.members: dict[WebSocket, Outbox] = {}
+        self._pending: list[RoomMessage] = []
+        #: How many of the pending messages a member is not to get, since it has them or came after them.
+        self._early: dict[WebSocket, int] = {}
+        #: How many messages a slow member has missed since it last had room.
+        self._missed: dict[WebSocket, int] = {}
+
+    def join(self, socket: WebSocket) -> None:
+        """Let a member in; what is pending is not for it."""
+        self.members[socket] = socket.outbox
+        socket.outbox.join(self)
+        if self._pending:
+            self._early[socket] = len(self._pending)
+
+    def leave(self, socket: WebSocket) -> None:
+        """Let a member go; what is pending it still gets."""
+        if socket in self.members:
+            self.deliver_to(socket)
+            self._early.pop(socket, None)
+            self._missed.pop(socket, None)
+            self.members.pop(socket).leave(self)
+
+    def forget(self, socket: WebSocket) -> None:
+        """Learn that a member is closing."""
+        self._room.leave(socket)
+
+    def send(self, message: RoomMessage) -> None:
+        """Send to every member at the end of the turn."""
+        if not self._pending:
+            self._loop.call_before_writing(self.deliver)
+        self._pending.append(message)
+
+    def deliver(self) -> None:
+        """Give every member what is pending."""
+        messages, self._pending = self._pending, []
+        early, self._early = self._early, {}
+        frames = b"".join([message.frame for message in messages])
+        apart = {message.exclude for message in messages} | early.keys()
+        size, count = len(frames), len(messages)
+        may_drop = self._room.drops_for_slow
+        delivered = 0
+        for socket, outbox in list(self.members.items()):
+            if socket in apart or not outbox.can_share:
+                delivered += self._deliver_apart(socket, outbox, messages[early.get(socket, 0) :])
+            elif not may_drop or self._has_room(socket, outbox, size, count):
+                outbox.write_shared(frames)
+                delivered += count
+        self._room.count(delivered)
+
+    def deliver_to(self, socket: WebSocket) -> None:
+        """Give one member what is pending, ahead of the end of the turn: it is about to be sent something else."""
+        begin = self._early.get(socket, 0)
+        if begin < len(self._pending):
+            self._early[socket] = len(self._pending)
+            messages = self._pending[begin:]
+            self._room.count(self._deliver_apart(socket, self.members[socket], messages))
+
+    def _deliver_apart(self, socket: WebSocket, outbox: Outbox, messages: list[RoomMessage]) -> int:
+        delivered = 0
+        for opcode, data, frame, exclude in messages:
+            if exclude is socket or (self._room.drops_for_slow and not self._has_room(socket, outbox, len(frame), 1)):
+                continue
+            outbox.write_whole(opcode, data, frame)
+            delivered += 1
+        return delivered
+
+    def _has_room(self, socket: WebSocket, outbox: Outbox, size: int, count: int) -> bool:
+        """Tell whether a member can take so much more; what it cannot it misses."""
+        if not (socket in self._missed or outbox.would_overflow(size)):
+            return True
+        if socket not in self._missed:
+            self._missed[socket] = 0
+            outbox.call_when_drained(lambda: self._drained(socket))
+        self._missed[socket] += count
+        self._room.count(0, count)
+        return False
+
+    def _drained(self, socket: WebSocket) -> object:
+        missed = self._missed.pop(socket, 0)
+        on_drop = self._room.on_drop
+        return on_drop(socket, missed) if missed and on_drop is not None else None

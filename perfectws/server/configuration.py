@@ -1,0 +1,277 @@
+"""Servers described by data: the dictionaries of Perfect, or a JSON file with the same.
+
+::
+
+    {
+        "servers": [
+            {
+                "name": "localhost",                    # needed
+                "port": 8080,                           # needed, unless "address" is a Unix socket
+                "address": "0.0.0.0",
+                "documentRoot": "./webroot",
+                "routes": [
+                    {"method": "get", "uri": "/**", "handler": HTTPHandler.static_files, "documentRoot": "./webroot"},
+                    {"methods": ["get", "post"], "uris": ["/a", "/b"], "handler": "my_module.make_handler"},
+                ],
+                "filters": [{"type": "response", "priority": "high", "name": HTTPFilter.content_compression}],
+                "tlsConfig": {"certPath": "cert.pem", "keyPath": "key.pem"},
+            }
+        ]
+    }
+
+The limits of `HTTPServer.launch` are keys as well: ``"maxConnections"``, ``"headerTimeout"``.
+
+A **handler** is a function that takes the route's dictionary and returns a request handler, or a request handler
+itself; or the dotted name of one. Further keys of a route or a filter are for that function. A filter's **name** works
+alike. Perfect's own names (``"PerfectHTTPServer.HTTPHandler.staticFiles"``) are understood.
+
+Source: Perfect's ``HTTPServerExConfig.swift`` and its guide on the HTTP server.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from importlib import import_module
+from inspect import Parameter, signature
+from typing import Any, cast
+
+from ..errors import LaunchFailure, PerfectWSError
+from ..http.filters import FilterPriority, RequestFilters
+from ..http.response import RequestHandler
+from ..http.routing import Route, Routes
+from .filters import HTTPFilter
+from .handlers import HTTPHandler
+from .keywords import ServerKeywords, did_you_mean, is_unix
+from .tls_configuration import TLSConfiguration
+
+#: Perfect's names of what is there already.
+_PERFECT_NAMES: dict[str, Callable[..., Any]] = {
+    "HTTPHandler.staticFiles": HTTPHandler.static_files,
+    "HTTPHandler.redirect": HTTPHandler.redirect,
+    "HTTPHandler.health": HTTPHandler.health,
+    "HTTPFilter.contentCompression": HTTPFilter.content_compression,
+    "HTTPFilter.custom404": HTTPFilter.custom_404,
+    "HTTPFilter.customReqFilter": HTTPFilter.custom_req_filter,
+}
+_PERFECT_MODULE = "PerfectHTTPServer."
+
+#: The keys of a server that are keywords of `HTTPServer.launch` as they are, and what their values must be.
+_PLAIN_KEYS: dict[str, tuple[str, type | tuple[type, ...]]] = {
+    "name": ("name", str),
+    "port": ("port", int),
+    "address": ("address", str),
+    "documentRoot": ("document_root", (str, os.PathLike)),
+    "maxHeaderSize": ("max_header_size", int),
+    "maxHeaders": ("max_headers", int),
+    "maxBodySize": ("max_body_size", int),
+    "headerTimeout": ("header_timeout", (int, float, type(None))),
+    "keepAliveTimeout": ("keep_alive_timeout", (int, float, type(None))),
+    "closeTimeout": ("close_timeout", (int, float)),
+    "maxConnections": ("max_connections", (int, type(None))),
+    "trustedProxies": ("trusted_proxies", list),
+}
+_OTHER_KEYS = ("routes", "filters", "tlsConfig")
+_TLS_KEYS = {
+    "certPath": "cert_path",
+    "keyPath": "key_path",
+    "caCertPath": "ca_cert_path",
+    "verifyMode": "cert_verify_mode",
+    "cipherList": "cipher_list",
+}
+
+
+def parse_configuration(data: Mapping[str, Any], path: str | os.PathLike[str] | None = None) -> list[ServerKeywords]:
+    """Return the servers that a dictionary describes, each by the keywords of `HTTPServer.launch`.
+
+    Args:
+        data: The dictionary.
+        path: A JSON file with a dictionary, which counts instead.
+
+    Raises:
+        LaunchFailure: Something is wrong with it; the message names the key and the server, and what was expected.
+    """
+    title = "configuration" if path is None else f"configuration {os.fspath(path)!r}"
+    if path is not None:
+        data = _read(path, title)
+    # Perfect differs: it takes a configuration without servers for one of no server, and returns at once.
+    _expect(isinstance(data, Mapping), title, "a dictionary with the key 'servers'", data)
+    _check_keys(data, ("servers",), title)
+    servers = data.get("servers")
+    _expect(isinstance(servers, list | tuple) and bool(servers), f"{title}: 'servers'", "a list of servers", servers)
+    return [_parse_server(each, f"{title}: servers[{number}]") for number, each in enumerate(servers or ())]
+
+
+def _read(path: str | os.PathLike[str], title: str) -> Any:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return json.load(file)
+    except OSError as error:
+        raise LaunchFailure(f"{title} cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise LaunchFailure(f"{title} is not JSON: {error}") from error
+
+
+def _parse_server(data: Mapping[str, Any], where: str) -> ServerKeywords:
+    _expect(isinstance(data, Mapping), where, "a dictionary", data)
+    name = data.get("name")
+    _expect(isinstance(name, str), f"{where}: 'name'", "a str", name)
+    where = f"{where} ({name!r})"
+    _check_keys(data, (*_PLAIN_KEYS, *_OTHER_KEYS), where)
+    keywords: dict[str, Any] = {}
+    for key, (keyword, kind) in _PLAIN_KEYS.items():
+        if key in data:
+            value = data[key]
+            is_right = isinstance(value, kind) and not isinstance(value, bool)
+            _expect(is_right, f"{where}: {key!r}", _described(kind), value)
+            keywords[keyword] = value
+    _expect("port" in data or is_unix(data.get("address")), f"{where}: 'port'", "a number from 0 to 65535", None)
+    keywords["routes"] = _parse_routes(data.get("routes", ()), f"{where}: routes")
+    for kind_of_filter in ("request", "response"):
+        filters = _parse_filters(data.get("filters", ()), kind_of_filter, f"{where}: filters")
+        keywords[f"{kind_of_filter}_filters"] = filters
+    if "tlsConfig" in data:
+        keywords["tls_config"] = _parse_tls(data["tlsConfig"], f"{where}: tlsConfig")
+    return cast(ServerKeywords, keywords)
+
+
+def _parse_routes(data: object, where: str) -> Routes | list[Route | Routes]:
+    if isinstance(data, Routes):
+        return data
+    _expect(isinstance(data, list | tuple), where, "a list of routes", data)
+    return [_parse_route(each, f"{where}[{number}]") for number, each in enumerate(cast(Iterable[Any], data))]
+
+
+def _parse_route(data: Any, where: str) -> Route | Routes:
+    if isinstance(data, Route | Routes):
+        return data
+    _expect(isinstance(data, Mapping), where, "a dictionary with the keys 'uri' and 'handler'", data)
+    uri = data.get("uri", data.get("uris"))
+    _expect("uri" in data or "uris" in data, f"{where}: 'uri'", "a path such as '/echo' or '/**'", None)
+    where = f"{where} ({uri!r})"
+    methods = data.get("methods")
+    is_list = methods is None or (isinstance(methods, list | tuple) and all(isinstance(each, str) for each in methods))
+    _expect(is_list, f"{where}: 'methods'", "a list such as ['get', 'post']", methods)
+    handler = _make(data.get("handler"), data, 2, f"{where}: 'handler'")
+    routes = Routes()
+    try:
+        routes.add(data.get("method"), data.get("uri"), handler, methods=methods, uris=data.get("uris"))
+    except PerfectWSError as error:
+        raise LaunchFailure(f"{where}: {error}") from error
+    return routes
+
+
+def _parse_filters(data: object, kind: str, where: str) -> RequestFilters:
+    _expect(isinstance(data, list | tuple), where, "a list of filters", data)
+    filters = []
+    for number, each in enumerate(cast(Iterable[Any], data)):
+        here = f"{where}[{number}]"
+        _expect(isinstance(each, Mapping), here, "a dictionary with the keys 'type' and 'name'", each)
+        _expect(
+            each.get("type") in ("request", "response"), f"{here}: 'type'", "'request' or 'response'", each.get("type")
+        )
+        if each["type"] == kind:
+            filters.append(_parse_filter(each, kind, here))
+    return filters
+
+
+def _parse_filter(data: Mapping[str, Any], kind: str, where: str) -> tuple[Any, FilterPriority]:
+    priority = data.get("priority", "high")
+    known = [each.value for each in FilterPriority]
+    _expect(priority in known, f"{where}: 'priority'", f"one of {', '.join(map(repr, known))}", priority)
+    members = ("filter",) if kind == "request" else ("filter_headers", "filter_body")
+    name = data.get("name")
+    made = name if all(hasattr(name, member) for member in members) else _make(name, data, 0, f"{where}: 'name'")
+    is_filter = all(callable(getattr(made, member, None)) for member in members)
+    _expect(is_filter, f"{where}: 'name'", f"what makes a {kind} filter, with {' and '.join(members)}", made)
+    return made, FilterPriority(priority)
+
+
+def _parse_tls(data: Any, where: str) -> TLSConfiguration:
+    if isinstance(data, TLSConfiguration):
+        return data
+    _expect(isinstance(data, Mapping), where, "a dictionary with the key 'certPath'", data)
+    _check_keys(data, (*_TLS_KEYS, "alpnSupport"), where)  # HTTP/2 is not spoken: clients agree on HTTP/1.1
+    _expect(isinstance(data.get("certPath"), str), f"{where}: 'certPath'", "a path", data.get("certPath"))
+    keywords = {keyword: data[key] for key, keyword in _TLS_KEYS.items() if key in data}
+    return TLSConfiguration(**keywords)
+
+
+def _make(given: object, data: Mapping[str, Any], arguments: int, where: str) -> Any:
+    """Return what a configuration names: called with ``data``, unless it takes ``arguments`` arguments itself."""
+    found = find(given, where) if isinstance(given, str) else given
+    _expect(callable(found), where, "a function that takes this dictionary, or the dotted name of one", given)
+    function = cast(Callable[..., Any], found)
+    if arguments and not _takes_one(function):
+        return cast(RequestHandler, function)
+    try:
+        made = function(data)
+    except LaunchFailure:
+        raise
+    except Exception as error:
+        raise LaunchFailure(f"{where}: {error or type(error).__name__}") from error
+    if arguments:
+        _expect(callable(made), where, "what returns a request handler, a function (request, response)", made)
+    return made
+
+
+def find(name: str, where: str = "") -> Any:
+    """Return what a dotted name stands for: ``package.module.Class.member``.
+
+    Raises:
+        LaunchFailure: There is no such thing.
+    """
+    plain = name.removeprefix(_PERFECT_MODULE).removeprefix("perfectws.")
+    if plain in _PERFECT_NAMES:
+        return _PERFECT_NAMES[plain]
+    parts = name.replace(":", ".").split(".")
+    for count in range(len(parts) - 1, 0, -1):
+        module_name = ".".join(parts[:count])
+        try:
+            found: Any = import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+                raise  # the module is there, and something that it imports is not
+            continue
+        for part in parts[count:]:
+            if not hasattr(found, part):
+                raise LaunchFailure(f"{where}: {name!r} is not there: {module_name} has no {'.'.join(parts[count:])}")
+            found = getattr(found, part)
+        return found
+    raise LaunchFailure(f"{where}: {name!r} is not there: give its module too, as in 'my_module.{parts[-1]}'")
+
+
+def _takes_one(function: Callable[..., Any]) -> bool:
+    """Return whether a function can be called with one argument, and not with two."""
+    try:
+        parameters = list(signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return False
+    if any(each.kind is Parameter.VAR_POSITIONAL for each in parameters):
+        return False
+    positional = [
+        each for each in parameters if each.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    needed = [each for each in positional if each.default is Parameter.empty]
+    return len(needed) <= 1 <= len(positional)
+
+
+def _check_keys(data: Mapping[str, Any], known: Iterable[str], where: str) -> None:
+    for key in data:
+        if key not in known:
+            raise LaunchFailure(
+                f"{where}: {key!r} is no key here{did_you_mean(str(key), known)}; known are {', '.join(known)}"
+            )
+
+
+def _expect(is_right: bool, where: str, expected: str, found: object) -> None:
+    if not is_right:
+        what = "but it is missing" if found is None else f"not {found!r}"
+        raise LaunchFailure(f"{where}: expected {expected}, {what}")
+
+
+def _described(kind: type | tuple[type, ...]) -> str:
+    names = {str: "a str", int: "a whole number", list: "a list", float: "a number", type(None): "None"}
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    return " or ".join(names.get(each, each.__name__) for each in kinds if each is not int or float not in kinds)

@@ -1,0 +1,70 @@
+"""`HTTPHandler`: request handlers that are there already, made of a route's data.
+
+Source: Perfect's ``HTTPHandler``. Each takes a dictionary with Perfect's keys, so that a configuration can name it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from ..errors import LocalProtocolError
+from ..http.paths import split_target
+from ..http.request import HTTPRequest
+from ..http.response import HTTPResponse, RequestHandler
+from .static_files import StaticFileHandler
+
+
+class HTTPHandler:
+    """A name space of functions that each return a request handler."""
+
+    @staticmethod
+    def static_files(data: Mapping[str, Any] | None = None) -> RequestHandler:
+        """Serve the files of a directory, each at its path.
+
+        Args:
+            data: ``documentRoot`` is the directory, ``"./webroot"`` by default; ``allowResponseFilters`` lets response
+                filters see the files.
+
+        Source: Perfect's ``HTTPHandler.staticFiles(data:)``.
+        """
+        data = data or {}
+        return StaticFileHandler(
+            data.get("documentRoot", "./webroot"), bool(data.get("allowResponseFilters", False))
+        ).handle_request
+
+    @staticmethod
+    def redirect(data: Mapping[str, Any] | None = None) -> RequestHandler:
+        """Redirect every request, for good, to the same path and query of another server.
+
+        Args:
+            data: ``base`` is what comes before the path: ``"https://example.org"``.
+
+        Raises:
+            LocalProtocolError: There is no ``base``.
+
+        Source: Perfect's ``HTTPHandler.redirect(data:)``.
+        """
+        base = (data or {}).get("base")
+        if not isinstance(base, str) or not base:
+            raise LocalProtocolError(
+                "HTTPHandler.redirect needs the key 'base': the server to redirect to, such as 'https://example.org'"
+            )
+
+        def redirect(request: HTTPRequest, response: HTTPResponse) -> None:
+            path, query = split_target(request.uri)
+            location = base + path + (f"?{query}" if query else "")
+            response.set_header("Location", location).completed(HTTPStatus.MOVED_PERMANENTLY)
+
+        return redirect
+
+    @staticmethod
+    def health(data: Mapping[str, Any] | None = None) -> RequestHandler:
+        """Answer that the server is there: 200, for whoever watches over it."""
+
+        def healthy(request: HTTPRequest, response: HTTPResponse) -> None:
+            response.set_header("Content-Type", "text/plain; charset=utf-8").set_header("Cache-Control", "no-store")
+            response.set_body("OK\n").completed()
+
+        return healthy

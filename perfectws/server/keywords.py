@@ -1,0 +1,112 @@
+"""What describes a server: the keyword arguments of `HTTPServer.launch` and its like."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterable, Mapping
+from typing import Any, TypedDict, TypeVar
+
+from ..http.filters import RequestFilters, ResponseFilters
+from ..http.routing import Route, Routes
+from ..net.unix_sockets import SCHEME
+from ..websocket.upgrade_handler import WebSocketUpgrader
+from .tls_configuration import TLSConfiguration
+
+
+class PlainServerKeywords(TypedDict, total=False):
+    """The keyword arguments that describe one server, but for TLS."""
+
+    name: str
+    address: str
+    port: int
+    routes: Routes | Iterable[Route | Routes]
+    document_root: str | os.PathLike[str]
+    request_filters: RequestFilters
+    response_filters: ResponseFilters
+    upgraders: Iterable[WebSocketUpgrader]
+    max_header_size: int
+    max_headers: int
+    max_body_size: int
+    header_timeout: float | None
+    keep_alive_timeout: float | None
+    close_timeout: float
+    max_connections: int | None
+    trusted_proxies: Iterable[str]
+
+
+class ServerKeywords(PlainServerKeywords, total=False):
+    """The keyword arguments that describe one server."""
+
+    tls_config: TLSConfiguration
+
+
+ServerT = TypeVar("ServerT")
+
+KEYWORDS = frozenset(ServerKeywords.__annotations__)
+
+
+def check_keywords(keywords: Mapping[str, Any]) -> None:
+    """Raise `TypeError` if they describe no server; the message says what is wrong with them."""
+    for name in keywords:
+        if name not in KEYWORDS:
+            raise TypeError(f"a server has no keyword {name!r}{did_you_mean(name, KEYWORDS)}")
+    if "port" not in keywords and not is_unix(keywords.get("address")):
+        raise TypeError("a server needs port=: 8181, say, or 0 for any that is free; or address='unix:/run/chat.sock'")
+    if not {"routes", "document_root", "upgraders"} & keywords.keys():
+        raise TypeError("a server needs something to serve: routes=, document_root= or upgraders=")
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """Return a hint at the name that was meant, ``""`` if none is near."""
+    from difflib import get_close_matches  # for mistakes only
+
+    near = get_close_matches(name, names, 1)
+    return f": did you mean {near[0]!r}?" if near else ""
+
+
+def is_unix(address: object) -> bool:
+    """Return whether an address is that of a Unix socket."""
+    return isinstance(address, str) and address.startswith(SCHEME)
+
+
+def check_one_form(servers: object, data: object, path: object, keywords: object) -> None:
+    """Raise `TypeError` unless `HTTPServer.launch` is given servers in one form."""
+    if [bool(servers), data is not None, path is not None, bool(keywords)].count(True) != 1:
+        raise TypeError(
+            "launch() takes either servers, or configuration_data=, or configuration_path=, or keywords such as name=, "
+            "port= and routes="
+        )
+
+
+def check_settings(address: object, port: object, document_root: str | None, max_connections: object) -> None:
+    """Raise `TypeError` or `ValueError` unless they could be those of a server."""
+    if not isinstance(address, str):
+        raise TypeError(f"address is a str, not {address!r}")
+    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
+        raise ValueError(f"port is a number from 0 to 65535, not {port!r}")
+    if document_root is not None and not os.path.isdir(document_root):
+        raise ValueError(f"document_root {document_root!r} is no directory")
+    most = max_connections
+    if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
+        raise ValueError(f"max_connections is a whole number above 0, or None, not {most!r}")
+
+
+def make_context(tls: TLSConfiguration | tuple[str, str] | None) -> ssl.SSLContext | None:
+    """Return what makes a server's sockets TLS. Raises `TypeError` or `ValueError` if that is impossible."""
+    if isinstance(tls, tuple):
+        tls = TLSConfiguration(cert_path=tls[0], key_path=tls[1])
+    if tls is not None and not isinstance(tls, TLSConfiguration):
+        raise TypeError(f"tls_config is a TLSConfiguration, not {tls!r}")
+    return None if tls is None else tls.make_context()
+
+
+def flat(servers: Iterable[ServerT | Iterable[ServerT]], kind: type[ServerT]) -> list[ServerT]:
+    """Return servers that were given one by one or in lists. Raises `TypeError` if one is none."""
+    found: list[Any] = []
+    for each in servers:
+        found += [each] if isinstance(each, kind) or not isinstance(each, Iterable) else each
+    for server in found:
+        if not isinstance(server, kind):
+            raise TypeError(f"launch() takes servers, each made by HTTPServer.server(…), not {server!r}")
+    return found

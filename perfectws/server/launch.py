@@ -1,0 +1,236 @@
+"""`LaunchContext`, and how servers are launched: all listen, or none; then all run on one loop, in one nursery.
+
+::
+
+    launch ──▶ every server binds ──▶ trio.run, here (wait=True) or in a thread ──▶ each serves until it is stopped
+                     └── one cannot: LaunchFailure, and all are unbound                    └──▶ its on_close
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import signal
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import trio
+
+from ..errors import LocalProtocolError, lone_error
+from ..futures import Future, Promise
+from ..net.loop import Loop, open_loop
+from ..net.memory import collect_less_often, keep_freed_memory
+
+if TYPE_CHECKING:
+    from .server import HTTPServer
+
+logger = logging.getLogger("perfectws")
+
+
+class LaunchContext:
+    """One server that was launched.
+
+    Attributes:
+        server: The server.
+
+    Source: Perfect's ``HTTPServer.LaunchContext``.
+    """
+
+    def __init__(self, server: HTTPServer, run: _Run) -> None:
+        self.server = server
+        self._run = run
+        self._closed: Promise[None] | None = None
+
+    def __repr__(self) -> str:
+        state = "terminated" if self.terminated else "running"
+        return f"<LaunchContext {self.server.server_name!r} on {self.server.listens_on} {state}>"
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on, as the kernel gave it; 0 on a Unix socket."""
+        return self.server.server_port
+
+    @property
+    def terminated(self) -> bool:
+        """Whether it has stopped."""
+        return self._closed is not None and self._closed.future_result.is_done
+
+    @property
+    def on_close(self) -> Future[None]:
+        """The future of its end. Fails if the server did.
+
+        Source: Vapor 3's ``server.onClose``.
+        """
+        assert self._closed is not None  # made before anybody is given this context
+        return self._closed.future_result
+
+    def terminate(self) -> LaunchContext:
+        """Stop the server in an orderly way, without waiting for that. From any thread; harmless when it has stopped.
+
+        Returns:
+            This, so that ``context.terminate().wait()`` works.
+        """
+        self.server.stop()
+        return self
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Block until the server has stopped.
+
+        Args:
+            seconds: How long to wait at most; ``None``, or a negative number as Perfect has it, waits for ever.
+
+        Returns:
+            Whether it has stopped.
+
+        Raises:
+            LocalProtocolError: This is the server's own thread, where waiting would hang for ever.
+            Exception: What the server has failed with.
+        """
+        try:
+            self.on_close.wait(None if seconds is None or seconds < 0 else seconds)
+        except TimeoutError:
+            return False
+        self._run.join_if_over()
+        return True
+
+    async def serve(self, loop: Loop, *, task_status: trio.TaskStatus[int]) -> None:
+        """Serve until the server is stopped; perfectws's own."""
+        closed = self._closed = Promise[None](loop)
+        try:
+            await self.server.serve_on(loop, task_status=task_status)
+        except Exception as error:
+            closed.fail(error)
+            raise
+        finally:
+            closed.succeed(None)  # ignored if it has failed
+
+
+def launch(servers: Sequence[HTTPServer], *, wait: bool) -> list[LaunchContext]:
+    """Run servers until they stop, here or in a thread of their own.
+
+    Args:
+        servers: The servers.
+        wait: Whether to block until all have stopped, by themselves or because of SIGINT or SIGTERM. Else they run in a
+            background thread, and signals are left alone.
+
+    Raises:
+        LaunchFailure: One of them cannot listen; then none of them runs.
+        LocalProtocolError: To wait would block the trio program that this is called from.
+    """
+    if wait and trio.lowlevel.in_trio_run():
+        raise LocalProtocolError(
+            "launch() and start() block, which would stop this trio program: await server.serve(), or launch with "
+            "wait=False"
+        )
+    _bind(servers)
+    run = _Run(servers)
+    if wait:
+        run.run_here()
+    else:
+        run.run_in_thread()
+    return run.contexts
+
+
+def _bind(servers: Sequence[HTTPServer]) -> None:
+    """Let all servers listen, or none."""
+    bound: list[HTTPServer] = []
+    try:
+        for server in servers:
+            server.bind()
+            bound.append(server)
+    except BaseException:
+        for server in bound:
+            server.unbind()
+        raise
+
+
+class _Run:
+    """One trio run of several servers.
+
+    Attributes:
+        contexts: One for each server.
+    """
+
+    def __init__(self, servers: Sequence[HTTPServer]) -> None:
+        self.contexts = [LaunchContext(server, self) for server in servers]
+        self._thread: threading.Thread | None = None
+        self._error: BaseException | None = None
+        self._has_begun = threading.Event()
+
+    def run_here(self) -> None:
+        """Run in this thread until all have stopped."""
+        keep_freed_memory()
+        collect_less_often()
+        try:
+            trio.run(self._serve_until_signal)
+        except BaseExceptionGroup as group:
+            raise lone_error(group) from None
+
+    def run_in_thread(self) -> None:
+        """Run in a thread. Returns when all accept connections."""
+        self._thread = threading.Thread(target=self._run_thread, name="perfectws servers", daemon=True)
+        self._thread.start()
+        self._has_begun.wait()
+        if self._error is not None:
+            raise self._error
+        # A daemon's thread would be cut off where it stands; clients are told first that the server goes away.
+        atexit.register(self._end_at_exit)
+
+    def join_if_over(self) -> None:
+        """Wait until the thread has ended, if all its servers have. Raises what it has failed with."""
+        thread = self._thread
+        if thread not in (None, threading.current_thread()) and all(each.terminated for each in self.contexts):
+            assert thread is not None
+            thread.join()
+            atexit.unregister(self._end_at_exit)
+            if self._error is not None:
+                raise lone_error(self._error) if isinstance(self._error, BaseExceptionGroup) else self._error
+
+    def _end_at_exit(self) -> None:
+        for context in self.contexts:
+            context.terminate()
+        if self._thread is not None:
+            self._thread.join(self._close_timeout() + 1)
+
+    def _run_thread(self) -> None:
+        try:
+            trio.run(self._serve, self._has_begun.set)
+        except BaseException as error:
+            if self._has_begun.is_set():  # else `run_in_thread` raises it
+                logger.error("The servers have ended because of an error", exc_info=error)
+            self._error = error
+        finally:
+            self._has_begun.set()
+
+    def _close_timeout(self) -> float:
+        return max((context.server.close_timeout for context in self.contexts), default=0)
+
+    async def _serve_until_signal(self) -> None:
+        async with trio.open_nursery() as nursery:
+            if threading.current_thread() is threading.main_thread():
+                await nursery.start(self._stop_at_signal)  # before any server says that it is there
+            await self._serve(lambda: None)
+            nursery.cancel_scope.cancel()
+
+    async def _stop_at_signal(self, task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for number in signals:
+                for context in self.contexts:
+                    name = context.server.server_name
+                    logger.info("%s: stopping HTTP server %s", signal.Signals(number).name, name)
+                    context.terminate()
+                break
+        # From here on a SIGINT is Python's own again: the second one is immediate.
+
+    async def _serve(self, begun: Callable[[], object]) -> None:
+        async with open_loop() as loop:
+            try:
+                async with trio.open_nursery() as nursery:
+                    for context in self.contexts:
+                        await nursery.start(context.serve, loop)
+                    begun()
+            finally:
+                # What the servers' own callbacks have opened, as clients of others.
+                await loop.end_connections(self._close_timeout())

@@ -1,0 +1,321 @@
+"""`StaticFileHandler`: files from a directory, and nothing from outside of it.
+
+Files are found and opened in threads. A large one is sent by the kernel (``sendfile``) over a plain socket; else it is
+read in threads, a piece at a time, the next one once the one before has found room. So a file of any size takes little
+memory.
+"""
+
+from __future__ import annotations
+
+import email.utils  # noqa: F401  # what `parse_http_date` loads, before a request has to wait for it
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPMethod, HTTPStatus
+from mimetypes import MimeTypes
+from typing import BinaryIO
+from urllib.parse import quote
+
+import trio
+
+from ..futures import Promise
+from ..http.dates import http_date, parse_http_date
+from ..http.paths import path_components
+from ..http.request import HTTPRequest
+from ..http.response import HTTPResponse, RequestHandler, error_text, not_found
+from ..http.routing import ROUTE_TRAILING_WILDCARD_KEY
+
+#: Bytes read and pushed at once.
+PIECE = 256 * 1024
+
+#: What a directory's own URI serves.
+INDEX = "index.html"
+
+# The machine's own list of types (/etc/mime.types) is left out: a site should look the same on every machine.
+_TYPES = MimeTypes()
+for _type, _extension in (
+    ("text/javascript", ".js"),
+    ("text/javascript", ".mjs"),
+    ("text/markdown", ".md"),
+    ("image/svg+xml", ".svg"),
+    ("image/webp", ".webp"),
+    ("image/avif", ".avif"),
+    ("image/x-icon", ".ico"),
+    ("font/woff", ".woff"),
+    ("font/woff2", ".woff2"),
+    ("application/json", ".map"),
+    ("application/manifest+json", ".webmanifest"),
+    ("application/wasm", ".wasm"),
+):
+    _TYPES.add_type(_type, _extension)
+
+#: What a compressed file is, rather than what it holds.
+_COMPRESSED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
+
+
+class StaticFileHandler:
+    """Serves the files in a directory: ``routes.add("GET", "/files/**", StaticFileHandler("webroot"))``.
+
+    As a route's handler it serves what the ``**`` of the route stands for, else the request's path. `handle_request`
+    always serves the request's path, as Perfect does. With ``ETag``, ``Last-Modified`` and conditional requests, single
+    ranges, HEAD, ``index.html`` for a directory, and a redirect to the slash of one.
+
+    Args:
+        document_root: The directory; ``None`` for the request's ``document_root``. What lies outside of it is never
+            served, through a link neither.
+        allow_response_filters: Whether response filters see the file and not its headers only, where there are some; a
+            large one is sent in chunks then, since they may change its length.
+
+    Source: Perfect's ``StaticFileHandler(documentRoot:allowResponseFilters:)``.
+    """
+
+    # Perfect differs: its ETag is not quoted, and it knows neither Last-Modified nor suffix ranges nor 416.
+
+    __slots__ = ("allow_response_filters", "document_root")
+
+    def __init__(
+        self, document_root: str | os.PathLike[str] | None = None, allow_response_filters: bool = False
+    ) -> None:
+        self.document_root = None if document_root is None else os.fspath(document_root)
+        self.allow_response_filters = allow_response_filters
+
+    async def __call__(self, request: HTTPRequest, response: HTTPResponse) -> None:
+        """Serve what the route's ``**`` stands for; without one, the request's path."""
+        rest = request.url_variables.get(ROUTE_TRAILING_WILDCARD_KEY)
+        # The variable is decoded already: a "%" in it stands for itself.
+        components = request.path_components if rest is None else path_components(quote(rest))
+        await self._serve(request, response, components)
+
+    def handle_request(self, request: HTTPRequest, response: HTTPResponse) -> None:
+        """Serve the file at the request's path. This only begins it; a task of the server's goes on.
+
+        Source: Perfect's ``handleRequest(request:response:)``.
+        """
+        response.call_soon(self._serve_path)
+
+    async def _serve_path(self, request: HTTPRequest, response: HTTPResponse) -> None:
+        await self._serve(request, response, request.path_components)
+
+    async def _serve(self, request: HTTPRequest, response: HTTPResponse, components: Sequence[str]) -> None:
+        if request.method not in (HTTPMethod.GET, HTTPMethod.HEAD):
+            response.set_header("Allow", "GET, HEAD")
+            _refuse(response, HTTPStatus.METHOD_NOT_ALLOWED, "a file can only be read")
+            return
+        root = request.document_root if self.document_root is None else self.document_root
+        found = await trio.to_thread.run_sync(open_file, root, components)
+        if found is None:
+            _refuse(response, HTTPStatus.NOT_FOUND, f"nothing is served at {request.path[:200]}")
+        elif isinstance(found, Directory):
+            _redirect(request, response, found)
+        else:
+            with found.content:
+                await self._send(request, response, found)
+
+    async def _send(self, request: HTTPRequest, response: HTTPResponse, file: StaticFile) -> None:
+        response.is_body_filtered = self.allow_response_filters
+        response.set_header("Accept-Ranges", "bytes").set_header("ETag", file.etag)
+        response.set_header("Last-Modified", http_date(file.modified))
+        if is_not_modified(request, file):
+            response.completed(HTTPStatus.NOT_MODIFIED)
+            return
+        part = requested_range(request, file)
+        if part is None:
+            response.set_header("Content-Range", f"bytes */{file.size}")
+            response.is_body_filtered = True
+            _refuse(response, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, f"the file has {file.size} bytes")
+            return
+        if len(part) != file.size:
+            response.status = HTTPStatus.PARTIAL_CONTENT
+            response.set_header("Content-Range", f"bytes {part.start}-{part.stop - 1}/{file.size}")
+        response.set_header("Content-Type", file.media_type)
+        if not (response.is_filtered and response.is_body_filtered) or request.method is HTTPMethod.HEAD:
+            response.set_header("Content-Length", str(len(part)))
+        if request.method is HTTPMethod.HEAD or await _send_all(response, file.content, part):
+            response.next()
+
+
+def files_or_not_found(document_root: str, allow_response_filters: bool) -> RequestHandler:
+    """Return what serves the files of a directory to whoever asks with GET or HEAD, and else answers 404."""
+    files = StaticFileHandler(document_root, allow_response_filters)
+
+    def handle(request: HTTPRequest, response: HTTPResponse) -> object:
+        if request.method in (HTTPMethod.GET, HTTPMethod.HEAD):
+            return files(request, response)
+        not_found(request, response)
+        return None
+
+    return handle
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A file that was found and opened."""
+
+    content: BinaryIO
+    name: str
+    size: int
+    modified_ns: int
+
+    @property
+    def modified(self) -> int:
+        """When it was last changed, in whole seconds since the epoch, as HTTP tells it."""
+        return self.modified_ns // 1_000_000_000
+
+    @property
+    def etag(self) -> str:
+        """Changes whenever the file does. Source: RFC 9110 §8.8.3."""
+        return f'"{self.modified_ns:x}-{self.size:x}"'
+
+    @property
+    def media_type(self) -> str:
+        """The value of the ``Content-Type`` header."""
+        return media_type(self.name)
+
+
+def media_type(name: str) -> str:
+    """Return the value of the ``Content-Type`` header for a file of that name."""
+    guessed, encoding = _TYPES.guess_type(name)
+    if encoding is not None:
+        return _COMPRESSED.get(encoding, "application/octet-stream")
+    if guessed is None:
+        return "application/octet-stream"
+    return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory whose name was asked for without the slash at its end."""
+
+    name: str
+
+
+def open_file(document_root: str, components: Sequence[str]) -> StaticFile | Directory | None:
+    """Find and open a file; it blocks.
+
+    Args:
+        document_root: The directory beneath which it must lie.
+        components: The path's components, decoded; a last ``"/"`` asks for a directory's index.
+
+    Returns:
+        The file; or the directory that lacks its slash; or ``None`` for what is not there, may not be read, is no plain
+        file, or lies outside.
+    """
+    names = [name for name in components if name != "/"]
+    if not all(map(_is_plain, names)):
+        return None
+    wants_directory = components[-1:] == ["/"]
+    try:
+        path = _resolve(document_root, names)
+        if path is not None and os.path.isdir(path):
+            if not wants_directory and names:
+                return Directory(names[-1])
+            return _open(_resolve(document_root, [*names, INDEX]))
+        return None if wants_directory else _open(path)
+    except (OSError, ValueError):
+        return None
+
+
+def _is_plain(name: str) -> bool:
+    return name not in (".", "..") and not any(sign in name for sign in ("\0", "/", "\\", "\ufffd"))
+
+
+def _resolve(document_root: str, names: Sequence[str]) -> str | None:
+    """Return the real path of a file, ``None`` if a link leads it out of the root."""
+    root = os.path.realpath(document_root)
+    path = os.path.realpath(os.path.join(root, *names))
+    return path if os.path.commonpath([root, path]) == root else None
+
+
+def _open(path: str | None) -> StaticFile | None:
+    # Looked at before it is opened: to open a pipe would block until somebody writes to it.
+    if path is None or not stat.S_ISREG(os.stat(path).st_mode):
+        return None
+    content = open(path, "rb", buffering=0)  # noqa: SIM115  # closed by who asked for it
+    status = os.fstat(content.fileno())
+    return StaticFile(content, os.path.basename(path), status.st_size, status.st_mtime_ns)
+
+
+def is_not_modified(request: HTTPRequest, file: StaticFile) -> bool:
+    """Return whether the client's copy is still good.
+
+    Source: RFC 9110 §13.1.2, §13.1.3: "A recipient MUST ignore If-Modified-Since if the request contains an
+    If-None-Match header field".
+    """
+    tags = request.header("If-None-Match")
+    if tags is not None:
+        return tags.strip() == "*" or file.etag in [tag.strip().removeprefix("W/") for tag in tags.split(",")]
+    since = parse_http_date(request.header("If-Modified-Since") or "")
+    return since is not None and file.modified <= since
+
+
+def requested_range(request: HTTPRequest, file: StaticFile) -> range | None:
+    """Return the bytes that are to be sent: all of them unless one range is asked for; ``None`` if it has none of them.
+
+    Source: RFC 9110 §14.2: "A server MUST ignore a Range header field received with a request method that is
+    unrecognized or for which range handling is not defined", and may ignore several ranges; §13.1.5 for ``If-Range``.
+    """
+    whole = range(file.size)
+    header = request.header("Range")
+    if header is None or request.method is not HTTPMethod.GET or not _if_range_holds(request, file):
+        return whole
+    unit, _, spec = header.partition("=")
+    first, dash, last = (part.strip() for part in spec.partition("-"))
+    is_wellformed = (
+        dash and (first or last) and all(part.isascii() and part.isdigit() for part in (first, last) if part)
+    )
+    if unit.strip().lower() != "bytes" or not is_wellformed or max(len(first), len(last)) > 20:
+        return whole
+    if not first:
+        part = whole[-int(last) :] if int(last) else range(0)
+    else:
+        if last and int(last) < int(first):
+            return whole
+        part = whole[int(first) : int(last) + 1 if last else None]
+    return part or None
+
+
+def _if_range_holds(request: HTTPRequest, file: StaticFile) -> bool:
+    validator = request.header("If-Range")
+    return validator is None or validator.strip() == file.etag or parse_http_date(validator) == file.modified
+
+
+async def _send_all(response: HTTPResponse, content: BinaryIO, part: range) -> bool:
+    """Send a part of a file; return whether the response is to be completed then."""
+    # The kernel sends a large file at a quarter of the cost; for a small one, to ask it costs more than to read.
+    send = response.take_file_sender(len(part)) if len(part) > PIECE else None
+    return await (_push_all(response, content, part) if send is None else send(content.fileno(), part))
+
+
+async def _push_all(response: HTTPResponse, content: BinaryIO, part: range) -> bool:
+    """Push a part of a file; return whether the last piece is left in the response's body, for its end."""
+    position = part.start
+    while True:
+        piece = await trio.to_thread.run_sync(_read, content, position, min(PIECE, part.stop - position))
+        position += len(piece)
+        response.append_body(piece)
+        # A file that became shorter meanwhile ends here too, and the response fails for want of its Content-Length.
+        if not piece or position == part.stop:
+            return True
+        promise: Promise[bool] = Promise()
+        response.push(promise.succeed)
+        if not await promise.future_result:
+            return False
+
+
+def _read(content: BinaryIO, position: int, size: int) -> bytes:
+    content.seek(position)
+    return content.read(size)
+
+
+def _redirect(request: HTTPRequest, response: HTTPResponse, directory: Directory) -> None:
+    # Relative, since the path may be another than the client's: a filter or a handler may have changed it.
+    query = request.uri.partition("?")[2]
+    location = f"./{quote(directory.name)}/" + (f"?{query}" if query else "")
+    response.set_header("Location", location).completed(HTTPStatus.MOVED_PERMANENTLY)
+
+
+def _refuse(response: HTTPResponse, status: HTTPStatus, text: str) -> None:
+    response.set_header("Content-Type", "text/plain; charset=utf-8").set_body(error_text(status, text)).completed(
+        status
+    )

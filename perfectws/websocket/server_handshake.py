@@ -1,0 +1,207 @@
+"""The server's half of the opening handshake: what a client offers, the answer, and the session that it opens.
+
+Source: RFC 6455 §4.2, RFC 9110 §7.8 (``Upgrade``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TypeAlias
+
+from wsproto.utilities import generate_accept_token
+
+from ..http.headers import Headers, holds_token, is_token, list_elements
+from ..http.request import HTTPRequest
+from ..http.response import HTTPResponse
+from ..transport import Transport
+from .connection import WebSocketConnection
+from .deflate import Deflate, DeflateOptions, answer_offers
+from .opcodes import VERSION
+from .options import WebSocketOptions
+from .socket import WebSocket
+
+#: RFC 4648 §4: of 16 bytes.
+_KEY = re.compile(r"[0-9A-Za-z+/]{22}==")
+
+#: The values of a request's headers by name, in lower case: they are looked through once.
+Fields: TypeAlias = Mapping[str, Sequence[str]]
+
+#: What stands in every 101, as `Headers.received` takes it.
+_UPGRADE = ("upgrade", "Upgrade", "websocket")
+_CONNECTION = ("connection", "Connection", "Upgrade")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a valid opening handshake offers.
+
+    Attributes:
+        key: ``Sec-WebSocket-Key``.
+        protocols: The subprotocols, the preferred one first.
+        extensions: The extensions, each with its parameters.
+    """
+
+    key: str
+    protocols: list[str]
+    extensions: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is no handshake that can be accepted.
+
+    Attributes:
+        status: The HTTP status to answer with.
+        text: What is wrong, in one line.
+        headers: Headers that the answer needs.
+    """
+
+    status: HTTPStatus
+    text: str
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+#: What Perfect answers when no handler, or no subprotocol, fits.
+PROTOCOLS_NOT_SUPPORTED = Refusal(HTTPStatus.BAD_REQUEST, "WebSocket protocols not supported.")
+
+
+def read_offer(request: HTTPRequest, origins: Sequence[str | re.Pattern[str]] | None = None) -> Offer | Refusal:
+    """Judge a request as an opening handshake.
+
+    Args:
+        request: The request.
+        origins: The origins that may connect; ``None`` lets all.
+    """
+    fields = request.headers.by_name()
+    wrong = _judge_upgrade(request, fields) or _judge_version(fields) or _judge_origin(fields, origins)
+    if wrong is not None:
+        return wrong
+    keys = fields.get("sec-websocket-key", ())
+    if len(keys) != 1 or not _is_key(keys[0]):
+        return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Key must be one value: 16 bytes in base64.")
+    protocols = list_elements(fields.get("sec-websocket-protocol", ()))
+    if not all(map(is_token, protocols)):
+        return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Protocol must be a list of tokens.")
+    return Offer(keys[0].strip(), protocols, list_elements(fields.get("sec-websocket-extensions", ())))
+
+
+def _judge_upgrade(request: HTTPRequest, fields: Fields) -> Refusal | None:
+    if request.method != "GET" or request.protocol_version < (1, 1):
+        return Refusal(HTTPStatus.BAD_REQUEST, "A WebSocket is opened with GET and HTTP/1.1.")
+    # Perfect differs: it looks for the substring "upgrade" in Connection, and wants Upgrade to be "websocket" alone.
+    if holds_token(fields.get("upgrade", ()), "websocket") and holds_token(fields.get("connection", ()), "upgrade"):
+        return None
+    return Refusal(HTTPStatus.BAD_REQUEST, "This is a WebSocket: connect to it with a WebSocket client.")
+
+
+def _judge_version(fields: Fields) -> Refusal | None:
+    versions = fields.get("sec-websocket-version", ())
+    if not versions:
+        return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Version is missing.")
+    if len(versions) == 1 and versions[0].strip() == VERSION:
+        return None
+    # Perfect differs: it answers 400. RFC 6455 §4.4 and RFC 9110 §15.5.22 ask for this.
+    return Refusal(
+        HTTPStatus.UPGRADE_REQUIRED,
+        f"WebSocket protocol version {', '.join(versions)} not supported. Supported protocol versions are: {VERSION}",
+        (("Sec-WebSocket-Version", VERSION), ("Upgrade", "websocket"), ("Connection", "Upgrade")),
+    )
+
+
+def _judge_origin(fields: Fields, origins: Sequence[str | re.Pattern[str]] | None) -> Refusal | None:
+    if origins is None:
+        return None
+    given = fields.get("origin", ())
+    if len(given) == 1 and any(_matches(allowed, given[0]) for allowed in origins):
+        return None
+    return Refusal(HTTPStatus.FORBIDDEN, "Connections from this origin are not allowed.")
+
+
+def _matches(allowed: str | re.Pattern[str], origin: str) -> bool:
+    return origin == allowed if isinstance(allowed, str) else allowed.fullmatch(origin) is not None
+
+
+def _is_key(key: str) -> bool:
+    # RFC 6455 §4.2.1: "a base64-encoded [...] value that, when decoded, is 16 bytes in length"
+    return _KEY.fullmatch(key.strip()) is not None
+
+
+def choose_subprotocol(offered: Sequence[str], supported: str | None) -> str | Refusal | None:
+    """Return the subprotocol of the session: the supported one if it was offered, none if none was.
+
+    A client that offered only others is refused: it could not talk to this session.
+    """
+    if supported is None or not offered:
+        return None
+    return supported if supported in offered else PROTOCOLS_NOT_SUPPORTED
+
+
+def accept(offer: Offer, subprotocol: str | None, compression: DeflateOptions | None) -> tuple[Headers, Deflate | None]:
+    """Return the headers of the 101 that accepts ``offer``, and the compression agreed on."""
+    token = generate_accept_token(offer.key.encode()).decode()
+    # The first three are our own, and safe: the token is base64. All else is checked.
+    headers = Headers.received([_UPGRADE, _CONNECTION, ("sec-websocket-accept", "Sec-WebSocket-Accept", token)])
+    if subprotocol is not None:
+        headers.add("Sec-WebSocket-Protocol", subprotocol)
+    answer = answer_offers(offer.extensions, compression) if compression is not None else None
+    if answer is None:
+        return headers, None
+    headers.add("Sec-WebSocket-Extensions", answer[0])
+    return headers, answer[1]
+
+
+def open_socket(
+    request: HTTPRequest,
+    response: HTTPResponse,
+    offer: Offer,
+    subprotocol: str | None,
+    options: WebSocketOptions,
+    begin: Callable[[WebSocket], object],
+    *,
+    closes_after: bool,
+) -> None:
+    """Accept a handshake and begin the session.
+
+    Calls back:
+        ``begin(socket)`` once the 101 is written, unless the peer is gone.
+    """
+    headers, deflate = accept(offer, subprotocol, options.compression)
+
+    def take_over(transport: Transport) -> WebSocketConnection:
+        return _connect(transport, request, response, subprotocol, options, deflate, begin, closes_after)
+
+    response.switch_protocols(headers, take_over)
+
+
+def _connect(
+    transport: Transport,
+    request: HTTPRequest,
+    response: HTTPResponse,
+    subprotocol: str | None,
+    options: WebSocketOptions,
+    deflate: Deflate | None,
+    begin: Callable[[WebSocket], object],
+    closes_after: bool,
+) -> WebSocketConnection:
+    connection = WebSocketConnection(
+        transport,
+        response.loop,
+        request,
+        options,
+        context=response.context,
+        subprotocol=subprotocol,
+        deflate=deflate,
+    )
+    connection.start(lambda: begin(connection.socket), closes_after=closes_after)
+    return connection
+
+
+def refuse(response: HTTPResponse, refusal: Refusal) -> None:
+    """Answer a handshake that is not accepted."""
+    response.set_header("Content-Type", "text/plain; charset=utf-8")
+    for name, value in refusal.headers:
+        response.set_header(name, value)
+    response.set_body(refusal.text + "\n").completed(refusal.status)

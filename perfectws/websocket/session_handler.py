@@ -1,0 +1,138 @@
+"""`WebSocketHandler` and `WebSocketSessionHandler`: Perfect's way to serve WebSockets."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Unpack
+
+from ..http.request import HTTPRequest
+from ..http.response import HTTPResponse
+from .options import WebSocketKeywords, WebSocketOptions
+from .server_handshake import (
+    PROTOCOLS_NOT_SUPPORTED,
+    Offer,
+    Refusal,
+    choose_subprotocol,
+    open_socket,
+    read_offer,
+    refuse,
+)
+from .socket import WebSocket
+
+
+class WebSocketSessionHandler(Protocol):
+    """What handles the session of one socket. Derive from it, or write any object with these two members.
+
+    Source: Perfect's protocol of this name.
+    """
+
+    if TYPE_CHECKING:
+
+        @property
+        def socket_protocol(self) -> str | None:
+            """The subprotocol that the session speaks, or ``None``."""
+            return None
+    else:
+        socket_protocol = None
+
+    def handle_session(self, request: HTTPRequest, socket: WebSocket) -> object:
+        """Begin the session; may be ``async def``. Called once the handshake is accepted.
+
+        Args:
+            request: The request that opened the socket.
+            socket: The socket. Nothing is delivered before this returns, or first waits if it is async.
+
+        A sync session lives on until either side closes; an async one that returns with no read pending and no
+        handler set is closed with 1000.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define handle_session(request, socket)")
+
+
+#: Called with (request, protocols): returns what handles the session, or ``None`` to refuse; may be ``async def``.
+HandlerProducer: TypeAlias = Callable[
+    [HTTPRequest, list[str]], "WebSocketSessionHandler | Awaitable[WebSocketSessionHandler | None] | None"
+]
+
+
+class WebSocketHandler:
+    """A request handler that accepts WebSockets and gives each to a session handler.
+
+    It may be used as a route's handler itself: ``routes.add("GET", "/echo", WebSocketHandler(producer))``.
+
+    Args:
+        handler_producer: Makes the session handler of a request.
+        **options: The limits and choices of `WebSocketOptions`, by name.
+
+    Calls back:
+        ``handler_producer(request, protocols)`` once per valid handshake, with the subprotocols that the client
+        offers. ``None`` refuses with 400, as does a handler whose ``socket_protocol`` is not among those offered.
+
+    Source: Perfect's ``WebSocketHandler(handlerProducer:)``.
+    """
+
+    def __init__(self, handler_producer: HandlerProducer, **options: Unpack[WebSocketKeywords]) -> None:
+        if not callable(handler_producer):
+            raise TypeError(f"handler_producer is a callable (request, protocols), not {handler_producer!r}")
+        self._produce = handler_producer
+        self._options = WebSocketOptions.of(**options)
+
+    def __call__(self, request: HTTPRequest, response: HTTPResponse) -> None:
+        """Handle a request, as a route's handler."""
+        self.handle_request(request, response)
+
+    def handle_request(self, request: HTTPRequest, response: HTTPResponse) -> None:
+        """Answer an opening handshake: with a session, or with an error that says what is wrong with it.
+
+        Source: Perfect's ``handleRequest(request:response:)``, RFC 6455 §4.2.2.
+        """
+        response.call_soon(self._negotiate)
+
+    def _negotiate(self, request: HTTPRequest, response: HTTPResponse) -> object:
+        offer = read_offer(request, self._options.origins)
+        if isinstance(offer, Refusal):
+            refuse(response, offer)
+            return None
+        handler = self._produce(request, list(offer.protocols))
+        if isawaitable(handler):
+            return self._await_handler(handler, offer, request, response)
+        self._open(handler, offer, request, response)
+        return None
+
+    async def _await_handler(
+        self,
+        handler: Awaitable[WebSocketSessionHandler | None],
+        offer: Offer,
+        request: HTTPRequest,
+        response: HTTPResponse,
+    ) -> None:
+        self._open(await handler, offer, request, response)
+
+    def _open(
+        self, handler: WebSocketSessionHandler | None, offer: Offer, request: HTTPRequest, response: HTTPResponse
+    ) -> None:
+        if handler is None:
+            refuse(response, PROTOCOLS_NOT_SUPPORTED)
+            return
+        _check_handler(handler)
+        subprotocol = choose_subprotocol(offer.protocols, handler.socket_protocol)
+        if isinstance(subprotocol, Refusal):
+            refuse(response, subprotocol)
+            return
+
+        def begin(socket: WebSocket) -> object:
+            return handler.handle_session(request, socket)
+
+        open_socket(request, response, offer, subprotocol, self._options, begin, closes_after=True)
+
+
+def _check_handler(handler: Any) -> None:
+    if isinstance(handler, type):
+        raise TypeError(
+            f"the handler producer returned the class {handler.__qualname__}: return {handler.__qualname__}()"
+        )
+    if not callable(getattr(handler, "handle_session", None)) or not hasattr(handler, "socket_protocol"):
+        raise TypeError(
+            f"the handler producer returned {handler!r}, which is no WebSocketSessionHandler: it needs socket_protocol "
+            "and handle_session(request, socket)"
+        )

@@ -1,0 +1,178 @@
+"""Vapor's way to accept a WebSocket: ``should_upgrade`` decides, ``on_upgrade`` gets it.
+
+`UpgradeHandler` is the handler of one route (Vapor 4), `WebSocketUpgrader` what takes the WebSockets that no route does
+(Vapor 3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from http import HTTPStatus
+from inspect import isawaitable
+from typing import TypeAlias, Unpack
+
+from ..errors import LocalProtocolError
+from ..http.headers import Headers
+from ..http.request import HTTPRequest
+from ..http.response import HTTPResponse, RequestHandler
+from .options import WebSocketKeywords, WebSocketOptions
+from .server_handshake import Offer, Refusal, choose_subprotocol, open_socket, read_offer, refuse
+from .socket import WebSocket
+
+HeaderMapping: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+#: Called with the request: returns more headers for the 101, or ``None`` to refuse; may be ``async def``.
+ShouldUpgrade: TypeAlias = Callable[[HTTPRequest], "HeaderMapping | Awaitable[HeaderMapping | None] | None"]
+
+#: The headers of a 101 that are perfectws's own.
+_OWN_HEADERS = ("Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions")
+_PROTOCOL = "Sec-WebSocket-Protocol"
+
+REFUSED = Refusal(HTTPStatus.FORBIDDEN, "This WebSocket is refused.")
+
+
+def accept_all(request: HTTPRequest) -> HeaderMapping:
+    """Accept every request, with no further header."""
+    return ()
+
+
+class UpgradeHandler:
+    """A request handler that accepts WebSockets for ``on_upgrade``.
+
+    Args:
+        on_upgrade: Gets each WebSocket; may be ``async def``.
+        should_upgrade: Decides; ``None`` accepts all.
+        **options: The limits and choices of `WebSocketOptions`, by name.
+
+    Calls back:
+        ``should_upgrade(request)`` once per valid handshake: a mapping of headers for the 101 accepts it, ``None``
+        refuses it with 403. A ``Sec-WebSocket-Protocol`` among the headers is the subprotocol that we speak.
+
+        ``on_upgrade(request, socket)`` once it is accepted. Nothing is delivered before it has returned, or first
+        waits; messages for which it sets no handler are dropped.
+    """
+
+    def __init__(
+        self,
+        on_upgrade: Callable[[HTTPRequest, WebSocket], object],
+        should_upgrade: ShouldUpgrade | None = None,
+        **options: Unpack[WebSocketKeywords],
+    ) -> None:
+        _check_callable(on_upgrade, "on_upgrade")
+        if should_upgrade is not None:
+            _check_callable(should_upgrade, "should_upgrade")
+        self._on_upgrade = on_upgrade
+        self._should_upgrade = should_upgrade or accept_all
+        self._options = WebSocketOptions.of(**options)
+
+    def __call__(self, request: HTTPRequest, response: HTTPResponse) -> None:
+        """Handle a request, as a route's handler."""
+        self.offer(request, response, lambda: refuse(response, REFUSED))
+
+    def offer(self, request: HTTPRequest, response: HTTPResponse, refused: Callable[[], object]) -> None:
+        """Accept a request, or answer what is wrong with it.
+
+        Calls back:
+            ``refused()`` if ``should_upgrade`` refuses it, instead of any answer.
+        """
+
+        def decide(request: HTTPRequest, response: HTTPResponse) -> object:
+            offer = read_offer(request, self._options.origins)
+            if isinstance(offer, Refusal):
+                refuse(response, offer)
+                return None
+            decision = self._should_upgrade(request)
+            if isawaitable(decision):
+                return self._await_decision(decision, offer, request, response, refused)
+            self._answer(decision, offer, request, response, refused)
+            return None
+
+        response.call_soon(decide)
+
+    async def _await_decision(
+        self,
+        decision: Awaitable[HeaderMapping | None],
+        offer: Offer,
+        request: HTTPRequest,
+        response: HTTPResponse,
+        refused: Callable[[], object],
+    ) -> None:
+        self._answer(await decision, offer, request, response, refused)
+
+    def _answer(
+        self,
+        decision: HeaderMapping | None,
+        offer: Offer,
+        request: HTTPRequest,
+        response: HTTPResponse,
+        refused: Callable[[], object],
+    ) -> None:
+        if decision is None:
+            refused()
+            return
+        headers = _checked_headers(decision)
+        subprotocol = choose_subprotocol(offer.protocols, headers.get(_PROTOCOL))
+        if isinstance(subprotocol, Refusal):
+            refuse(response, subprotocol)
+            return
+        headers.remove(_PROTOCOL)
+        for name, value in headers:
+            response.add_header(name, value)
+
+        def begin(socket: WebSocket) -> object:
+            return self._on_upgrade(request, socket)
+
+        open_socket(request, response, offer, subprotocol, self._options, begin, closes_after=False)
+
+
+class WebSocketUpgrader:
+    """What a server offers the WebSockets to that no route takes.
+
+    Source: Vapor 3's ``HTTPProtocolUpgrader``; see ``HTTPServer.web_socket_upgrader``.
+    """
+
+    def __init__(
+        self,
+        should_upgrade: ShouldUpgrade | None,
+        on_upgrade: Callable[[WebSocket, HTTPRequest], object],
+        **options: Unpack[WebSocketKeywords],
+    ) -> None:
+        _check_callable(on_upgrade, "on_upgrade")
+        # Vapor 3 names the WebSocket first, Vapor 4 the request.
+        self.handler = UpgradeHandler(lambda request, socket: on_upgrade(socket, request), should_upgrade, **options)
+
+
+def with_upgraders(upgraders: Sequence[WebSocketUpgrader], otherwise: RequestHandler) -> RequestHandler:
+    """Return a handler that offers each WebSocket to ``upgraders``, one after the other, until one accepts it.
+
+    What is no WebSocket, or is refused by all, goes to ``otherwise``.
+    """
+    handler = otherwise
+    for upgrader in reversed(upgraders):
+        handler = _offering(upgrader.handler, handler)
+    return handler
+
+
+def _offering(upgrade: UpgradeHandler, otherwise: RequestHandler) -> RequestHandler:
+    def handle(request: HTTPRequest, response: HTTPResponse) -> object:
+        if not request.headers.has_token("Upgrade", "websocket"):
+            return otherwise(request, response)
+        upgrade.offer(request, response, lambda: response.call_soon(otherwise))
+        return None
+
+    return handle
+
+
+def _checked_headers(decision: HeaderMapping) -> Headers:
+    fields = decision.items() if isinstance(decision, Mapping) else decision
+    if isinstance(fields, str | bytes) or not isinstance(fields, Iterable):
+        raise TypeError(f"should_upgrade returns a mapping of headers, or None to refuse, not {decision!r}")
+    headers = Headers(fields)
+    for name in _OWN_HEADERS:
+        if name in headers:
+            raise LocalProtocolError(f"should_upgrade cannot set {name}: the handshake does")
+    return headers
+
+
+def _check_callable(callback: object, name: str) -> None:
+    if not callable(callback):
+        raise TypeError(f"{name} is a callable, not {callback!r}")

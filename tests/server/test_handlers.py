@@ -1,0 +1,88 @@
+"""`HTTPHandler` and `HTTPFilter`: what is there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from perfectws import FilterPriority, HTTPFilter, HTTPHandler, LocalProtocolError, Routes, StaticFileHandler
+from perfectws.http.filters import in_order
+from perfectws.http.routing import Routes as PlainRoutes
+from tests.http.fakes import Server, echo_path, everything, get
+from tests.server.test_static_files import NurseryLoop, TrioServer
+
+
+class TestHandlers:
+    @pytest.mark.parametrize("data", [None, {}, {"documentRoot": "/srv", "allowResponseFilters": True}])
+    def test_static_files_have_perfects_keys(self, data: Any) -> None:
+        handler: Any = HTTPHandler.static_files(data)
+        files = handler.__self__
+        assert isinstance(files, StaticFileHandler)
+        assert (files.document_root, files.allow_response_filters) == (("/srv", True) if data else ("./webroot", False))
+
+    @pytest.mark.parametrize(
+        ("target", "location"),
+        [
+            ("/a/b?c=d", "https://example.org/a/b?c=d"),
+            ("/", "https://example.org/"),
+            ("//evil.example/x", "https://example.org//evil.example/x"),
+            ("http://this.example/x?y", "https://example.org/x?y"),
+            ("/%0d%0aX:y", "https://example.org/%0d%0aX:y"),
+        ],
+    )
+    def test_redirect_leads_to_the_same_path_of_another_server(self, target: str, location: str) -> None:
+        (answer,) = Server(everything(HTTPHandler.redirect({"base": "https://example.org"}))).ask(get(target))
+        assert (answer.status, answer.header("location")) == (301, location)
+
+    @pytest.mark.parametrize("data", [None, {}, {"base": 7}, {"base": ""}])
+    def test_redirect_needs_a_base(self, data: Any) -> None:
+        with pytest.raises(LocalProtocolError, match="'base'"):
+            HTTPHandler.redirect(data)
+
+    def test_health_is_200_and_never_kept(self) -> None:
+        (answer,) = Server(everything(HTTPHandler.health())).ask(get("/health"))
+        assert (answer.status, answer.body, answer.header("cache-control")) == (200, b"OK\n", "no-store")
+
+
+class TestCustom404:
+    @pytest.fixture
+    def page(self, tmp_path: Path) -> Path:
+        path = tmp_path / "404.html"
+        path.write_text("<h1>gone</h1>")
+        return path
+
+    async def ask(self, page: Path, nursery: trio.Nursery, routes: PlainRoutes, path: str) -> Any:
+        loop = NurseryLoop(nursery)
+        nursery.start_soon(loop.pump)
+        filters = in_order([(HTTPFilter.custom_404({"path": str(page)}), FilterPriority.HIGH)], "filter_headers")
+        server = TrioServer(routes, loop=loop, response_filters=filters)
+        return await server.fetch(get(path))
+
+    async def test_a_404_has_the_files_contents(self, page: Path, nursery: trio.Nursery) -> None:
+        answer = await self.ask(page, nursery, Routes(), "/nowhere")
+        assert (answer.status, answer.body) == (404, b"<h1>gone</h1>")
+        assert answer.header("content-type") == "text/html; charset=utf-8"
+
+    async def test_all_else_is_left_alone(self, page: Path, nursery: trio.Nursery) -> None:
+        answer = await self.ask(page, nursery, everything(echo_path), "/here")
+        assert (answer.status, answer.body) == (200, b"GET /here ")
+
+    async def test_a_page_that_is_gone_is_logged_and_the_404_stays(
+        self, page: Path, nursery: trio.Nursery, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        filters = HTTPFilter.custom_404({"path": str(page)})
+        page.unlink()
+        loop = NurseryLoop(nursery)
+        nursery.start_soon(loop.pump)
+        pairs = in_order([(filters, FilterPriority.HIGH)], "filter_headers")
+        answer = await TrioServer(Routes(), loop=loop, response_filters=pairs).fetch(get("/x"))
+        assert (answer.status, answer.body[:4]) == (404, b"404 ")
+        assert len(caplog.records) == 1
+
+    @pytest.mark.parametrize("data", [None, {}, {"path": "/no/such/file"}, {"path": 7}])
+    def test_it_needs_a_file(self, data: Any) -> None:
+        with pytest.raises(LocalProtocolError, match="'path'"):
+            HTTPFilter.custom_404(data)

@@ -1,0 +1,502 @@
+"""`StaticFileHandler`: the pure parts by themselves, then real files through a connection in memory."""
+
+import os
+
+import pytest
+import trio
+import trio.testing
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perfectws.errors import LocalProtocolError
+from perfectws.http.filters import FilterPriority, HTTPResponseFilter, ResponseFilterResult
+from perfectws.http.paths import path_components
+from perfectws.http.request import HTTPRequest
+from perfectws.http.response import HTTPResponse
+from perfectws.http.routing import Routes
+from perfectws.server.static_files import (
+    PIECE,
+    Directory,
+    StaticFile,
+    StaticFileHandler,
+    is_not_modified,
+    open_file,
+    requested_range,
+)
+from tests.http.fakes import FakeLoop, FakeTransport, Server, get
+
+MODIFIED = 784111777  # Sun, 06 Nov 1994 08:49:37 GMT
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Return a document root with a little of everything, and secrets beside it."""
+    webroot = tmp_path / "webroot"
+    for path, content in {
+        "webroot/index.html": "<h1>home</h1>",
+        "webroot/hello.txt": "0123456789",
+        "webroot/docs/index.html": "docs",
+        "webroot/docs/grüße & co.txt": "grüße",
+        "webroot/docs/100%.txt": "percent",
+        "webroot/empty/nothing.txt": "",
+        "webroot/.well-known/x": "hidden",
+        "secret.txt": "secret",
+        "webroot-other/secret.txt": "secret",
+    }.items():
+        file = tmp_path / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, encoding="utf-8")
+    os.utime(webroot / "hello.txt", (MODIFIED, MODIFIED))
+    (webroot / "out.txt").symlink_to(tmp_path / "secret.txt")
+    (webroot / "outside").symlink_to(tmp_path)
+    (webroot / "beside").symlink_to(tmp_path / "webroot-other")
+    (webroot / "leads-out").mkdir()
+    (webroot / "leads-out" / "index.html").symlink_to(tmp_path / "secret.txt")
+    (webroot / "inside.txt").symlink_to(webroot / "hello.txt")
+    os.mkfifo(webroot / "pipe")
+    return webroot
+
+
+def read(root, uri):
+    """Return what lies at a path: the content, a `Directory`, or ``None``."""
+    found = open_file(str(root), path_components(uri))
+    if not isinstance(found, StaticFile):
+        return found
+    with found.content:
+        return found.content.read().decode()
+
+
+class TestFinding:
+    @pytest.mark.parametrize(
+        ("uri", "content"),
+        [
+            ("/", "<h1>home</h1>"),
+            ("/index.html", "<h1>home</h1>"),
+            ("/hello.txt", "0123456789"),
+            ("//hello.txt", "0123456789"),
+            ("/docs/", "docs"),
+            ("/docs/gr%C3%BC%C3%9Fe%20&%20co.txt", "grüße"),
+            ("/docs/100%25.txt", "percent"),
+            ("/.well-known/x", "hidden"),
+            ("/inside.txt", "0123456789"),
+            ("/empty/nothing.txt", ""),
+            ("/docs", Directory("docs")),
+        ],
+    )
+    def test_what_is_there_is_found(self, root, uri, content):
+        assert read(root, uri) == content
+
+    @pytest.mark.parametrize(
+        "uri",
+        [
+            "/nothing",
+            "/hello.txt/",
+            "/hello.txt/x",
+            "/empty/",
+            "/../secret.txt",
+            "/%2e%2e/secret.txt",
+            "/%2E%2e/secret.txt",
+            "/..%2fsecret.txt",
+            "/docs/../hello.txt",
+            "/docs/..%2f..%2fsecret.txt",
+            "/%2e%2e%2fsecret.txt",
+            "/..%5csecret.txt",
+            "/..\\secret.txt",
+            "/hello.txt%00",
+            "/hello.txt%00.html",
+            "/%00",
+            "/./hello.txt",
+            "/%2fetc/passwd",
+            "/%2Fetc%2Fpasswd",
+            "//etc/passwd",
+            "/out.txt",
+            "/outside/secret.txt",
+            "/outside/",
+            "/outside",
+            "/beside/secret.txt",
+            "/leads-out/",
+            "/pipe",
+            "/%ff",
+            "/%c0%ae%c0%ae/secret.txt",
+            "/" + "x" * 5000,
+            "/" + "x/" * 2000,
+            "/%252e%252e/secret.txt",
+            "/../webroot-other/secret.txt",
+        ],
+    )
+    def test_nothing_else_is(self, root, uri):
+        assert read(root, uri) is None
+
+    def test_a_file_that_may_not_be_read_is_not_there(self, root, monkeypatch):
+        def refuse(*args, **kwargs):
+            raise PermissionError
+
+        monkeypatch.setattr("builtins.open", refuse)
+        assert open_file(str(root), ["/", "hello.txt"]) is None
+
+    def test_the_root_itself_may_be_a_link_and_relative(self, root, tmp_path, monkeypatch):
+        (tmp_path / "link").symlink_to(root)
+        monkeypatch.chdir(tmp_path)
+        assert read("link", "/hello.txt") == "0123456789"
+        assert read("./webroot/", "/hello.txt") == "0123456789"
+
+    @given(
+        st.lists(st.sampled_from(["..", ".", "", "webroot", "secret.txt", "outside", "%2e%2e", "%2f", "\0", "~", "\\"]))
+    )
+    def test_no_path_leads_out(self, root_of_module, parts):
+        content = read(root_of_module, "/" + "/".join(parts))
+        assert not isinstance(content, str) or "secret" not in content
+
+
+@pytest.fixture(scope="module")
+def root_of_module(tmp_path_factory):
+    base = tmp_path_factory.mktemp("base")
+    (base / "secret.txt").write_text("secret")
+    (base / "webroot").mkdir()
+    (base / "webroot" / "outside").symlink_to(base)
+    return base / "webroot"
+
+
+def a_file(size=10):
+    return StaticFile(None, "a.txt", size, MODIFIED * 10**9 + 5)  # type: ignore[arg-type]
+
+
+def asking(*headers, method="GET"):
+    return HTTPRequest(method, "/", headers)
+
+
+class TestRanges:
+    @pytest.mark.parametrize(
+        ("header", "part"),
+        [
+            ("bytes=0-3", (0, 4)),
+            ("bytes=3-3", (3, 4)),
+            ("bytes=4-", (4, 10)),
+            ("bytes=-3", (7, 10)),
+            ("bytes=-99", (0, 10)),
+            ("bytes=5-99", (5, 10)),
+            ("Bytes = 1 - 2", (1, 3)),
+            ("bytes=10-", None),
+            ("bytes=99-100", None),
+            ("bytes=-0", None),
+            # What is malformed or several is ignored.
+            ("bytes=3-2", (0, 10)),
+            ("bytes=0-1,3-4", (0, 10)),
+            ("bytes=", (0, 10)),
+            ("bytes=-", (0, 10)),
+            ("bytes=a-b", (0, 10)),
+            ("bytes=+1-2", (0, 10)),
+            ("bytes=--1", (0, 10)),
+            ("bytes=²-3", (0, 10)),
+            ("bytes=1" + "0" * 5000 + "-", (0, 10)),
+            ("lines=0-3", (0, 10)),
+            ("0-3", (0, 10)),
+        ],
+    )
+    def test_a_range_is_a_slice_of_the_file(self, header, part):
+        expected = None if part is None else range(*part)
+        assert requested_range(asking(("Range", header)), a_file()) == expected
+
+    def test_an_empty_file_has_no_range_but_can_be_had_whole(self):
+        assert requested_range(asking(("Range", "bytes=0-")), a_file(0)) is None
+        assert requested_range(asking(), a_file(0)) == range(0)
+
+    def test_head_ignores_ranges(self):
+        assert requested_range(asking(("Range", "bytes=0-3"), method="HEAD"), a_file()) == range(10)
+
+    def test_if_range_must_name_this_very_file(self):
+        file = a_file()
+        for validator, part in [
+            (file.etag, range(4)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", range(4)),
+            ('"other"', range(10)),
+            ("W/" + file.etag, range(10)),
+            ("Sun, 06 Nov 1994 08:49:36 GMT", range(10)),
+        ]:
+            assert requested_range(asking(("Range", "bytes=0-3"), ("If-Range", validator)), file) == part
+
+    @given(st.text())
+    def test_no_header_makes_it_raise(self, header):
+        request = HTTPRequest(
+            headers=b"\r\nRange: " + header.replace("\n", " ").encode("utf-8", "replace") + b"\r\n\r\n"
+        )
+        part = requested_range(request, a_file())
+        assert part is None or (part.step == 1 and 0 <= part.start < part.stop <= 10)
+
+
+class TestConditions:
+    def test_a_known_tag_means_not_modified(self):
+        file = a_file()
+        for tags, known in [
+            (file.etag, True),
+            (f'"x", W/{file.etag}', True),
+            ("*", True),
+            ('"x"', False),
+            ("", False),
+        ]:
+            assert is_not_modified(asking(("If-None-Match", tags)), file) is known
+
+    def test_a_date_counts_only_without_tags(self):
+        file = a_file()
+        same, before = "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:36 GMT"
+        assert is_not_modified(asking(("If-Modified-Since", same)), file)
+        assert not is_not_modified(asking(("If-Modified-Since", before)), file)
+        assert not is_not_modified(asking(("If-Modified-Since", "yesterday")), file)
+        assert not is_not_modified(asking(("If-Modified-Since", same), ("If-None-Match", '"x"')), file)
+        assert not is_not_modified(asking(), file)
+
+    def test_a_tag_changes_with_the_file(self):
+        assert len({StaticFile(None, "a", size, when).etag for size in (1, 2) for when in (1, 2)}) == 4  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("name", "media_type"),
+    [
+        ("a.html", "text/html; charset=utf-8"),
+        ("a.JS", "text/javascript; charset=utf-8"),
+        ("a.css", "text/css; charset=utf-8"),
+        ("a.json", "application/json"),
+        ("a.svg", "image/svg+xml"),
+        ("a.wasm", "application/wasm"),
+        ("a.woff2", "font/woff2"),
+        ("a.tar.gz", "application/gzip"),
+        ("a.unknown", "application/octet-stream"),
+        ("a", "application/octet-stream"),
+    ],
+)
+def test_a_file_has_the_media_type_of_its_name(name, media_type):
+    assert StaticFile(None, name, 0, 0).media_type == media_type  # type: ignore[arg-type]
+
+
+class NurseryLoop(FakeLoop):
+    """Runs its tasks in a nursery, and its queue whenever something is ready."""
+
+    def __init__(self, nursery):
+        super().__init__()
+        self.nursery = nursery
+        self.idle = True
+        self.something = trio.Event()
+
+    def wake(self):
+        self.something.set()
+
+    def start_task(self, owner, coroutine, done=None):
+        # As the real loop does: it fails inside of a callback of the same owner.
+        owner.context.run(self.nursery.start_soon, self._run, owner, coroutine)
+
+    async def _run(self, owner, coroutine):
+        try:
+            await coroutine
+        except Exception as error:
+            owner.callback_failed(error)
+
+    async def pump(self):
+        while True:
+            await self.something.wait()
+            self.something = trio.Event()
+            self.run_ready()
+
+
+class EventfulTransport(FakeTransport):
+    """Says when something was written."""
+
+    def __init__(self):
+        super().__init__()
+        self.written = trio.Event()
+
+    def write(self, data):
+        super().write(data)
+        self.written.set()
+
+
+class TrioServer(Server):
+    """A server in memory whose handlers may use trio."""
+
+    def make_transport(self):
+        return EventfulTransport()
+
+    async def fetch(self, data, *methods):
+        """Ask, wait for the whole response, and return it."""
+        before = len(self.answers(*methods))
+        self.receive(data)
+        with trio.fail_after(10):
+            while True:
+                self.transport.written = trio.Event()
+                answers = self.answers(*methods)
+                if len(answers) > before and answers[-1].is_complete:
+                    return answers[-1]
+                await self.transport.written.wait()
+
+
+@pytest.fixture
+async def serve(root, nursery):
+    """Return a function that serves the root in some way."""
+
+    def start(routes=None, **options):
+        if routes is None:
+            routes = Routes()
+            routes.add(uri="/**", handler=StaticFileHandler(root))
+        loop = NurseryLoop(nursery)
+        nursery.start_soon(loop.pump)
+        return TrioServer(routes, loop=loop, **options)
+
+    return start
+
+
+class TestServing:
+    async def test_a_file_is_served_with_all_its_headers(self, serve):
+        answer = await serve().fetch(get("/hello.txt"))
+        assert (answer.status, answer.body) == (200, b"0123456789")
+        assert answer.header("content-type") == "text/plain; charset=utf-8"
+        assert answer.header("content-length") == "10"
+        assert answer.header("last-modified") == "Sun, 06 Nov 1994 08:49:37 GMT"
+        assert answer.header("accept-ranges") == "bytes"
+        assert answer.header("etag").startswith('"')
+
+    async def test_an_empty_file_is_served(self, serve):
+        answer = await serve().fetch(get("/empty/nothing.txt"))
+        assert (answer.status, answer.body, answer.header("content-length")) == (200, b"", "0")
+
+    async def test_head_tells_the_length_and_sends_nothing(self, serve):
+        server = serve()
+        answer = await server.fetch(b"HEAD /hello.txt HTTP/1.1\r\nHost: x\r\n\r\n", "HEAD")
+        assert (answer.status, answer.header("content-length"), answer.body) == (200, "10", b"")
+        assert server.transport.sent.endswith(b"\r\n\r\n")
+
+    async def test_a_directory_is_redirected_to_its_slash_with_the_query(self, serve):
+        server = serve()
+        answer = await server.fetch(get("/docs?a=b"))
+        assert (answer.status, answer.header("location")) == (301, "./docs/?a=b")
+        assert (await server.fetch(get("/docs/"))).body == b"docs"
+
+    async def test_a_range_is_partial_content(self, serve):
+        answer = await serve().fetch(get("/hello.txt", "Range: bytes=2-4"))
+        assert (answer.status, answer.body) == (206, b"234")
+        assert answer.header("content-range") == "bytes 2-4/10"
+        assert answer.header("content-length") == "3"
+
+    async def test_a_range_outside_of_the_file_is_416(self, serve):
+        answer = await serve().fetch(get("/hello.txt", "Range: bytes=10-"))
+        assert (answer.status, answer.header("content-range")) == (416, "bytes */10")
+
+    async def test_a_known_file_is_304_without_a_body(self, serve):
+        server = serve()
+        etag = (await server.fetch(get("/hello.txt"))).header("etag")
+        answer = await server.fetch(get("/hello.txt", f"If-None-Match: {etag}"))
+        assert (answer.status, answer.body, answer.header("etag")) == (304, b"", etag)
+
+    async def test_what_is_not_there_is_404_and_one_line(self, serve):
+        answer = await serve().fetch(get("/../secret.txt"))
+        assert answer.status == 404
+        assert answer.body == b"404 Not Found: nothing is served at /../secret.txt\n"
+
+    async def test_a_file_can_only_be_read(self, serve):
+        answer = await serve().fetch(b"DELETE /hello.txt HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert (answer.status, answer.header("allow")) == (405, "GET, HEAD")
+
+    async def test_as_a_routes_handler_it_serves_what_the_wildcard_stands_for(self, serve, root):
+        routes = Routes()
+        routes.add("GET", "/files/**", StaticFileHandler(root))
+        server = serve(routes)
+        assert (await server.fetch(get("/files/docs/100%25.txt"))).body == b"percent"
+        assert (await server.fetch(get("/files/docs"))).header("location") == "./docs/"
+        assert (await server.fetch(get("/files/"))).body == b"<h1>home</h1>"
+
+    async def test_on_a_fixed_route_it_serves_the_path(self, serve, root):
+        routes = Routes()
+        routes.add("GET", "/hello.txt", StaticFileHandler(root))
+        assert (await serve(routes).fetch(get("/hello.txt"))).body == b"0123456789"
+
+    async def test_handle_request_serves_the_path_that_a_handler_has_set(self, serve, root):
+        def download(request, response):
+            request.path = request.url_variables["_trailing_wildcard_"]
+            StaticFileHandler(document_root=root).handle_request(request=request, response=response)
+
+        routes = Routes()
+        routes.add("GET", "/files/**", download)
+        assert (await serve(routes).fetch(get("/files/hello.txt"))).body == b"0123456789"
+
+    @pytest.mark.parametrize("allowed", [True, False])
+    async def test_filters_see_a_file_only_if_they_are_allowed_to_and_its_head_always(self, serve, root, allowed):
+        class Shout(HTTPResponseFilter):
+            def filter_headers(self, response, callback):
+                response.set_header("X-Seen", "yes")
+                callback(ResponseFilterResult.CONTINUE)
+
+            def filter_body(self, response, callback):
+                response.body_bytes = response.body_bytes.replace(b"0", b"zero")
+                callback(ResponseFilterResult.CONTINUE)
+
+        routes = Routes()
+        routes.add("GET", "/**", StaticFileHandler(root, allow_response_filters=allowed))
+        server = serve(routes, response_filters=[(Shout(), FilterPriority.HIGH)])
+        answer = await server.fetch(get("/hello.txt"))
+        assert answer.body == (b"zero123456789" if allowed else b"0123456789")
+        assert answer.header("content-length") == str(len(answer.body))
+        assert answer.header("x-seen") == "yes"
+        assert (await server.fetch(get("/nowhere.0"))).body.endswith(b"nowhere.zero\n")
+
+    async def test_without_filters_a_file_that_they_might_see_has_its_length(self, serve, root):
+        routes = Routes()
+        routes.add("GET", "/**", StaticFileHandler(root, allow_response_filters=True))
+        assert (await serve(routes).fetch(get("/hello.txt"))).header("content-length") == "10"
+
+    async def test_without_a_root_it_serves_the_requests_own(self, serve, root):
+        routes = Routes()
+        routes.add("GET", "/**", StaticFileHandler())
+        server = serve(routes, document_root=str(root))
+        assert (await server.fetch(get("/hello.txt"))).body == b"0123456789"
+
+    async def test_a_large_file_is_pushed_piece_by_piece_and_waits_for_its_reader(self, serve, root):
+        size = 40 * PIECE + 1
+        with open(root / "large", "wb") as file:
+            file.truncate(size)
+        server = serve()
+        server.transport.is_stalled = True
+        most = 0
+        server.receive(get("/large"))
+        with trio.fail_after(30):
+            while len(server.transport.sent.partition(b"\r\n\r\n")[2]) < size:
+                await server.transport.written.wait()
+                server.transport.written = trio.Event()
+                most = max(most, server.transport.buffered_amount)
+                server.transport.drain()
+                server.transport.is_stalled = True
+        assert most <= PIECE + 1000
+        assert server.answers()[0].is_complete
+
+    async def test_when_the_peer_leaves_the_file_is_closed(self, serve, root, monkeypatch):
+        opened = []
+        monkeypatch.setattr(
+            "perfectws.server.static_files.open_file", lambda *args: opened.append(open_file(*args)) or opened[-1]
+        )
+        with open(root / "large", "wb") as file:
+            file.truncate(4 * PIECE)
+        server = serve()
+        server.transport.is_stalled = True
+        server.receive(get("/large"))
+        with trio.fail_after(10):
+            await server.transport.written.wait()
+            server.protocol.connection_lost(None)
+            while not opened[0].content.closed:
+                await trio.testing.wait_all_tasks_blocked()
+
+    async def test_a_file_that_shrinks_meanwhile_ends_the_connection(self, serve, root, caplog):
+        with open(root / "large", "wb") as file:
+            file.truncate(4 * PIECE)
+        server = serve()
+        server.transport.is_stalled = True
+        server.receive(get("/large"))
+        with trio.fail_after(10):
+            await server.transport.written.wait()
+            os.truncate(root / "large", PIECE)
+            server.transport.drain()
+            while not server.transport.is_aborted:
+                await trio.testing.wait_all_tasks_blocked()
+        assert len(caplog.records) == 1
+
+
+def test_without_a_connection_there_is_nothing_to_serve_it(root):
+    request = HTTPRequest(uri="/hello.txt")
+    with pytest.raises(LocalProtocolError, match="belongs to no connection"):
+        StaticFileHandler(root).handle_request(request, HTTPResponse(request))
