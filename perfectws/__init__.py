@@ -45,9 +45,9 @@ if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a t
     from .server.server import HTTPServer as HTTPServer
     from .server.static_files import StaticFileHandler as StaticFileHandler
     from .server.tls_configuration import TLSConfiguration as TLSConfiguration
-    from .websocket.connecting import Backoff as Backoff, Connecting as Connecting
+    from .websocket.connecting import Backoff as Backoff
     from .websocket.deflate import DeflateOptions as DeflateOptions
-    from .websocket.inbox import Message as Message
+    from .websocket.frame_inbox import Message as Message
     from .websocket.opcodes import CloseCode as CloseCode, OpcodeType as OpcodeType
     from .websocket.options import NO_TIMEOUT as NO_TIMEOUT
     from .websocket.outbox import Drained as Drained
@@ -56,6 +56,7 @@ if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a t
         WebSocketHandler as WebSocketHandler,
         WebSocketSessionHandler as WebSocketSessionHandler,
     )
+    from .websocket.socket import Connecting as Connecting
     from .websocket.upgrade_handler import WebSocketUpgrader as WebSocketUpgrader
 else:
     #: The public names, by the module that has each.
@@ -118,12 +119,9 @@ else:
         "server.server": ("HTTPServer",),
         "server.static_files": ("StaticFileHandler",),
         "server.tls_configuration": ("TLSConfiguration",),
-        "websocket.connecting": (
-            "Backoff",
-            "Connecting",
-        ),
+        "websocket.connecting": ("Backoff",),
         "websocket.deflate": ("DeflateOptions",),
-        "websocket.inbox": ("Message",),
+        "websocket.frame_inbox": ("Message",),
         "websocket.opcodes": (
             "CloseCode",
             "OpcodeType",
@@ -135,6 +133,7 @@ else:
             "WebSocketHandler",
             "WebSocketSessionHandler",
         ),
+        "websocket.socket": ("Connecting",),
         "websocket.upgrade_handler": ("WebSocketUpgrader",),
     }
     _MODULES = {name: module for module, names in _NAMES.items() for name in names}

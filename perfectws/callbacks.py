@@ -24,6 +24,7 @@ from time import perf_counter
 from typing import Any, TypeVarTuple
 
 from .errors import LocalProtocolError
+from .suspension import Suspension, checkpoint
 
 logger = logging.getLogger("perfectws")
 
@@ -76,7 +77,7 @@ class Timer(ABC):
 class CallbackLoop(ABC):
     """The queue of ready callbacks, and what a protocol may ask of the loop that drives it.
 
-    All but `call_from_thread` is for the loop's own thread.
+    All but `call_from_thread` and `call_soon` is for the loop's own thread.
     """
 
     def __init__(self) -> None:
@@ -158,6 +159,27 @@ class CallbackLoop(ABC):
                 "await this in the thread of its event loop; elsewhere pass a callback or a promise"
             )
 
+    def call_soon(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> bool:
+        """Queue ``function(*args)``, from any thread. Return whether it will be called: not if the loop has ended."""
+        if threading.get_ident() == self.thread_id:
+            self.call(owner, function, *args)
+            return True
+        return self.call_from_thread(owner, function, *args)
+
+    def hold(self) -> None:  # noqa: B027  # most loops end when they are told to
+        """Count one more thing that is under way: a loop that ends when nothing is, as a script's does, goes on."""
+
+    def release(self) -> None:  # noqa: B027
+        """Take one `hold` back."""
+
+    def suspension(self) -> Suspension:
+        """Return what puts the current task to sleep until a callback resumes it."""
+        return Suspension()
+
+    async def checkpoint(self) -> None:
+        """Let the other tasks run, and be cancelled here if that was asked for."""
+        await checkpoint()
+
     @abstractmethod
     def wake(self) -> None:
         """Let the loop, which is idle, take a turn soon."""
@@ -171,8 +193,8 @@ class CallbackLoop(ABC):
         """Queue ``function(*args)`` once ``seconds`` have passed."""
 
     @abstractmethod
-    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
-        """Queue ``function(*args)``, from any thread. Dropped in silence once the loop has ended."""
+    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> bool:
+        """Queue ``function(*args)``, from any thread. Return whether it will be called: not if the loop has ended."""
 
     @abstractmethod
     def start_task(self, owner: CallbackOwner, coroutine: Coroutine[Any, Any, object]) -> None:

@@ -19,7 +19,7 @@ class Deadline:
         owner: Whose callback it is.
         passed: What to call.
 
-    Calls back: ``passed()`` from the loop's queue, once for each moment that passes.
+    Calls back: ``passed()`` from the loop's queue, once for each moment that passes; it may be async.
     """
 
     __slots__ = ("_loop", "_moment", "_owner", "_passed", "_rings_at", "_timer")
@@ -67,16 +67,16 @@ class Deadline:
         self._timer = self._loop.call_later(self._owner, seconds, self._rang)
         self._rings_at = self._timer.when
 
-    def _rang(self) -> None:
+    def _rang(self) -> object:
         self._timer, self._rings_at = None, inf
         if self._moment == inf:
-            return
+            return None
         left = self._moment - self._loop.time()
         if left > 0:
             self._start_timer(left)
-        else:
-            self._moment = inf
-            self._passed()
+            return None
+        self._moment = inf
+        return self._passed()
 
 
 def _nothing() -> None:

@@ -12,61 +12,15 @@ from collections.abc import Callable, Generator
 from typing import Any, Generic, TypeVar, cast
 
 import outcome
-import trio
 
 from .callbacks import CallbackLoop, CallbackOwner, context_in, logger, running_loop
 from .errors import LocalProtocolError
+from .suspension import Suspension, checkpoint
 
 T = TypeVar("T")
 #: The value of a future that only says "it has happened": ``Future[None]``.
 _NOTHING = cast(Any, None)
 CallbackT = TypeVar("CallbackT", bound=Callable[..., object])
-
-
-class Suspension:
-    """One trio task, asleep until it is resumed: the only place where ours meet trio's scheduler.
-
-    To resume is to decide: a task that was resumed can no longer be cancelled out of its sleep, so what it was given is
-    never lost.
-    """
-
-    __slots__ = ("_task", "_thread_id", "_token")
-
-    def __init__(self) -> None:
-        self._task: trio.lowlevel.Task | None = trio.lowlevel.current_task()
-        self._token = trio.lowlevel.current_trio_token()
-        self._thread_id = threading.get_ident()
-
-    async def sleep(self, on_cancel: Callable[[], object] | None = None) -> Any:
-        """Sleep until `resume`; return or raise its outcome. A cancellation that comes first calls ``on_cancel()``."""
-
-        def abort(_: object) -> trio.lowlevel.Abort:
-            self._task = None
-            if on_cancel is not None:
-                on_cancel()
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        return await trio.lowlevel.wait_task_rescheduled(abort)
-
-    def resume(self, result: outcome.Outcome[Any]) -> None:
-        """Wake the task with ``result``, from any thread. Ignored if it is awake already."""
-        if threading.get_ident() == self._thread_id:
-            self._reschedule(result)
-            return
-        try:
-            self._token.run_sync_soon(self._reschedule, result)
-        except trio.RunFinishedError:
-            pass  # the run that the task belonged to is over, and so is the task
-
-    def _reschedule(self, result: outcome.Outcome[Any]) -> None:
-        task, self._task = self._task, None
-        if task is not None:
-            trio.lowlevel.reschedule(task, result)
-
-
-async def checkpoint() -> None:
-    """Let the other tasks run, and be cancelled here if so it is decided."""
-    await trio.lowlevel.checkpoint()
 
 
 class Future(Generic[T]):
@@ -115,6 +69,14 @@ class Future(Generic[T]):
         self._retrieved = True
         self._queue_when_resolved(callback, _error_of)
         return callback
+
+    def cascade(self, promise: Promise[T]) -> None:
+        """Resolve ``promise`` as this future is resolved, in whatever thread brings it.
+
+        Source: SwiftNIO's ``cascade(to:)``.
+        """
+        self._retrieved = True
+        self._add(lambda result: promise.resolve(_copy(result)))
 
     def wait(self, seconds: float | None = None) -> T:
         """Block this thread until the value is there, and return it, or raise the error.
@@ -182,10 +144,7 @@ class Future(Generic[T]):
             args = arguments(result)
             if args is None:
                 return
-            if threading.get_ident() == loop.thread_id:
-                loop.call(owner, callback, *args)
-            else:
-                loop.call_from_thread(owner, callback, *args)
+            loop.call_soon(owner, callback, *args)
 
         self._add(queue)
 
@@ -207,15 +166,14 @@ class Future(Generic[T]):
             if on_resolved in self._on_resolved:
                 self._on_resolved.remove(on_resolved)
 
-    def _resolve(self, result: outcome.Outcome[T]) -> bool:
+    def _resolve(self, result: outcome.Outcome[T]) -> None:
         with self._lock:
             if self._outcome is not None:
-                return False
+                return
             self._outcome = result
             waiting, self._on_resolved = self._on_resolved, []
         for on_resolved in waiting:
             on_resolved(result)
-        return True
 
     def __del__(self) -> None:
         if isinstance(self._outcome, outcome.Error) and not self._retrieved:
@@ -225,6 +183,11 @@ class Future(Generic[T]):
 class Promise(Generic[T]):
     """The end of a `Future` that is fulfilled: once, as what comes second is ignored.
 
+    Args:
+        loop: The loop in which the future's callbacks run; ``None`` for the one that runs here.
+        owner: What the callbacks belong to; perfectws's own.
+        future: The future to resolve, one of `Future`'s subclasses; perfectws's own.
+
     Attributes:
         future_result: The future that this promise resolves.
 
@@ -233,16 +196,25 @@ class Promise(Generic[T]):
 
     __slots__ = ("future_result",)
 
-    def __init__(self, loop: CallbackLoop | None = None, owner: CallbackOwner | None = None) -> None:
-        self.future_result: Future[T] = Future(loop, owner)
+    def __init__(
+        self,
+        loop: CallbackLoop | None = None,
+        owner: CallbackOwner | None = None,
+        future: Future[T] | None = None,
+    ) -> None:
+        self.future_result: Future[T] = Future(loop, owner) if future is None else future
 
     def succeed(self, value: T = _NOTHING) -> None:
         """Resolve the future with ``value``. Does nothing if it is resolved already."""
-        self.future_result._resolve(outcome.Value(value))
+        self.resolve(outcome.Value(value))
 
     def fail(self, error: BaseException) -> None:
         """Resolve the future with ``error``. Does nothing if it is resolved already."""
-        self.future_result._resolve(outcome.Error(error))
+        self.resolve(outcome.Error(error))
+
+    def resolve(self, result: outcome.Outcome[T]) -> None:
+        """Resolve the future with an outcome. Does nothing if it is resolved already."""
+        self.future_result._resolve(result)
 
 
 def _value_of(result: outcome.Outcome[Any]) -> tuple[Any] | None:

@@ -1,9 +1,15 @@
-"""DESIGN section 3: imports point one way. Read from the source, whatever is executed when."""
+"""The house: who may import whom, in one table. Read from the source, whatever is executed when.
+
+An import inside a function counts as much as one at the top, and one behind ``TYPE_CHECKING`` too.
+"""
 
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -12,86 +18,112 @@ import perfectws
 
 PACKAGE = Path(perfectws.__file__).parent
 
-#: The layers, from the ground up: a module may import from its own layer and from those below.
-LAYERS = [
-    {"errors", "log_limit"},
-    {"callbacks"},
-    {"deadline", "futures", "transport"},
-    {"http"},
-    {"websocket"},
-    {"rooms"},
-    {"net"},
-]
-GROUND = {name for layer in LAYERS for name in layer}
+GROUND = {"errors", "log_limit", "suspension", "callbacks", "deadline", "futures", "transport"}
+#: The rooms of the house, from the ground up, and what each may import besides itself.
+MAY_IMPORT: dict[str, set[str]] = {
+    "errors": set(),
+    "log_limit": set(),
+    "suspension": set(),
+    "callbacks": {"errors", "suspension"},
+    "deadline": {"callbacks"},
+    "futures": {"errors", "suspension", "callbacks"},
+    "transport": {"callbacks"},
+    "http": GROUND,
+    "websocket": GROUND | {"http"},
+    "rooms": GROUND | {"http", "websocket"},
+    "net": GROUND,
+    "client": GROUND | {"http", "websocket", "rooms", "net"},
+    "server": GROUND | {"http", "websocket", "rooms", "net", "client"},
+    "cli": GROUND | {"http", "websocket", "rooms", "net", "client", "server"},
+    "__init__": GROUND | {"http", "websocket", "rooms", "net", "client", "server"},
+    "__main__": {"cli"},
+}
+#: The rooms in which nothing but bytes, callbacks and futures moves.
+PURE = {*GROUND, "http", "websocket", "rooms"}
+
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def layer_of(module: str) -> int:
-    """Return how high ``perfectws.<module>`` stands; what builds on ``net`` is the top."""
-    name = module.partition(".")[0]
-    return next((height for height, layer in enumerate(LAYERS) if name in layer), len(LAYERS))
-
-
 def name_of(path: Path) -> str:
-    """Return a module's name inside the package."""
-    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+    """Return a module's name inside the package; a package's own is its ``__init__``."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """Yield the absolute name of every module that is imported, except for typing only."""
-    tree = ast.parse(path.read_text())
-    for_typing = {
-        node
-        for branch in ast.walk(tree)
-        if isinstance(branch, ast.If) and ast.unparse(branch.test) == "TYPE_CHECKING"
-        for statement in branch.body
-        for node in ast.walk(statement)
-    }
+def room_of(module: str) -> str:
+    """Return the room that a module stands in: a package, or a file on the top floor."""
+    return module.partition(".")[0]
+
+
+NAMES = {name_of(path) for path in MODULES}
+
+
+def absolute_imports(path: Path) -> Iterator[str]:
+    """Yield the absolute name of everything that a module imports, wherever the import stands."""
     package = ["perfectws", *path.relative_to(PACKAGE).parent.parts]
-    for node in ast.walk(tree):
-        if node in for_typing:
-            continue
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
-            yield from ([module] if node.module else [f"{module}.{alias.name}" for alias in node.names])
+            yield from (f"{module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_every_import_points_downwards(path: Path) -> None:
-    own = name_of(path)
-    if own == "__init__":
-        return
-    for imported in imports_of(path):
+def own_imports(path: Path) -> set[str]:
+    """Return the modules of perfectws that a module imports."""
+    found: set[str] = set()
+    for imported in absolute_imports(path):
         head, _, inside = imported.partition(".")
-        if head == "perfectws" and inside:
-            assert layer_of(inside) <= layer_of(own), f"{own} imports {inside}"
+        if head != "perfectws":
+            continue
+        module = inside
+        while module and module not in NAMES and f"{module}.__init__" not in NAMES:
+            module = module.rpartition(".")[0]
+        found.add(module if module in NAMES else f"{module}.__init__" if module else "__init__")
+    return found
+
+
+def foreign_imports(path: Path) -> set[str]:
+    """Return the packages besides perfectws that a module imports, but for those that are named for types only."""
+    return {imported.partition(".")[0] for imported in absolute_imports(path)} - {"perfectws"}
+
+
+def test_the_table_names_the_rooms_that_there_are() -> None:
+    assert {room_of(name) for name in NAMES} <= MAY_IMPORT.keys()
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_only_net_and_what_builds_on_it_import_trio(path: Path) -> None:
-    own = name_of(path)
-    if own.partition(".")[0] in {"http", "websocket", "errors", "callbacks", "transport"}:
-        foreign = {imported.partition(".")[0] for imported in imports_of(path)}
-        assert "trio" not in foreign, own
-        assert "socket" not in foreign, own
-        assert "asyncio" not in foreign, own
+def test_every_import_is_one_that_the_table_allows(path: Path) -> None:
+    room = room_of(name_of(path))
+    allowed = MAY_IMPORT[room] | {room}
+    for imported in own_imports(path):
+        # The version, which the command line shows, is all that anybody inside takes from the public face.
+        is_version = imported == "__init__" and room == "cli"
+        assert room_of(imported) in allowed or is_version, f"{name_of(path)} imports {imported}"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_the_public_face_is_imported_by_nobody_inside(path: Path) -> None:
-    if name_of(path) != "cli.main":
-        assert "perfectws" not in set(imports_of(path))
+def test_there_is_no_circle_of_modules() -> None:
+    graph = {name_of(path): own_imports(path) - {name_of(path)} for path in MODULES if name_of(path) != "__init__"}
+    list(TopologicalSorter(graph).static_order())  # raises a CycleError that names the circle
 
 
-def test_all_names_that_the_public_face_lists_are_there_and_sorted_into_no_private_ones() -> None:
+@pytest.mark.parametrize("path", [path for path in MODULES if room_of(name_of(path)) in PURE], ids=name_of)
+def test_what_is_pure_does_no_input_and_output(path: Path) -> None:
+    assert not foreign_imports(path) & {"asyncio", "select", "selectors", "socket", "socketserver"}
+
+
+def test_protocols_load_no_trio() -> None:
+    """As h11 and wsproto do not: bytes in, bytes out, whatever runs the tasks."""
+    modules = [f"perfectws.{name}" for name in sorted(NAMES) if room_of(name) in PURE]
+    code = f"import sys\nfor name in {modules!r}: __import__(name)\nsys.exit('trio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, timeout=60, check=False).returncode == 0
+
+
+def test_the_top_floor_has_few_rooms() -> None:
+    assert len([path for path in MODULES if path.parent == PACKAGE]) <= 12
+
+
+def test_all_names_that_the_public_face_lists_are_there_and_are_not_private() -> None:
     for name in perfectws.__all__:
         assert not name.startswith("_")
         assert getattr(perfectws, name) is not None
-
-
-def test_the_layers_are_those_that_exist() -> None:
-    names = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES}
-    assert names >= GROUND

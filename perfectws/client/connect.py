@@ -11,25 +11,25 @@ ends there; with it, it waits for the connection's end, then for a while, and be
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, Unpack
+from typing import Any, NamedTuple, Unpack, cast
 
-import outcome
 import trio
 
 from ..callbacks import CallbackOwner, context_in, logger
 from ..errors import ConnectionRejected, ConnectionTimeout, HandshakeError, InvalidURL, LocalProtocolError
+from ..futures import Promise
 from ..net.dialing import default_ssl_context, dial, dial_unix
 from ..net.loop import Loop
 from ..transport import Transport
-from ..websocket.connecting import OPEN_TIMEOUT, Backoff, Connecting, EventLoopHandle, HeaderFields, set_connect
+from ..websocket.connecting import OPEN_TIMEOUT, Backoff, EventLoopHandle
 from ..websocket.connection import WebSocketConnection
 from ..websocket.options import WebSocketKeywords, WebSocketOptions
+from ..websocket.socket import Connecting, ConnectKeywords, dial_with
 from ..websocket.socket import WebSocket as WebSocket  # the public name: with it comes what connects
 from .event_loop import loop_for
 from .handshake import ClientOffer, OpeningConnection
-from .loop import hold, queue, release
 from .url import WebSocketURL
 
 OnUpgrade = Callable[[WebSocket], object]
@@ -73,42 +73,62 @@ class HTTPClient:
         return connect(f"{scheme}://{place}/{path.removeprefix('/')}", on=on, **options)
 
 
-def connect(
-    to: str,
-    *,
-    on: trio.Nursery | EventLoopHandle | None = None,
-    headers: HeaderFields = (),
-    subprotocols: Sequence[str] = (),
-    ssl_context: ssl.SSLContext | None = None,
-    open_timeout: float = OPEN_TIMEOUT,
-    reconnect: bool | Backoff = False,
-    proxy: str | None = None,
-    on_upgrade: OnUpgrade | None = None,
-    **options: Unpack[WebSocketKeywords],
-) -> Connecting:
+def connect(to: str, **keywords: Unpack[ConnectKeywords]) -> Connecting:
     """Open a WebSocket: see `WebSocket.connect`, which this is."""
-    if not isinstance(to, str):
-        raise TypeError(f"to= is a URL, a str, not {to!r}")
-    if on_upgrade is not None and not callable(on_upgrade):
-        raise TypeError(f"on_upgrade is a callable that takes a WebSocket, not {on_upgrade!r}")
-    if not open_timeout > 0:
-        raise ValueError(f"open_timeout is a number of seconds above 0, not {open_timeout!r}")
-    if reconnect and on_upgrade is None:
-        raise LocalProtocolError("reconnect= needs on_upgrade, which is given each new WebSocket")
-    if proxy is not None:
-        raise LocalProtocolError("proxy= is not supported yet: connect directly, or through a tunnel")
-    limits = WebSocketOptions.of(**options)
-    fields = headers.items() if isinstance(headers, Mapping) else headers
-    offer = ClientOffer.of(fields, subprotocols, limits.compression)
-    backoff = Backoff() if reconnect is True else reconnect or None
+    on = keywords.pop("on", None)
+    order = Order.of(to, keywords)
     loop = loop_for(on)
     try:
-        url = _parse_url(to, ssl_context)
+        url = _parse_url(to, order.ssl_context)
     except InvalidURL as error:
         return Connecting.failed(loop, error)
-    connector = Connector(loop, url, offer, limits, ssl_context, open_timeout, backoff, on_upgrade)
+    connector = Connector(loop, url, order)
     connector.begin()
     return connector.future
+
+
+class Order(NamedTuple):
+    """What `connect` is asked for, checked.
+
+    Attributes:
+        offer: What the handshake asks for.
+        options: The limits and choices of the WebSocket.
+        ssl_context: How TLS is done; ``None`` as the system does it.
+        open_timeout: How long one attempt may take, in seconds.
+        backoff: How long to wait before the next; ``None`` makes only one.
+        on_upgrade: What handles the WebSocket, if the application gave it.
+    """
+
+    offer: ClientOffer
+    options: WebSocketOptions
+    ssl_context: ssl.SSLContext | None
+    open_timeout: float
+    backoff: Backoff | None
+    on_upgrade: OnUpgrade | None
+
+    @classmethod
+    def of(cls, to: object, keywords: ConnectKeywords) -> Order:
+        """Check the arguments of `connect`. Raises `TypeError`, `ValueError` or `LocalProtocolError`."""
+        if not isinstance(to, str):
+            raise TypeError(f"to= is a URL, a str, not {to!r}")
+        on_upgrade = keywords.pop("on_upgrade", None)
+        if on_upgrade is not None and not callable(on_upgrade):
+            raise TypeError(f"on_upgrade is a callable that takes a WebSocket, not {on_upgrade!r}")
+        open_timeout = keywords.pop("open_timeout", OPEN_TIMEOUT)
+        if not open_timeout > 0:
+            raise ValueError(f"open_timeout is a number of seconds above 0, not {open_timeout!r}")
+        reconnect = keywords.pop("reconnect", False)
+        if reconnect and on_upgrade is None:
+            raise LocalProtocolError("reconnect= needs on_upgrade, which is given each new WebSocket")
+        if keywords.pop("proxy", None) is not None:
+            raise LocalProtocolError("proxy= is not supported yet: connect directly, or through a tunnel")
+        ssl_context = keywords.pop("ssl_context", None)
+        headers, subprotocols = keywords.pop("headers", ()), keywords.pop("subprotocols", ())
+        options = WebSocketOptions.of(**cast(WebSocketKeywords, keywords))  # which is what is left of them
+        fields = headers.items() if isinstance(headers, Mapping) else headers
+        offer = ClientOffer.of(fields, subprotocols, options.compression)
+        backoff = Backoff() if reconnect is True else reconnect or None
+        return cls(offer, options, ssl_context, open_timeout, backoff, on_upgrade)
 
 
 def _parse_url(text: str, ssl_context: ssl.SSLContext | None) -> WebSocketURL:
@@ -125,27 +145,13 @@ class Connector(CallbackOwner):
         future: The future of the first WebSocket.
     """
 
-    def __init__(
-        self,
-        loop: Loop,
-        url: WebSocketURL,
-        offer: ClientOffer,
-        options: WebSocketOptions,
-        ssl_context: ssl.SSLContext | None,
-        open_timeout: float,
-        backoff: Backoff | None,
-        on_upgrade: OnUpgrade | None,
-    ) -> None:
+    def __init__(self, loop: Loop, url: WebSocketURL, order: Order) -> None:
         super().__init__(context_in(loop))
         self.future = Connecting(loop, self.cancel)
+        self._promise = Promise(future=self.future)
         self._loop = loop
         self._url = url
-        self._offer = offer
-        self._options = options
-        self._ssl_context = ssl_context
-        self._open_timeout = open_timeout
-        self._backoff = backoff
-        self._on_upgrade = on_upgrade
+        self._order = order
         self._scope = trio.CancelScope()
         self._has_opened = False
         #: What an attempt is about, for the message of a timeout.
@@ -153,12 +159,12 @@ class Connector(CallbackOwner):
 
     def begin(self) -> None:
         """Begin, from any thread."""
-        if not queue(self._loop, self, self._start):
+        if not self._loop.call_soon(self, self._start):
             self._fail(HandshakeError(f"{self._url.text}: the event loop has ended"))
 
     def cancel(self) -> None:
         """Make no attempt any more. From any thread."""
-        queue(self._loop, self, self._scope.cancel)
+        self._loop.call_soon(self, self._scope.cancel)
 
     def _start(self) -> None:
         try:
@@ -166,18 +172,18 @@ class Connector(CallbackOwner):
         except RuntimeError:
             self._fail(HandshakeError(f"{self._url.text}: the event loop has ended"))
         else:
-            hold(self._loop)
+            self._loop.hold()
 
     def _fail(self, error: Exception) -> None:
-        self.future._resolve(outcome.Error(error))
+        self._promise.fail(error)
 
     async def _run(self) -> None:
         try:
             with self._scope:
-                if self._backoff is None:
+                if self._order.backoff is None:
                     await self._open()
                 else:
-                    await self._stay_open(self._backoff)
+                    await self._stay_open(self._order.backoff)
         except HandshakeError as error:
             self._fail(error)
         except Exception as error:
@@ -186,55 +192,56 @@ class Connector(CallbackOwner):
         finally:
             if not self._has_opened:  # nor failed: it was cancelled, or its loop was
                 self._fail(HandshakeError(f"{self._url.text}: given up before the WebSocket was open"))
-            release(self._loop)
+            self._loop.release()
 
     # One attempt
 
     async def _open(self) -> WebSocketConnection:
-        with trio.move_on_after(self._open_timeout):
+        with trio.move_on_after(self._order.open_timeout):
             opening = await self._dial()
             self._stage = "the server took the connection, but did not answer the opening handshake"
             return await opening.opened()
-        raise ConnectionTimeout(f"{self._url.text}: not open after {self._open_timeout} seconds: {self._stage}")
+        raise ConnectionTimeout(f"{self._url.text}: not open after {self._order.open_timeout} seconds: {self._stage}")
 
     async def _dial(self) -> OpeningConnection:
-        url = self._url
+        url, order = self._url, self._order
 
         def make_protocol(transport: Transport) -> OpeningConnection:
+            context = context_in(self._loop)
             return OpeningConnection(
-                transport, self._loop, url, self._offer, self._options, context_in(self._loop), self._session_begins
+                transport, self._loop, url, order.offer, order.options, context, self._session_begins
             )
 
         self._stage = f"{url.host} did not take the connection"
         try:
             if url.is_unix:
                 return await dial_unix(self._loop, url.host, make_protocol)
-            context = (self._ssl_context or default_ssl_context()) if url.is_secure else None
+            context = (order.ssl_context or default_ssl_context()) if url.is_secure else None
             return await dial(self._loop, url.host, url.port, make_protocol, context)
         except HandshakeError as error:
             raise HandshakeError(f"{url.text}: {error}") from error.__cause__
 
     def _session_begins(self, connection: WebSocketConnection) -> None:
         self._has_opened = True
-        hold(self._loop)
-        connection.on_close._add(lambda _: release(self._loop))
-        if self._on_upgrade is None:
+        self._loop.hold()
+        connection.on_close.when_complete(lambda _: self._loop.release())
+        if self._order.on_upgrade is None:
             connection.start_without_session()
             self._succeed(connection)
             return
-        if self._backoff is not None:
+        if self._order.backoff is not None:
             connection.on_close_requested = self._scope.cancel
         connection.start(lambda: self._upgrade(connection), closes_after=False)
 
     def _upgrade(self, connection: WebSocketConnection) -> object:
-        assert self._on_upgrade is not None
+        assert self._order.on_upgrade is not None
         try:
-            return self._on_upgrade(connection.socket)
+            return self._order.on_upgrade(connection.socket)
         finally:
             self._loop.call(connection, self._succeed, connection)
 
     def _succeed(self, connection: WebSocketConnection) -> None:
-        self.future._resolve(outcome.Value(connection.socket))
+        self._promise.succeed(connection.socket)
 
     # One attempt after the other
 
@@ -269,4 +276,4 @@ def _is_final(error: HandshakeError) -> bool:
     return isinstance(error, ConnectionRejected) and error.status < 500 and error.status not in _PASSING
 
 
-set_connect(connect)
+dial_with(connect)

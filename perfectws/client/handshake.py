@@ -24,8 +24,8 @@ from wsproto.utilities import generate_accept_token
 
 from ..callbacks import CallbackLoop
 from ..errors import ConnectionRejected, HandshakeError, LocalProtocolError
-from ..futures import Suspension
 from ..http.headers import Headers, is_token
+from ..suspension import Suspension
 from ..transport import Protocol, Transport
 from ..websocket.connection import WebSocketConnection
 from ..websocket.deflate import Deflate, DeflateOptions, accept_answer, make_offer
@@ -283,7 +283,7 @@ class OpeningConnection(Protocol):
         """
         self._transport.write(self._handshake.request())
         if self._result is None:
-            self._suspension = Suspension()
+            self._suspension = self._loop.suspension()
             await self._suspension.sleep(on_cancel=self._transport.abort)
         assert self._result is not None
         return self._result.unwrap()

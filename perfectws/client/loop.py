@@ -9,10 +9,9 @@ so that the nursery can; the next client that is opened there gets a new one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from contextvars import copy_context
-from threading import get_ident
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -100,17 +99,6 @@ class ClientLoop(Loop):
         finally:
             self.release()
 
-    def call_soon(self, owner: CallbackOwner, function: Callable[[], object]) -> bool:
-        """Queue ``function()``, from any thread. Return false if the loop has ended, and it will never be called."""
-        if get_ident() == self.thread_id:
-            self.call(owner, function)
-            return True
-        try:
-            self._token.run_sync_soon(self.call, owner, function)
-        except trio.RunFinishedError:
-            return False
-        return True
-
 
 @asynccontextmanager
 async def run_client_loop(loop: ClientLoop, close_timeout: float) -> AsyncIterator[None]:
@@ -131,29 +119,6 @@ def make_loop() -> ClientLoop:
     """Return a new loop, for `run_client_loop`, in the trio run of this thread."""
     # A context of its own: a loop makes itself the running one, which the caller's code is not part of.
     return copy_context().run(ClientLoop, make_reactor())
-
-
-def hold(loop: Loop) -> None:
-    """Hold a loop that ends when it is idle; a server's ends when it is told to."""
-    if isinstance(loop, ClientLoop):
-        loop.hold()
-
-
-def release(loop: Loop) -> None:
-    """Take one `hold` back."""
-    if isinstance(loop, ClientLoop):
-        loop.release()
-
-
-def queue(loop: Loop, owner: CallbackOwner, function: Callable[[], object]) -> bool:
-    """Queue ``function()`` on ``loop``, from any thread. Return false if it is known that it will not be called."""
-    if isinstance(loop, ClientLoop):
-        return loop.call_soon(owner, function)
-    if get_ident() == loop.thread_id:
-        loop.call(owner, function)
-    else:
-        loop.call_from_thread(owner, function)
-    return True
 
 
 _loops: WeakKeyDictionary[trio.Nursery, ClientLoop] = WeakKeyDictionary()

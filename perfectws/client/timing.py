@@ -14,7 +14,6 @@ from ..errors import PerfectWSError
 from ..futures import Future, Promise
 from ..net.loop import Loop
 from .event_loop import loop_for
-from .loop import hold, queue, release
 
 if TYPE_CHECKING:
     from ..websocket.connecting import EventLoopHandle
@@ -103,9 +102,9 @@ def run_in_thread(
         except RuntimeError:
             promise.fail(_loop_ended())
         else:
-            hold(loop)
+            loop.hold()
 
-    if not queue(loop, owner, start):
+    if not loop.call_soon(owner, start):
         promise.fail(_loop_ended())
     return promise.future_result
 
@@ -118,7 +117,7 @@ async def _run_function(loop: Loop, function: Callable[[], T], promise: Promise[
         promise.fail(error)
     finally:
         promise.fail(_loop_ended())  # unless it has been resolved
-        release(loop)
+        loop.release()
 
 
 def _loop_ended() -> PerfectWSError:
@@ -155,7 +154,7 @@ class ScriptTimer(Timer):
         if get_ident() == self._loop.thread_id:
             self._start()
         else:
-            queue(self._loop, self._owner, self._start)
+            self._loop.call_from_thread(self._owner, self._start)
 
     def cancel(self) -> None:
         """Make no further call. From any thread."""
@@ -163,11 +162,11 @@ class ScriptTimer(Timer):
         if get_ident() == self._loop.thread_id:
             self._end()
         else:
-            queue(self._loop, self._owner, self._end)
+            self._loop.call_from_thread(self._owner, self._end)
 
     def _start(self) -> None:
         if not self._is_cancelled:
-            hold(self._loop)
+            self._loop.hold()
             self.when = self._loop.time() + self._delay
             self._set()
 
@@ -178,7 +177,7 @@ class ScriptTimer(Timer):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            release(self._loop)
+            self._loop.release()
 
     def _fire(self) -> object:
         if self._is_cancelled:

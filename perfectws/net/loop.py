@@ -139,12 +139,13 @@ class Loop(CallbackLoop):
         """Queue ``function(*args)`` once ``seconds`` have passed."""
         return self.timers.add(owner, seconds, function, args)
 
-    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
-        """Queue ``function(*args)``, from any thread. Dropped in silence once the loop has ended."""
+    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> bool:
+        """Queue ``function(*args)``, from any thread. Return whether it will be called: not if the loop has ended."""
         try:
             self._token.run_sync_soon(self.call, owner, function, *args)
         except trio.RunFinishedError:
-            pass
+            return False
+        return True
 
     def start_task(self, owner: CallbackOwner, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run ``coroutine`` as a task in a copy of its owner's context. Once the loop has ended it is closed unrun."""

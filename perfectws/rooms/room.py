@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from threading import Lock, get_ident
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import Literal, NamedTuple
 from weakref import WeakSet
 
+from ..callbacks import CallbackLoop
+from ..websocket.arguments import BytesLike, bytes_of
 from ..websocket.frames import build_frame, build_text_frame
 from ..websocket.opcodes import OpcodeType
-from ..websocket.socket import BytesLike, WebSocket, bytes_of
-
-if TYPE_CHECKING:
-    from ..callbacks import CallbackLoop
-    from ..websocket.outbox import Outbox
+from ..websocket.outbox import IN_TURN
+from ..websocket.socket import WebSocket
 
 #: Guards what threads share of rooms: the figures, and which loops there are.
 _lock = Lock()
@@ -183,91 +182,111 @@ class RoomMessage(NamedTuple):
 
 
 class RoomGroup:
-    """The members of a room that live in one loop, and what they are to be sent at the end of the turn."""
+    """The members of a room that live in one loop, and what they are to be sent at the end of the turn.
 
-    __slots__ = ("_early", "_loop", "_missed", "_pending", "_room", "members")
+    Attributes:
+        members: Each member, by its socket.
+        pending: What is to be sent at the end of the turn.
+    """
+
+    __slots__ = ("_loop", "members", "pending", "room")
 
     def __init__(self, room: Room, loop: CallbackLoop) -> None:
-        self._room = room
+        self.room = room
         self._loop = loop
-        self.members: dict[WebSocket, Outbox] = {}
-        self._pending: list[RoomMessage] = []
-        #: How many of the pending messages a member is not to get, since it has them or came after them.
-        self._early: dict[WebSocket, int] = {}
-        #: How many messages a slow member has missed since it last had room.
-        self._missed: dict[WebSocket, int] = {}
+        self.members: dict[WebSocket, Member] = {}
+        self.pending: list[RoomMessage] = []
 
     def join(self, socket: WebSocket) -> None:
         """Let a member in; what is pending is not for it."""
-        self.members[socket] = socket.outbox
-        socket.outbox.join(self)
-        if self._pending:
-            self._early[socket] = len(self._pending)
+        member = self.members[socket] = Member(self, socket)
+        socket.outbox.join(member)
 
     def leave(self, socket: WebSocket) -> None:
         """Let a member go; what is pending it still gets."""
-        if socket in self.members:
-            self.deliver_to(socket)
-            self._early.pop(socket, None)
-            self._missed.pop(socket, None)
-            self.members.pop(socket).leave(self)
-
-    def forget(self, socket: WebSocket) -> None:
-        """Learn that a member is closing."""
-        self._room.leave(socket)
+        member = self.members.get(socket)
+        if member is not None:
+            member.deliver()
+            del self.members[socket]
+            socket.outbox.leave(member)
 
     def send(self, message: RoomMessage) -> None:
         """Send to every member at the end of the turn."""
-        if not self._pending:
+        if not self.pending:
             self._loop.call_before_writing(self.deliver)
-        self._pending.append(message)
+        self.pending.append(message)
 
     def deliver(self) -> None:
         """Give every member what is pending."""
-        messages, self._pending = self._pending, []
-        early, self._early = self._early, {}
+        messages, self.pending = self.pending, []
         frames = b"".join([message.frame for message in messages])
-        apart = {message.exclude for message in messages} | early.keys()
+        excluded = {message.exclude for message in messages}
         size, count = len(frames), len(messages)
-        may_drop = self._room.drops_for_slow
+        may_drop = self.room.drops_for_slow
         delivered = 0
-        for socket, outbox in list(self.members.items()):
-            if socket in apart or not outbox.can_share:
-                delivered += self._deliver_apart(socket, outbox, messages[early.get(socket, 0) :])
-            elif not may_drop or self._has_room(socket, outbox, size, count):
+        for member in list(self.members.values()):
+            outbox = member.outbox
+            if member.early or member.socket in excluded or outbox.sending is not IN_TURN:
+                delivered += member.deliver_apart(messages[member.early :])
+                member.early = 0
+            elif not may_drop or member.has_room(size, count):
                 outbox.write_shared(frames)
                 delivered += count
-        self._room.count(delivered)
+        self.room.count(delivered)
 
-    def deliver_to(self, socket: WebSocket) -> None:
-        """Give one member what is pending, ahead of the end of the turn: it is about to be sent something else."""
-        begin = self._early.get(socket, 0)
-        if begin < len(self._pending):
-            self._early[socket] = len(self._pending)
-            messages = self._pending[begin:]
-            self._room.count(self._deliver_apart(socket, self.members[socket], messages))
 
-    def _deliver_apart(self, socket: WebSocket, outbox: Outbox, messages: list[RoomMessage]) -> int:
+class Member:
+    """One socket in a room: a `perfectws.websocket.contract.Membership`.
+
+    Attributes:
+        socket, outbox: The socket, and its sending half.
+        early: How many of the pending messages it is not to get, since it has them or came after them.
+    """
+
+    __slots__ = ("_group", "_missed", "early", "outbox", "socket")
+
+    def __init__(self, group: RoomGroup, socket: WebSocket) -> None:
+        self._group = group
+        self.socket = socket
+        self.outbox = socket.outbox
+        self.early = len(group.pending)
+        #: How many messages it has missed since it last had room; ``None`` while it has room.
+        self._missed: int | None = None
+
+    def deliver(self) -> None:
+        """Send what is pending ahead of the end of the turn: the socket is about to be sent something else."""
+        pending = self._group.pending
+        if self.early < len(pending):
+            messages, self.early = pending[self.early :], len(pending)
+            self._group.room.count(self.deliver_apart(messages))
+
+    def forget(self) -> None:
+        """Leave the room: the socket is closing."""
+        self._group.room.leave(self.socket)
+
+    def deliver_apart(self, messages: list[RoomMessage]) -> int:
+        """Send messages to this member alone, but for those that exclude it. Return how many were sent."""
+        may_drop = self._group.room.drops_for_slow
         delivered = 0
         for opcode, data, frame, exclude in messages:
-            if exclude is socket or (self._room.drops_for_slow and not self._has_room(socket, outbox, len(frame), 1)):
+            if exclude is self.socket or (may_drop and not self.has_room(len(frame), 1)):
                 continue
-            outbox.write_whole(opcode, data, frame)
+            self.outbox.write_whole(opcode, data, frame)
             delivered += 1
         return delivered
 
-    def _has_room(self, socket: WebSocket, outbox: Outbox, size: int, count: int) -> bool:
-        """Tell whether a member can take so much more; what it cannot it misses."""
-        if not (socket in self._missed or outbox.would_overflow(size)):
-            return True
-        if socket not in self._missed:
-            self._missed[socket] = 0
-            outbox.call_when_drained(lambda: self._drained(socket))
-        self._missed[socket] += count
-        self._room.count(0, count)
+    def has_room(self, size: int, count: int) -> bool:
+        """Tell whether the member can take ``size`` more bytes; if not, it misses those ``count`` messages."""
+        if self._missed is None:
+            if not self.outbox.would_overflow(size):
+                return True
+            self._missed = 0
+            self.outbox.call_when_drained(self._drained)
+        self._missed += count
+        self._group.room.count(0, count)
         return False
 
-    def _drained(self, socket: WebSocket) -> object:
-        missed = self._missed.pop(socket, 0)
-        on_drop = self._room.on_drop
-        return on_drop(socket, missed) if missed and on_drop is not None else None
+    def _drained(self) -> object:
+        missed, self._missed = self._missed, None
+        on_drop = self._group.room.on_drop
+        return on_drop(self.socket, missed) if missed and on_drop is not None else None

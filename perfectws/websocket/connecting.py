@@ -1,29 +1,26 @@
-"""What `WebSocket.connect` returns and takes, and the seam to what does the dialing, which is not this package's."""
+"""What `WebSocket.connect` takes besides the limits and choices of the WebSocket."""
 
 from __future__ import annotations
 
 import random
-import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Unpack
-
-import outcome
+from typing import Protocol
 
 from ..callbacks import CallbackLoop
-from ..errors import LocalProtocolError
-from ..futures import Future
-from .options import WebSocketKeywords
-
-if TYPE_CHECKING:
-    import trio
-
-    from .socket import WebSocket
 
 #: Seconds from `WebSocket.connect` to the server's 101.
 OPEN_TIMEOUT = 10.0
 
 HeaderFields = Mapping[str, str] | Iterable[tuple[str, str]]
+
+
+class EventLoopHandle(Protocol):
+    """What ``on=`` may be besides a nursery: an `EventLoop`."""
+
+    @property
+    def loop(self) -> CallbackLoop:
+        """The loop behind it. Raises `LocalProtocolError` unless it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,77 +51,3 @@ class Backoff:
         while True:
             yield delay * random.uniform(0.5, 1.0)
             delay = min(delay * self.factor, self.longest)
-
-
-class Connecting(Future["WebSocket"]):
-    """The future of a WebSocket that is being opened.
-
-    Source: what websocket-kit's ``connect`` returns, which has no `cancel`.
-    """
-
-    __slots__ = ("_cancel",)
-
-    def __init__(self, loop: CallbackLoop, cancel: Callable[[], object]) -> None:
-        super().__init__(loop)
-        self._cancel = cancel
-
-    @classmethod
-    def failed(cls, loop: CallbackLoop, error: Exception) -> Connecting:
-        """Return one that has failed."""
-        future = cls(loop, _nothing)
-        future._resolve(outcome.Error(error))
-        return future
-
-    def cancel(self) -> None:
-        """Give up: an attempt under way fails, and none is made again. From any thread.
-
-        A WebSocket that is open stays so.
-        """
-        self._cancel()
-
-
-class EventLoopHandle(Protocol):
-    """What ``on=`` may be besides a nursery: an `EventLoop`."""
-
-    @property
-    def loop(self) -> CallbackLoop:
-        """The loop behind it. Raises `LocalProtocolError` unless it runs."""
-
-
-class Connect(Protocol):
-    """What `WebSocket.connect` calls, with its own arguments."""
-
-    def __call__(
-        self,
-        to: str,
-        *,
-        on: trio.Nursery | EventLoopHandle | None,
-        headers: HeaderFields,
-        subprotocols: Sequence[str],
-        ssl_context: ssl.SSLContext | None,
-        open_timeout: float,
-        reconnect: bool | Backoff,
-        proxy: str | None,
-        on_upgrade: Callable[[WebSocket], object] | None,
-        **options: Unpack[WebSocketKeywords],
-    ) -> Connecting: ...
-
-
-def _nothing() -> None:
-    """Cancel what was never begun."""
-
-
-_connect: Connect | None = None
-
-
-def set_connect(connect: Connect) -> None:
-    """Let `WebSocket.connect` dial with ``connect``."""
-    global _connect
-    _connect = connect
-
-
-def get_connect() -> Connect:
-    """Return what dials."""
-    if _connect is None:
-        raise LocalProtocolError("nothing here can dial: import perfectws, not its parts")
-    return _connect

@@ -24,25 +24,22 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from enum import IntEnum
 from types import coroutine
-from typing import TYPE_CHECKING, Any
-
-import outcome
+from typing import Any
 
 from ..callbacks import CallbackLoop, Timer, logger
 from ..errors import ConnectionClosed
 from ..futures import Future, Promise
+from ..http.request import HTTPRequest
 from ..transport import Protocol, Transport
-from .frames import TEXT, Frame, FrameError, FrameReader, build_close_payload, parse_close_payload, shorten_reason
-from .inbox import Inbox
+from .deflate import Deflate
+from .frame_inbox import FrameInbox
+from .frames import TEXT, FrameError, FrameReader, build_close_payload, parse_close_payload, shorten_reason
 from .keepalive import Keepalive, PingOrigin
+from .message_inbox import MessageInbox
 from .opcodes import CloseCode, OpcodeType
 from .options import CONTROL_FRAME_SECONDS, MAX_CONTROL_FRAMES, READ_AHEAD_BYTES, READ_AHEAD_FRAMES, WebSocketOptions
 from .outbox import Outbox
-from .socket import WebSocket
-
-if TYPE_CHECKING:
-    from ..http.request import HTTPRequest
-    from .deflate import Deflate
+from .socket import SocketConnection, WebSocket
 
 _on_close_lock = threading.Lock()
 
@@ -62,12 +59,12 @@ class State(IntEnum):
 _OPEN, _CLOSING, _ENDING, _LOST, _FINISHED = State
 
 
-class WebSocketConnection(Protocol):
+class WebSocketConnection(SocketConnection, Protocol):
     """The protocol object of one WebSocket, and the owner of its callbacks.
 
     Attributes:
         socket: What the session holds.
-        inbox, outbox: What arrived and waits, and what is sent.
+        inbox, outbox, keepalive: What arrived and waits, what is sent, and the pings.
         close_code, close_reason: The first close frame's, whoever sent it.
     """
 
@@ -87,8 +84,6 @@ class WebSocketConnection(Protocol):
         "is_reading_paused",
         "keepalive",
         "on_close_requested",
-        "on_ping",
-        "on_pong",
         "outbox",
         "socket",
     )
@@ -114,7 +109,7 @@ class WebSocketConnection(Protocol):
         self._frames = FrameReader(
             is_client, options.max_frame_size, options.max_message_size, options.max_fragments, deflate
         )
-        self.inbox = Inbox(self, loop)
+        self.inbox: FrameInbox | MessageInbox = FrameInbox(self, loop)
         self.outbox = Outbox(self, loop, transport, options.max_write_buffer, is_client, deflate)
         self.keepalive = Keepalive(self, loop, options.ping_interval, options.ping_timeout)
         self.socket = WebSocket(self, loop, transport, request, subprotocol)
@@ -122,7 +117,7 @@ class WebSocketConnection(Protocol):
         self.on_pong: Callable[[WebSocket, bytes], object] | None = None
         self.close_code: int | None = None
         self.close_reason = ""
-        #: Called when we are asked to close, whatever the state: who reconnects wants to know.
+        #: Called when we are asked to close, whatever the state: a client that reconnects ends then.
         self.on_close_requested: Callable[[], object] | None = None
         self.is_reading_paused = False
         self._control_times: deque[float] | None = None
@@ -151,21 +146,44 @@ class WebSocketConnection(Protocol):
         try:
             result = session()
         except BaseException:
-            self.inbox.open()
+            self._open_inbox()
             raise
         if result is not None and isinstance(result, Coroutine):
             return self._run_session(result, closes_after)
         if not closes_after:
-            self.inbox.drop_unhandled()
-        self.inbox.open()
+            self._drop_unhandled()
+        self._open_inbox()
         return None
 
+    def _open_inbox(self) -> None:
+        self.inbox.open()
+
     async def _run_session(self, session: Coroutine[Any, Any, object], closes_after: bool) -> None:
-        await _until_first_wait(session, self.inbox.open)
+        await _until_first_wait(session, self._open_inbox)
         if not closes_after:
-            self.inbox.drop_unhandled()
+            self._drop_unhandled()
         elif not self.inbox.has_reader and self.on_ping is None and self.on_pong is None:
             self.close()
+
+    def _drop_unhandled(self) -> None:
+        """Take messages from now on, and drop those that have no handler, unless the session reads frame by frame."""
+        if isinstance(self.inbox, FrameInbox) and not self.inbox.is_chosen:
+            self.choose_messages()
+
+    def choose_messages(self) -> MessageInbox:
+        """Put together from now on whatever arrives, what waits included. Raises `LocalProtocolError` beside a read."""
+        former = self.inbox
+        if isinstance(former, MessageInbox):
+            return former
+        waiting = former.give_up()
+        self.inbox = self.socket.inbox = inbox = MessageInbox(self, self._loop, former)
+        try:
+            self._frames.begin_messages(waiting)
+        except FrameError as error:
+            waiting = []
+            self._fail(error.code, str(error))
+        inbox.take_over(waiting)
+        return inbox
 
     # From the transport
 
@@ -226,7 +244,7 @@ class WebSocketConnection(Protocol):
             self._transport.resume_reading()
 
     def eof_received(self) -> None:
-        """Learn that the peer ended its side without a close frame, or after it."""
+        """Take the end of the peer's output: without a close frame, or after it."""
         self.read_frames(take_all=True)
         if self._state < _ENDING:
             self.drop("the peer ended the connection without a close frame")
@@ -234,12 +252,12 @@ class WebSocketConnection(Protocol):
             self._transport.close(self._options.close_timeout)
 
     def resume_writing(self) -> None:
-        """Learn that the output has room again."""
+        """Let the completions that wait for room be called."""
         self.outbox.resume()
         self.inbox.settle()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Learn that the connection is gone; settle everything that is pending, in the order of law 12."""
+        """Settle everything that is pending, in the order of law 12: the connection is gone."""
         self.read_frames(take_all=True)
         self._end(CloseCode.ABNORMAL_CLOSURE, str(error) if error is not None else "")
         self._state = _LOST
@@ -278,7 +296,7 @@ class WebSocketConnection(Protocol):
             self._close_received(payload)
             return True
         if opcode is PING:
-            self.outbox.send_control(PONG, payload)
+            self.send_control(PONG, payload)
             if self.on_ping is not None or self.inbox.is_held:
                 self._loop.call(self, self._tell_ping, payload)
         else:
@@ -288,6 +306,10 @@ class WebSocketConnection(Protocol):
     def _tell_ping(self, payload: bytes) -> object:
         """Tell `on_ping`, which the session may have set since the ping came: what came early belongs to it (law 9)."""
         return None if self.on_ping is None else self.on_ping(self.socket, payload)
+
+    def send_control(self, opcode: OpcodeType, payload: bytes) -> None:
+        """Send a ping or a pong."""
+        self.outbox.send_control(opcode, payload)
 
     def _count_control_frame(self) -> None:
         if self._control_times is None:
@@ -411,7 +433,7 @@ class WebSocketConnection(Protocol):
         self.inbox.end()
 
     def inbox_drained(self) -> None:
-        """Learn that the session has been given all that arrived."""
+        """Go on with the end: the session has been given all that arrived."""
         self._finish()
 
     def _finish(self) -> None:
@@ -426,7 +448,7 @@ class WebSocketConnection(Protocol):
 
     def _tell_on_close(self) -> None:
         if self._on_close is not None:
-            self._on_close.future_result._resolve(outcome.Value(None))
+            self._on_close.succeed()
 
     @property
     def on_close(self) -> Future[None]:
@@ -435,7 +457,7 @@ class WebSocketConnection(Protocol):
             if self._on_close is None:
                 self._on_close = Promise(self._loop, self)
                 if self._state is _FINISHED:
-                    self._on_close.succeed(None)
+                    self._on_close.succeed()
             return self._on_close.future_result
 
     def restart_keepalive(self) -> None:
@@ -446,14 +468,6 @@ class WebSocketConnection(Protocol):
     def set_user_timeout(self, seconds: float) -> None:
         """Let the kernel find a dead peer while we do not read, and so see no pong."""
         self._transport.set_user_timeout(seconds)
-
-    def whole_messages_chosen(self, waiting: list[Frame]) -> None:
-        """Learn that the limits of whole messages count from now on, for the frames too that wait."""
-        try:
-            self._frames.begin_messages(waiting)
-        except FrameError as error:
-            waiting.clear()
-            self._fail(error.code, str(error))
 
 
 def _is_closed_error(error: Exception) -> bool:

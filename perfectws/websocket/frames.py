@@ -28,7 +28,7 @@ from wsproto.frame_protocol import FrameDecoder, ParseFailed
 from ..transport import Parts
 from .deflate import Deflate
 from .masking import apply_mask
-from .opcodes import CloseCode, OpcodeType, is_sendable
+from .opcodes import MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, CloseCode, OpcodeType, is_sendable
 
 #: (opcode, payload, whether it is the message's last frame). The payload of a text message is a ``str``.
 Frame = tuple[OpcodeType, "str | bytes", bool]
@@ -36,11 +36,31 @@ Frame = tuple[OpcodeType, "str | bytes", bool]
 CONTINUATION, TEXT, BINARY = OpcodeType.CONTINUATION, OpcodeType.TEXT, OpcodeType.BINARY
 _OPCODES = {int(opcode): opcode for opcode in OpcodeType if opcode is not OpcodeType.INVALID}
 
+# The first byte of a frame, and the second.
 _FIN = 0x80
 _RSV1 = 0x40
 _RSV = 0x70
 _MASKED = 0x80
-_MAX_CONTROL_PAYLOAD = 125
+_LENGTH = 0x7F
+#: What stands for the length where two bytes, or eight, follow that hold it.
+_TWO_BYTES, _EIGHT_BYTES = 126, 127
+
+# A client's whole, unfragmented data frame, as the fast ways meet it: its first two bytes, as one number.
+#: A short one, which says its length itself: to this it is added.
+_SHORT_TEXT = (_FIN | TEXT) << 8 | _MASKED
+_SHORT_BINARY = (_FIN | BINARY) << 8 | _MASKED
+#: One whose length stands in the two bytes that follow.
+_MEDIUM_TEXT = _SHORT_TEXT + _TWO_BYTES
+_MEDIUM_BINARY = _SHORT_BINARY + _TWO_BYTES
+#: All four, for a loop to have at hand.
+_WHOLE_FRAME_HEADS = (_SHORT_TEXT, _MEDIUM_TEXT, _SHORT_BINARY, _MEDIUM_BINARY)
+#: How long its header is, the mask included.
+_SHORT_HEADER, _MEDIUM_HEADER = 6, 8
+#: The first two bytes of a short text frame, less the size of the frame.
+_SHORT_TEXT_LESS_SIZE = _SHORT_TEXT - _SHORT_HEADER
+#: The size of the shortest medium frame.
+_LEAST_MEDIUM = _TWO_BYTES + _MEDIUM_HEADER
+
 #: A text of so many bytes is not remembered. So one that is has a header of four bytes at most.
 _REMEMBERED = 64 * 1024
 #: The most bytes that are held though they were read: letting go of few costs more than it saves.
@@ -106,7 +126,7 @@ class FrameReader:
         self._mask_bit = 0 if is_client else _MASKED
         #: The largest payload that the fast ways take, and the largest frame that `lone_text` does.
         self._short_limit = min(max_frame_size, max_message_size)
-        self._lone_limit = self._short_limit + (6 if self._short_limit < 126 else 8)
+        self._lone_limit = self._short_limit + (_SHORT_HEADER if self._short_limit < _TWO_BYTES else _MEDIUM_HEADER)
         self._max_frame_size = max_frame_size
         self._max_message_size = max_message_size
         self._max_fragments = max_fragments
@@ -176,16 +196,16 @@ class FrameReader:
             FrameError: It is not UTF-8.
         """
         size = len(data)
-        if size < 6 or not self.is_exhausted:
+        if size < _SHORT_HEADER or not self.is_exhausted:
             return None
         head, mask = _unpack_head(data)
-        if head == 0x817A + size and head < 0x81FE:
-            payload = data[6:]
-        elif head == 0x81FE and size > 133:
+        if head == _SHORT_TEXT_LESS_SIZE + size and head < _MEDIUM_TEXT:
+            payload = data[_SHORT_HEADER:]
+        elif head == _MEDIUM_TEXT and size >= _LEAST_MEDIUM:
             length, mask = _unpack_head(data, 2)
-            if length != size - 8:
+            if length != size - _MEDIUM_HEADER:
                 return None
-            payload = data[8:]
+            payload = data[_MEDIUM_HEADER:]
         else:
             return None
         if size > self._lone_limit:
@@ -208,20 +228,21 @@ class FrameReader:
         frames: list[Frame] = []
         if self._is_client or self._payload is not None or self._message_opcode is not CONTINUATION:
             return frames
+        short_text, medium_text, short_binary, medium_binary = _WHOLE_FRAME_HEADS
         buffer, start, limit = self._buffer, self._position, self._short_limit
         available = len(buffer)
-        last = min(available - 8, start + most_bytes)
+        last = min(available - _MEDIUM_HEADER, start + most_bytes)
         for _ in range(most):
             if start > last:
                 break
             head, mask = _unpack_head(buffer, start)
-            if 0x8180 <= head < 0x81FE or 0x8280 <= head < 0x82FE:
-                payload_at = start + 6
-                size = head & 0x7F
-            elif head == 0x81FE or head == 0x82FE:
-                payload_at = start + 8
+            if short_text <= head < medium_text or short_binary <= head < medium_binary:
+                payload_at = start + _SHORT_HEADER
+                size = head & _LENGTH
+            elif head == medium_text or head == medium_binary:  # noqa: SIM109  # it would build a tuple each time
+                payload_at = start + _MEDIUM_HEADER
                 size, mask = _unpack_head(buffer, start + 2)
-                if size < 126:
+                if size < _TWO_BYTES:
                     break
             else:
                 break
@@ -229,7 +250,7 @@ class FrameReader:
             if end > available or size > limit:
                 break
             payload = apply_mask(buffer[payload_at:end], mask)
-            if head < 0x8200:
+            if head < short_binary:
                 try:
                     frames.append((TEXT, payload.decode(), True))
                 except UnicodeDecodeError:
@@ -267,7 +288,7 @@ class FrameReader:
                 CloseCode.PROTOCOL_ERROR,
                 "a server's frame must not be masked" if self._is_client else "a client's frame must be masked",
             )
-        head = self._read_length(opcode, second & 0x7F)
+        head = self._read_length(opcode, second & _LENGTH)
         if head is None:
             return None
         length, header_size = head
@@ -301,11 +322,13 @@ class FrameReader:
 
     def _read_length(self, opcode: OpcodeType, length: int) -> tuple[int, int] | None:
         """Return the payload's length and the size of the header before the mask, or ``None`` for want of bytes."""
-        if length <= 125:
+        if length < _TWO_BYTES:
             return length, 2
         if opcode >= OpcodeType.CLOSE:
-            raise FrameError(CloseCode.PROTOCOL_ERROR, "a control frame must not be longer than 125 bytes")
-        field, least = (_UINT16, 126) if length == 126 else (_UINT64, 0x10000)
+            raise FrameError(
+                CloseCode.PROTOCOL_ERROR, f"a control frame must not be longer than {MAX_CONTROL_PAYLOAD} bytes"
+            )
+        field, least = (_UINT16, _TWO_BYTES) if length == _TWO_BYTES else (_UINT64, 0x10000)
         if len(self._buffer) < self._position + 2 + field.size:
             return None
         (length,) = field.unpack_from(self._buffer, self._position + 2)
@@ -470,20 +493,29 @@ def _not_utf8(error: UnicodeDecodeError) -> FrameError:
     return FrameError(CloseCode.INVALID_DATA, f"a text that is not UTF-8: {error.reason}")
 
 
-_SHORT_TEXT_HEADERS = [bytes((0x81, size)) for size in range(126)]
+#: The first byte of a text frame that is a whole message.
+_WHOLE_TEXT = _FIN | TEXT
+_SHORT_TEXT_HEADERS = [bytes((_WHOLE_TEXT, size)) for size in range(_TWO_BYTES)]
+#: How long the header of a server's frame is, by its second byte; 2 where that is the length.
+_SERVER_HEADER_SIZES = {_TWO_BYTES: 4, _EIGHT_BYTES: 10}
 _pack_medium_header = Struct("!BBH").pack
 _pack_long_header = Struct("!BBQ").pack
 
 
-def build_frame(opcode: int, payload: bytes, is_final: bool = True, is_compressed: bool = False) -> bytes | Parts:
-    """Return a server's frame: not masked, so the same bytes serve every receiver. From 64 KiB on it stays in parts."""
+def build_frame(
+    opcode: int, payload: bytes, is_final: bool = True, is_compressed: bool = False, is_masked: bool = False
+) -> bytes | Parts:
+    """Return a frame. A server's is not masked, so that it serves every receiver; from 64 KiB on it stays in parts."""
     first = opcode | (_FIN if is_final else 0) | (_RSV1 if is_compressed else 0)
     size = len(payload)
-    if size < 126:
-        return bytes((first, size)) + payload
-    if size < 0x10000:
-        return _pack_medium_header(first, 126, size) + payload
-    return Parts(_pack_long_header(first, 127, size), payload)
+    frame: bytes | Parts
+    if size < _TWO_BYTES:
+        frame = bytes((first, size)) + payload
+    elif size < 0x10000:
+        frame = _pack_medium_header(first, _TWO_BYTES, size) + payload
+    else:
+        frame = Parts(_pack_long_header(first, _EIGHT_BYTES, size), payload)
+    return mask_frame(frame) if is_masked else frame
 
 
 _last_text: tuple[str, bytes] = ("", _SHORT_TEXT_HEADERS[0])
@@ -503,10 +535,10 @@ def build_text_frame(text: str) -> bytes | Parts:
         return frame
     payload = text.encode()
     size = len(payload)
-    if size < 126:
+    if size < _TWO_BYTES:
         frame = _SHORT_TEXT_HEADERS[size] + payload
     elif size < _REMEMBERED:
-        frame = _pack_medium_header(0x81, 126, size) + payload
+        frame = _pack_medium_header(_WHOLE_TEXT, _TWO_BYTES, size) + payload
     else:
         return build_frame(TEXT, payload)
     _last_text = (text, frame)
@@ -519,7 +551,7 @@ def mask_frame(frame: bytes | Parts) -> bytes:
     Source: RFC 6455 §5.3: the key "MUST be derived from a strong source of entropy".
     """
     frame = bytes(frame)
-    header_size = (2, 4, 10)[max(0, frame[1] - 125)]
+    header_size = _SERVER_HEADER_SIZES.get(frame[1], 2)
     mask = urandom(4)
     header = bytes((frame[0], frame[1] | _MASKED)) + frame[2:header_size]
     return header + mask + apply_mask(frame[header_size:], mask)
@@ -551,5 +583,5 @@ def parse_close_payload(payload: bytes) -> tuple[int, str]:
 
 
 def shorten_reason(reason: str) -> str:
-    """Cut ``reason`` to what a close frame has room for: 123 bytes of UTF-8."""
-    return reason.encode()[: _MAX_CONTROL_PAYLOAD - 2].decode("utf-8", "ignore")
+    """Cut ``reason`` to what a close frame has room for."""
+    return reason.encode()[:MAX_CLOSE_REASON].decode("utf-8", "ignore")

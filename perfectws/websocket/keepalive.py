@@ -8,13 +8,10 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum
 from os import urandom
-from typing import TYPE_CHECKING
 
+from ..callbacks import CallbackLoop, Timer
+from .contract import Connection
 from .opcodes import OpcodeType
-
-if TYPE_CHECKING:
-    from ..callbacks import CallbackLoop, Timer
-    from .connection import WebSocketConnection
 
 #: The most pings remembered for one socket. A peer that answers none of so many will not answer the older ones.
 MAX_UNANSWERED_PINGS = 1000
@@ -51,7 +48,7 @@ class Keepalive:
     )
 
     def __init__(
-        self, connection: WebSocketConnection, loop: CallbackLoop, interval: float | None, timeout: float | None
+        self, connection: Connection, loop: CallbackLoop, interval: float | None, timeout: float | None
     ) -> None:
         self._connection = connection
         self._loop = loop
@@ -143,7 +140,7 @@ class Keepalive:
             self._tell_kernel()
         payload = urandom(4)
         self.ping_sent(payload, PingOrigin.KEEPALIVE)
-        self._connection.outbox.send_control(OpcodeType.PING, payload)
+        self._connection.send_control(OpcodeType.PING, payload)
         if self._timeout is not None and self._verdict_at is None:
             self._verdict_at = now + self._timeout
 

@@ -6,6 +6,10 @@ from enum import IntEnum
 
 #: The version of the protocol, as ``Sec-WebSocket-Version`` has it. Source: RFC 6455 §4.1.
 VERSION = "13"
+#: The longest payload of a control frame, in bytes. Source: RFC 6455 §5.5.
+MAX_CONTROL_PAYLOAD = 125
+#: The longest reason of a close frame, in bytes of UTF-8: two bytes before it are the code. Source: RFC 6455 §5.5.1.
+MAX_CLOSE_REASON = MAX_CONTROL_PAYLOAD - 2
 
 
 class OpcodeType(IntEnum):

@@ -8,21 +8,19 @@ cannot run out of memory; one that does not is cut off at ``max_write_buffer``.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import TYPE_CHECKING, Any
+from enum import Enum
+from typing import Any
 
 import outcome
 
+from ..callbacks import CallbackLoop
 from ..errors import LocalProtocolError
-from ..futures import Promise, Suspension, checkpoint
+from ..futures import Promise
 from ..transport import HIGH_WATER, Parts, Transport
-from .frames import CONTINUATION, TEXT, build_frame, build_text_frame, mask_frame
+from .contract import Connection, Membership
+from .deflate import Deflate
+from .frames import CONTINUATION, TEXT, build_frame, build_text_frame
 from .opcodes import CloseCode, OpcodeType
-
-if TYPE_CHECKING:
-    from ..callbacks import CallbackLoop
-    from ..rooms.room import RoomGroup
-    from .connection import WebSocketConnection
-    from .deflate import Deflate
 
 #: What a send may be given to learn that it was accepted.
 Completion = Callable[[], object] | Promise[None] | None
@@ -46,42 +44,70 @@ class Drained:
         return self._outbox.wait_until_drained().__await__()
 
 
+class Sending(Enum):
+    """How a whole message is sent at this moment.
+
+    ::
+
+        PLAIN ◄──nothing waits any more, and the socket is in no room──► IN_TURN
+          ▲                                                                 ▲
+          └──────────────────a fragmented message ends────────────── COMPOSED, for good with compression or a mask
+
+        (any) ──our close frame is sent, or the connection has ended──► CLOSED
+    """
+
+    #: As one frame, the same for every receiver, at once.
+    PLAIN = 0
+    #: As such a frame, behind what the rooms hold for the socket, or the completions that wait.
+    IN_TURN = 1
+    #: Compressed, masked, or behind the fragmented message under way: as no frame that others get too.
+    COMPOSED = 2
+    #: Not at all. A send is no error then: its completion is called.
+    CLOSED = 3
+
+
+#: Read for each message: a global is found faster than an enum's member.
+PLAIN, IN_TURN, _COMPOSED, _CLOSED = Sending
+
+
 class Outbox:
     """The sending half of one connection.
 
-    Attributes:
-        is_open: Whether frames are still sent. A send on a closed socket is no error: its completion is called.
+    Args:
+        connection: Whose half it is.
         loop: The loop that the connection lives in.
+        transport: What the frames are written to.
+        max_write_buffer: How many bytes may wait there, for a sender that waits for no completion.
+        is_client: Whether frames are masked.
+        deflate: What compresses; ``None`` if messages are sent as they are.
+
+    Attributes:
+        loop: As above.
+        sending: How a whole message is sent at this moment.
         drained: What sends without a completion return.
-        sends_plainly: Whether a whole message is sent as one frame, and that as it is: there is no compression, and no
-            fragmented message under way.
-        can_share: Whether besides a frame that was built for all can be sent here: a client's is masked.
     """
 
     __slots__ = (
         "_connection",
         "_deflate",
-        "_deflates_message",
-        "_groups",
         "_held",
         "_held_size",
         "_is_client",
-        "_is_plain",
         "_mark",
         "_max_write_buffer",
+        "_memberships",
+        "_message_deflate",
         "_message_opcode",
         "_transport",
         "_waiting",
-        "can_share",
         "drained",
-        "is_open",
         "loop",
-        "sends_plainly",
+        "sending",
     )
 
     def __init__(
         self,
-        connection: WebSocketConnection,
+        connection: Connection,
         loop: CallbackLoop,
         transport: Transport,
         max_write_buffer: int,
@@ -94,33 +120,60 @@ class Outbox:
         self._max_write_buffer = max_write_buffer
         self._is_client = is_client
         self._deflate = deflate
-        self.is_open = True
-        self._groups: tuple[RoomGroup, ...] = ()
-        #: Whether a frame needs no mask, and neither it nor its completion waits for anything: see `_look_again`.
-        self._is_plain = not is_client
         #: Below so many bytes with the transport no completion waits, and nothing overflows.
         self._mark = min(HIGH_WATER, max_write_buffer + 1)
-        #: Messages of rooms that wait for the end of the fragmented message under way.
+        self._memberships: tuple[Membership, ...] = ()
+        #: The opcode of the fragmented message under way, CONTINUATION if there is none; and what compresses it.
+        self._message_opcode = CONTINUATION
+        self._message_deflate: Deflate | None = None
+        #: Messages of rooms that wait for the end of that message.
         self._held: list[tuple[OpcodeType, str | bytes, bytes]] | None = None
         self._held_size = 0
-        #: The opcode of the fragmented message under way; CONTINUATION if there is none.
-        self._message_opcode = CONTINUATION
-        self.sends_plainly = deflate is None
-        self.can_share = deflate is None and not is_client
-        self._deflates_message = False
         #: Completions above the high-water mark, in order. Called with None, or with why it will never be.
         self._waiting: list[Callable[[Exception | None], object]] = []
         self.drained = Drained(self)
+        self.sending = PLAIN
+        self._update_sending()
+
+    def _update_sending(self) -> None:
+        if self.sending is _CLOSED:
+            return
+        if self._is_client or self._deflate is not None or self._message_opcode:
+            self.sending = _COMPOSED
+        elif self._memberships or self._waiting:
+            self.sending = IN_TURN
+        else:
+            self.sending = PLAIN
+
+    @property
+    def is_open(self) -> bool:
+        """Whether frames are still sent."""
+        return self.sending is not _CLOSED
 
     @property
     def has_waiting(self) -> bool:
         """Whether completions wait."""
         return bool(self._waiting)
 
+    # Messages
+
+    def write_plain(self, frame: bytes | Parts, completion: Callable[[], object] | None) -> None:
+        """Send a whole message as the frame that every receiver gets, where `sending` is PLAIN."""
+        transport = self._transport
+        transport.write(frame)
+        if transport.buffered_amount >= self._mark:
+            self._settle(completion)
+        elif completion is not None:
+            loop = self.loop
+            loop.ready.append((self._connection, (completion,)))
+            if loop.idle:
+                loop.wake()
+
     def send_text(self, text: str, final: bool, completion: Completion) -> None:
-        """Send a text message, or a part of one."""
-        if final and self.sends_plainly:
-            self._write(build_text_frame(text), completion)
+        """Send a text message, or a part of one. Raises as `send_data`."""
+        if final and (self.sending is PLAIN or self.sending is IN_TURN):
+            self._deliver_rooms()
+            self._send(build_text_frame(text), completion)
         else:
             self.send_data(TEXT, text.encode(), final, completion)
 
@@ -143,11 +196,6 @@ class Outbox:
         Raises:
             LocalProtocolError: CONTINUATION outside a fragmented message, or TEXT or BINARY inside one.
         """
-        if self._groups:
-            self._deliver_rooms()  # ahead of it: before it is compressed, and before it begins or ends a message
-        self._send_fragment(opcode, data, final, completion)
-
-    def _send_fragment(self, opcode: OpcodeType, data: bytes, final: bool, completion: Completion) -> None:
         is_first = opcode is not CONTINUATION
         if is_first == bool(self._message_opcode):
             raise LocalProtocolError(
@@ -155,170 +203,92 @@ class Outbox:
                 if is_first
                 else "no fragmented message is under way: a CONTINUATION has nothing to continue"
             )
-        if is_first:
-            self._deflates_message = self._deflate is not None and (
-                not final or len(data) >= self._deflate.options.min_size
-            )
-            self._message_opcode = opcode
+        self._deliver_rooms()  # ahead of it: before it is compressed, and before it begins or ends a message
+        self._compose(opcode, data, final, completion)
         if final:
-            self._message_opcode = CONTINUATION
-        self.sends_plainly = final and self._deflate is None
-        self.can_share = self.sends_plainly and not self._is_client
-        if self._deflates_message and self.is_open:
-            assert self._deflate is not None
-            data = self._deflate.compress(self._is_client, opcode, data, final)
-        self._pass_on(build_frame(opcode, data, final, self._deflates_message and is_first), completion)
-        if self._held is not None and final:
             self._release_held()
 
-    def send_control(self, opcode: OpcodeType, data: bytes, completion: Completion = None) -> None:
+    def _compose(self, opcode: OpcodeType, data: bytes, final: bool, completion: Completion) -> None:
+        """Send a data frame as it has to be for this receiver alone."""
+        is_first = opcode is not CONTINUATION
+        if is_first:
+            self._message_deflate = self._deflate_for(data, final)
+        deflate = self._message_deflate
+        self._message_opcode = CONTINUATION if final else opcode if is_first else self._message_opcode
+        self._update_sending()
+        if deflate is not None and self.is_open:
+            data = deflate.compress(self._is_client, opcode, data, final)
+        frame = build_frame(opcode, data, final, deflate is not None and is_first, self._is_client)
+        self._send(frame, completion)
+
+    def _deflate_for(self, data: bytes, final: bool) -> Deflate | None:
+        """Return what compresses a message that begins with ``data``: short ones are sent as they are."""
+        deflate = self._deflate
+        return None if deflate is None or (final and len(data) < deflate.options.min_size) else deflate
+
+    def send_control(self, opcode: OpcodeType, payload: bytes, completion: Completion = None) -> None:
         """Send a ping or a pong; a fragmented message under way stays as it is."""
-        self._write(build_frame(opcode, data), completion)
+        self._deliver_rooms()
+        self._send(build_frame(opcode, payload, is_masked=self._is_client), completion)
 
     def close(self, payload: bytes) -> None:
         """Send the close frame, the last of all, whatever the write buffer holds."""
         self._deliver_rooms()
         self.shut()
-        frame = build_frame(OpcodeType.CLOSE, payload)
-        self._transport.write(mask_frame(frame) if self._is_client else frame)
-
-    def _write(self, frame: bytes | Parts, completion: Completion) -> None:
-        if isinstance(completion, Promise):
-            self._write_in_turn(frame, completion)
-        else:
-            self.write(frame, completion)
-
-    def write(self, frame: bytes | Parts, completion: Callable[[], object] | None = None) -> None:
-        """Send a server's frame, masked if we are the client. The same frame may go to many sockets."""
-        if not self._is_plain:
-            self._write_in_turn(frame, completion)
-            return
-        transport = self._transport
-        transport.write(frame)
-        if transport.buffered_amount >= self._mark:
-            self._written(completion)
-        elif completion is not None:
-            loop = self.loop
-            loop.ready.append((self._connection, (completion,)))
-            if loop.idle:
-                loop.wake()
-
-    def _write_in_turn(self, frame: bytes | Parts, completion: Completion) -> None:
-        """Send a frame behind what comes before it, if anything is still sent."""
-        if self._groups:
-            self._deliver_rooms()
-        self._pass_on(frame, completion)
-
-    def _pass_on(self, frame: bytes | Parts, completion: Completion) -> None:
-        """Send a frame now, if anything is still sent."""
-        if not self.is_open:
-            self._refuse(completion)
-            return
-        self._transport.write(mask_frame(frame) if self._is_client else frame)
-        self._written(completion)
-
-    def _written(self, completion: Completion) -> None:
-        """Settle the completion of what the transport has taken, now or when there is room again."""
-        amount = self._transport.buffered_amount
-        if completion is not None:
-            if amount >= HIGH_WATER or amount > self._max_write_buffer or self._waiting:
-                self._wait(self._waiter(completion))
-            else:
-                self._waiter(completion)(None)
-        if amount > self._max_write_buffer:
-            self._overflow()
-
-    # Rooms
-
-    def join(self, group: RoomGroup) -> None:
-        """Learn that the socket is in a room: what the room holds for it goes out before anything else."""
-        self._groups = (*self._groups, group)
-        self._look_again()
-
-    def leave(self, group: RoomGroup) -> None:
-        """Learn that the socket is no longer in a room."""
-        self._groups = tuple(other for other in self._groups if other is not group)
-        self._look_again()
-
-    def _look_again(self) -> None:
-        self._is_plain = self.is_open and not (self._groups or self._waiting or self._is_client)
-
-    def would_overflow(self, size: int) -> bool:
-        """Whether ``size`` more bytes are more than the write buffer may hold."""
-        return self._transport.buffered_amount + self._held_size + size > self._max_write_buffer
-
-    def write_shared(self, frames: bytes) -> None:
-        """Send frames that were built, and joined, for all members of a room, at the end of the turn."""
-        if self.is_open:
-            transport = self._transport
-            transport.write_at_once(frames)
-            if transport.buffered_amount > self._max_write_buffer:
-                self._overflow()
-
-    def write_whole(self, opcode: OpcodeType, data: str | bytes, frame: bytes) -> None:
-        """Send a whole message of a room: behind the fragmented message that is under way, if one is."""
-        if self._message_opcode:
-            if self._held is None:
-                self._held = []
-            self._held.append((opcode, data, frame))
-            self._held_size += len(frame)
-            if self.would_overflow(0):
-                self._overflow()
-        elif self._deflate is not None:
-            self._send_fragment(opcode, data.encode() if isinstance(data, str) else data, True, None)
-        else:
-            self._pass_on(frame, None)
-
-    def _deliver_rooms(self) -> None:
-        """Send what the rooms hold for the socket, ahead of what it is about to be sent."""
-        for group in self._groups:
-            group.deliver_to(self._connection.socket)
-
-    def _release_held(self) -> None:
-        held, self._held, self._held_size = self._held, None, 0
-        for opcode, data, frame in held or ():
-            self.write_whole(opcode, data, frame)
-
-    def call_when_drained(self, callback: Callable[[], object]) -> None:
-        """Queue ``callback()`` once the write buffer has room, or the connection has ended."""
-        if self._waiting or self._transport.buffered_amount >= HIGH_WATER:
-            self._wait(self._waiter(callback))
-        else:
-            self.loop.call(self._connection, callback)  # below the mark no `resume` will come
+        self._transport.write(build_frame(OpcodeType.CLOSE, payload, is_masked=self._is_client))
 
     def shut(self) -> None:
         """Send nothing more, and leave every room."""
-        self.is_open = False
+        self.sending = _CLOSED
         self._held, self._held_size = None, 0
-        self._look_again()
-        for group in self._groups:
-            group.forget(self._connection.socket)
+        for membership in self._memberships:
+            membership.forget()
+
+    def _send(self, frame: bytes | Parts, completion: Completion) -> None:
+        """Give a frame to the transport, if anything is still sent."""
+        if self.sending is _CLOSED:
+            self._refuse(completion)
+        else:
+            self._transport.write(frame)
+            self._settle(completion)
 
     # Completions
 
+    def _settle(self, completion: Completion) -> None:
+        """Settle the completion of what the transport has taken, now or when there is room again."""
+        amount = self._transport.buffered_amount
+        if completion is not None:
+            settle = self._settler(completion)
+            if amount >= self._mark or self._waiting:
+                self._wait(settle)
+            else:
+                settle(None)
+        if amount > self._max_write_buffer:
+            self._overflow()
+
     def _refuse(self, completion: Completion) -> None:
         """Settle the completion of a send on a closed socket: in order, so behind those that wait."""
-        if completion is None:
-            return
-        if self._waiting:
-            self._wait(self._waiter(completion, is_refused=True))
-        else:
-            self._waiter(completion, is_refused=True)(None)
+        if completion is not None:
+            settle = self._settler(completion, is_refused=True)
+            if self._waiting:
+                self._wait(settle)
+            else:
+                settle(None)
 
     def _wait(self, settle: Callable[[Exception | None], object]) -> None:
         self._waiting.append(settle)
-        self._look_again()
+        self._update_sending()
 
-    def _waiter(
+    def _settler(
         self, completion: Callable[[], object] | Promise[None], is_refused: bool = False
     ) -> Callable[[Exception | None], object]:
         def settle(error: Exception | None) -> None:
             if not isinstance(completion, Promise):
                 self.loop.call(self._connection, completion)
             elif error is not None or is_refused:
-                completion.future_result._resolve(outcome.Error(error or self._connection.closed_error()))
+                completion.fail(error or self._connection.closed_error())
             else:
-                completion.future_result._resolve(outcome.Value(None))
+                completion.succeed()
 
         return settle
 
@@ -328,19 +298,26 @@ class Outbox:
         self._settle_waiting(self._connection.closed_error())  # what they wait for will not be sent
 
     def resume(self) -> None:
-        """Learn that the transport has room again."""
+        """Settle the completions that wait: the transport has room again."""
         self._settle_waiting(None)
 
     def end(self, error: Exception) -> None:
-        """Learn that the connection is gone."""
+        """Send nothing more, and settle the completions that wait: the connection is gone."""
         self.shut()
         self._settle_waiting(error)
 
     def _settle_waiting(self, error: Exception | None) -> None:
         waiting, self._waiting = self._waiting, []
-        self._look_again()
+        self._update_sending()
         for settle in waiting:
             settle(error)
+
+    def call_when_drained(self, callback: Callable[[], object]) -> None:
+        """Queue ``callback()`` once the write buffer has room, or the connection has ended."""
+        if self._waiting or self._transport.buffered_amount >= HIGH_WATER:
+            self._wait(self._settler(callback))
+        else:
+            self.loop.call(self._connection, callback)  # below the mark no `resume` will come
 
     async def wait_until_drained(self) -> None:
         """Wait until the write buffer stands below its high-water mark.
@@ -350,10 +327,66 @@ class Outbox:
         """
         self.loop.check_thread()
         if self.is_open and (self._waiting or self._transport.buffered_amount >= HIGH_WATER):
-            suspension = Suspension()
+            suspension = self.loop.suspension()
             self._wait(lambda error: suspension.resume(outcome.Value(None) if error is None else outcome.Error(error)))
             await suspension.sleep()
         else:
-            await checkpoint()
+            await self.loop.checkpoint()
             if not self.is_open:
                 raise self._connection.closed_error()
+
+    # Rooms
+
+    def join(self, membership: Membership) -> None:
+        """Be in a room: what it holds for the socket goes out before anything else."""
+        self._memberships = (*self._memberships, membership)
+        self._update_sending()
+
+    def leave(self, membership: Membership) -> None:
+        """Be in that room no longer."""
+        self._memberships = tuple(other for other in self._memberships if other is not membership)
+        self._update_sending()
+
+    def _deliver_rooms(self) -> None:
+        """Send what the rooms hold for the socket, ahead of what it is about to be sent."""
+        for membership in self._memberships:
+            membership.deliver()
+
+    def would_overflow(self, size: int) -> bool:
+        """Whether ``size`` more bytes are more than the write buffer may hold."""
+        return self._transport.buffered_amount + self._held_size + size > self._max_write_buffer
+
+    def write_shared(self, frames: bytes) -> None:
+        """Send frames, joined, that were built for all members of a room, as a turn ends: `sending` is IN_TURN."""
+        transport = self._transport
+        transport.write_at_once(frames)
+        if transport.buffered_amount > self._max_write_buffer:
+            self._overflow()
+
+    def write_whole(self, opcode: OpcodeType, data: str | bytes, frame: bytes) -> None:
+        """Send a whole message of a room: behind the fragmented message that is under way, if one is.
+
+        Args:
+            opcode: TEXT or BINARY.
+            data: The message.
+            frame: The frame that says it to those who neither compress nor mask.
+        """
+        if self.sending is not _COMPOSED:
+            self._send(frame, None)
+        elif self._message_opcode:
+            self._hold(opcode, data, frame)
+        else:
+            self._compose(opcode, data.encode() if isinstance(data, str) else data, True, None)
+
+    def _hold(self, opcode: OpcodeType, data: str | bytes, frame: bytes) -> None:
+        if self._held is None:
+            self._held = []
+        self._held.append((opcode, data, frame))
+        self._held_size += len(frame)
+        if self.would_overflow(0):
+            self._overflow()
+
+    def _release_held(self) -> None:
+        held, self._held, self._held_size = self._held, None, 0
+        for opcode, data, frame in held or ():
+            self.write_whole(opcode, data, frame)

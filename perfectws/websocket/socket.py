@@ -1,44 +1,86 @@
 """The `WebSocket` that a session holds: every name that a user types.
 
-It is a thin face: what arrives is kept in `inbox.Inbox`, what is sent goes through `outbox.Outbox`, and how the
-connection lives and ends is `connection.WebSocketConnection`'s. All of it may be called from any thread.
+It is a thin face: what arrives waits in an inbox (`frame_inbox` or `message_inbox`), what is sent goes through the
+outbox, and how the connection lives and ends is `connection.WebSocketConnection`'s. All may be called from any thread.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
 
-from ..callbacks import logger
+import outcome
+
+from ..callbacks import CallbackLoop, logger
 from ..errors import ConnectionClosed, LocalProtocolError
 from ..futures import Future, Promise
+from ..http.request import HTTPRequest
 from ..transport import Address, Transport
-from .connecting import OPEN_TIMEOUT, Backoff, Connecting, EventLoopHandle, HeaderFields, get_connect
+from .arguments import BytesLike, bytes_of, check_callable, check_completion, check_continuation, check_promise
+from .connecting import Backoff, EventLoopHandle, HeaderFields
+from .contract import Connection
+from .frame_inbox import FrameInbox, Message
 from .frames import build_text_frame
-from .inbox import Message, check_continuation
-from .keepalive import PingOrigin
-from .opcodes import CloseCode, OpcodeType, is_sendable
+from .keepalive import Keepalive, PingOrigin
+from .message_inbox import MessageInbox
+from .opcodes import MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, CloseCode, OpcodeType, is_sendable
 from .options import NO_TIMEOUT, WebSocketKeywords
-from .outbox import Completion, Drained
+from .outbox import PLAIN, Completion, Drained, Outbox
 
 if TYPE_CHECKING:
     import ssl
 
     import trio
 
-    from ..callbacks import CallbackLoop
-    from ..http.request import HTTPRequest
-    from .connection import WebSocketConnection
-
 ReadT = TypeVar("ReadT", bound=Callable[[Any, OpcodeType, bool], object])
 HandlerT = TypeVar("HandlerT", bound=Callable[..., object])
-BytesLike = bytes | bytearray | memoryview
 
 #: How a connection may end for ``async for`` to end with it, rather than to raise.
 _QUIET_CLOSE_CODES = frozenset({CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD})
-_MAX_CONTROL_PAYLOAD = 125
-_MAX_CLOSE_REASON = 123
+
+
+class SocketConnection(Connection):
+    """A connection as its `WebSocket` sees it, besides what the halves ask for.
+
+    Attributes:
+        inbox, outbox, keepalive: The halves.
+        close_code, close_reason: The first close frame's, whoever sent it.
+        on_ping, on_pong: The application's callbacks.
+    """
+
+    __slots__ = ("on_ping", "on_pong")
+
+    inbox: FrameInbox | MessageInbox
+    outbox: Outbox
+    keepalive: Keepalive
+    close_code: int | None
+    close_reason: str
+    on_ping: Callable[[WebSocket, bytes], object] | None
+    on_pong: Callable[[WebSocket, bytes], object] | None
+
+    @property
+    @abstractmethod
+    def is_finished(self) -> bool:
+        """Whether the connection is gone and all that was pending has been settled."""
+
+    @property
+    @abstractmethod
+    def on_close(self) -> Future[None]:
+        """The future of the connection's end. Never fails."""
+
+    @abstractmethod
+    def choose_messages(self) -> MessageInbox:
+        """Put together from now on whatever arrives, what waits included. Raises `LocalProtocolError` beside a read."""
+
+    @abstractmethod
+    def close_by_request(self, code: int, reason: str) -> None:
+        """Close because the application asks for it."""
+
+    @abstractmethod
+    def restart_keepalive(self) -> None:
+        """Ping at the interval that is set now."""
 
 
 class WebSocket:
@@ -60,10 +102,10 @@ class WebSocket:
     __slots__ = (
         "__weakref__",
         "_connection",
-        "_inbox",
         "_loop",
         "_scratch_pad",
         "_transport",
+        "inbox",
         "outbox",
         "read_timeout_seconds",
         "request",
@@ -72,14 +114,14 @@ class WebSocket:
 
     def __init__(
         self,
-        connection: WebSocketConnection,
+        connection: SocketConnection,
         loop: CallbackLoop,
         transport: Transport,
         request: HTTPRequest | None,
         subprotocol: str | None,
     ) -> None:
         self._connection = connection
-        self._inbox = connection.inbox
+        self.inbox = connection.inbox
         self.outbox = connection.outbox
         self._loop = loop
         self._transport = transport
@@ -89,19 +131,7 @@ class WebSocket:
         self.read_timeout_seconds: float | None = NO_TIMEOUT
 
     @staticmethod
-    def connect(
-        to: str,
-        *,
-        on: trio.Nursery | EventLoopHandle | None = None,
-        headers: HeaderFields = (),
-        subprotocols: Sequence[str] = (),
-        ssl_context: ssl.SSLContext | None = None,
-        open_timeout: float = OPEN_TIMEOUT,
-        reconnect: bool | Backoff = False,
-        proxy: str | None = None,
-        on_upgrade: Callable[[WebSocket], object] | None = None,
-        **options: Unpack[WebSocketKeywords],
-    ) -> Connecting:
+    def connect(to: str, **keywords: Unpack[ConnectKeywords]) -> Connecting:
         """Open a WebSocket, as a client.
 
         Args:
@@ -118,7 +148,7 @@ class WebSocket:
                 socket that has dropped already, or `Connecting.cancel`.
             proxy: Not supported yet.
             on_upgrade: What handles the WebSocket; may be ``async def``.
-            **options: The limits and choices of `WebSocketOptions`, by name.
+            **keywords: The above by name, and the limits and choices of `WebSocketOptions`.
 
         Returns:
             The future of the WebSocket. With ``on_upgrade`` it succeeds when that has returned (async: has first
@@ -134,18 +164,9 @@ class WebSocket:
 
         Source: websocket-kit's ``WebSocket.connect(to:headers:configuration:on:onUpgrade:)``, RFC 6455 §4.1.
         """
-        return get_connect()(
-            to,
-            on=on,
-            headers=headers,
-            subprotocols=subprotocols,
-            ssl_context=ssl_context,
-            open_timeout=open_timeout,
-            reconnect=reconnect,
-            proxy=proxy,
-            on_upgrade=on_upgrade,
-            **options,
-        )
+        if _dial is None:
+            raise LocalProtocolError("nothing here can dial: import perfectws, not its parts")
+        return _dial(to, **keywords)
 
     def __repr__(self) -> str:
         state = "open" if self.is_connected else f"closed {self.close_code}"
@@ -227,7 +248,7 @@ class WebSocket:
         Source: Perfect's ``readStringMessage``.
         """
         if continuation is not None and get_ident() == self._loop.thread_id:
-            self._inbox.read(True, continuation, self.read_timeout_seconds)
+            self.inbox.read(True, continuation, self.read_timeout_seconds)
             return continuation
         return self._read(True, continuation)
 
@@ -251,7 +272,7 @@ class WebSocket:
         Source: Perfect's ``readBytesMessage``.
         """
         if continuation is not None and get_ident() == self._loop.thread_id:
-            self._inbox.read(False, continuation, self.read_timeout_seconds)
+            self.inbox.read(False, continuation, self.read_timeout_seconds)
             return continuation
         return self._read(False, continuation)
 
@@ -261,10 +282,13 @@ class WebSocket:
     def _read(self, as_text: bool, continuation: ReadT | None) -> ReadT | Awaitable[Message]:
         """Read with ``await``, or from another thread."""
         if continuation is None:
-            return self._inbox.receive(as_text, self.read_timeout_seconds)
+            return self.inbox.receive(as_text, self.read_timeout_seconds)
         check_continuation(continuation)
-        self.call_in_loop(self._inbox.read, as_text, continuation, self.read_timeout_seconds)
+        self.call_in_loop(self._read_in_loop, as_text, continuation, self.read_timeout_seconds)
         return continuation
+
+    def _read_in_loop(self, as_text: bool, continuation: Callable[..., object], timeout: float | None) -> None:
+        self.inbox.read(as_text, continuation, timeout)  # the inbox of that moment, not of the thread's
 
     def __aiter__(self) -> AsyncIterator[Message]:
         """Read frames until the connection closes: strings where they are text, bytes where they are not.
@@ -276,7 +300,7 @@ class WebSocket:
 
     async def _next_message(self) -> Message:
         try:
-            return await self._inbox.receive(None, self.read_timeout_seconds)
+            return await self.inbox.receive(None, self.read_timeout_seconds)
         except ConnectionClosed as closed:
             if closed.code in _QUIET_CLOSE_CODES:
                 raise StopAsyncIteration from None
@@ -316,10 +340,10 @@ class WebSocket:
                 f"send_string_message takes a str, not {type(string).__name__}: send bytes with send_binary_message"
             )
         if completion is not None and not callable(completion):
-            _check_completion(completion)
+            check_completion(completion)
         outbox = self.outbox
-        if final and outbox.sends_plainly and get_ident() == self._loop.thread_id:
-            outbox.write(build_text_frame(string), completion)
+        if final and outbox.sending is PLAIN and get_ident() == self._loop.thread_id:
+            outbox.write_plain(build_text_frame(string), completion)
         else:
             self._send_text(string, final, completion)
         return outbox.drained if completion is None else None
@@ -358,7 +382,7 @@ class WebSocket:
         Source: Perfect's ``sendBinaryMessage``.
         """
         payload = bytes_of(data, "send_binary_message")
-        _check_completion(completion)
+        check_completion(completion)
         self.call_in_loop(self.outbox.send_data, OpcodeType.BINARY, payload, final, completion)
         return self.outbox.drained if completion is None else None
 
@@ -376,7 +400,7 @@ class WebSocket:
 
         Source: websocket-kit's ``send``.
         """
-        _check_promise(promise)
+        check_promise(promise)
         if isinstance(message, str):
             self._send_text(message, True, promise)
         else:
@@ -402,7 +426,7 @@ class WebSocket:
         Source: websocket-kit's ``send(raw:opcode:fin:promise:)``.
         """
         payload = bytes_of(data, "send_raw")
-        _check_promise(promise)
+        check_promise(promise)
         opcode = OpcodeType(opcode)
         if opcode in (OpcodeType.CLOSE, OpcodeType.INVALID):
             raise LocalProtocolError(f"send_raw cannot send {opcode.name}: to close, call close(code, reason)")
@@ -457,14 +481,14 @@ class WebSocket:
     ) -> Drained | None:
         if isinstance(completion, (bytes, bytearray, memoryview)):
             return self._ping_or_pong(opcode, None, completion)
-        _check_completion(completion)
+        check_completion(completion)
         payload = bytes_of(data, f"send_{opcode.name.lower()}")
         self._send_control(opcode, payload, completion)
         return self.outbox.drained if completion is None else None
 
     def _send_control(self, opcode: OpcodeType, payload: bytes, completion: Completion) -> None:
-        if len(payload) > _MAX_CONTROL_PAYLOAD:
-            raise LocalProtocolError(f"the payload of a {opcode.name.lower()} is at most {_MAX_CONTROL_PAYLOAD} bytes")
+        if len(payload) > MAX_CONTROL_PAYLOAD:
+            raise LocalProtocolError(f"the payload of a {opcode.name.lower()} is at most {MAX_CONTROL_PAYLOAD} bytes")
         if opcode is OpcodeType.PING:
             self.call_in_loop(self._connection.keepalive.ping_sent, payload, PingOrigin.APPLICATION)
         self.call_in_loop(self.outbox.send_control, opcode, payload, completion)
@@ -498,19 +522,22 @@ class WebSocket:
         return self._on_message(OpcodeType.BINARY, callback)
 
     def _on_message(self, opcode: OpcodeType, callback: HandlerT) -> HandlerT:
-        _check_callable(callback, "(socket, message)")
-        self.call_in_loop(self._inbox.set_handler, opcode, callback)
+        check_callable(callback, "(socket, message)")
+        self.call_in_loop(self._set_handler, opcode, callback)
         return callback
+
+    def _set_handler(self, opcode: OpcodeType, callback: Callable[..., object]) -> None:
+        self._connection.choose_messages().set_handler(opcode, callback)
 
     def on_ping(self, callback: HandlerT) -> HandlerT:
         """Call ``callback(socket, data)`` for every ping of the peer, which has been answered. Vapor's ``onPing``."""
-        _check_callable(callback, "(socket, data)")
+        check_callable(callback, "(socket, data)")
         self._connection.on_ping = callback
         return callback
 
     def on_pong(self, callback: HandlerT) -> HandlerT:
         """Call ``callback(socket, data)`` for every pong that answers a ping of ours. Vapor's ``onPong``."""
-        _check_callable(callback, "(socket, data)")
+        check_callable(callback, "(socket, data)")
         self._connection.on_pong = callback
         return callback
 
@@ -545,11 +572,11 @@ class WebSocket:
             raise LocalProtocolError(
                 f"close code {code} is never sent: use 1000, 1001, 1008, 1011 to 1014, or 3000 to 4999 for your own"
             )
-        if len(reason.encode()) > _MAX_CLOSE_REASON:
-            raise LocalProtocolError(f"a close reason is at most {_MAX_CLOSE_REASON} bytes of UTF-8")
-        _check_promise(promise)
+        if len(reason.encode()) > MAX_CLOSE_REASON:
+            raise LocalProtocolError(f"a close reason is at most {MAX_CLOSE_REASON} bytes of UTF-8")
+        check_promise(promise)
         if promise is not None:
-            self.on_close._add(promise.future_result._resolve)
+            self.on_close.cascade(promise)
         self.call_in_loop(self._connection.close_by_request, code, reason)
         return self.on_close
 
@@ -559,6 +586,61 @@ class WebSocket:
             function(*args)
         else:
             self._loop.call_from_thread(self._connection, _log_misuse, function, args)
+
+
+class ConnectKeywords(WebSocketKeywords, total=False):
+    """The keyword arguments of `WebSocket.connect`, where they are described."""
+
+    on: trio.Nursery | EventLoopHandle | None
+    headers: HeaderFields
+    subprotocols: Sequence[str]
+    ssl_context: ssl.SSLContext | None
+    open_timeout: float
+    reconnect: bool | Backoff
+    proxy: str | None
+    on_upgrade: Callable[[WebSocket], object] | None
+
+
+class Connecting(Future[WebSocket]):
+    """The future of a WebSocket that is being opened.
+
+    Source: what websocket-kit's ``connect`` returns, which has no `cancel`.
+    """
+
+    __slots__ = ("_cancel",)
+
+    def __init__(self, loop: CallbackLoop, cancel: Callable[[], object]) -> None:
+        super().__init__(loop)
+        self._cancel = cancel
+
+    @classmethod
+    def failed(cls, loop: CallbackLoop, error: Exception) -> Connecting:
+        """Return one that has failed."""
+        future = cls(loop, lambda: None)
+        future._resolve(outcome.Error(error))
+        return future
+
+    def cancel(self) -> None:
+        """Give up: an attempt under way fails, and none is made again. From any thread.
+
+        A WebSocket that is open stays so.
+        """
+        self._cancel()
+
+
+class Dial(Protocol):
+    """What `WebSocket.connect` calls, with its own arguments."""
+
+    def __call__(self, to: str, **keywords: Unpack[ConnectKeywords]) -> Connecting: ...
+
+
+_dial: Dial | None = None
+
+
+def dial_with(dial: Dial) -> None:
+    """Let `WebSocket.connect` open its connections with ``dial``: the client's, which stands above this package."""
+    global _dial
+    _dial = dial
 
 
 class _Messages:
@@ -581,32 +663,3 @@ def _log_misuse(function: Callable[..., object], args: tuple[Any, ...]) -> None:
         function(*args)
     except LocalProtocolError as error:
         logger.error("A call from another thread was wrong: %s", error)
-
-
-def bytes_of(data: BytesLike, method: str) -> bytes:
-    """Return ``data`` as bytes. Raises `TypeError`, naming ``method``."""
-    if isinstance(data, bytes):
-        return data
-    if isinstance(data, str):
-        raise TypeError(f"{method} takes bytes, not str: send text with send_string_message")
-    try:
-        return bytes(memoryview(data))
-    except TypeError:
-        raise TypeError(
-            f"{method} takes bytes, or an object with a buffer of them, not {type(data).__name__}"
-        ) from None
-
-
-def _check_completion(completion: object) -> None:
-    if completion is not None and not callable(completion):
-        raise TypeError(f"a completion is a callable without arguments, not {completion!r}")
-
-
-def _check_promise(promise: object) -> None:
-    if promise is not None and not isinstance(promise, Promise):
-        raise TypeError(f"promise is a Promise, not {type(promise).__name__}")
-
-
-def _check_callable(callback: object, arguments: str) -> None:
-    if not callable(callback):
-        raise TypeError(f"a callback is a callable that takes {arguments}, not {callback!r}")

@@ -1,0 +1,89 @@
+"""What the halves of a connection may ask of it, and of the rooms that its socket is in.
+
+A `WebSocketConnection` is made of an inbox, an outbox and a keepalive. None of them knows another, nor the connection
+itself: each asks for what stands here, and nothing else, so each can be understood, and tested, alone::
+
+    inbox ──►┐                 ┌──► inbox
+    outbox ──►  `Connection`   ├──► outbox      `WebSocketConnection` is the only one that knows them all
+    keepalive ►┘               └──► keepalive
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, Protocol
+
+from ..callbacks import CallbackOwner
+from ..errors import ConnectionClosed
+from .opcodes import OpcodeType
+
+
+class Connection(CallbackOwner, ABC):
+    """One WebSocket connection as its halves see it: the owner of the callbacks, and what they may ask for.
+
+    Attributes:
+        socket: The `WebSocket`, which handlers are given. It stands above the halves: they only pass it on.
+        is_reading_paused: Whether nothing is read, as the inbox is full.
+    """
+
+    __slots__ = ()
+
+    socket: Any
+    is_reading_paused: bool
+
+    @property
+    @abstractmethod
+    def is_connected(self) -> bool:
+        """Whether neither side has sent a close frame yet, nor vanished."""
+
+    @abstractmethod
+    def closed_error(self) -> ConnectionClosed:
+        """Return the error that tells an ``await`` how this connection closed."""
+
+    @abstractmethod
+    def close(self, code: int, reason: str) -> None:
+        """Send a close frame, unless one was sent or received already."""
+
+    @abstractmethod
+    def drop(self, reason: str) -> None:
+        """Give the connection up at once: 1006, unless a close frame was seen before."""
+
+    # For the inbox
+
+    @property
+    @abstractmethod
+    def has_unfinished_sends(self) -> bool:
+        """Whether completions are due before the pending read may be told of the end (law 12)."""
+
+    @abstractmethod
+    def read_frames(self) -> None:
+        """Take frames out of what arrived, as long as there is room for them in the inbox."""
+
+    @abstractmethod
+    def inbox_drained(self) -> None:
+        """Go on with the end: the session has been given all that arrived."""
+
+    # For the keepalive
+
+    @property
+    @abstractmethod
+    def missing(self) -> int:
+        """How many bytes of the frame that is arriving are still to come."""
+
+    @abstractmethod
+    def set_user_timeout(self, seconds: float) -> None:
+        """Let the kernel give the connection up when what was sent stays unacknowledged for so long."""
+
+    @abstractmethod
+    def send_control(self, opcode: OpcodeType, payload: bytes) -> None:
+        """Send a ping or a pong."""
+
+
+class Membership(Protocol):
+    """What a room holds for one socket, as the socket's outbox sees it."""
+
+    def deliver(self) -> None:
+        """Send what the room holds for the socket, ahead of what the socket is about to be sent."""
+
+    def forget(self) -> None:
+        """Let the room forget the socket, which sends nothing any more."""
