@@ -131,7 +131,7 @@ class StreamTransport:
 
     async def run(self) -> None:
         """Move bytes until the connection is gone, then tell the protocol."""
-        self._loop.transports.add(self)
+        self._loop.connections.add(self)
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
@@ -145,7 +145,7 @@ class StreamTransport:
                 await trio.aclose_forcefully(self._stream)
             finally:
                 self._tell(self.protocol.connection_lost, self._error)
-                self._loop.transport_gone(self)
+                self._loop.connections.discard(self)
 
     async def _read_all(self) -> None:
         try:
