@@ -21,7 +21,7 @@ async def send_file(connected: socket.socket, descriptor: int, part: range, may_
     """Send a part of a file over a plain, non-blocking socket.
 
     Args:
-        connected: The socket, to which nobody else writes meanwhile.
+        connected: The socket, to which nothing else is written meanwhile.
         descriptor: The file's.
         part: The positions of the bytes.
         may_send: Whether all that was written before is with the kernel.

@@ -24,9 +24,9 @@ Answer: TypeAlias = Callable[[ResponseFilterResult], object]
 
 #: A body below this size is sent as it is, in bytes: it fits in one packet anyway.
 MIN_SIZE = 1024
-#: From this size on, in bytes, a piece is compressed in a thread: it takes 10 ms and more.
+#: From this size on, in bytes, a piece is compressed in a thread: it would hold the loop up (docs/performance.md).
 THREAD_SIZE = 64 * 1024
-#: zlib's level: 6 costs twice the time of 4 and saves some hundredths.
+#: zlib's level: a higher one takes much longer and saves little (docs/performance.md).
 LEVEL = 5
 
 #: What is compressed already, and so would only grow.

@@ -41,9 +41,10 @@ from ..errors import LaunchFailure, PerfectWSError
 from ..http.filters import FilterPriority, RequestFilters
 from ..http.response import RequestHandler
 from ..http.routing import Route, Routes
+from ..net.unix_sockets import unix_path
 from .filters import HTTPFilter
 from .handlers import HTTPHandler
-from .keywords import ServerKeywords, did_you_mean, is_unix
+from .keywords import ServerKeywords, did_you_mean
 from .tls_configuration import TLSConfiguration
 
 #: Perfect's names of what is there already.
@@ -126,7 +127,8 @@ def _parse_server(data: Mapping[str, Any], where: str) -> ServerKeywords:
             is_right = isinstance(value, kind) and not isinstance(value, bool)
             _expect(is_right, f"{where}: {key!r}", _described(kind), value)
             keywords[keyword] = value
-    _expect("port" in data or is_unix(data.get("address")), f"{where}: 'port'", "a number from 0 to 65535", None)
+    has_place = "port" in data or unix_path(data.get("address")) is not None
+    _expect(has_place, f"{where}: 'port'", "a number from 0 to 65535", None)
     keywords["routes"] = _parse_routes(data.get("routes", ()), f"{where}: routes")
     for kind_of_filter in ("request", "response"):
         filters = _parse_filters(data.get("filters", ()), kind_of_filter, f"{where}: filters")

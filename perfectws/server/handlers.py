@@ -61,7 +61,7 @@ class HTTPHandler:
 
     @staticmethod
     def health(data: Mapping[str, Any] | None = None) -> RequestHandler:
-        """Answer that the server is there: 200, for whoever watches over it."""
+        """Answer that the server is there: 200, for a load balancer or a monitor that asks."""
 
         def healthy(request: HTTPRequest, response: HTTPResponse) -> None:
             response.set_header("Content-Type", "text/plain; charset=utf-8").set_header("Cache-Control", "no-store")

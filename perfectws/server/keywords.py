@@ -9,7 +9,7 @@ from typing import Any, TypedDict, TypeVar
 
 from ..http.filters import RequestFilters, ResponseFilters
 from ..http.routing import Route, Routes
-from ..net.unix_sockets import SCHEME
+from ..net.unix_sockets import unix_path
 from ..websocket.upgrade_handler import WebSocketUpgrader
 from .tls_configuration import TLSConfiguration
 
@@ -51,7 +51,7 @@ def check_keywords(keywords: Mapping[str, Any]) -> None:
     for name in keywords:
         if name not in KEYWORDS:
             raise TypeError(f"a server has no keyword {name!r}{did_you_mean(name, KEYWORDS)}")
-    if "port" not in keywords and not is_unix(keywords.get("address")):
+    if "port" not in keywords and unix_path(keywords.get("address")) is None:
         raise TypeError("a server needs port=: 8181, say, or 0 for any that is free; or address='unix:/run/chat.sock'")
     if not {"routes", "document_root", "upgraders"} & keywords.keys():
         raise TypeError("a server needs something to serve: routes=, document_root= or upgraders=")
@@ -63,11 +63,6 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
     near = get_close_matches(name, names, 1)
     return f": did you mean {near[0]!r}?" if near else ""
-
-
-def is_unix(address: object) -> bool:
-    """Return whether an address is that of a Unix socket."""
-    return isinstance(address, str) and address.startswith(SCHEME)
 
 
 def check_one_form(servers: object, data: object, path: object, keywords: object) -> None:

@@ -29,6 +29,7 @@ from ..http.service import HTTPService
 from ..net.acceptors import serve_listener
 from ..net.listeners import Listening
 from ..net.loop import Connections, Loop, open_loop
+from ..net.unix_sockets import unix_path
 from ..rooms import room  # noqa: F401  # likewise
 from ..transport import Transport
 from ..websocket.options import WebSocketKeywords
@@ -41,7 +42,6 @@ from .keywords import (
     check_one_form,
     check_settings,
     flat,
-    is_unix,
     make_context,
 )
 from .launch import LaunchContext, launch
@@ -346,8 +346,9 @@ class HTTPServer:
     @property
     def listens_on(self) -> str:
         """Its address and port, or its path, for people."""
-        is_path = is_unix(self.server_address)
-        return self.server_address if is_path else f"{self.server_address}:{self.server_port}"
+        if unix_path(self.server_address) is not None:
+            return self.server_address
+        return f"{self.server_address}:{self.server_port}"
 
     @property
     def _title(self) -> str:
