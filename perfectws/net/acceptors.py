@@ -98,7 +98,7 @@ class Acceptor:
         self._listening.close()
 
     def on_events(self, events: int) -> None:
-        """Accept what is waiting; what failed tells so when it is accepted."""
+        """Accept what is waiting; what is wrong with the listener is what `accept` raises."""
         self.on_readable()
 
     def on_readable(self) -> None:
@@ -118,7 +118,7 @@ class Acceptor:
             self._begin(connected, address_of(name))
 
     def _rest(self, error: OSError) -> None:
-        """Look away for a moment: a listener that cannot accept stays ready, and would be reported for ever."""
+        """Rest for a moment: a listener that cannot accept stays ready, and would be reported for ever."""
         _log_rest(error)
         self._reactor.modify(self._listening.fileno(), 0)
         self._loop.call_later(self._loop.owner, REST, self._resume)

@@ -13,7 +13,7 @@ import trio
 MOST = 4 * 1024 * 1024
 #: The most bytes of one copy, where the kernel cannot do it.
 PIECE = 256 * 1024
-#: What says that a file or a file system cannot do it.
+#: The errors of a file, or a file system, with which the kernel cannot do it.
 _CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 

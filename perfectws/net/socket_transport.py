@@ -127,7 +127,7 @@ class SocketTransport:
 
     @property
     def local_address(self) -> Address:
-        """Our own address. Asked of the kernel each time: few want to know."""
+        """Our own address. The kernel is asked each time, since it is seldom wanted."""
         try:
             return address_of(self._socket.getsockname())
         except OSError:
@@ -283,7 +283,7 @@ class SocketTransport:
 
     def flush(self) -> None:
         """Write what is buffered, once."""
-        output: list[Any] = self._output  # of bytes while it is little: what is in parts is much
+        output: list[Any] = self._output  # below HIGH_WATER it holds bytes only: `Parts` are longer than that
         amount = tried = self.buffered_amount
         try:
             if amount < HIGH_WATER and self._stage is _OPEN:
@@ -316,7 +316,7 @@ class SocketTransport:
         return first[0] if len(first) == 1 else b"".join(map(bytes, first))
 
     def _send(self, data: Write) -> int:
-        """Send what is much, or the last: then with what follows, so that the end comes in the same segment."""
+        """Send a large piece, or the last: that one waits for the end of our side, to leave in the same segment."""
         flags = 0 if self._stage is _OPEN else _MSG_MORE
         if isinstance(data, Parts):
             return self._socket.sendmsg((data.head, data.body), (), flags)
@@ -335,7 +335,7 @@ class SocketTransport:
             self._loop.mark_dirty(self)
 
     def _wait_for_room(self) -> None:
-        """Let no turn flush, but the kernel say when."""
+        """Flush again when the kernel has room, and at the end of no turn before."""
         self._is_dirty = True
         self._wait_for(self._events | WRITABLE)
 
@@ -358,7 +358,7 @@ class SocketTransport:
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:
-            self.abort()  # the peer is gone, and with it the need for all this
+            self.abort()  # the peer is gone
 
     @property
     def is_closed(self) -> bool:

@@ -210,8 +210,8 @@ class StreamTransport:
         try:
             await stream.unwrap()
         except trio.BrokenResourceError:
-            pass  # the peer sent data behind our close_notify, or none of its own: all the same now
-        self._stream = raw  # what is unwrapped, the TLS stream would no longer close
+            pass  # the peer sent data behind our close_notify, or no close_notify: it ends in either case
+        self._stream = raw  # for `run` to close: a TLS stream that is unwrapped does not
         if isinstance(raw, trio.abc.HalfCloseableStream):
             await raw.send_eof()
         while await raw.receive_some(READ_SIZE):

@@ -293,7 +293,7 @@ class TLSTransport(Protocol):
             report_failure(self, error)
 
     def callback_failed(self, error: Exception) -> None:
-        """Take an exception of our own, or of the protocol's: it costs the same connection."""
+        """Take an exception of our own, or of the protocol's: either costs this connection and no other."""
         self.protocol.callback_failed(error)
         if self.protocol is _NOBODY:
             self.abort(error)

@@ -36,6 +36,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from inspect import Parameter, signature
+from types import ModuleType
 from typing import Any, cast
 
 from ..errors import LaunchFailure, PerfectWSError
@@ -228,11 +229,8 @@ def find(name: str, where: str = "") -> Any:
     parts = name.replace(":", ".").split(".")
     for count in range(len(parts) - 1, 0, -1):
         module_name = ".".join(parts[:count])
-        try:
-            found: Any = import_module(module_name)
-        except ModuleNotFoundError as error:
-            if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-                raise  # the module is there, and something that it imports is not
+        found: Any = import_if_there(module_name)
+        if found is None:
             continue
         for part in parts[count:]:
             if not hasattr(found, part):
@@ -240,6 +238,16 @@ def find(name: str, where: str = "") -> Any:
             found = getattr(found, part)
         return found
     raise LaunchFailure(f"{where}: {name!r} is not there: give its module too, as in 'my_module.{parts[-1]}'")
+
+
+def import_if_there(name: str) -> ModuleType | None:
+    """Import a module; ``None`` if there is none of that name. What is wrong inside of it is raised."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # the module is there, and something that it imports is not
+        return None
 
 
 def _takes_one(function: Callable[..., Any]) -> bool:

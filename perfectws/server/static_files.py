@@ -63,7 +63,7 @@ class StaticFileHandler:
 
     Args:
         document_root: The directory; ``None`` for the request's ``document_root``. What lies outside of it is never
-            served, through a link neither.
+            served, not even through a link inside.
         allow_response_filters: Whether response filters see the file and not its headers only, where there are some; a
             large one is sent in chunks then, since they may change its length.
 
