@@ -18,13 +18,14 @@ from .callbacks import CallbackOwner
 
 #: (host, port) of an IP socket, (path, 0) of a Unix one, ("", 0) where neither applies.
 Address = tuple[str, int]
+
+#: Above this many bytes not yet with the kernel, completions wait.
+HIGH_WATER = 64 * 1024
+
 #: What stands before the path where an address is written as one string: ``unix:/run/chat.sock``.
 UNIX = "unix:"
 #: The first byte of a client that wants TLS. RFC 8446 §5.1: a record of the type "handshake".
 TLS_HANDSHAKE = b"\x16"
-
-#: Above this many bytes not yet with the kernel, completions wait.
-HIGH_WATER = 64 * 1024
 
 
 class Parts:

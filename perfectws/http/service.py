@@ -12,6 +12,9 @@ from .limits import HTTPLimits, LimitKeywords
 from .response import RequestHandler, not_found
 from .routing import RouteNavigator
 
+#: Where static files come from unless something else is said. Source: Perfect's ``./webroot``.
+DOCUMENT_ROOT = "./webroot"
+
 
 class HTTPService(HTTPLimits):
     """What is served, and within which limits, which are fixed from now on.
@@ -37,7 +40,7 @@ class HTTPService(HTTPLimits):
         self,
         navigator: RouteNavigator,
         server_name: str = "",
-        document_root: str = "./webroot",
+        document_root: str = DOCUMENT_ROOT,
         not_found: RequestHandler = not_found,
         request_filters: Sequence[tuple[HTTPRequestFilter, FilterPriority]] = (),
         response_filters: Sequence[tuple[HTTPResponseFilter, FilterPriority]] = (),

@@ -13,6 +13,7 @@ from ..errors import LocalProtocolError
 from ..http.paths import split_target
 from ..http.request import HTTPRequest
 from ..http.response import HTTPResponse, RequestHandler
+from ..http.service import DOCUMENT_ROOT
 from .static_files import StaticFileHandler
 
 
@@ -31,7 +32,7 @@ class HTTPHandler:
         """
         data = data or {}
         return StaticFileHandler(
-            data.get("documentRoot", "./webroot"), bool(data.get("allowResponseFilters", False))
+            data.get("documentRoot", DOCUMENT_ROOT), bool(data.get("allowResponseFilters", False))
         ).handle_request
 
     @staticmethod

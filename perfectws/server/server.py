@@ -25,7 +25,7 @@ from ..http.limits import SettableLimits
 from ..http.request import HTTPRequest
 from ..http.response import RequestHandler, not_found
 from ..http.routing import Route, Routes
-from ..http.service import HTTPService
+from ..http.service import DOCUMENT_ROOT, HTTPService
 from ..net.listeners import Listening
 from ..net.loop import Loop, open_loop
 from ..net.unix_sockets import unix_path
@@ -185,7 +185,7 @@ class HTTPServer(SettableLimits):
         To set it serves its files, at every path that neither a route nor an upgrader takes.
         """
         # Perfect differs: it adds a route for ``/**``, and creates a directory that is not there.
-        return self._document_root or "./webroot"
+        return self._document_root or DOCUMENT_ROOT
 
     @document_root.setter
     def document_root(self, path: str) -> None:
