@@ -390,6 +390,8 @@ class AcceptedSocket(SocketTransport):
     """The transport of a connection that a server has accepted.
 
     Args:
+        loop, reactor, connected, remote: As for `SocketTransport`.
+        connections: The server's, among which it counts from now on.
         local: Our own address; ``None`` asks the kernel.
     """
 
