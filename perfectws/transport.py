@@ -22,6 +22,11 @@ Address = tuple[str, int]
 #: Above this many bytes not yet with the kernel, completions wait.
 HIGH_WATER = 64 * 1024
 
+#: What stands before the path where an address is written as one string: ``unix:/run/chat.sock``.
+UNIX = "unix:"
+#: The first byte of a client that wants TLS. RFC 8446 §5.1: a record of the type "handshake".
+TLS_HANDSHAKE = b"\x16"
+
 
 class Parts:
     """A head and a body that are sent one behind the other, too long to be joined for it. `bytes` joins them."""

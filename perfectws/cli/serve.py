@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from importlib import import_module
 from importlib.util import module_from_spec, spec_from_file_location
 from types import ModuleType
 
 from ..errors import LaunchFailure
 from ..http.routing import Routes
+from ..server.configuration import import_if_there
 from ..server.perfect1 import global_routes
 from ..server.server import HTTPServer
 
@@ -37,12 +37,10 @@ def load_module(name: str) -> ModuleType:
     sys.path.insert(0, os.getcwd())
     if name.endswith(".py"):
         return _load_file(name)
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise  # it is there, and something that it imports is not
-        raise LaunchFailure(f"there is no module {name!r} here, nor among what is installed") from None
+    module = import_if_there(name)
+    if module is None:
+        raise LaunchFailure(f"there is no module {name!r} here, nor among what is installed")
+    return module
 
 
 def _load_file(path: str) -> ModuleType:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from ..transport import UNIX
 from .request import HTTPRequest
-
-#: In a list of trusted proxies: whoever connects through a Unix socket.
-UNIX = "unix:"
 
 
 class TrustedProxies:
@@ -16,7 +14,7 @@ class TrustedProxies:
 
     Args:
         addresses: IP addresses and networks, such as ``"127.0.0.1"`` and ``"10.0.0.0/8"``; ``"unix:"`` stands for
-            whoever connects through a Unix socket.
+            every proxy that connects through a Unix socket.
 
     Raises:
         ValueError: One is none of these.

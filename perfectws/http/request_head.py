@@ -19,7 +19,7 @@ from http import HTTPMethod, HTTPStatus
 
 import h11
 
-from ..transport import Transport
+from ..transport import TLS_HANDSHAKE, Transport
 from .headers import Headers
 from .methods import received_method
 from .request import HTTPRequest
@@ -32,8 +32,6 @@ _HEAD = re.compile(rb"GET (/[!-~]*+) HTTP/1\.1\r\n(?:[-!#$%&'*+.^_`|~0-9A-Za-z]+
 _JUDGED_BY_H11 = frozenset({"content-length", "expect", "transfer-encoding"})
 #: Where a head ends. RFC 9112 §2.2: "a recipient MAY recognize a single LF as a line terminator"; h11 does.
 _BLANK_LINE = re.compile(rb"\n\r?\n")
-#: With what a TLS client begins. RFC 8446 §5.1: a record of the type "handshake".
-_TLS_HANDSHAKE = 0x16
 
 
 class Refused(Exception):
@@ -83,7 +81,7 @@ def cut_head(data: bytearray, searched: int, service: HTTPService) -> tuple[byte
 def _check_beginning(data: bytearray, service: HTTPService) -> None:
     if data and data[0] < 0x21:
         # No request begins so: say so before the deadline does.
-        if data[0] == _TLS_HANDSHAKE:
+        if data.startswith(TLS_HANDSHAKE):
             service.complaints.log(
                 "TLS", "A client tries TLS on HTTP server %s, which has no tls_config", service.server_name
             )

@@ -13,10 +13,9 @@ from ..callbacks import logger, report_failure
 from ..log_limit import Complaints
 from ..transport import Address, Protocol, Transport
 from .addresses import address_of, stream_addresses
-from .files import send_file
 from .loop import Connections, Loop
 from .reactor import READABLE, Reactor
-from .socket_transport import SocketTransport
+from .socket_transport import AcceptedSocket, SocketTransport
 from .stream_transport import StreamTransport
 from .tls import accept_tls
 from .tls_transport import TLSTransport
@@ -52,7 +51,7 @@ async def serve_listener(
         listening: The listener.
         make_protocol: Makes the protocol of each connection, which counts among ``connections`` already.
         ssl_context: Makes it TLS.
-        connections: The server's, which learn of each connection.
+        connections: The server's, to which each connection is added; ``None`` if nobody asks for them.
     """
     connections = Connections(loop) if connections is None else connections
     if loop.reactor is not None:
@@ -65,52 +64,6 @@ async def serve_listener(
         await _StreamAcceptor(loop, make_protocol, ssl_context, connections).serve(listening)
 
 
-class AcceptedSocket(SocketTransport):
-    """The transport of a connection that a server has accepted.
-
-    Args:
-        local: Our own address; ``None`` asks the kernel.
-    """
-
-    __slots__ = ("_connections", "_local", "_sending")
-
-    def __init__(
-        self,
-        loop: Loop,
-        reactor: Reactor,
-        connected: socket.socket,
-        remote: Address,
-        connections: Connections,
-        local: Address | None = None,
-    ) -> None:
-        super().__init__(loop, reactor, connected, remote)
-        self._connections = connections
-        self._local = local
-        self._sending: trio.CancelScope | None = None
-        connections.add(self)
-
-    @property
-    def local_address(self) -> Address:
-        """Our own address."""
-        return super().local_address if self._local is None else self._local
-
-    async def send_file(self, descriptor: int, part: range) -> bool:
-        """Send a part of a file as `perfectws.net.files.send_file` does; nothing is to be written meanwhile."""
-        with trio.CancelScope() as self._sending:
-            if await send_file(self._socket, descriptor, part, lambda: not self.buffered_amount):
-                return True
-            # The kernel tells of a reset once, and did so here: to a read the peer would merely have ended.
-            self.abort(ConnectionResetError("the peer reset the connection while a file was sent"))
-        return False
-
-    def remove(self) -> None:
-        """Close the socket, which is no longer registered, and tell the protocol and the server."""
-        super().remove()
-        if self._sending is not None:
-            self._sending.cancel()
-        self._connections.discard(self)
-
-
 class Acceptor:
     """Accepts connections on the reactor, a burst at a time."""
 
@@ -120,10 +73,10 @@ class Acceptor:
         reactor: Reactor,
         listening: socket.socket,
         make_protocol: ProtocolFactory,
-        connections: Connections | None = None,
+        connections: Connections,
         ssl_context: ssl.SSLContext | None = None,
     ) -> None:
-        self._connections = Connections(loop) if connections is None else connections
+        self._connections = connections
         self._ssl_context = ssl_context
         self._complaints = Complaints()
         self._loop = loop
@@ -145,7 +98,7 @@ class Acceptor:
         self._listening.close()
 
     def on_events(self, events: int) -> None:
-        """Accept what is waiting; what failed tells so when it is accepted."""
+        """Accept what is waiting; what is wrong with the listener is what `accept` raises."""
         self.on_readable()
 
     def on_readable(self) -> None:
@@ -165,7 +118,7 @@ class Acceptor:
             self._begin(connected, address_of(name))
 
     def _rest(self, error: OSError) -> None:
-        """Look away for a moment: a listener that cannot accept stays ready, and would be reported for ever."""
+        """Rest for a moment: a listener that cannot accept stays ready, and would be reported for ever."""
         _log_rest(error)
         self._reactor.modify(self._listening.fileno(), 0)
         self._loop.call_later(self._loop.owner, REST, self._resume)

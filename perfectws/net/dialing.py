@@ -31,7 +31,7 @@ async def dial(
     make_protocol: Callable[[Transport], ProtocolT],
     ssl_context: ssl.SSLContext | None = None,
 ) -> ProtocolT:
-    """Connect to a TCP port, trying its addresses as RFC 8305 says ("happy eyeballs"), and return what is fed then.
+    """Connect to a TCP port, trying its addresses as RFC 8305 says ("happy eyeballs"), and return the protocol.
 
     Args:
         loop: The loop that is to drive the connection.
@@ -42,7 +42,7 @@ async def dial(
             unless it is an IP address.
 
     Raises:
-        HandshakeError: Nobody is there, or TLS failed; the message says where and why.
+        HandshakeError: Nothing listens there, or TLS failed; the message says where and why.
     """
     try:
         stream = await trio.open_tcp_stream(host, port)
@@ -54,7 +54,7 @@ async def dial(
 
 
 async def dial_unix(loop: Loop, path: str, make_protocol: Callable[[Transport], ProtocolT]) -> ProtocolT:
-    """Connect to a Unix socket, and return what is fed then. Raises `HandshakeError`."""
+    """Connect to a Unix socket, and return the protocol. Raises `HandshakeError`."""
     try:
         stream = await trio.open_unix_socket(path)
     except (OSError, RuntimeError) as error:  # a RuntimeError where there are no Unix sockets
@@ -118,7 +118,7 @@ async def _addresses(stream: trio.SocketStream) -> tuple[tuple[str, int], tuple[
 
 @lru_cache(maxsize=1)
 def default_ssl_context() -> ssl.SSLContext:
-    """Return what verifies a server's certificate against the system's authorities. Made once: it reads many files."""
+    """Return a context that verifies servers by the system's authorities. Made once: it reads many files."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     return context

@@ -13,7 +13,7 @@ import trio
 MOST = 4 * 1024 * 1024
 #: The most bytes of one copy, where the kernel cannot do it.
 PIECE = 256 * 1024
-#: What says that a file or a file system cannot do it.
+#: The errors of a file, or a file system, with which the kernel cannot do it.
 _CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
@@ -21,7 +21,7 @@ async def send_file(connected: socket.socket, descriptor: int, part: range, may_
     """Send a part of a file over a plain, non-blocking socket.
 
     Args:
-        connected: The socket, to which nobody else writes meanwhile.
+        connected: The socket, to which nothing else is written meanwhile.
         descriptor: The file's.
         part: The positions of the bytes.
         may_send: Whether all that was written before is with the kernel.

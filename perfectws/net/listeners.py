@@ -1,4 +1,4 @@
-"""Listening sockets, opened by plain calls."""
+"""Listening sockets: bound by plain calls, before any loop runs and whatever accepts from them later."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import trio
 
 from .addresses import address_of
-from .unix_sockets import SCHEME, BoundPath, listen_unix
+from .unix_sockets import BoundPath, listen_unix, unix_path
 
 BACKLOG = 1024
 
@@ -28,10 +28,9 @@ def listen(address: str, port: int) -> list[socket.socket]:
     Raises:
         OSError: The address cannot be listened on.
     """
-    if address.startswith(SCHEME):
-        listening = listen_unix(address.removeprefix(SCHEME), BACKLOG)
-        listening.setblocking(False)
-        return [listening]
+    path = unix_path(address)
+    if path is not None:
+        return [listen_unix(path, BACKLOG)]
     listeners: list[socket.socket] = []
     try:
         for family, _, _, _, name in _resolve(address, port):
@@ -95,14 +94,15 @@ class Listening:
     def __init__(self, address: str, port: int) -> None:
         self.sockets = listen(address, port)
         self.port = bound_port(self.sockets)
-        self._path = BoundPath(address.removeprefix(SCHEME)) if address.startswith(SCHEME) else None
+        path = unix_path(address)
+        self._bound_path = None if path is None else BoundPath(path)
 
     def close(self) -> None:
         """Listen no more."""
         for listening in self.sockets:
             listening.close()
-        if self._path is not None:
-            self._path.remove()
+        if self._bound_path is not None:
+            self._bound_path.remove()
 
 
 def bound_port(listeners: list[socket.socket]) -> int:

@@ -10,7 +10,7 @@ from another thread. All else (timers, tasks of async callbacks, connections) ru
 from __future__ import annotations
 
 import select
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from time import perf_counter
@@ -29,7 +29,7 @@ LoopT = TypeVar("LoopT", bound="Loop")
 #: How long the pump takes turns before it lets trio's other tasks run, in seconds.
 REPOLL_SECONDS = 0.0005
 #: How long it looks out for more before it goes back to trio, in seconds: as long as it takes to come back from there.
-#: With one message in flight this halves a message's time (docs/performance.md); in vain it doubles the last one's.
+#: With one message in flight the next one then finds the pump awake; in vain it delays trio (docs/performance.md).
 PATIENCE_SECONDS = 0.00002
 #: How many turns the end of a loop may take: callbacks that call each other for ever must not keep it alive.
 _LAST_TURNS = 1000
@@ -43,7 +43,7 @@ class Writer(Protocol):
 
 
 class LoopTransport(Protocol):
-    """What the loop asks of its transports when it ends."""
+    """What is asked of every transport when its loop, or its server, ends."""
 
     def shut_down(self) -> None:
         """Tell the protocol that the server stops."""
@@ -53,9 +53,9 @@ class LoopTransport(Protocol):
 
 
 class Connections:
-    """The open connections of one server. A loop may have those of several.
+    """The transports of open connections: all that a loop has, or those that one of its servers has accepted.
 
-    Its length counts those that are served: one that was only told that there is no room is left out.
+    The length counts the connections that are served: one that is only told that there is no room is left out.
 
     Args:
         loop: The loop that drives them.
@@ -70,16 +70,19 @@ class Connections:
     def __len__(self) -> int:
         return len(self._open) - len(self._refused)
 
+    def __iter__(self) -> Iterator[LoopTransport]:
+        return iter(self._open)
+
     def add(self, transport: LoopTransport) -> None:
-        """Learn of a connection that was accepted."""
+        """Take in a connection that is open."""
         self._open.add(transport)
 
     def refuse(self, transport: object) -> None:
-        """Learn that a connection is told that there is no room, and nothing more."""
+        """Leave a connection out of the count: it is told that there is no room, and nothing more."""
         self._refused.add(transport)
 
     def discard(self, transport: LoopTransport) -> None:
-        """Learn that a connection is closed."""
+        """Let go of a connection that is closed."""
         self._open.discard(transport)
         self._refused.discard(transport)
         self._gone.set()
@@ -111,7 +114,7 @@ class Loop(CallbackLoop):
     Attributes:
         tasks: The nursery in which async callbacks and connections run.
         timers: The calls that are to be made later.
-        transports: Every transport that is not closed.
+        connections: Every connection that is open.
         reactor: What serves plain sockets; ``None`` where there is no epoll, and streams do.
     """
 
@@ -120,12 +123,11 @@ class Loop(CallbackLoop):
         self.tasks: trio.Nursery
         self.reactor = reactor
         self.timers = Timers(self)
-        self.transports: set[LoopTransport] = set()
-        self._transport_gone = trio.Event()
+        self.connections = Connections(self)
         self._has_ended = False
         self._token = trio.lowlevel.current_trio_token()
         self._clock = trio.lowlevel.current_clock()
-        #: Who has output for the end of this turn. Who appends wakes the loop if it is idle, as `mark_dirty` does.
+        #: What has output for the end of this turn. To append wakes no loop that is idle: `mark_dirty` does that too.
         self.dirty: list[Writer] = []
         self._pump_task: trio.lowlevel.Task | None = None
         set_running_loop(self)
@@ -233,8 +235,8 @@ class Loop(CallbackLoop):
     def wake(self) -> None:
         """Let the pump, which sleeps, take a turn soon. After the end: run what is ready all the same.
 
-        A thread may have sent something before it learned of the end, or a future be asked for its result when the loop
-        that resolved it is gone.
+        A thread may have sent something before it saw the end, or a future be asked for its result when the loop that
+        resolved it is gone.
         """
         self.idle = False
         if self._has_ended:
@@ -264,30 +266,14 @@ class Loop(CallbackLoop):
 
     # The end
 
+    @property
+    def transports(self) -> set[LoopTransport]:
+        """The transports that are not closed."""
+        return set(self.connections)
+
     async def end_connections(self, timeout: float) -> None:
-        """Tell every connection that the server stops, and wait for their ends; drop those that take too long.
-
-        A cancellation skips the waiting only.
-
-        Args:
-            timeout: How long they may take, in seconds.
-        """
-        for transport in list(self.transports):
-            transport.shut_down()
-        try:
-            with trio.move_on_after(timeout):
-                while self.transports:
-                    self._transport_gone = trio.Event()
-                    await self._transport_gone.wait()
-        finally:
-            self.run_turn()  # what was told to the peers goes out, as far as it goes at once
-            for transport in list(self.transports):
-                transport.abort()
-
-    def transport_gone(self, transport: LoopTransport) -> None:
-        """Learn that ``transport`` is closed."""
-        self.transports.discard(transport)
-        self._transport_gone.set()
+        """Tell every connection that the server stops, and wait for their ends; see `Connections.end`."""
+        await self.connections.end(timeout)
 
     def end(self) -> None:
         """Start no task any more, and run what is left."""
@@ -330,7 +316,7 @@ async def run_loop(loop: LoopT) -> AsyncIterator[LoopT]:
     finally:
         if loop.reactor is not None:
             loop.reactor.close()
-        loop.idle = True  # there is no pump any more, so who queues something has to wake
+        loop.idle = True  # there is no pump any more, so to queue something means to wake
         if loop.has_ready:
             loop.wake()
 

@@ -18,11 +18,10 @@ YOUNG_OBJECTS = 20_000
 
 
 def collect_less_often() -> None:
-    """Let Python look for cycles after 20,000 new objects rather than 700, unless the application has chosen more.
+    """Let Python look for cycles after `YOUNG_OBJECTS` new objects, unless the application has chosen more.
 
-    A pass over the ready sockets makes more than 700, nearly all of which are gone at its end without that: to look at
-    them each time takes 1 µs of an echo with 100 connections and up to 6 with 10,000, where the callbacks that wait for
-    their next message are looked at again and again.
+    By default it looks after 700. A pass over the ready sockets makes more than that, nearly all of which are gone at
+    its end without it; and the callbacks that wait for their next message would be looked at in vain each time.
     """
     first, *others = gc.get_threshold()
     if 0 < first < YOUNG_OBJECTS:
@@ -32,13 +31,12 @@ def collect_less_often() -> None:
 def keep_freed_memory() -> None:
     """Let glibc keep what large messages free, rather than hand it back to the kernel and ask for it again.
 
-    A message of 1 MiB passes through four blocks of that size. Each would be mapped, touched for the first time, which
-    is 256 page faults, and unmapped: two thirds of the time that such a message takes (2.7 ms before, 0.95 ms after).
-    Does nothing where the C library is another one.
+    A message of 1 MiB passes through several blocks of that size. For each message they would be mapped, faulted in
+    page by page, and unmapped. Does nothing where the C library is another one.
     """
     if not sys.platform.startswith("linux"):
         return
-    import ctypes  # 10 ms that only a server need wait for
+    import ctypes  # it takes long to load, and only a server needs it
 
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

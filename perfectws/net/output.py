@@ -1,7 +1,7 @@
 """What the transports have in common: the list of writes that are not yet with the kernel, and what may be discarded.
 
-A write is one item of the list, so it is discarded whole or not at all. The first ``kept`` of them may not be: one that
-has begun, or what a former protocol wrote.
+A write is one item of the list, so that it is discarded as a whole or not at all. The first ``kept`` of them may not be
+discarded: one that has begun, and what a former protocol wrote.
 """
 
 from __future__ import annotations

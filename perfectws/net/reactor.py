@@ -22,7 +22,7 @@ from ..callbacks import logger
 MAX_EVENTS = 128
 #: How long one pass may take, in seconds; what is left is what the next one begins with.
 PASS_SECONDS = 0.005
-#: How many events are handled between two looks at the clock: one may be a TLS handshake, which takes a millisecond.
+#: How many events are handled between two looks at the clock: few, since each may be a TLS handshake, which takes long.
 CLOCK_INTERVAL = 4
 
 READABLE = select.EPOLLIN
@@ -32,7 +32,7 @@ PAUSED = select.EPOLLRDHUP | select.EPOLLET
 
 
 class EventHandler(Protocol):
-    """Whoever owns a descriptor that is registered."""
+    """What owns a descriptor that is registered."""
 
     def on_readable(self) -> None:
         """Act on there being something to read, and nothing else. Does not raise."""
@@ -45,7 +45,7 @@ class EventHandler(Protocol):
 
 
 class _Alarm:
-    """What is readable once somebody has called `Reactor.wake`."""
+    """A descriptor that is readable once `Reactor.wake` was called."""
 
     def __init__(self) -> None:
         self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -143,7 +143,7 @@ class Reactor:
         return True
 
     def close(self) -> None:
-        """Close the epoll object. Whoever is still registered should have been removed."""
+        """Close the epoll object. Every handler should have been removed before."""
         self.remove_later(self._alarm.descriptor, self._alarm)
         self.close_removed()
         if self._handlers:

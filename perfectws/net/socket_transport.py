@@ -1,4 +1,4 @@
-"""The transport of plain TCP and Unix sockets on the reactor.
+"""The transports of plain TCP and Unix sockets on the reactor: any, and those that a server has accepted.
 
 ::
 
@@ -15,18 +15,21 @@ from __future__ import annotations
 import os
 import socket
 from enum import IntEnum
-from os import read, write  # a fifth cheaper than a socket's recv and send, which parse their arguments the old way
+from os import read, write  # cheaper than a socket's recv and send, which parse their arguments the old way
 from typing import Any
+
+import trio
 
 from ..callbacks import Timer, report_failure
 from ..transport import HIGH_WATER, Address, Parts, Protocol
 from .addresses import address_of
-from .loop import Loop
+from .files import send_file
+from .loop import Connections, Loop
 from .output import Output, Write, count_first, drop_sent
 from .reactor import PAUSED, READABLE, WRITABLE, Reactor
 
-#: The most bytes of one read, which grow while the peer fills them and begin anew when it sends little. A small buffer
-#: that is hardly cut down costs up to 1 µs less; 1 MiB takes half the time that it took 64 KiB at a time.
+#: The most bytes of one read, which grow while the peer fills them and begin anew when it sends little. A large buffer
+#: costs time to be cut down when little comes, a small one more reads of what is large (docs/performance.md).
 FIRST_READ_SIZE, READ_SIZE, LAST_READ_SIZE = 4 * 1024, 64 * 1024, 256 * 1024
 #: The most bytes joined for one write.
 WRITE_SIZE = 256 * 1024
@@ -115,7 +118,7 @@ class SocketTransport:
             self._stage = Stage.CLOSED
             self._socket.close()
             raise
-        self._loop.transports.add(self)
+        self._loop.connections.add(self)
 
     def set_protocol(self, protocol: Protocol) -> None:
         """Feed another protocol from now on."""
@@ -124,7 +127,7 @@ class SocketTransport:
 
     @property
     def local_address(self) -> Address:
-        """Our own address. Asked of the kernel each time: few want to know."""
+        """Our own address. The kernel is asked each time, since it is seldom wanted."""
         try:
             return address_of(self._socket.getsockname())
         except OSError:
@@ -148,7 +151,7 @@ class SocketTransport:
     def write_at_once(self, data: bytes) -> None:
         """Send ``data`` now, unless something waits to be sent before it: its writer has waited for the turn's end.
 
-        With nothing to join there is nothing to collect either: half the time of a write and its flush.
+        With nothing to join there is nothing to collect either, and no need to come back for it.
         """
         if self._output or self._stage is not _OPEN:
             self.write(data)
@@ -280,7 +283,7 @@ class SocketTransport:
 
     def flush(self) -> None:
         """Write what is buffered, once."""
-        output: list[Any] = self._output  # of bytes while it is little: what is in parts is much
+        output: list[Any] = self._output  # below HIGH_WATER it holds bytes only: `Parts` are longer than that
         amount = tried = self.buffered_amount
         try:
             if amount < HIGH_WATER and self._stage is _OPEN:
@@ -313,7 +316,7 @@ class SocketTransport:
         return first[0] if len(first) == 1 else b"".join(map(bytes, first))
 
     def _send(self, data: Write) -> int:
-        """Send what is much, or the last: then with what follows, so that the end comes in the same segment."""
+        """Send a large piece, or the last: that one waits for the end of our side, to leave in the same segment."""
         flags = 0 if self._stage is _OPEN else _MSG_MORE
         if isinstance(data, Parts):
             return self._socket.sendmsg((data.head, data.body), (), flags)
@@ -332,7 +335,7 @@ class SocketTransport:
             self._loop.mark_dirty(self)
 
     def _wait_for_room(self) -> None:
-        """Let no turn flush, but the kernel say when."""
+        """Flush again when the kernel has room, and at the end of no turn before."""
         self._is_dirty = True
         self._wait_for(self._events | WRITABLE)
 
@@ -355,7 +358,7 @@ class SocketTransport:
         try:
             self._socket.shutdown(socket.SHUT_WR)
         except OSError:
-            self.abort()  # the peer is gone, and with it the need for all this
+            self.abort()  # the peer is gone
 
     @property
     def is_closed(self) -> bool:
@@ -380,4 +383,52 @@ class SocketTransport:
             self.protocol.connection_lost(self._error)
         except Exception as error:
             report_failure(self.protocol, error)
-        self._loop.transport_gone(self)
+        self._loop.connections.discard(self)
+
+
+class AcceptedSocket(SocketTransport):
+    """The transport of a connection that a server has accepted.
+
+    Args:
+        loop, reactor, connected, remote: As for `SocketTransport`.
+        connections: The server's, among which it counts from now on.
+        local: Our own address; ``None`` asks the kernel.
+    """
+
+    __slots__ = ("_connections", "_local", "_sending")
+
+    def __init__(
+        self,
+        loop: Loop,
+        reactor: Reactor,
+        connected: socket.socket,
+        remote: Address,
+        connections: Connections,
+        local: Address | None = None,
+    ) -> None:
+        super().__init__(loop, reactor, connected, remote)
+        self._connections = connections
+        self._local = local
+        self._sending: trio.CancelScope | None = None
+        connections.add(self)
+
+    @property
+    def local_address(self) -> Address:
+        """Our own address."""
+        return super().local_address if self._local is None else self._local
+
+    async def send_file(self, descriptor: int, part: range) -> bool:
+        """Send a part of a file as `perfectws.net.files.send_file` does; nothing is to be written meanwhile."""
+        with trio.CancelScope() as self._sending:
+            if await send_file(self._socket, descriptor, part, lambda: not self.buffered_amount):
+                return True
+            # The kernel tells of a reset once, and did so here: to a read the peer would merely have ended.
+            self.abort(ConnectionResetError("the peer reset the connection while a file was sent"))
+        return False
+
+    def remove(self) -> None:
+        """Close the socket, which is no longer registered, and tell the protocol and the server."""
+        super().remove()
+        if self._sending is not None:
+            self._sending.cancel()
+        self._connections.discard(self)

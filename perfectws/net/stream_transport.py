@@ -131,7 +131,7 @@ class StreamTransport:
 
     async def run(self) -> None:
         """Move bytes until the connection is gone, then tell the protocol."""
-        self._loop.transports.add(self)
+        self._loop.connections.add(self)
         try:
             with self._scope:
                 async with trio.open_nursery() as nursery:
@@ -145,7 +145,7 @@ class StreamTransport:
                 await trio.aclose_forcefully(self._stream)
             finally:
                 self._tell(self.protocol.connection_lost, self._error)
-                self._loop.transport_gone(self)
+                self._loop.connections.discard(self)
 
     async def _read_all(self) -> None:
         try:
@@ -210,8 +210,8 @@ class StreamTransport:
         try:
             await stream.unwrap()
         except trio.BrokenResourceError:
-            pass  # the peer sent data behind our close_notify, or none of its own: all the same now
-        self._stream = raw  # what is unwrapped, the TLS stream would no longer close
+            pass  # the peer sent data behind our close_notify, or no close_notify: it ends in either case
+        self._stream = raw  # for `run` to close: a TLS stream that is unwrapped does not
         if isinstance(raw, trio.abc.HalfCloseableStream):
             await raw.send_eof()
         while await raw.receive_some(READ_SIZE):

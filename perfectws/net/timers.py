@@ -1,7 +1,7 @@
 """Calls that are made later: one heap, and one task that sleeps until the first is due.
 
-A deadline of its own per message would cost a cancel scope (4 µs); so whoever has a deadline that moves keeps one timer
-and looks, when it fires, whether the deadline has moved.
+A deadline per message would cost a cancel scope each; so what has a deadline that moves keeps one timer, and looks when
+it fires whether the deadline has moved (`perfectws.deadline`).
 """
 
 from __future__ import annotations
@@ -9,14 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 
-from ..callbacks import CallbackOwner, Timer
-
-if TYPE_CHECKING:
-    from .loop import Loop
+from ..callbacks import CallbackLoop, CallbackOwner, Timer
 
 #: Cancelled timers are swept out once there are so many, and more of them than of live ones.
 _SWEEP_FROM = 64
@@ -58,9 +55,13 @@ class HeapTimer(Timer):
 
 
 class Timers:
-    """The timers of one loop."""
+    """The timers of one loop.
 
-    def __init__(self, loop: Loop) -> None:
+    Args:
+        loop: Whose clock counts, and on which the calls are queued.
+    """
+
+    def __init__(self, loop: CallbackLoop) -> None:
         self._loop = loop
         self._heap: list[tuple[float, int, HeapTimer]] = []
         self._order = count()
@@ -83,7 +84,7 @@ class Timers:
         return timer
 
     def timer_cancelled(self) -> None:
-        """Learn that an entry is dead; sweep the dead out when they are many."""
+        """Count an entry that was cancelled; sweep the cancelled out when they are many."""
         self._cancelled += 1
         if self._cancelled > _SWEEP_FROM and self._cancelled * 2 > len(self._heap):
             self._heap = [entry for entry in self._heap if entry[2].function is not None]

@@ -1,4 +1,7 @@
-"""The TLS handshake with whoever connects to a server."""
+"""A server's TLS handshake: how a client is judged by its first byte, what is logged, and the handshake on a stream.
+
+On the reactor the handshake is the first stage of `perfectws.net.tls_transport`. A client's own is in `dialing`.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,13 @@ import ssl
 import trio
 
 from ..log_limit import Complaints
-from ..transport import Address
+from ..transport import TLS_HANDSHAKE, Address
 
 #: How long a client may take for its handshake, in seconds.
 HANDSHAKE_TIMEOUT = 10.0
-#: How long a client that speaks no TLS may take to read what we tell it, in seconds.
+#: How long a client that does not speak TLS may take to read what we tell it, in seconds.
 REFUSAL_LINGER = 1.0
 
-#: The first byte of a TLS client. RFC 8446 §5.1: a record of the type "handshake".
-_TLS_HANDSHAKE = b"\x16"
 _PLAIN_HTTP = re.compile(rb"[A-Z]")
 _REFUSAL_TEXT = b"400 Bad Request: this port speaks TLS; use https:// or wss://\n"
 _REFUSAL = (
@@ -31,12 +32,12 @@ def refusal_of(first: bytes, remote: Address, complaints: Complaints) -> bytes |
     Args:
         first: The byte; nothing if there is none.
         remote: The client's address.
-        complaints: Where it is logged that somebody speaks no TLS.
+        complaints: Where it is logged that a client does not speak TLS.
 
     Returns:
-        What to answer before the connection is closed, which may be nothing; ``None`` to whoever speaks TLS.
+        What to answer before the connection is closed, which may be nothing; ``None`` if the client speaks TLS.
     """
-    if first == _TLS_HANDSHAKE:
+    if first == TLS_HANDSHAKE:
         return None
     if first:
         complaints.log("plain", "%s speaks no TLS on a port that does: a client with http:// or ws://?", remote[0])
@@ -78,7 +79,7 @@ async def accept_tls(
 
 
 async def _speaks_tls(stream: trio.SocketStream, remote: Address, complaints: Complaints) -> bool:
-    """Look at the first byte without taking it. Whoever speaks no TLS is told so, and its stream closed."""
+    """Look at the first byte without taking it. A client that does not speak TLS is told so, and its stream closed."""
     refusal = refusal_of(await stream.socket.recv(1, trio.socket.MSG_PEEK), remote, complaints)
     if refusal is None:
         return True

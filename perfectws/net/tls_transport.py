@@ -64,7 +64,7 @@ class TLSTransport(Protocol):
     Args:
         loop: The loop that drives it.
         lower: The socket. `SocketTransport.start` is to be given this object.
-        ssl_context: Whose server we are.
+        ssl_context: Has the server's certificate.
         make_protocol: Makes the protocol above, once the handshake is done.
         connections: The server's, among which it counts from now on.
         complaints: Where handshakes that fail are logged.
@@ -115,7 +115,7 @@ class TLSTransport(Protocol):
         self._complaints = complaints
         self._stage = Stage.GREETING
         self._input = Input.FLOWING
-        self._tls: ssl.SSLObject  # made for those only who speak TLS
+        self._tls: ssl.SSLObject  # made once the client has begun its handshake
         self._incoming: ssl.MemoryBIO
         self._outgoing: ssl.MemoryBIO
         self._output: list[bytes | memoryview] = []
@@ -219,9 +219,7 @@ class TLSTransport(Protocol):
         if self._is_blocked or self._outgoing.pending:  # a new key, or a negotiation, was asked for
             self._is_blocked = False
             self._mark_dirty()
-            if (
-                self._lower.buffered_amount > 2 * PIECE
-            ):  # more than we encrypt ahead: the peer asks, and reads no answer
+            if self._lower.buffered_amount > 2 * PIECE:  # more than we encrypt ahead: the peer reads no answer
                 self.abort(ConnectionAbortedError("the peer asked for new keys again and again, and read nothing"))
 
     def _decrypt(self, pieces: list[bytes]) -> bool:
@@ -261,7 +259,7 @@ class TLSTransport(Protocol):
         self.abort(error)
 
     def eof_received(self) -> None:
-        """Learn that the peer ended the connection without close_notify: anybody between us may have done it."""
+        """Take the end of the peer's output without close_notify: it may be forged, so the connection is cut off."""
         if self._stage is Stage.GREETING:
             self.abort()
         elif self._stage is Stage.HANDSHAKE:
@@ -271,11 +269,11 @@ class TLSTransport(Protocol):
             self.abort(ConnectionAbortedError("the connection was cut off: TLS was not ended before it"))
 
     def resume_writing(self) -> None:
-        """Learn that the socket has room again: at the end of this turn more is encrypted."""
+        """Encrypt more at the end of this turn: the socket has room again."""
         self._mark_dirty()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Learn that the connection is gone."""
+        """Tell the protocol that the connection is gone, and log a handshake that it has cut off."""
         if self._stage < _OPEN and error is not None:
             tls.complain_of_failure(self._complaints, self.remote_address, error)
         self._end()
@@ -295,7 +293,7 @@ class TLSTransport(Protocol):
             report_failure(self, error)
 
     def callback_failed(self, error: Exception) -> None:
-        """Take an exception of our own, or of the protocol's: it costs the same connection."""
+        """Take an exception of our own, or of the protocol's: either costs this connection and no other."""
         self.protocol.callback_failed(error)
         if self.protocol is _NOBODY:
             self.abort(error)
@@ -444,7 +442,7 @@ class TLSTransport(Protocol):
         try:
             self._tls.unwrap()
         except ssl.SSLError:
-            pass  # the peer's own close_notify has not come, or data has that nobody will read
+            pass  # the peer's own close_notify has not come, or data has come that will not be read
         self._send_outgoing()
         self._lower.close(max(linger, 0.0))
 

@@ -6,15 +6,21 @@ import os
 import socket
 import stat
 
-#: What an address begins with that is a path.
-SCHEME = "unix:"
+from ..transport import UNIX
+
+
+def unix_path(address: object) -> str | None:
+    """Return the path in ``unix:/run/chat.sock``; ``None`` if this is the address of no Unix socket."""
+    return address.removeprefix(UNIX) if isinstance(address, str) and address.startswith(UNIX) else None
 
 
 def listen_unix(path: str, backlog: int) -> socket.socket:
-    """Listen on a path. What a server that is gone has left behind there is removed; one that is served stays.
+    """Return a non-blocking socket that listens on a path.
+
+    A socket there that nothing listens on any more, as a crashed server leaves it, is replaced.
 
     Raises:
-        OSError: There is something else, or a server listens there.
+        OSError: A server listens there, or there is something other than a socket.
     """
     if not hasattr(socket, "AF_UNIX"):
         raise OSError("this system has no Unix sockets")
@@ -26,6 +32,7 @@ def listen_unix(path: str, backlog: int) -> socket.socket:
     except OSError:
         listening.close()
         raise
+    listening.setblocking(False)
     return listening
 
 
@@ -42,7 +49,7 @@ def _remove_stale(path: str) -> None:
         except ConnectionRefusedError:
             os.unlink(path)
         except OSError:
-            pass  # somebody is there, or nobody may ask
+            pass  # a server listens there, or we may not ask
 
 
 class BoundPath:
@@ -53,7 +60,7 @@ class BoundPath:
         self._inode = os.stat(path).st_ino
 
     def remove(self) -> None:
-        """Remove the path, unless somebody else has put another socket there."""
+        """Remove the path, unless another process has put a socket of its own there."""
         try:
             if os.stat(self._path).st_ino == self._inode:
                 os.unlink(self._path)

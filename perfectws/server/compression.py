@@ -24,12 +24,12 @@ Answer: TypeAlias = Callable[[ResponseFilterResult], object]
 
 #: A body below this size is sent as it is, in bytes: it fits in one packet anyway.
 MIN_SIZE = 1024
-#: From this size on, in bytes, a piece is compressed in a thread: it takes 10 ms and more.
+#: From this size on, in bytes, a piece is compressed in a thread: it would hold the loop up (docs/performance.md).
 THREAD_SIZE = 64 * 1024
-#: zlib's level: 6 costs twice the time of 4 and saves some hundredths.
+#: zlib's level: a higher one takes much longer and saves little (docs/performance.md).
 LEVEL = 5
 
-#: What is compressed already, and so would only grow.
+#: What is compressed already, so that it would only grow.
 IGNORED_TYPES = (
     "image/*",
     "video/*",
@@ -43,7 +43,7 @@ IGNORED_TYPES = (
     "application/pdf",
     "application/octet-stream",
 )
-#: What is text all the same.
+#: Images that are text, or not compressed by themselves.
 _COMPRESSIBLE_IMAGES = ("image/svg+xml", "image/x-icon", "image/bmp")
 
 #: zlib's ``wbits``, by content coding. RFC 9110 §8.4.1.2: "deflate" is the zlib format.
@@ -60,7 +60,7 @@ class ContentCompression(HTTPResponseFilter):
 
     Args:
         compress_types: The media types that are compressed, ``"text/*"`` for all of a kind; ``None`` for all.
-        ignore_types: Those that are not all the same; ``None`` for `IGNORED_TYPES` without pictures that are text.
+        ignore_types: The types that are left out of these; ``None`` for `IGNORED_TYPES` but for images that are text.
 
     Raises:
         TypeError: One of them is no list of strings.

@@ -32,18 +32,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from inspect import Parameter, signature
+from types import ModuleType
 from typing import Any, cast
 
 from ..errors import LaunchFailure, PerfectWSError
 from ..http.filters import FilterPriority, RequestFilters
+from ..http.limits import LIMITS
 from ..http.response import RequestHandler
 from ..http.routing import Route, Routes
+from ..net.unix_sockets import unix_path
 from .filters import HTTPFilter
 from .handlers import HTTPHandler
-from .keywords import ServerKeywords, did_you_mean, is_unix
+from .keywords import ServerKeywords, did_you_mean
 from .tls_configuration import TLSConfiguration
 
 #: Perfect's names of what is there already.
@@ -57,21 +61,17 @@ _PERFECT_NAMES: dict[str, Callable[..., Any]] = {
 }
 _PERFECT_MODULE = "PerfectHTTPServer."
 
-#: The keys of a server that are keywords of `HTTPServer.launch` as they are, and what their values must be.
-_PLAIN_KEYS: dict[str, tuple[str, type | tuple[type, ...]]] = {
-    "name": ("name", str),
-    "port": ("port", int),
-    "address": ("address", str),
-    "documentRoot": ("document_root", (str, os.PathLike)),
-    "maxHeaderSize": ("max_header_size", int),
-    "maxHeaders": ("max_headers", int),
-    "maxBodySize": ("max_body_size", int),
-    "headerTimeout": ("header_timeout", (int, float, type(None))),
-    "keepAliveTimeout": ("keep_alive_timeout", (int, float, type(None))),
-    "closeTimeout": ("close_timeout", (int, float)),
-    "maxConnections": ("max_connections", (int, type(None))),
-    "trustedProxies": ("trusted_proxies", list),
+#: The keywords of `HTTPServer.launch` whose values are given as they are, and the types that these may have.
+_PLAIN_KEYWORDS: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "port": (int,),
+    "address": (str,),
+    "document_root": (str, os.PathLike),
+    "trusted_proxies": (list,),
+    **{name: kind.types for name, kind in LIMITS.items()},
 }
+#: The same by their keys: ``"documentRoot"``.
+_PLAIN_KEYS = {re.sub("_(.)", lambda match: match[1].upper(), name): name for name in _PLAIN_KEYWORDS}
 _OTHER_KEYS = ("routes", "filters", "tlsConfig")
 _TLS_KEYS = {
     "certPath": "cert_path",
@@ -120,13 +120,14 @@ def _parse_server(data: Mapping[str, Any], where: str) -> ServerKeywords:
     where = f"{where} ({name!r})"
     _check_keys(data, (*_PLAIN_KEYS, *_OTHER_KEYS), where)
     keywords: dict[str, Any] = {}
-    for key, (keyword, kind) in _PLAIN_KEYS.items():
+    for key, keyword in _PLAIN_KEYS.items():
         if key in data:
-            value = data[key]
-            is_right = isinstance(value, kind) and not isinstance(value, bool)
-            _expect(is_right, f"{where}: {key!r}", _described(kind), value)
+            value, types = data[key], _PLAIN_KEYWORDS[keyword]
+            is_right = isinstance(value, types) and not isinstance(value, bool)
+            _expect(is_right, f"{where}: {key!r}", _described(types), value)
             keywords[keyword] = value
-    _expect("port" in data or is_unix(data.get("address")), f"{where}: 'port'", "a number from 0 to 65535", None)
+    has_place = "port" in data or unix_path(data.get("address")) is not None
+    _expect(has_place, f"{where}: 'port'", "a number from 0 to 65535", None)
     keywords["routes"] = _parse_routes(data.get("routes", ()), f"{where}: routes")
     for kind_of_filter in ("request", "response"):
         filters = _parse_filters(data.get("filters", ()), kind_of_filter, f"{where}: filters")
@@ -228,11 +229,8 @@ def find(name: str, where: str = "") -> Any:
     parts = name.replace(":", ".").split(".")
     for count in range(len(parts) - 1, 0, -1):
         module_name = ".".join(parts[:count])
-        try:
-            found: Any = import_module(module_name)
-        except ModuleNotFoundError as error:
-            if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-                raise  # the module is there, and something that it imports is not
+        found: Any = import_if_there(module_name)
+        if found is None:
             continue
         for part in parts[count:]:
             if not hasattr(found, part):
@@ -240,6 +238,16 @@ def find(name: str, where: str = "") -> Any:
             found = getattr(found, part)
         return found
     raise LaunchFailure(f"{where}: {name!r} is not there: give its module too, as in 'my_module.{parts[-1]}'")
+
+
+def import_if_there(name: str) -> ModuleType | None:
+    """Import a module; ``None`` if there is none of that name. What is wrong inside of it is raised."""
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            raise  # the module is there, and something that it imports is not
+        return None
 
 
 def _takes_one(function: Callable[..., Any]) -> bool:
@@ -271,7 +279,6 @@ def _expect(is_right: bool, where: str, expected: str, found: object) -> None:
         raise LaunchFailure(f"{where}: expected {expected}, {what}")
 
 
-def _described(kind: type | tuple[type, ...]) -> str:
+def _described(types: Sequence[type]) -> str:
     names = {str: "a str", int: "a whole number", list: "a list", float: "a number", type(None): "None"}
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    return " or ".join(names.get(each, each.__name__) for each in kinds if each is not int or float not in kinds)
+    return " or ".join(names.get(each, each.__name__) for each in types if each is not int or float not in types)

@@ -13,6 +13,7 @@ from ..errors import LocalProtocolError
 from ..http.paths import split_target
 from ..http.request import HTTPRequest
 from ..http.response import HTTPResponse, RequestHandler
+from ..http.service import DOCUMENT_ROOT
 from .static_files import StaticFileHandler
 
 
@@ -31,7 +32,7 @@ class HTTPHandler:
         """
         data = data or {}
         return StaticFileHandler(
-            data.get("documentRoot", "./webroot"), bool(data.get("allowResponseFilters", False))
+            data.get("documentRoot", DOCUMENT_ROOT), bool(data.get("allowResponseFilters", False))
         ).handle_request
 
     @staticmethod
@@ -61,7 +62,7 @@ class HTTPHandler:
 
     @staticmethod
     def health(data: Mapping[str, Any] | None = None) -> RequestHandler:
-        """Answer that the server is there: 200, for whoever watches over it."""
+        """Answer that the server is there: 200, for a load balancer or a monitor that asks."""
 
         def healthy(request: HTTPRequest, response: HTTPResponse) -> None:
             response.set_header("Content-Type", "text/plain; charset=utf-8").set_header("Cache-Control", "no-store")

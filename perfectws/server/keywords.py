@@ -1,20 +1,23 @@
-"""What describes a server: the keyword arguments of `HTTPServer.launch` and its like."""
+"""What describes a server: the keyword arguments of `HTTPServer.launch` and its like.
+
+The limits are among them, by the names of `perfectws.http.limits`.
+"""
 
 from __future__ import annotations
 
 import os
-import ssl
 from collections.abc import Iterable, Mapping
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypeVar
 
 from ..http.filters import RequestFilters, ResponseFilters
+from ..http.limits import LimitKeywords
 from ..http.routing import Route, Routes
-from ..net.unix_sockets import SCHEME
+from ..net.unix_sockets import unix_path
 from ..websocket.upgrade_handler import WebSocketUpgrader
 from .tls_configuration import TLSConfiguration
 
 
-class PlainServerKeywords(TypedDict, total=False):
+class PlainServerKeywords(LimitKeywords, total=False):
     """The keyword arguments that describe one server, but for TLS."""
 
     name: str
@@ -25,13 +28,6 @@ class PlainServerKeywords(TypedDict, total=False):
     request_filters: RequestFilters
     response_filters: ResponseFilters
     upgraders: Iterable[WebSocketUpgrader]
-    max_header_size: int
-    max_headers: int
-    max_body_size: int
-    header_timeout: float | None
-    keep_alive_timeout: float | None
-    close_timeout: float
-    max_connections: int | None
     trusted_proxies: Iterable[str]
 
 
@@ -51,7 +47,7 @@ def check_keywords(keywords: Mapping[str, Any]) -> None:
     for name in keywords:
         if name not in KEYWORDS:
             raise TypeError(f"a server has no keyword {name!r}{did_you_mean(name, KEYWORDS)}")
-    if "port" not in keywords and not is_unix(keywords.get("address")):
+    if "port" not in keywords and unix_path(keywords.get("address")) is None:
         raise TypeError("a server needs port=: 8181, say, or 0 for any that is free; or address='unix:/run/chat.sock'")
     if not {"routes", "document_root", "upgraders"} & keywords.keys():
         raise TypeError("a server needs something to serve: routes=, document_root= or upgraders=")
@@ -65,11 +61,6 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f": did you mean {near[0]!r}?" if near else ""
 
 
-def is_unix(address: object) -> bool:
-    """Return whether an address is that of a Unix socket."""
-    return isinstance(address, str) and address.startswith(SCHEME)
-
-
 def check_one_form(servers: object, data: object, path: object, keywords: object) -> None:
     """Raise `TypeError` unless `HTTPServer.launch` is given servers in one form."""
     if [bool(servers), data is not None, path is not None, bool(keywords)].count(True) != 1:
@@ -79,7 +70,7 @@ def check_one_form(servers: object, data: object, path: object, keywords: object
         )
 
 
-def check_settings(address: object, port: object, document_root: str | None, max_connections: object) -> None:
+def check_settings(address: object, port: object, document_root: str | None) -> None:
     """Raise `TypeError` or `ValueError` unless they could be those of a server."""
     if not isinstance(address, str):
         raise TypeError(f"address is a str, not {address!r}")
@@ -87,18 +78,6 @@ def check_settings(address: object, port: object, document_root: str | None, max
         raise ValueError(f"port is a number from 0 to 65535, not {port!r}")
     if document_root is not None and not os.path.isdir(document_root):
         raise ValueError(f"document_root {document_root!r} is no directory")
-    most = max_connections
-    if most is not None and (not isinstance(most, int) or isinstance(most, bool) or most < 1):
-        raise ValueError(f"max_connections is a whole number above 0, or None, not {most!r}")
-
-
-def make_context(tls: TLSConfiguration | tuple[str, str] | None) -> ssl.SSLContext | None:
-    """Return what makes a server's sockets TLS. Raises `TypeError` or `ValueError` if that is impossible."""
-    if isinstance(tls, tuple):
-        tls = TLSConfiguration(cert_path=tls[0], key_path=tls[1])
-    if tls is not None and not isinstance(tls, TLSConfiguration):
-        raise TypeError(f"tls_config is a TLSConfiguration, not {tls!r}")
-    return None if tls is None else tls.make_context()
 
 
 def flat(servers: Iterable[ServerT | Iterable[ServerT]], kind: type[ServerT]) -> list[ServerT]:

@@ -4,40 +4,71 @@
 
     launch ──▶ every server binds ──▶ trio.run, here (wait=True) or in a thread ──▶ each serves until it is stopped
                      └── one cannot: LaunchFailure, and all are unbound                    └──▶ its on_close
+
+This knows threads, the process and its end, and of a server what `Launchable` says.
 """
 
 from __future__ import annotations
 
 import atexit
-import logging
-import signal
 import threading
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import trio
 
+from ..callbacks import logger
 from ..errors import LocalProtocolError, lone_error
 from ..futures import Future, Promise
 from ..net.loop import Loop, open_loop
 from ..net.memory import collect_less_often, keep_freed_memory
+from .signals import can_receive_signals, stop_at_signal
 
-if TYPE_CHECKING:
-    from .server import HTTPServer
 
-logger = logging.getLogger("perfectws")
+class Launchable(Protocol):
+    """A server, as far as launching it goes: `HTTPServer`.
+
+    Attributes:
+        server_name: Its name, for the log.
+        server_address: The address that it listens on, or is to listen on.
+        server_port: The port, likewise; once it is bound, as the kernel gave it.
+    """
+
+    server_name: str
+    server_address: str
+    server_port: int
+
+    @property
+    def close_timeout(self) -> float:
+        """How long its connections may take to end when it stops, in seconds."""
+
+    @property
+    def listens_on(self) -> str:
+        """Its address and port, or its path, for people."""
+
+    def bind(self) -> None:
+        """Listen, but accept no connection yet. Raises `LaunchFailure`."""
+
+    def unbind(self) -> None:
+        """Listen no more."""
+
+    async def serve_on(self, loop: Loop, *, task_status: trio.TaskStatus[int]) -> None:
+        """Accept connections, bound already, until `stop` is called."""
+
+    def stop(self) -> None:
+        """Stop in an orderly way, without waiting for that. From any thread."""
 
 
 class LaunchContext:
     """One server that was launched.
 
     Attributes:
-        server: The server.
+        server: The server: the `HTTPServer` itself.
 
     Source: Perfect's ``HTTPServer.LaunchContext``.
     """
 
-    def __init__(self, server: HTTPServer, run: _Run) -> None:
+    def __init__(self, server: Launchable, run: _Run) -> None:
         self.server = server
         self._run = run
         self._closed: Promise[None] | None = None
@@ -62,7 +93,7 @@ class LaunchContext:
 
         Source: Vapor 3's ``server.onClose``.
         """
-        assert self._closed is not None  # made before anybody is given this context
+        assert self._closed is not None  # made before this context is given away
         return self._closed.future_result
 
     def terminate(self) -> LaunchContext:
@@ -106,7 +137,7 @@ class LaunchContext:
             closed.succeed(None)  # ignored if it has failed
 
 
-def launch(servers: Sequence[HTTPServer], *, wait: bool) -> list[LaunchContext]:
+def launch(servers: Sequence[Launchable], *, wait: bool) -> list[LaunchContext]:
     """Run servers until they stop, here or in a thread of their own.
 
     Args:
@@ -132,9 +163,9 @@ def launch(servers: Sequence[HTTPServer], *, wait: bool) -> list[LaunchContext]:
     return run.contexts
 
 
-def _bind(servers: Sequence[HTTPServer]) -> None:
+def _bind(servers: Sequence[Launchable]) -> None:
     """Let all servers listen, or none."""
-    bound: list[HTTPServer] = []
+    bound: list[Launchable] = []
     try:
         for server in servers:
             server.bind()
@@ -152,7 +183,7 @@ class _Run:
         contexts: One for each server.
     """
 
-    def __init__(self, servers: Sequence[HTTPServer]) -> None:
+    def __init__(self, servers: Sequence[Launchable]) -> None:
         self.contexts = [LaunchContext(server, self) for server in servers]
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -208,21 +239,15 @@ class _Run:
 
     async def _serve_until_signal(self) -> None:
         async with trio.open_nursery() as nursery:
-            if threading.current_thread() is threading.main_thread():
-                await nursery.start(self._stop_at_signal)  # before any server says that it is there
+            if can_receive_signals():
+                await nursery.start(stop_at_signal, self._terminate_all)  # before any server says that it is there
             await self._serve(lambda: None)
             nursery.cancel_scope.cancel()
 
-    async def _stop_at_signal(self, task_status: trio.TaskStatus[None]) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            task_status.started()
-            async for number in signals:
-                for context in self.contexts:
-                    name = context.server.server_name
-                    logger.info("%s: stopping HTTP server %s", signal.Signals(number).name, name)
-                    context.terminate()
-                break
-        # From here on a SIGINT is Python's own again: the second one is immediate.
+    def _terminate_all(self, reason: str) -> None:
+        for context in self.contexts:
+            logger.info("%s: stopping HTTP server %s", reason, context.server.server_name)
+            context.terminate()
 
     async def _serve(self, begun: Callable[[], object]) -> None:
         async with open_loop() as loop:

@@ -1,97 +1,68 @@
-"""`HTTPServer`: serves routes on a port.
+"""`HTTPServer`: what an application sets, launches, starts and stops.
 
-How it stops: it accepts no more; every connection is told (a WebSocket sends 1001, a request under way is
-answered); after ``close_timeout`` the rest is dropped; async callbacks are cancelled; everything that is still pending
-is settled; the loop ends.
+What it is made of: sockets that listen (`perfectws.net.listeners`), what accepts from them on a loop
+(`perfectws.server.accepting`) and the service that every connection is given (`perfectws.http.service`). How it is run,
+and how it stops, stand in `perfectws.server.launch` and `perfectws.server.stopping`.
 """
 
 from __future__ import annotations
 
-import logging
 import os
 import ssl
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Unpack, overload
 
 import trio
 
+from ..callbacks import logger
 from ..client import connect, timing  # noqa: F401  # for what callbacks do: connect, call_later
 from ..errors import LaunchFailure, LocalProtocolError
 from ..http.filters import OrderedRequestFilters, OrderedResponseFilters, RequestFilters, ResponseFilters, in_order
 from ..http.forwarding import TrustedProxies
-from ..http.http11 import HTTPConnection
+from ..http.limits import SettableLimits
 from ..http.request import HTTPRequest
 from ..http.response import RequestHandler, not_found
 from ..http.routing import Route, Routes
-from ..http.service import HTTPService
-from ..net.acceptors import serve_listener
+from ..http.service import DOCUMENT_ROOT, HTTPService
 from ..net.listeners import Listening
-from ..net.loop import Connections, Loop, open_loop
+from ..net.loop import Loop, open_loop
+from ..net.unix_sockets import unix_path
 from ..rooms import room  # noqa: F401  # likewise
-from ..transport import Transport
 from ..websocket.options import WebSocketKeywords
 from ..websocket.socket import WebSocket
 from ..websocket.upgrade_handler import ShouldUpgrade, WebSocketUpgrader, with_upgraders
-from .keywords import (
-    PlainServerKeywords,
-    ServerKeywords,
-    check_keywords,
-    check_one_form,
-    check_settings,
-    flat,
-    is_unix,
-    make_context,
-)
+from .accepting import Accepting
+from .keywords import PlainServerKeywords, ServerKeywords, check_keywords, check_one_form, check_settings, flat
 from .launch import LaunchContext, launch
-from .tls_configuration import TLSConfiguration
-
-logger = logging.getLogger("perfectws")
-
-#: How long connections may take to end when the server stops, in seconds.
-CLOSE_TIMEOUT = 10.0
-
-#: The attributes of a server that are keywords of `HTTPService` too.
-_LIMITS = ("max_header_size", "max_headers", "max_body_size", "header_timeout", "keep_alive_timeout", "close_timeout")
+from .stopping import StopRequest
+from .tls_configuration import TLSConfiguration, make_context
 
 
-class HTTPServer:
+class HTTPServer(SettableLimits):
     """An HTTP/1.1 server for routes, and for the WebSockets behind them.
 
-    Everything is set before it starts.
+    Everything is set before it starts. Its limits are attributes as well, such as ``max_body_size`` and
+    ``header_timeout``: see `perfectws.http.limits.HTTPLimits`.
 
     Attributes:
         server_name: Its name, for the log and for ``request.server_name``.
         server_address: The address to listen on: a host name or an IP address; or ``unix:`` and a path.
         server_port: The port to listen on; 0 asks the kernel for one, which stands here once the server is bound.
         ssl: Makes it an HTTPS server: a `TLSConfiguration`, or the paths of certificate and key.
-        max_header_size: Of a request's line and headers together, in bytes. Past it: 431, or 414 for the line alone.
-        max_headers: How many headers a request may have. Past it: 431.
-        max_body_size: Of a request's body, in bytes. Past it: 413.
-        header_timeout: How long a request's head may take, in seconds, or ``None``. Past it: 408.
-        keep_alive_timeout: How long a connection may lie idle between two requests, and a body may pause, in seconds,
-            or ``None``. Past it: closed, or 408.
-        close_timeout: How long connections may take to end when the server stops, in seconds.
-        max_connections: How many connections it may have at once, or ``None``. Past it: 503.
         trusted_proxies: The addresses and networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed;
-            ``"unix:"`` stands for whoever connects through a Unix socket.
+            ``"unix:"`` stands for every proxy that connects through a Unix socket.
 
     Source: Perfect-HTTPServer's ``HTTPServer``.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.server_name = ""
         self.server_address = "0.0.0.0"
         self.server_port = 0
         self.ssl: TLSConfiguration | tuple[str, str] | None = None
-        self.max_header_size = 64 * 1024
-        self.max_headers = 100
-        self.max_body_size = 1024 * 1024
-        self.header_timeout: float | None = 10.0
-        self.keep_alive_timeout: float | None = 75.0
-        self.close_timeout = CLOSE_TIMEOUT
-        self.max_connections: int | None = None
         self.trusted_proxies: Iterable[str] = ()
         self._document_root: str | None = None
         self._routes = Routes()
@@ -100,9 +71,7 @@ class HTTPServer:
         self._upgraders: list[WebSocketUpgrader] = []
         self._tls: ssl.SSLContext | None = None
         self._listening: Listening | None = None
-        self._stop_requested: trio.Event | None = None
-        self._token: trio.lowlevel.TrioToken | None = None
-        self._thread_id = 0
+        self._stop_request: StopRequest | None = None
 
     # Launching
 
@@ -130,9 +99,8 @@ class HTTPServer:
         server.set_response_filters(keywords.get("response_filters", ()))
         if "document_root" in keywords:
             server.document_root = os.fspath(keywords["document_root"])
-        for name in (*_LIMITS, "max_connections", "trusted_proxies"):
-            if name in keywords:
-                setattr(server, name, keywords[name])  # type: ignore[literal-required]
+        server.trusted_proxies = keywords.get("trusted_proxies", ())
+        server._set_limits(keywords)
         return server
 
     @classmethod
@@ -171,7 +139,7 @@ class HTTPServer:
         """Serve, and block until SIGINT or SIGTERM, or until all servers are stopped.
 
         One server is described by keywords; several by `server` and `secure_server`, or by configuration. All listen
-        before the first accepts anybody, and if one can't, none does; they share one loop.
+        before the first accepts a connection, and if one can't, none does; they share one loop.
 
         Args:
             *servers: The servers.
@@ -186,7 +154,8 @@ class HTTPServer:
                 ``(filter, FilterPriority.HIGH)`` pairs.
             tls_config: Makes it an HTTPS server.
             upgraders: What takes the WebSockets that no route does, each made by `web_socket_upgrader`.
-            **keywords: Of one server, those above and the limits among the attributes of `HTTPServer`.
+            trusted_proxies: As the attribute of `HTTPServer`.
+            **keywords: Of one server, those above and the limits of `perfectws.http.limits.HTTPLimits`, by name.
 
         Returns:
             The server's context; a list of them unless it was described by keywords here.
@@ -216,7 +185,7 @@ class HTTPServer:
         To set it serves its files, at every path that neither a route nor an upgrader takes.
         """
         # Perfect differs: it adds a route for ``/**``, and creates a directory that is not there.
-        return self._document_root or "./webroot"
+        return self._document_root or DOCUMENT_ROOT
 
     @document_root.setter
     def document_root(self, path: str) -> None:
@@ -308,19 +277,12 @@ class HTTPServer:
 
         Source: Perfect's ``stop()``.
         """
-        event, token = self._stop_requested, self._token
-        if event is None or token is None:
-            return
-        if threading.get_ident() == self._thread_id:
-            event.set()
-        else:
-            try:
-                token.run_sync_soon(event.set)
-            except trio.RunFinishedError:
-                pass
+        request = self._stop_request  # read once: the server's own thread takes it away
+        if request is not None:
+            request.make()
 
     def bind(self) -> None:
-        """Listen, so that clients can connect, but accept nobody yet.
+        """Listen, so that clients can connect, but accept no connection yet.
 
         Raises:
             LaunchFailure: The address cannot be listened on, or the server is configured wrongly.
@@ -346,8 +308,9 @@ class HTTPServer:
     @property
     def listens_on(self) -> str:
         """Its address and port, or its path, for people."""
-        is_path = is_unix(self.server_address)
-        return self.server_address if is_path else f"{self.server_address}:{self.server_port}"
+        if unix_path(self.server_address) is not None:
+            return self.server_address
+        return f"{self.server_address}:{self.server_port}"
 
     @property
     def _title(self) -> str:
@@ -356,7 +319,7 @@ class HTTPServer:
     def _check(self) -> None:
         """Raise `LaunchFailure` if something is set that cannot be."""
         try:
-            check_settings(self.server_address, self.server_port, self._document_root, self.max_connections)
+            check_settings(self.server_address, self.server_port, self._document_root)
             self._make_service()
             self._tls = make_context(self.ssl)
         except (TypeError, ValueError) as error:
@@ -372,61 +335,37 @@ class HTTPServer:
             LaunchFailure: It cannot listen on its address, or is configured wrongly.
             LocalProtocolError: It is running already.
         """
-        with self._running() as stop_requested:
+        with self._running() as stop:
             await trio.to_thread.run_sync(self.bind)
             async with open_loop() as loop:
                 try:
-                    await self._accept(loop, stop_requested, task_status)
+                    await self._accept(loop, stop, task_status)
                 finally:
                     await loop.end_connections(self.close_timeout)  # those that callbacks have opened as clients
 
     async def serve_on(self, loop: Loop, *, task_status: trio.TaskStatus[int]) -> None:
         """Serve as `serve` does, bound already, on a loop that others use too; perfectws's own."""
-        with self._running() as stop_requested:
-            await self._accept(loop, stop_requested, task_status)
+        with self._running() as stop:
+            await self._accept(loop, stop, task_status)
 
     @contextmanager
-    def _running(self) -> Iterator[trio.Event]:
-        """Give what `stop` sets, and listen no more at the end."""
-        if self._stop_requested is not None:
+    def _running(self) -> Iterator[StopRequest]:
+        """Give the request that `stop` makes, and listen no more at the end."""
+        if self._stop_request is not None:
             raise LocalProtocolError("this server is running already")
-        self._stop_requested = trio.Event()
-        self._token = trio.lowlevel.current_trio_token()
-        self._thread_id = threading.get_ident()
+        self._stop_request = StopRequest()
         try:
-            yield self._stop_requested
+            yield self._stop_request
         finally:
-            self._stop_requested = None
+            self._stop_request = None
             self.unbind()
 
-    async def _accept(self, loop: Loop, stop_requested: trio.Event, task_status: trio.TaskStatus[int]) -> None:
+    async def _accept(self, loop: Loop, stop: StopRequest, task_status: trio.TaskStatus[int]) -> None:
         assert self._listening is not None
         kind = "HTTP" if self._tls is None else "HTTPS"
         logger.info("Starting %s server %s on %s", kind, self.server_name, self.listens_on)
-        connections = Connections(loop)
-        make_protocol = self._protocol_factory(loop, connections)
-        try:
-            async with trio.open_nursery() as accepting:
-                for listener in self._listening.sockets:
-                    accepting.start_soon(serve_listener, loop, listener, make_protocol, self._tls, connections)
-                task_status.started(self.server_port)
-                await stop_requested.wait()
-                accepting.cancel_scope.cancel()
-        finally:
-            await connections.end(self.close_timeout)
-
-    def _protocol_factory(self, loop: Loop, connections: Connections) -> Callable[[Transport], HTTPConnection]:
-        service = self._make_service()
-        most = self.max_connections
-
-        def make_protocol(transport: Transport) -> HTTPConnection:
-            connection = HTTPConnection(transport, loop, service)
-            if most is not None and len(connections) > most:
-                connections.refuse(transport)
-                loop.call(connection, connection.refuse_full)
-            return connection
-
-        return make_protocol
+        accepting = Accepting(loop, self._make_service(), self._tls)
+        await accepting.run(self._listening.sockets, stop, partial(task_status.started, self.server_port))
 
     def _make_service(self) -> HTTPService:
         return HTTPService(
@@ -437,7 +376,7 @@ class HTTPServer:
             request_filters=self._request_filters,
             response_filters=self._response_filters,
             proxies=TrustedProxies(self.trusted_proxies),
-            **{name: getattr(self, name) for name in _LIMITS},
+            **self._limits,
         )
 
     @property

@@ -63,7 +63,7 @@ class StaticFileHandler:
 
     Args:
         document_root: The directory; ``None`` for the request's ``document_root``. What lies outside of it is never
-            served, through a link neither.
+            served, not even through a link inside.
         allow_response_filters: Whether response filters see the file and not its headers only, where there are some; a
             large one is sent in chunks then, since they may change its length.
 
@@ -136,7 +136,7 @@ class StaticFileHandler:
 
 
 def files_or_not_found(document_root: str, allow_response_filters: bool) -> RequestHandler:
-    """Return what serves the files of a directory to whoever asks with GET or HEAD, and else answers 404."""
+    """Return what answers GET and HEAD with the files of a directory, and all else with 404."""
     files = StaticFileHandler(document_root, allow_response_filters)
 
     def handle(request: HTTPRequest, response: HTTPResponse) -> object:
@@ -228,10 +228,10 @@ def _resolve(document_root: str, names: Sequence[str]) -> str | None:
 
 
 def _open(path: str | None) -> StaticFile | None:
-    # Looked at before it is opened: to open a pipe would block until somebody writes to it.
+    # Looked at before it is opened: to open a pipe would block until it is written to.
     if path is None or not stat.S_ISREG(os.stat(path).st_mode):
         return None
-    content = open(path, "rb", buffering=0)  # noqa: SIM115  # closed by who asked for it
+    content = open(path, "rb", buffering=0)  # noqa: SIM115  # closed by the caller
     status = os.fstat(content.fileno())
     return StaticFile(content, os.path.basename(path), status.st_size, status.st_mtime_ns)
 
@@ -282,7 +282,7 @@ def _if_range_holds(request: HTTPRequest, file: StaticFile) -> bool:
 
 async def _send_all(response: HTTPResponse, content: BinaryIO, part: range) -> bool:
     """Send a part of a file; return whether the response is to be completed then."""
-    # The kernel sends a large file at a quarter of the cost; for a small one, to ask it costs more than to read.
+    # The kernel sends a large file for less (docs/performance.md); for a small one, to ask it costs more than to read.
     send = response.take_file_sender(len(part)) if len(part) > PIECE else None
     return await (_push_all(response, content, part) if send is None else send(content.fileno(), part))
 

@@ -105,6 +105,23 @@ class TLSConfiguration:
         raise ValueError(f"cert_verify_mode is an ssl.VerifyMode or one of {', '.join(VERIFY_MODES)}; not {mode!r}")
 
 
+def make_context(tls: TLSConfiguration | tuple[str, str] | None) -> ssl.SSLContext | None:
+    """Return what makes a server's sockets TLS, ``None`` if nothing does.
+
+    Args:
+        tls: How; or the paths of certificate and key.
+
+    Raises:
+        TypeError: It is none of these.
+        ValueError: As `TLSConfiguration.make_context`.
+    """
+    if isinstance(tls, tuple):
+        tls = TLSConfiguration(cert_path=tls[0], key_path=tls[1])
+    if tls is not None and not isinstance(tls, TLSConfiguration):
+        raise TypeError(f"tls_config is a TLSConfiguration, not {tls!r}")
+    return None if tls is None else tls.make_context()
+
+
 @contextmanager
 def _pem_file(name: str, path: str | os.PathLike[str] | None) -> Iterator[str | None]:
     """Give the path of a PEM file; PEM text is written to one that only we can read, which OpenSSL needs."""

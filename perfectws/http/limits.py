@@ -1,0 +1,149 @@
+"""The limits of an HTTP server: one table, from which everything else that names them is derived.
+
+`HTTPLimits` is the table. From it come the attributes of a server (`SettableLimits`), what a connection goes by
+(`perfectws.http.service`), the keywords of ``HTTPServer.launch`` and the keys of a configuration. `LimitKeywords` says
+its names once more, which type checkers need.
+
+They are enforced where they count: sizes in `perfectws.http.request_head`, times in `perfectws.http.http11`, the number
+of connections in `perfectws.server.accepting`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from types import NoneType
+from typing import Any, Generic, TypedDict, TypeVar, overload
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the value of a limit may be.
+
+    Args:
+        text: Says so to people: ``max_headers is …``.
+        types: The types that it may have.
+        fits: Whether a value of one of these types may be.
+    """
+
+    text: str
+    types: tuple[type, ...]
+    fits: Callable[[Any], bool]
+
+    def check(self, name: str, value: object) -> None:
+        """Raise `ValueError`, naming the limit, unless it may have this value."""
+        if isinstance(value, bool) or not isinstance(value, self.types) or not self.fits(value):
+            raise ValueError(f"{name} is {self.text}, not {value!r}")
+
+
+SIZE = Kind("a whole number", (int,), lambda value: value >= 0)
+COUNT_OR_NONE = Kind("a whole number above 0, or None", (int, NoneType), lambda value: value is None or value > 0)
+SECONDS = Kind("a number of seconds", (int, float), lambda value: value >= 0)
+SECONDS_OR_NONE = Kind(
+    "a number of seconds above 0, or None", (int, float, NoneType), lambda value: value is None or value > 0
+)
+
+
+def _limit(default: T, kind: Kind) -> T:
+    return field(default=default, metadata={"kind": kind})
+
+
+class LimitKeywords(TypedDict, total=False):
+    """The keyword arguments that make `HTTPLimits`."""
+
+    max_header_size: int
+    max_headers: int
+    max_body_size: int
+    max_connections: int | None
+    header_timeout: float | None
+    keep_alive_timeout: float | None
+    close_timeout: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HTTPLimits:
+    """The limits of an HTTP server.
+
+    Attributes:
+        max_header_size: Of a request's line and headers together, in bytes. Past it: 431, or 414 if the line alone is
+            longer.
+        max_headers: How many headers a request may have. Past it: 431.
+        max_body_size: Of a request's body, in bytes. Past it: 413.
+        max_connections: How many connections the server may have at once, or ``None``. Past it: 503.
+        header_timeout: How long a request's head may take, in seconds, or ``None``. Past it: 408.
+        keep_alive_timeout: How long a connection may lie idle between two requests, and a body may pause, in seconds,
+            or ``None``. Past it: closed, or 408.
+        close_timeout: How long connections may take to end when the server stops, and the last bytes to reach a peer
+            that is being left, in seconds.
+
+    Raises:
+        ValueError: A limit cannot have this value; the message names it.
+    """
+
+    max_header_size: int = _limit(64 * 1024, SIZE)
+    max_headers: int = _limit(100, SIZE)
+    max_body_size: int = _limit(1024 * 1024, SIZE)
+    max_connections: int | None = _limit(None, COUNT_OR_NONE)
+    header_timeout: float | None = _limit(10.0, SECONDS_OR_NONE)
+    keep_alive_timeout: float | None = _limit(75.0, SECONDS_OR_NONE)
+    close_timeout: float = _limit(10.0, SECONDS)
+
+    def __post_init__(self) -> None:
+        for name, kind in LIMITS.items():
+            kind.check(name, getattr(self, name))
+
+
+#: What each limit may be, by its name.
+LIMITS: Mapping[str, Kind] = {each.name: each.metadata["kind"] for each in fields(HTTPLimits)}
+
+
+class Limit(Generic[T]):
+    """An attribute that is one of the limits of `SettableLimits`.
+
+    Args:
+        default: Its value until it is set.
+    """
+
+    def __init__(self, default: T) -> None:
+        self._default = default
+
+    def __set_name__(self, owner: type[object], name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type[object]) -> Limit[T]: ...
+    @overload
+    def __get__(self, instance: SettableLimits, owner: type[object]) -> T: ...
+    def __get__(self, instance: SettableLimits | None, owner: type[object]) -> Limit[T] | T:
+        if instance is None:
+            return self
+        value: T = instance._limits.get(self._name, self._default)
+        return value
+
+    def __set__(self, instance: SettableLimits, value: T) -> None:
+        instance._limits[self._name] = value
+
+
+class SettableLimits:
+    """An object that has each of `HTTPLimits` for an attribute: ``server.max_body_size = 10``.
+
+    What is set is checked when `HTTPLimits` are made of it: a server that is bound checks all that was set.
+    """
+
+    max_header_size = Limit(HTTPLimits.max_header_size)
+    max_headers = Limit(HTTPLimits.max_headers)
+    max_body_size = Limit(HTTPLimits.max_body_size)
+    max_connections = Limit(HTTPLimits.max_connections)
+    header_timeout = Limit(HTTPLimits.header_timeout)
+    keep_alive_timeout = Limit(HTTPLimits.keep_alive_timeout)
+    close_timeout = Limit(HTTPLimits.close_timeout)
+
+    def __init__(self) -> None:
+        #: Those that were set, by name: the keywords of `HTTPLimits`.
+        self._limits: dict[str, Any] = {}
+
+    def _set_limits(self, keywords: Mapping[str, Any]) -> None:
+        """Set those limits that are among ``keywords``."""
+        self._limits |= {name: value for name, value in keywords.items() if name in LIMITS}

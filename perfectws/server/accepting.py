@@ -1,0 +1,62 @@
+"""What a server does on a loop: it accepts connections from sockets that listen, until it is to stop."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+
+import trio
+
+from ..http.http11 import HTTPConnection
+from ..http.service import HTTPService
+from ..net.acceptors import serve_listener
+from ..net.loop import Connections, Loop
+from ..transport import Transport
+from .stopping import StopRequest
+
+
+class Accepting:
+    """The connections of one server on a loop.
+
+    Args:
+        loop: The loop, on which other servers may accept too.
+        service: What is served, and within which limits.
+        ssl_context: Makes the connections TLS.
+    """
+
+    def __init__(self, loop: Loop, service: HTTPService, ssl_context: ssl.SSLContext | None) -> None:
+        self._loop = loop
+        self._service = service
+        self._ssl_context = ssl_context
+        self._connections = Connections(loop)
+
+    async def run(self, sockets: Sequence[socket.socket], stop: StopRequest, begun: Callable[[], object]) -> None:
+        """Accept until ``stop`` is made, then end the connections as `perfectws.server.stopping` says.
+
+        Args:
+            sockets: Those that listen; they are closed at the end.
+            stop: What is waited for. A cancellation does the same.
+            begun: Called without arguments once connections are accepted.
+        """
+        try:
+            async with trio.open_nursery() as nursery:
+                for listening in sockets:
+                    nursery.start_soon(self._accept, listening)
+                begun()
+                await stop.wait()
+                nursery.cancel_scope.cancel()
+        finally:
+            await self._connections.end(self._service.close_timeout)
+
+    async def _accept(self, listening: socket.socket) -> None:
+        await serve_listener(self._loop, listening, self._make_protocol, self._ssl_context, self._connections)
+
+    def _make_protocol(self, transport: Transport) -> HTTPConnection:
+        """Return what serves a connection, which counts already: past ``max_connections`` it only answers 503."""
+        connection = HTTPConnection(transport, self._loop, self._service)
+        most = self._service.max_connections
+        if most is not None and len(self._connections) > most:
+            self._connections.refuse(transport)
+            self._loop.call(connection, connection.refuse_full)
+        return connection
