@@ -235,7 +235,7 @@ async def test_a_socket_may_be_closed_by_another_ones_callback(connect: Connect)
     for socket, read in zip(sockets, reads, strict=True):
         socket.read_string_message(read)
     for _, socket in pairs:
-        socket.on_ping(lambda *_: [other.close(4001) for other in sockets])  # type: ignore[misc]
+        socket.on_ping(lambda *_: [other.close(4001) for other in sockets])
     async with trio.open_nursery() as nursery:
         for peer, _ in pairs:
             nursery.start_soon(peer.send, wire.PING)
