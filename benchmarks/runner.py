@@ -14,7 +14,7 @@ from .servers import SERVERS, Server
 
 #: What is measured: each scenario, and the servers that are measured in it.
 Plan = Sequence[tuple[Scenario, Sequence[Server]]]
-Say = Callable[[str], None]
+Say = Callable[[str], object]
 
 
 def say(text: str) -> None:

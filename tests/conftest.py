@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -144,7 +144,7 @@ async def sockets(with_reactor: bool, with_tls: bool = False) -> AsyncIterator[C
             await loop.end_connections(0)
 
 
-TRANSPORTS = {
+TRANSPORTS: dict[str, Callable[[], AbstractAsyncContextManager[Connect]]] = {
     "memory": memory_streams,
     "streams": partial(sockets, with_reactor=False),
     "reactor": partial(sockets, with_reactor=True),

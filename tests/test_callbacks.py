@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVarTuple
 
 import pytest
 
 from perfectws import callbacks
 from perfectws.callbacks import ROUNDS_PER_TURN, TURN_SECONDS, CallbackLoop, CallbackOwner, Timer
+
+Ts = TypeVarTuple("Ts")
 
 
 class QueueOnly(CallbackLoop):
@@ -29,10 +31,10 @@ class QueueOnly(CallbackLoop):
     def time(self) -> float:
         raise NotImplementedError
 
-    def call_later(self, owner: CallbackOwner, seconds: float, function: Callable[..., object], *args: Any) -> Timer:
+    def call_later(self, owner: CallbackOwner, seconds: float, function: Callable[[*Ts], object], *args: *Ts) -> Timer:
         raise NotImplementedError
 
-    def call_from_thread(self, owner: CallbackOwner, function: Callable[..., object], *args: Any) -> None:
+    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> bool:
         raise NotImplementedError
 
 

@@ -19,4 +19,4 @@ def serve(settings: Settings) -> None:
     config.backlog = BACKLOG
     config.loglevel = "WARNING"
     config.accesslog = None
-    trio.run(serve_hypercorn, app, config)  # type: ignore[arg-type]
+    trio.run(serve_hypercorn, app, config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from socketify import App, AppListenOptions, CompressOptions, OpCode  # type: ignore[import-untyped]
+from socketify import App, AppListenOptions, CompressOptions, OpCode
 
 from . import MAX_SIZE, Settings
 

@@ -11,7 +11,7 @@ from tornado.websocket import WebSocketHandler
 from . import BACKLOG, MAX_SIZE, SUBPROTOCOL, Settings
 
 
-class Echo(WebSocketHandler):
+class Echo(WebSocketHandler):  # type: ignore[misc]  # tornado may not be there to tell its types
     """Sends back what comes."""
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:

@@ -65,9 +65,9 @@ def test_pages_come_back_and_nothing_is_lost_or_doubled(
             expect(page.unstored).to_have_count(0)
             expect(page.trouble).to_be_hidden()
             expect(page.message).to_have_value(f"{name}, a draft")
-        for page in pages:
+        for name, page in zip(names, pages, strict=True):
             expect(page.texts).to_have_count(3 * count)
-            page.expect_people(*sorted(names, key=lambda name, page=page: (name != names[pages.index(page)], name)))
+            page.expect_people(name, *sorted(set(names) - {name}))
         seen = [page.texts.all_inner_texts() for page in pages]
         assert all(texts == seen[0] for texts in seen)
         assert sorted(seen[0]) == sorted(

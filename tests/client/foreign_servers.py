@@ -11,7 +11,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -37,9 +37,10 @@ SUBPROTOCOL = "echo"
 CLOSE_NOW = "close now"
 GOODBYE = (4002, "goodbye")
 
+PortReport = Callable[[int], None]
 Report = Callable[[int | None], None]
 #: Called with what reports a port or a close code, and what is set when the server is to stop.
-Serve = Callable[[Report, Report, asyncio.Event], Awaitable[None]]
+Serve = Callable[[PortReport, Report, asyncio.Event], Awaitable[None]]
 
 
 class ForeignServer:
@@ -55,7 +56,7 @@ class ForeignServer:
         self.close_codes = close_codes
 
 
-async def serve_websockets(started: Report, ended: Report, stop: asyncio.Event) -> None:
+async def serve_websockets(started: PortReport, ended: Report, stop: asyncio.Event) -> None:
     async def handle(connection: ServerConnection) -> None:
         try:
             while (message := await connection.recv()) != CLOSE_NOW:
@@ -71,7 +72,7 @@ async def serve_websockets(started: Report, ended: Report, stop: asyncio.Event) 
         await stop.wait()
 
 
-async def serve_aiohttp(started: Report, ended: Report, stop: asyncio.Event) -> None:
+async def serve_aiohttp(started: PortReport, ended: Report, stop: asyncio.Event) -> None:
     async def handle(request: web.Request) -> web.WebSocketResponse:
         response = web.WebSocketResponse(protocols=[SUBPROTOCOL], compress=True)
         await response.prepare(request)
@@ -95,14 +96,14 @@ async def serve_aiohttp(started: Report, ended: Report, stop: asyncio.Event) -> 
     await runner.cleanup()
 
 
-async def serve_picows(started: Report, ended: Report, stop: asyncio.Event) -> None:
+async def serve_picows(started: PortReport, ended: Report, stop: asyncio.Event) -> None:
     class Listener(WSListener):
         def __init__(self) -> None:
             self.close_code: int | None = None
 
         def on_ws_frame(self, transport: WSTransport, frame: WSFrame) -> None:
             if frame.msg_type == WSMsgType.CLOSE:
-                self.close_code = int(frame.get_close_code())
+                self.close_code = int(frame.get_close_code())  # type: ignore[call-overload]  # an int, whatever the stub says
                 transport.send_close(frame.get_close_code())
                 transport.disconnect()
             elif frame.msg_type == WSMsgType.TEXT and frame.get_payload_as_utf8_text() == CLOSE_NOW:
@@ -113,7 +114,7 @@ async def serve_picows(started: Report, ended: Report, stop: asyncio.Event) -> N
         def on_ws_disconnected(self, transport: WSTransport) -> None:
             ended(self.close_code)
 
-    def accept(request: WSUpgradeRequest) -> object:
+    def accept(request: WSUpgradeRequest) -> WSUpgradeResponseWithListener:
         headers = {"Sec-WebSocket-Protocol": SUBPROTOCOL}
         return WSUpgradeResponseWithListener(WSUpgradeResponse.create_101_response(headers), Listener())
 
@@ -123,7 +124,7 @@ async def serve_picows(started: Report, ended: Report, stop: asyncio.Event) -> N
     server.close()
 
 
-def in_thread(serve: Serve) -> Callable[[], AsyncIterator[ForeignServer]]:
+def in_thread(serve: Serve) -> Callable[[], AbstractAsyncContextManager[ForeignServer]]:
     @asynccontextmanager
     async def run() -> AsyncIterator[ForeignServer]:
         token = trio.lowlevel.current_trio_token()

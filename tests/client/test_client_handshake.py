@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from typing import Any
 
 import pytest
 
@@ -98,7 +99,7 @@ def test_header_tokens_are_compared_as_tokens_in_any_case() -> None:
         ({"Sec_WebSocket_Accept": "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="}, "does not answer our key"),
     ],
 )
-def test_a_101_that_is_not_for_us_fails_with_what_is_wrong(replaced: dict[str, str], wrong: str) -> None:
+def test_a_101_that_is_not_for_us_fails_with_what_is_wrong(replaced: dict[str, Any], wrong: str) -> None:
     with pytest.raises(HandshakeError, match=wrong) as failed:
         Handshake().accepted(**replaced)
     assert str(failed.value).startswith("ws://example.com/chat?a=b: ")

@@ -6,7 +6,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
-from typing import Any
+from typing import Any, TypeVarTuple
 
 import h11
 
@@ -16,7 +16,9 @@ from perfectws.http.request import HTTPRequest
 from perfectws.http.response import HTTPResponse
 from perfectws.http.routing import Routes
 from perfectws.http.service import HTTPService
-from perfectws.transport import HIGH_WATER, Protocol
+from perfectws.transport import HIGH_WATER, Parts, Protocol
+
+Ts = TypeVarTuple("Ts")
 
 
 class FakeTimer(Timer):
@@ -45,14 +47,15 @@ class FakeLoop(CallbackLoop):
     def time(self) -> float:
         return self.now
 
-    def call_later(self, owner: CallbackOwner, seconds: float, function: Callable[..., object], *args: Any) -> Timer:
+    def call_later(self, owner: CallbackOwner, seconds: float, function: Callable[[*Ts], object], *args: *Ts) -> Timer:
         timer = FakeTimer(self.now + seconds, (owner, function, *args))
         self.timers_started += 1
         heapq.heappush(self.timers, (timer.when, self.timers_started, timer))
         return timer
 
-    def call_from_thread(self, owner: CallbackOwner, function: Callable[..., object], *args: Any) -> None:
+    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> bool:
         self._from_threads.append((owner, function, *args))
+        return True
 
     def start_task(
         self,
@@ -116,16 +119,22 @@ class FakeTransport:
     def set_protocol(self, protocol: Protocol) -> None:
         self.protocol = protocol
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes | Parts) -> None:
         if self.linger is not None or self.is_aborted:
             return
         self.writes += 1
-        self.sent += data
+        self.sent += bytes(data)
         if self.is_stalled:
             self.buffered_amount += len(data)
 
+    def write_at_once(self, data: bytes) -> None:
+        raise AssertionError("HTTP never writes at once")
+
     def discard_unsent(self) -> None:
         raise AssertionError("HTTP never takes anything back")
+
+    def set_user_timeout(self, seconds: float) -> None:
+        raise AssertionError("HTTP leaves the kernel's timeout alone")
 
     def pause_reading(self) -> None:
         assert not self.is_paused

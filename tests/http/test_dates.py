@@ -9,23 +9,23 @@ from perfectws.http import dates
 from perfectws.http.dates import parse_http_date
 
 
-def test_the_rfcs_own_example_is_written_and_read():
+def test_the_rfcs_own_example_is_written_and_read() -> None:
     assert dates.http_date(784111777) == "Sun, 06 Nov 1994 08:49:37 GMT"
     assert parse_http_date("Sun, 06 Nov 1994 08:49:37 GMT") == 784111777
 
 
 @pytest.mark.parametrize("seconds", [-62135596800, -1, 0, 0.9, 951782400, 1.7e9, 253402300799])
-def test_dates_are_written_as_pythons_email_package_writes_them(seconds):
+def test_dates_are_written_as_pythons_email_package_writes_them(seconds: float) -> None:
     assert dates.http_date(seconds) == formatdate(seconds, usegmt=True)
 
 
 @pytest.mark.parametrize("seconds", [253402300800, -62135596801])
-def test_a_year_that_http_cannot_write_is_refused(seconds):
+def test_a_year_that_http_cannot_write_is_refused(seconds: float) -> None:
     with pytest.raises(ValueError, match="the years 1 to 9999"):
         dates.http_date(seconds)
 
 
-def test_the_two_obsolete_forms_are_read():
+def test_the_two_obsolete_forms_are_read() -> None:
     assert parse_http_date("Sunday, 06-Nov-94 08:49:37 GMT") == 784111777
     assert parse_http_date("Sun Nov  6 08:49:37 1994") is not None
 
@@ -33,11 +33,11 @@ def test_the_two_obsolete_forms_are_read():
 @pytest.mark.parametrize(
     "text", ["", "yesterday", "Sun, 99 Nov 1994 08:49:37 GMT", "0", "Sun, 06 Nov 99999999 0:0:0 GMT"]
 )
-def test_what_is_no_date_is_none(text):
+def test_what_is_no_date_is_none(text: str) -> None:
     assert parse_http_date(text) is None
 
 
-def test_the_current_date_is_made_once_a_second(monkeypatch):
+def test_the_current_date_is_made_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     moment = 784111777.0
     monkeypatch.setattr(time, "time", lambda: moment)
     first = dates.current_http_date()

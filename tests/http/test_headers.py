@@ -1,5 +1,7 @@
 """`Headers`: names in any case, values that cannot break the message."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,64 +10,64 @@ from perfectws.errors import LocalProtocolError
 from perfectws.http.headers import Headers
 
 
-def test_a_header_is_found_in_any_case():
+def test_a_header_is_found_in_any_case() -> None:
     headers = Headers([("Content-Type", "text/html")])
     assert headers.get("content-TYPE") == "text/html"
     assert "CONTENT-TYPE" in headers
     assert headers.get("Content-Length") is None
 
 
-def test_iteration_gives_the_pairs_in_order_as_they_were_written():
+def test_iteration_gives_the_pairs_in_order_as_they_were_written() -> None:
     headers = Headers([("X-b", "1"), ("x-A", "2"), ("X-B", "3")])
     assert list(headers) == [("X-b", "1"), ("x-A", "2"), ("X-B", "3")]
     assert len(headers) == 3
 
 
-def test_several_headers_of_one_name_are_joined_by_commas_and_cookies_by_semicolons():
+def test_several_headers_of_one_name_are_joined_by_commas_and_cookies_by_semicolons() -> None:
     headers = Headers([("Accept", "a"), ("accept", "b"), ("Cookie", "x=1"), ("Cookie", "y=2")])
     assert headers.get("Accept") == "a, b"
     assert headers.get("Cookie") == "x=1; y=2"
     assert headers.get_all("ACCEPT") == ["a", "b"]
 
 
-def test_set_replaces_all_headers_of_that_name():
+def test_set_replaces_all_headers_of_that_name() -> None:
     headers = Headers([("A", "1"), ("B", "2"), ("a", "3")])
     headers.set("A", "4")
     assert list(headers) == [("B", "2"), ("A", "4")]
 
 
 @pytest.mark.parametrize("value", ["a\r\nSet-Cookie: x", "a\nb", "a\rb", "a\x00b", "\x7f", "a\x0bb"])
-def test_a_value_with_a_control_character_is_refused(value):
+def test_a_value_with_a_control_character_is_refused(value: str) -> None:
     with pytest.raises(LocalProtocolError, match="line break or a control character"):
         Headers().add("X", value)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a:b", "ä", "a\r\n", "a\n"])
-def test_a_name_that_is_no_token_is_refused(name):
+def test_a_name_that_is_no_token_is_refused(name: str) -> None:
     with pytest.raises(LocalProtocolError, match="cannot be the name of a header"):
         Headers().set(name, "x")
 
 
-def test_a_value_that_is_no_string_is_refused_in_clear_words():
+def test_a_value_that_is_no_string_is_refused_in_clear_words() -> None:
     with pytest.raises(TypeError, match="a header is a pair of str"):
         Headers().add("Content-Length", 5)  # type: ignore[arg-type]
 
 
-def test_a_tab_and_letters_beyond_ascii_may_stand_in_a_value():
+def test_a_tab_and_letters_beyond_ascii_may_stand_in_a_value() -> None:
     assert Headers([("X", " grün\tblau ")]).encode() == "X: grün\tblau\r\n".encode()
 
 
-def test_a_head_is_parsed_with_bare_line_feeds_and_folded_lines():
+def test_a_head_is_parsed_with_bare_line_feeds_and_folded_lines() -> None:
     headers = Headers.parse(b"GET / HTTP/1.1\nA:1\r\nB: x\r\n\t y\r\nC:\r\n\r\n")
     assert list(headers) == [("A", "1"), ("B", "x y"), ("C", "")]
 
 
-def test_bytes_that_are_not_utf_8_are_read_as_latin_1():
+def test_bytes_that_are_not_utf_8_are_read_as_latin_1() -> None:
     assert Headers.parse(b"x\r\nA: \xe4\r\n\r\n").get("A") == "ä"
     assert Headers.parse("x\r\nA: ä\r\n\r\n".encode()).get("A") == "ä"
 
 
-def test_a_copy_is_independent_and_equal():
+def test_a_copy_is_independent_and_equal() -> None:
     headers = Headers([("A", "1")])
     copy = headers.copy()
     assert copy == headers
@@ -75,7 +77,7 @@ def test_a_copy_is_independent_and_equal():
 
 
 @given(st.lists(st.tuples(st.from_regex(r"[A-Za-z-]{1,9}", fullmatch=True), st.text())))
-def test_what_is_accepted_comes_back_from_the_wire(pairs):
+def test_what_is_accepted_comes_back_from_the_wire(pairs: list[tuple[str, str]]) -> None:
     headers = Headers()
     for name, value in pairs:
         try:
@@ -105,7 +107,12 @@ def test_what_is_looked_up_by_name_follows_every_change() -> None:
 
 
 def test_headers_know_whether_they_are_as_they_arrived() -> None:
-    for change in (lambda h: h.add("b", "1"), lambda h: h.set("a", "1"), lambda h: h.remove("a")):
+    changes: list[Callable[[Headers], None]] = [
+        lambda h: h.add("b", "1"),
+        lambda h: h.set("a", "1"),
+        lambda h: h.remove("a"),
+    ]
+    for change in changes:
         headers = Headers.parse(b"GET / HTTP/1.1\r\nA: 1\r\n\r\n")
         assert headers.is_as_received
         change(headers)

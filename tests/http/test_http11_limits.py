@@ -9,7 +9,7 @@ from .fakes import Server, echo_path, everything, get, post
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\nA: \r\n\r\n"
 
 
-def refused(server, status):
+def refused(server: Server, status: int) -> None:
     """Check that the last answer is a refusal and ends the connection."""
     answer = server.answers()[-1]
     assert answer.status == status
@@ -24,13 +24,13 @@ def refused(server, status):
     assert len(server.transport.sent) == sent
 
 
-def head_of(size):
+def head_of(size: int) -> bytes:
     return HEAD.replace(b"A: ", b"A: " + b"x" * (size - len(HEAD)))
 
 
 class TestHeaders:
     @pytest.mark.parametrize("cut", [1000, 999, 500, 1])
-    def test_a_head_of_just_the_limit_is_served_however_it_is_cut(self, cut):
+    def test_a_head_of_just_the_limit_is_served_however_it_is_cut(self, cut: int) -> None:
         server = Server(everything(echo_path), max_header_size=1000)
         head = head_of(1000)
         for start in range(0, 1000, cut):
@@ -39,7 +39,7 @@ class TestHeaders:
         assert [answer.status for answer in server.answers()] == [200]
 
     @pytest.mark.parametrize("cut", [1001, 1000, 500, 1])
-    def test_a_head_of_one_byte_more_gets_431_however_it_is_cut(self, cut):
+    def test_a_head_of_one_byte_more_gets_431_however_it_is_cut(self, cut: int) -> None:
         server = Server(everything(echo_path), max_header_size=1000)
         head = head_of(1001)
         for start in range(0, 1001, cut):
@@ -47,45 +47,45 @@ class TestHeaders:
         server.loop.run()
         refused(server, 431)
 
-    def test_a_head_that_never_ends_is_refused_at_the_limit(self):
+    def test_a_head_that_never_ends_is_refused_at_the_limit(self) -> None:
         server = Server(max_header_size=1000)
         server.receive(head_of(5000)[:999])
         assert server.transport.sent == b""
         server.receive(b"x")
         refused(server, 431)
 
-    def test_a_request_line_longer_than_the_limit_gets_414(self):
+    def test_a_request_line_longer_than_the_limit_gets_414(self) -> None:
         for data in (get("/" + "x" * 1000), b"GET /" + b"x" * 995):
             server = Server(max_header_size=1000)
             server.receive(data)
             refused(server, 414)
 
-    def test_a_hundred_headers_are_served_and_one_more_gets_431(self):
+    def test_a_hundred_headers_are_served_and_one_more_gets_431(self) -> None:
         server = Server(everything(echo_path))
         server.ask(get("/", *[f"A{n}: x" for n in range(99)]))
         assert [answer.status for answer in server.answers()] == [200]
         server.ask(get("/", *[f"A{n}: x" for n in range(100)]))
         refused(server, 431)
 
-    def test_pipelined_heads_may_be_longer_than_the_limit_together(self):
+    def test_pipelined_heads_may_be_longer_than_the_limit_together(self) -> None:
         server = Server(everything(echo_path), max_header_size=100)
         assert len(server.ask(get("/") * 50)) == 50
 
 
 class TestBodies:
-    def test_a_body_of_just_the_limit_is_served_and_one_byte_more_gets_413(self):
+    def test_a_body_of_just_the_limit_is_served_and_one_byte_more_gets_413(self) -> None:
         server = Server(everything(echo_path), max_body_size=1000)
         assert server.ask(post("/", b"x" * 1000))[0].status == 200
         server.ask(post("/", b"x" * 1001))
         refused(server, 413)
 
-    def test_a_declared_length_is_judged_before_a_byte_of_it_comes_and_before_100_continue(self):
+    def test_a_declared_length_is_judged_before_a_byte_of_it_comes_and_before_100_continue(self) -> None:
         server = Server(max_body_size=1000)
         server.receive(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1001\r\nExpect: 100-continue\r\n\r\n")
         assert b"100 Continue" not in server.transport.sent
         refused(server, 413)
 
-    def test_chunks_are_counted_together(self):
+    def test_chunks_are_counted_together(self) -> None:
         server = Server(everything(echo_path), max_body_size=1000)
         head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         assert (
@@ -96,14 +96,14 @@ class TestBodies:
         server.receive(b"x")
         refused(server, 413)
 
-    def test_a_chunk_of_2_to_the_60_bytes_is_refused_once_it_is_too_long(self):
+    def test_a_chunk_of_2_to_the_60_bytes_is_refused_once_it_is_too_long(self) -> None:
         server = Server(max_body_size=1000)
         server.receive(
             b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1000000000000000\r\n" + b"x" * 1001
         )
         refused(server, 413)
 
-    def test_a_head_request_is_refused_without_a_body(self):
+    def test_a_head_request_is_refused_without_a_body(self) -> None:
         server = Server(max_body_size=0)
         server.receive(b"HEAD / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\n")
         [answer] = server.answers("HEAD")
@@ -139,19 +139,21 @@ class TestMalformedRequests:
             (b" GET / HTTP/1.1\r\n", 400),
         ],
     )
-    def test_a_malformed_request_is_refused_in_one_line_and_costs_the_connection(self, data, status):
+    def test_a_malformed_request_is_refused_in_one_line_and_costs_the_connection(
+        self, data: bytes, status: int
+    ) -> None:
         server = Server(everything(echo_path))
         server.ask(data)
         refused(server, status)
 
-    def test_what_came_before_a_malformed_request_is_answered_first(self):
+    def test_what_came_before_a_malformed_request_is_answered_first(self) -> None:
         server = Server(everything(echo_path))
         answers = server.ask(get("/1") + b"nonsense\r\n\r\n" + get("/2"))
         assert [answer.status for answer in answers] == [200, 400]
 
 
 class TestDeadlines:
-    def test_a_slow_head_gets_408(self):
+    def test_a_slow_head_gets_408(self) -> None:
         server = Server(header_timeout=10)
         server.receive(b"GET / HTTP/1.1\r\n")
         for _ in range(9):
@@ -161,7 +163,7 @@ class TestDeadlines:
         server.loop.advance(1)
         refused(server, 408)
 
-    def test_a_connection_that_never_asks_is_closed_without_a_word(self):
+    def test_a_connection_that_never_asks_is_closed_without_a_word(self) -> None:
         server = Server(header_timeout=10)
         server.loop.advance(9.9)
         assert server.transport.is_open
@@ -169,7 +171,7 @@ class TestDeadlines:
         assert not server.transport.is_open
         assert server.transport.sent == b""
 
-    def test_an_idle_connection_is_closed_after_the_keep_alive_timeout(self):
+    def test_an_idle_connection_is_closed_after_the_keep_alive_timeout(self) -> None:
         server = Server(everything(echo_path), keep_alive_timeout=75)
         server.ask(get("/"))
         sent = bytes(server.transport.sent)
@@ -179,7 +181,7 @@ class TestDeadlines:
         assert not server.transport.is_open
         assert server.transport.sent == sent
 
-    def test_the_second_request_may_take_as_long_as_the_first(self):
+    def test_the_second_request_may_take_as_long_as_the_first(self) -> None:
         server = Server(everything(echo_path), header_timeout=10, keep_alive_timeout=75)
         server.ask(get("/"))
         server.loop.advance(70)
@@ -189,7 +191,7 @@ class TestDeadlines:
         server.loop.advance(0.1)
         refused(server, 408)
 
-    def test_a_body_that_pauses_gets_408(self):
+    def test_a_body_that_pauses_gets_408(self) -> None:
         server = Server(everything(echo_path), keep_alive_timeout=75)
         server.receive(post("/", b"x" * 100)[:-100])
         for _ in range(3):
@@ -198,7 +200,7 @@ class TestDeadlines:
         server.loop.advance(75)
         refused(server, 408)
 
-    def test_a_handler_may_take_its_time(self):
+    def test_a_handler_may_take_its_time(self) -> None:
         waiting = []
         server = Server(everything(lambda request, response: waiting.append(response)))
         server.ask(get("/"))
@@ -206,14 +208,14 @@ class TestDeadlines:
         waiting[0].completed()
         assert server.answers()[0].status == 200
 
-    def test_without_timeouts_nothing_ever_ends(self):
+    def test_without_timeouts_nothing_ever_ends(self) -> None:
         server = Server(everything(echo_path), header_timeout=None, keep_alive_timeout=None)
         server.ask(get("/") + b"GET")
         server.loop.advance(1e9)
         assert server.transport.is_open
         assert server.loop.timers_started == 0
 
-    def test_a_busy_connection_has_one_timer_which_it_seldom_moves(self):
+    def test_a_busy_connection_has_one_timer_which_it_seldom_moves(self) -> None:
         server = Server(everything(echo_path))
         for _ in range(1000):
             server.receive(get("/"))
@@ -223,7 +225,7 @@ class TestDeadlines:
         assert server.loop.timers_started <= 3
 
 
-def test_an_error_of_our_own_costs_the_connection_and_is_logged(caplog):
+def test_an_error_of_our_own_costs_the_connection_and_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     server = Server()
     server.service.navigator = None  # type: ignore[assignment]
     with caplog.at_level(logging.ERROR, "perfectws"):
@@ -233,7 +235,7 @@ def test_an_error_of_our_own_costs_the_connection_and_is_logged(caplog):
 
 
 class TestChunks:
-    def test_a_body_of_very_many_chunks_takes_many_turns_and_is_read_no_faster_than_that(self):
+    def test_a_body_of_very_many_chunks_takes_many_turns_and_is_read_no_faster_than_that(self) -> None:
         server = Server(everything(lambda request, response: response.completed()))
         head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         server.receive(head + b"1\r\nx\r\n" * 1000)
@@ -246,7 +248,7 @@ class TestChunks:
         assert turns > 10
         assert server.ask(b"0\r\n\r\n")[0].status == 200
 
-    def test_a_body_that_is_cut_off_in_the_midst_of_many_chunks_ends_the_connection(self):
+    def test_a_body_that_is_cut_off_in_the_midst_of_many_chunks_ends_the_connection(self) -> None:
         server = Server(everything(lambda request, response: response.completed()))
         head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
         server.receive(head + b"1\r\nx\r\n" * 1000)

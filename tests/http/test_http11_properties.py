@@ -1,5 +1,7 @@
 """Any bytes, cut anywhere."""
 
+from collections.abc import Callable
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,13 +32,13 @@ conversations = st.builds(
 )
 
 
-def pieces(data, draw):
+def pieces(data: bytes, draw: Callable[[st.SearchStrategy[list[int]]], list[int]]) -> list[bytes]:
     """Cut ``data`` at places of Hypothesis's choice."""
     cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=12)))
     return [piece for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True) if (piece := data[start:end])]
 
 
-def converse(parts, run_between):
+def converse(parts: list[bytes], run_between: bool) -> Server:
     server = Server(everything(echo_path), max_header_size=500, max_headers=10, max_body_size=100)
     for part in parts:
         server.receive(part)
@@ -46,19 +48,21 @@ def converse(parts, run_between):
     return server
 
 
-def visible(server):
+def visible(server: Server) -> tuple[list[bytes], bool]:
     """Return what the peer sees, without the dates."""
     lines = bytes(server.transport.sent).split(b"\r\n")
     return [line for line in lines if not line.startswith(b"Date: ")], server.transport.is_open
 
 
 @given(conversations, st.data(), st.booleans())
-def test_the_same_requests_are_read_wherever_the_bytes_are_cut(data, choice, run_between):
+def test_the_same_requests_are_read_wherever_the_bytes_are_cut(
+    data: bytes, choice: st.DataObject, run_between: bool
+) -> None:
     whole = converse([data] if data else [], True)
     assert visible(converse(pieces(data, choice.draw), run_between)) == visible(whole)
 
 
-def check_garbage(server):
+def check_garbage(server: Server) -> None:
     """Check that garbage got nothing but errors, and that an error ended the connection."""
     if not server.transport.sent:
         return
@@ -69,20 +73,20 @@ def check_garbage(server):
 
 
 @given(st.lists(st.binary(min_size=1, max_size=2000), max_size=8))
-def test_garbage_never_raises_and_gets_a_4xx_or_nothing(parts):
+def test_garbage_never_raises_and_gets_a_4xx_or_nothing(parts: list[bytes]) -> None:
     check_garbage(converse(parts, True))
 
 
 @given(
     st.lists(st.one_of(st.binary(min_size=1), st.sampled_from([b"\r\n", b"\n", b": ", b" HTTP/1.1", b"GET /", b"%"])))
 )
-def test_so_does_garbage_that_looks_like_http(parts):
+def test_so_does_garbage_that_looks_like_http(parts: list[bytes]) -> None:
     server = converse(parts, True)
     assert not server.transport.is_aborted
 
 
 @given(st.sampled_from(REQUESTS), st.data())
-def test_a_request_with_some_bytes_changed_never_breaks_the_server(request_bytes, choice):
+def test_a_request_with_some_bytes_changed_never_breaks_the_server(request_bytes: bytes, choice: st.DataObject) -> None:
     data = bytearray(request_bytes)
     for index in choice.draw(st.lists(st.integers(0, len(data) - 1), min_size=1, max_size=4)):
         data[index] = choice.draw(st.integers(0, 255))

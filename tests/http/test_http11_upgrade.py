@@ -2,13 +2,15 @@
 
 import gc
 import weakref
+from typing import Any
 
 import pytest
 
-from perfectws.callbacks import CallbackOwner
 from perfectws.errors import LocalProtocolError
 from perfectws.http.cookies import HTTPCookie
-from perfectws.http.response import ResponseState
+from perfectws.http.request import HTTPRequest
+from perfectws.http.response import HTTPResponse, ResponseState
+from perfectws.transport import Protocol, Transport
 
 from .fakes import Server, echo_path, everything, get
 
@@ -16,36 +18,45 @@ HANDSHAKE = [("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocke
 UPGRADE = ("Upgrade: websocket", "Connection: Upgrade")
 
 
-class Successor(CallbackOwner):
+class Successor(Protocol):
     """The protocol that takes over: it writes a greeting and remembers what it is told."""
 
-    def __init__(self, transport):
+    def __init__(self, transport: Transport) -> None:
         super().__init__()
         self.transport = transport
-        self.told = []
+        self.told: list[Any] = []
         transport.write(b"<greeting>")
 
-    def data_received(self, data):
+    def data_received(self, data: bytes) -> None:
         self.told.append(data)
 
-    def eof_received(self):
+    def eof_received(self) -> None:
         self.told.append("eof")
 
-    def shut_down(self):
+    def resume_writing(self) -> None:
+        self.told.append("resume writing")
+
+    def shut_down(self) -> None:
         self.told.append("shut down")
 
-    def connection_lost(self, error):
+    def connection_lost(self, error: Exception | None) -> None:
         self.told.append("lost")
 
-    def callback_failed(self, error):
+    def callback_failed(self, error: Exception) -> None:
         self.told.append(type(error))
 
 
-def switch(request, response):
+def told(server: Server) -> list[Any]:
+    """Return what the successor was told."""
+    assert isinstance(server.protocol, Successor)
+    return server.protocol.told
+
+
+def switch(request: HTTPRequest, response: HTTPResponse) -> None:
     response.switch_protocols(HANDSHAKE, Successor)
 
 
-def test_the_handshake_is_sent_and_the_successor_writes_behind_it():
+def test_the_handshake_is_sent_and_the_successor_writes_behind_it() -> None:
     server = Server(everything(switch))
     server.receive(get("/", *UPGRADE))
     server.loop.run()
@@ -54,13 +65,13 @@ def test_the_handshake_is_sent_and_the_successor_writes_behind_it():
         b"Sec-WebSocket-Accept: x\r\n\r\n<greeting>"
     )
     assert isinstance(server.protocol, Successor)
-    assert server.protocol.told == []
+    assert told(server) == []
     assert server.transport.is_open
     assert server.loop.live_timers == 0
 
 
-def test_the_applications_own_headers_and_cookies_are_sent_but_none_about_a_body():
-    def handle(request, response):
+def test_the_applications_own_headers_and_cookies_are_sent_but_none_about_a_body() -> None:
+    def handle(request: HTTPRequest, response: HTTPResponse) -> None:
         response.set_body("no body").set_header("X-A", "1").set_header("upgrade", "h2c").set_header(
             "Connection", "close"
         )
@@ -81,40 +92,40 @@ def test_the_applications_own_headers_and_cookies_are_sent_but_none_about_a_body
 
 
 @pytest.mark.parametrize("body", [b"", b"hello"])
-def test_bytes_behind_the_request_belong_to_the_successor(body):
+def test_bytes_behind_the_request_belong_to_the_successor(body: bytes) -> None:
     server = Server(everything(switch))
     server.receive(get("/", *UPGRADE, f"Content-Length: {len(body)}") + body + b"frame 1")
     server.receive(b", frame 2")
     server.loop.run()
-    assert server.protocol.told == [b"frame 1, frame 2"]
+    assert told(server) == [b"frame 1, frame 2"]
     server.receive(b"frame 3")
-    assert server.protocol.told[1:] == [b"frame 3"]
+    assert told(server)[1:] == [b"frame 3"]
 
 
-def test_a_chunked_body_of_an_upgrade_request_is_taken_off_first():
+def test_a_chunked_body_of_an_upgrade_request_is_taken_off_first() -> None:
     server = Server(everything(switch))
     server.receive(get("/", *UPGRADE, "Transfer-Encoding: chunked") + b"3\r\nabc\r\n0\r\n\r\n\x81\x01")
     server.loop.run()
-    assert server.protocol.told == [b"\x81\x01"]
+    assert told(server) == [b"\x81\x01"]
 
 
-def test_a_flood_behind_the_request_pauses_reading_until_the_successor_is_there():
+def test_a_flood_behind_the_request_pauses_reading_until_the_successor_is_there() -> None:
     server = Server(everything(switch))
     server.receive(get("/", *UPGRADE))
     server.receive(b"x" * 100_000)
     assert server.transport.is_paused
     server.loop.run()
     assert not server.transport.is_paused
-    assert sum(map(len, server.protocol.told)) == 100_000
+    assert sum(map(len, told(server))) == 100_000
 
 
-def test_a_refused_upgrade_is_an_ordinary_response_and_the_next_request_is_served():
+def test_a_refused_upgrade_is_an_ordinary_response_and_the_next_request_is_served() -> None:
     server = Server(everything(echo_path))
     answers = server.ask(get("/1", *UPGRADE) + get("/2"))
     assert [answer.body for answer in answers] == [b"GET /1 ", b"GET /2 "]
 
 
-def test_it_may_happen_later_and_in_another_request():
+def test_it_may_happen_later_and_in_another_request() -> None:
     waiting = []
     server = Server(everything(lambda request, response: waiting.append(response)))
     server.ask(get("/1") + get("/2", *UPGRADE) + b"frame")
@@ -122,10 +133,10 @@ def test_it_may_happen_later_and_in_another_request():
     server.loop.run()
     assert server.answers()[0].status == 200
     waiting[1].switch_protocols(HANDSHAKE, Successor)
-    assert server.protocol.told == [b"frame"]
+    assert told(server) == [b"frame"]
 
 
-def test_if_the_peer_is_gone_nothing_happens():
+def test_if_the_peer_is_gone_nothing_happens() -> None:
     waiting = []
     server = Server(everything(lambda request, response: waiting.append(response)))
     server.ask(get("/", *UPGRADE))
@@ -135,19 +146,19 @@ def test_if_the_peer_is_gone_nothing_happens():
     assert server.protocol is server.connection
 
 
-def test_the_successor_learns_what_happened_meanwhile():
+def test_the_successor_learns_what_happened_meanwhile() -> None:
     server = Server(everything(switch))
     server.receive(get("/", *UPGRADE) + b"frame")
     server.protocol.eof_received()
     server.protocol.shut_down()
     server.loop.run()
-    assert server.protocol.told == [b"frame", "eof", "shut down"]
+    assert told(server) == [b"frame", "eof", "shut down"]
 
 
-def test_the_request_outlives_the_switch_and_answers_as_before():
+def test_the_request_outlives_the_switch_and_answers_as_before() -> None:
     requests = []
 
-    def handle(request, response):
+    def handle(request: HTTPRequest, response: HTTPResponse) -> None:
         request.url_variables["a"] = "1"
         requests.append(request)
         switch(request, response)
@@ -160,7 +171,7 @@ def test_the_request_outlives_the_switch_and_answers_as_before():
     assert (request.path, request.param("y"), request.url_variables["a"]) == ("/x", "z", "1")
 
 
-def test_nothing_of_http_is_kept():
+def test_nothing_of_http_is_kept() -> None:
     server = Server(everything(switch))
     server.receive(get("/", *UPGRADE))
     server.loop.run()
@@ -173,10 +184,10 @@ def test_nothing_of_http_is_kept():
         gc.enable()
 
 
-def test_what_the_response_is_asked_afterwards_is_misuse(caplog):
+def test_what_the_response_is_asked_afterwards_is_misuse(caplog: pytest.LogCaptureFixture) -> None:
     responses = []
 
-    def handle(request, response):
+    def handle(request: HTTPRequest, response: HTTPResponse) -> None:
         responses.append(response)
         switch(request, response)
 
@@ -190,23 +201,25 @@ def test_what_the_response_is_asked_afterwards_is_misuse(caplog):
     assert server.transport.sent == sent
     assert len(caplog.records) == 1
     with pytest.raises(LocalProtocolError, match="is sent already"):
-        switch(None, response)
+        switch(response.request, response)
 
 
-def test_a_handler_that_raises_after_the_switch_is_the_successors_to_deal_with(caplog):
-    def handle(request, response):
+def test_a_handler_that_raises_after_the_switch_is_the_successors_to_deal_with(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def handle(request: HTTPRequest, response: HTTPResponse) -> None:
         switch(request, response)
         raise KeyError("user")
 
     server = Server(everything(handle))
     server.receive(get("/", *UPGRADE))
     server.loop.run()
-    assert server.protocol.told == [KeyError]
+    assert told(server) == [KeyError]
     assert server.transport.is_open
 
 
-def test_a_take_over_that_raises_ends_the_connection(caplog):
-    def fail(transport):
+def test_a_take_over_that_raises_ends_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(transport: Transport) -> Protocol:
         raise KeyError("user")
 
     server = Server(everything(lambda request, response: response.switch_protocols(HANDSHAKE, fail)))
@@ -215,7 +228,7 @@ def test_a_take_over_that_raises_ends_the_connection(caplog):
     assert server.transport.is_aborted
 
 
-def test_a_malformed_handshake_header_is_refused_before_anything_is_sent():
+def test_a_malformed_handshake_header_is_refused_before_anything_is_sent() -> None:
     waiting = []
     server = Server(everything(lambda request, response: waiting.append(response)))
     server.ask(get("/", *UPGRADE))

@@ -23,7 +23,7 @@ from perfectws.http.paths import join_components, path_components, split_target
         ("*", ["*"]),
     ],
 )
-def test_a_path_has_the_components_that_perfect_gives_it(path, components):
+def test_a_path_has_the_components_that_perfect_gives_it(path: str, components: list[str]) -> None:
     assert path_components(path) == components
 
 
@@ -40,11 +40,11 @@ def test_a_path_has_the_components_that_perfect_gives_it(path, components):
         ("*", "*", ""),
     ],
 )
-def test_a_target_is_a_path_and_a_query(target, path, query):
+def test_a_target_is_a_path_and_a_query(target: str, path: str, query: str) -> None:
     assert split_target(target) == (path, query)
 
 
 @given(st.lists(st.text(min_size=1).filter(lambda name: name != "/" and name.isprintable())), st.booleans())
-def test_components_are_joined_into_a_path_that_has_the_same_components(names, slash):
+def test_components_are_joined_into_a_path_that_has_the_same_components(names: list[str], slash: bool) -> None:
     components = ["/", *names] + (["/"] if slash and names else [])
     assert path_components(join_components(components)) == components

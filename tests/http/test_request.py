@@ -8,7 +8,7 @@ from perfectws.errors import LocalProtocolError
 from perfectws.http.request import HTTPRequest
 
 
-def test_a_request_can_be_made_in_a_test():
+def test_a_request_can_be_made_in_a_test() -> None:
     request = HTTPRequest(method="get", uri="/a?b=c", headers=[("Host", "x")], body=b"body")
     assert request.method is HTTPMethod.GET
     assert request.uri == "/a?b=c"
@@ -27,13 +27,13 @@ def test_a_request_can_be_made_in_a_test():
     assert repr(request) == "<HTTPRequest GET /a?b=c>"
 
 
-def test_the_path_is_percent_encoded_and_free_of_doubled_slashes():
+def test_the_path_is_percent_encoded_and_free_of_doubled_slashes() -> None:
     request = HTTPRequest(uri="//a///b%20c/%2e%2e/?x=//")
     assert request.path == "/a/b%20c/../"
     assert request.path_components == ["/", "a", "b c", "..", "/"]
 
 
-def test_a_filter_may_set_another_path_and_the_query_stays():
+def test_a_filter_may_set_another_path_and_the_query_stays() -> None:
     request = HTTPRequest(uri="/a?b=c")
     request.path = "/index.html"
     assert request.uri == "/index.html?b=c"
@@ -43,7 +43,7 @@ def test_a_filter_may_set_another_path_and_the_query_stays():
     assert request.uri == "/b"
 
 
-def test_param_looks_into_the_query_first_and_then_into_the_form():
+def test_param_looks_into_the_query_first_and_then_into_the_form() -> None:
     request = HTTPRequest(
         "POST", "/?a=1&a=2", [("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")], b"a=3&b=4+5"
     )
@@ -57,31 +57,31 @@ def test_param_looks_into_the_query_first_and_then_into_the_form():
     assert request.post_params == [("a", "3"), ("b", "4 5")]
 
 
-def test_a_multipart_form_gives_its_text_fields_and_keeps_its_bytes():
+def test_a_multipart_form_gives_its_text_fields_and_keeps_its_bytes() -> None:
     body = b'--X\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--X--\r\n'
     request = HTTPRequest("POST", "/", [("Content-Type", "multipart/form-data; boundary=X")], body)
     assert request.post_params == [("a", "1")]
     assert request.post_body_bytes == body
 
 
-def test_a_new_body_is_parsed_anew():
+def test_a_new_body_is_parsed_anew() -> None:
     request = HTTPRequest("POST", "/", [("Content-Type", "application/x-www-form-urlencoded")], b"a=1")
     assert request.post_params == [("a", "1")]
     request.post_body_bytes = b"a=2"
     assert request.post_params == [("a", "2")]
 
 
-def test_a_body_that_is_not_utf_8_has_no_string():
+def test_a_body_that_is_not_utf_8_has_no_string() -> None:
     assert HTTPRequest(body=b"\xff").post_body_string is None
     assert HTTPRequest().post_body_string == ""
 
 
-def test_cookies_are_pairs():
+def test_cookies_are_pairs() -> None:
     assert HTTPRequest(headers=[("Cookie", "a=1; b=2")]).cookies == [("a", "1"), ("b", "2")]
     assert HTTPRequest().cookies == []
 
 
-def test_headers_can_be_added_and_set_by_a_filter():
+def test_headers_can_be_added_and_set_by_a_filter() -> None:
     request = HTTPRequest(headers=[("A", "1")])
     request.add_header("A", "2").set_header("B", "3")
     assert request.header("A") == "1, 2"
@@ -90,7 +90,7 @@ def test_headers_can_be_added_and_set_by_a_filter():
         request.set_header("A", "x\r\n")
 
 
-def test_scratch_pad_and_url_variables_belong_to_the_request():
+def test_scratch_pad_and_url_variables_belong_to_the_request() -> None:
     first, second = HTTPRequest(), HTTPRequest()
     first.scratch_pad["user"] = object()
     first.url_variables["a"] = "1"
@@ -100,7 +100,7 @@ def test_scratch_pad_and_url_variables_belong_to_the_request():
     assert second.url_variables == {"b": "2"}
 
 
-def test_a_compact_request_answers_as_before():
+def test_a_compact_request_answers_as_before() -> None:
     head = b"GET / HTTP/1.1\r\nHost: x\r\nA: 1\r\n\r\n"
     request = HTTPRequest(headers=head)
     assert request.header("a") == "1"
@@ -111,7 +111,7 @@ def test_a_compact_request_answers_as_before():
     assert list(request.headers) == [("Host", "x"), ("A", "1")]
 
 
-def test_what_a_filter_did_survives_compaction_and_what_is_done_after_it_stays():
+def test_what_a_filter_did_survives_compaction_and_what_is_done_after_it_stays() -> None:
     request = HTTPRequest(headers=b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     request.set_header("A", "1")
     request.compact()
@@ -119,6 +119,6 @@ def test_what_a_filter_did_survives_compaction_and_what_is_done_after_it_stays()
     assert list(request.headers) == [("Host", "x"), ("A", "1"), ("B", "2")]
 
 
-def test_a_target_in_absolute_form_has_a_path_and_a_query():
+def test_a_target_in_absolute_form_has_a_path_and_a_query() -> None:
     request = HTTPRequest(uri="http://example.com/a/b?c=d")
     assert (request.path, request.query_params) == ("/a/b", [("c", "d")])

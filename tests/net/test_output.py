@@ -11,7 +11,7 @@ from perfectws.transport import Parts
 writes = st.lists(
     st.one_of(
         st.binary(max_size=5),
-        st.binary(max_size=5).map(memoryview),
+        st.binary(max_size=5).map(lambda data: memoryview(data)),
         st.builds(Parts, st.binary(min_size=1, max_size=3), st.binary(max_size=5)),
     ),
     min_size=1,

@@ -152,7 +152,7 @@ async def test_reads_grow_with_what_the_peer_sends_and_shrink_again() -> None:
             assert set(reads_of(transport)) == {FIRST_READ_SIZE}
             transport.pause_reading()
             async with trio.open_nursery() as nursery:
-                nursery.start_soon(trio.to_thread.run_sync, peer.sendall, b"l" * 4_000_000)
+                nursery.start_soon(trio.to_thread.run_sync, lambda: peer.sendall(b"l" * 4_000_000))
                 await trio.sleep(0.1)  # the kernel holds as much as it can
                 reads_of(transport).clear()
                 transport.resume_reading()
@@ -342,7 +342,12 @@ async def test_writes_outside_a_turn_wake_the_pump_once(monkeypatch: pytest.Monk
             wakes: list[None] = []
             assert loop.reactor is not None
             original = loop.reactor.wake
-            monkeypatch.setattr(loop.reactor, "wake", lambda: (wakes.append(None), original()))
+
+            def wake() -> None:
+                wakes.append(None)
+                original()
+
+            monkeypatch.setattr(loop.reactor, "wake", wake)
             for _ in range(5):
                 transport.write(b"tick")
             assert len(wakes) == 1

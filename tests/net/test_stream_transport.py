@@ -225,7 +225,7 @@ async def test_an_error_of_the_protocol_is_its_own(connection: Connection) -> No
     await connection.peer.send_all(b"x")
     await quiet()
     assert connection.protocol.events == [mistake]
-    del connection.protocol.data_received  # type: ignore[method-assign]
+    del connection.protocol.data_received
     await connection.peer.send_all(b"y")
     await quiet()
     assert connection.protocol.data == b"y"

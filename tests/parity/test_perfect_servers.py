@@ -126,7 +126,7 @@ class TestTheChatServer:
             "name": "PerfectHTTPServer.HTTPFilter.contentCompression",
         }
         monkeypatch.setitem(server, "port", 0)
-        monkeypatch.setitem(server, "filters", [compression])  # type: ignore[arg-type]
+        monkeypatch.setitem(server, "filters", [compression])
         (context,) = chat_server.main(wait=False)
         with serving(context) as url, httpx.stream("GET", url, headers={"Accept-Encoding": "gzip"}) as response:
             packed = b"".join(response.iter_raw())

@@ -92,7 +92,7 @@ async def test_none_refuses_with_403(connect: Connect, is_async: bool) -> None:
 
 
 async def test_what_is_no_handshake_gets_400_and_should_upgrade_is_not_asked(connect: Connect) -> None:
-    asked = Calls()
+    asked: Any = Calls()
     routes = Routes()
     routes.web_socket("/", lambda request, ws: None, should_upgrade=asked)
     peer = await connect.to(routes)

@@ -81,7 +81,7 @@ class Crowd:
         while position < len(STREAM):
             data = await peer.stream.receive_some()
             assert data, f"reader {number} was sent away"
-            assert data == STREAM[position : position + len(data)], f"reader {number} got something else"
+            assert memoryview(data) == STREAM[position : position + len(data)], f"reader {number} got something else"
             position += len(data)
             del data  # else each reader's last piece counts for memory that the server takes
             self.progress[number] = position

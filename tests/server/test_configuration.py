@@ -59,7 +59,7 @@ def app(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     module = ModuleType("shop.handlers")
     vars(module).update(hello=hello, make_hello=make_hello, Handlers=Handlers, Noting=Noting, number=7)
     package = ModuleType("shop")
-    package.__path__ = []  # type: ignore[attr-defined]
+    package.__path__ = []
     package.handlers = module  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "shop", package)
     monkeypatch.setitem(sys.modules, "shop.handlers", module)
@@ -288,7 +288,9 @@ class TestFiles:
         path = tmp_path / "perfecthttp.json"
         path.write_text(json.dumps(one(routes=[{"uri": "/x", "handler": "shop.handlers.hello"}])))
         (found,) = parse_configuration({}, path)
-        assert answer(Routes(routes=found["routes"]).navigator) == b"hello"
+        routes = found["routes"]
+        assert isinstance(routes, list)
+        assert answer(Routes(routes=routes).navigator) == b"hello"
 
     @pytest.mark.parametrize(
         ("text", "says"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -207,9 +208,11 @@ def test_nothing_is_hidden_by_surprise(launch: Launch, root: Path) -> None:
             assert client.get(path).text == content, path
 
 
-def test_files_go_over_tls_too(launch: Launch, root: Path, certificate: tuple[Path, Path], trusting: object) -> None:
+def test_files_go_over_tls_too(
+    launch: Launch, root: Path, certificate: tuple[Path, Path], trusting: ssl.SSLContext
+) -> None:
     (root / "large").write_bytes(os.urandom(3 * MIB))
     tls = TLSConfiguration(cert_path=certificate[0], key_path=certificate[1])
     context = launch(document_root=root, tls_config=tls)
     target = url(context, "/large", "https")
-    assert httpx.get(target, verify=trusting, trust_env=False).content == (root / "large").read_bytes()  # type: ignore[arg-type]
+    assert httpx.get(target, verify=trusting, trust_env=False).content == (root / "large").read_bytes()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import trio
 
-from perfectws import HTTPRequest, HTTPResponse, Routes, WebSocket
+from perfectws import HTTPRequest, HTTPResponse, LaunchContext, Routes, WebSocket
 from tests.server.conftest import PATIENCE, Launch, Raw, raw, url
 
 HELLO = b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -53,11 +53,11 @@ class TestMaxConnections:
         assert (await trio.to_thread.run_sync(until_served, context)).startswith(b"HTTP/1.1 200")
 
 
-def until_served(context: object) -> bytes:
+def until_served(context: LaunchContext) -> bytes:
     """Connect until there is room: the kernel tells the server in its own time that a peer is gone."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        with raw(context) as connection:  # type: ignore[arg-type]
+        with raw(context) as connection:
             try:
                 head, _ = connection.ask(HELLO)
             except (OSError, AssertionError):

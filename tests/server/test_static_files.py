@@ -1,6 +1,9 @@
 """`StaticFileHandler`: the pure parts by themselves, then real files through a connection in memory."""
 
 import os
+from collections.abc import Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -8,6 +11,7 @@ import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perfectws.callbacks import CallbackOwner
 from perfectws.errors import LocalProtocolError
 from perfectws.http.filters import FilterPriority, HTTPResponseFilter, ResponseFilterResult
 from perfectws.http.paths import path_components
@@ -23,13 +27,14 @@ from perfectws.server.static_files import (
     open_file,
     requested_range,
 )
-from tests.http.fakes import FakeLoop, FakeTransport, Server, get
+from perfectws.transport import Parts
+from tests.http.fakes import Answer, FakeLoop, FakeTransport, Server, get
 
 MODIFIED = 784111777  # Sun, 06 Nov 1994 08:49:37 GMT
 
 
 @pytest.fixture
-def root(tmp_path):
+def root(tmp_path: Path) -> Path:
     """Return a document root with a little of everything, and secrets beside it."""
     webroot = tmp_path / "webroot"
     for path, content in {
@@ -57,7 +62,7 @@ def root(tmp_path):
     return webroot
 
 
-def read(root, uri):
+def read(root: Path | str, uri: str) -> str | Directory | None:
     """Return what lies at a path: the content, a `Directory`, or ``None``."""
     found = open_file(str(root), path_components(uri))
     if not isinstance(found, StaticFile):
@@ -83,7 +88,7 @@ class TestFinding:
             ("/docs", Directory("docs")),
         ],
     )
-    def test_what_is_there_is_found(self, root, uri, content):
+    def test_what_is_there_is_found(self, root: Path, uri: str, content: str | Directory) -> None:
         assert read(root, uri) == content
 
     @pytest.mark.parametrize(
@@ -124,17 +129,19 @@ class TestFinding:
             "/../webroot-other/secret.txt",
         ],
     )
-    def test_nothing_else_is(self, root, uri):
+    def test_nothing_else_is(self, root: Path, uri: str) -> None:
         assert read(root, uri) is None
 
-    def test_a_file_that_may_not_be_read_is_not_there(self, root, monkeypatch):
-        def refuse(*args, **kwargs):
+    def test_a_file_that_may_not_be_read_is_not_there(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*args: object, **kwargs: object) -> None:
             raise PermissionError
 
         monkeypatch.setattr("builtins.open", refuse)
         assert open_file(str(root), ["/", "hello.txt"]) is None
 
-    def test_the_root_itself_may_be_a_link_and_relative(self, root, tmp_path, monkeypatch):
+    def test_the_root_itself_may_be_a_link_and_relative(
+        self, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         (tmp_path / "link").symlink_to(root)
         monkeypatch.chdir(tmp_path)
         assert read("link", "/hello.txt") == "0123456789"
@@ -143,13 +150,13 @@ class TestFinding:
     @given(
         st.lists(st.sampled_from(["..", ".", "", "webroot", "secret.txt", "outside", "%2e%2e", "%2f", "\0", "~", "\\"]))
     )
-    def test_no_path_leads_out(self, root_of_module, parts):
+    def test_no_path_leads_out(self, root_of_module: Path, parts: list[str]) -> None:
         content = read(root_of_module, "/" + "/".join(parts))
         assert not isinstance(content, str) or "secret" not in content
 
 
 @pytest.fixture(scope="module")
-def root_of_module(tmp_path_factory):
+def root_of_module(tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("base")
     (base / "secret.txt").write_text("secret")
     (base / "webroot").mkdir()
@@ -157,11 +164,11 @@ def root_of_module(tmp_path_factory):
     return base / "webroot"
 
 
-def a_file(size=10):
+def a_file(size: int = 10) -> StaticFile:
     return StaticFile(None, "a.txt", size, MODIFIED * 10**9 + 5)  # type: ignore[arg-type]
 
 
-def asking(*headers, method="GET"):
+def asking(*headers: tuple[str, str], method: str = "GET") -> HTTPRequest:
     return HTTPRequest(method, "/", headers)
 
 
@@ -193,18 +200,18 @@ class TestRanges:
             ("0-3", (0, 10)),
         ],
     )
-    def test_a_range_is_a_slice_of_the_file(self, header, part):
+    def test_a_range_is_a_slice_of_the_file(self, header: str, part: tuple[int, int] | None) -> None:
         expected = None if part is None else range(*part)
         assert requested_range(asking(("Range", header)), a_file()) == expected
 
-    def test_an_empty_file_has_no_range_but_can_be_had_whole(self):
+    def test_an_empty_file_has_no_range_but_can_be_had_whole(self) -> None:
         assert requested_range(asking(("Range", "bytes=0-")), a_file(0)) is None
         assert requested_range(asking(), a_file(0)) == range(0)
 
-    def test_head_ignores_ranges(self):
+    def test_head_ignores_ranges(self) -> None:
         assert requested_range(asking(("Range", "bytes=0-3"), method="HEAD"), a_file()) == range(10)
 
-    def test_if_range_must_name_this_very_file(self):
+    def test_if_range_must_name_this_very_file(self) -> None:
         file = a_file()
         for validator, part in [
             (file.etag, range(4)),
@@ -216,7 +223,7 @@ class TestRanges:
             assert requested_range(asking(("Range", "bytes=0-3"), ("If-Range", validator)), file) == part
 
     @given(st.text())
-    def test_no_header_makes_it_raise(self, header):
+    def test_no_header_makes_it_raise(self, header: str) -> None:
         request = HTTPRequest(
             headers=b"\r\nRange: " + header.replace("\n", " ").encode("utf-8", "replace") + b"\r\n\r\n"
         )
@@ -225,7 +232,7 @@ class TestRanges:
 
 
 class TestConditions:
-    def test_a_known_tag_means_not_modified(self):
+    def test_a_known_tag_means_not_modified(self) -> None:
         file = a_file()
         for tags, known in [
             (file.etag, True),
@@ -236,7 +243,7 @@ class TestConditions:
         ]:
             assert is_not_modified(asking(("If-None-Match", tags)), file) is known
 
-    def test_a_date_counts_only_without_tags(self):
+    def test_a_date_counts_only_without_tags(self) -> None:
         file = a_file()
         same, before = "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:36 GMT"
         assert is_not_modified(asking(("If-Modified-Since", same)), file)
@@ -245,7 +252,7 @@ class TestConditions:
         assert not is_not_modified(asking(("If-Modified-Since", same), ("If-None-Match", '"x"')), file)
         assert not is_not_modified(asking(), file)
 
-    def test_a_tag_changes_with_the_file(self):
+    def test_a_tag_changes_with_the_file(self) -> None:
         assert len({StaticFile(None, "a", size, when).etag for size in (1, 2) for when in (1, 2)}) == 4  # type: ignore[arg-type]
 
 
@@ -264,33 +271,35 @@ class TestConditions:
         ("a", "application/octet-stream"),
     ],
 )
-def test_a_file_has_the_media_type_of_its_name(name, media_type):
+def test_a_file_has_the_media_type_of_its_name(name: str, media_type: str) -> None:
     assert StaticFile(None, name, 0, 0).media_type == media_type  # type: ignore[arg-type]
 
 
 class NurseryLoop(FakeLoop):
     """Runs its tasks in a nursery, and its queue whenever something is ready."""
 
-    def __init__(self, nursery):
+    def __init__(self, nursery: trio.Nursery) -> None:
         super().__init__()
         self.nursery = nursery
         self.idle = True
         self.something = trio.Event()
 
-    def wake(self):
+    def wake(self) -> None:
         self.something.set()
 
-    def start_task(self, owner, coroutine, done=None):
+    def start_task(
+        self, owner: CallbackOwner, coroutine: Coroutine[Any, Any, object], done: Callable[[], object] | None = None
+    ) -> None:
         # As the real loop does: it fails inside of a callback of the same owner.
         owner.context.run(self.nursery.start_soon, self._run, owner, coroutine)
 
-    async def _run(self, owner, coroutine):
+    async def _run(self, owner: CallbackOwner, coroutine: Coroutine[Any, Any, object]) -> None:
         try:
             await coroutine
         except Exception as error:
             owner.callback_failed(error)
 
-    async def pump(self):
+    async def pump(self) -> None:
         while True:
             await self.something.wait()
             self.something = trio.Event()
@@ -300,11 +309,11 @@ class NurseryLoop(FakeLoop):
 class EventfulTransport(FakeTransport):
     """Says when something was written."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.written = trio.Event()
 
-    def write(self, data):
+    def write(self, data: bytes | Parts) -> None:
         super().write(data)
         self.written.set()
 
@@ -312,10 +321,12 @@ class EventfulTransport(FakeTransport):
 class TrioServer(Server):
     """A server in memory whose handlers may use trio."""
 
-    def make_transport(self):
+    transport: EventfulTransport
+
+    def make_transport(self) -> EventfulTransport:
         return EventfulTransport()
 
-    async def fetch(self, data, *methods):
+    async def fetch(self, data: bytes, *methods: str) -> Answer:
         """Ask, wait for the whole response, and return it."""
         before = len(self.answers(*methods))
         self.receive(data)
@@ -328,11 +339,14 @@ class TrioServer(Server):
                 await self.transport.written.wait()
 
 
+Serve = Callable[..., TrioServer]
+
+
 @pytest.fixture
-async def serve(root, nursery):
+async def serve(root: Path, nursery: trio.Nursery) -> Serve:
     """Return a function that serves the root in some way."""
 
-    def start(routes=None, **options):
+    def start(routes: Routes | None = None, **options: Any) -> TrioServer:
         if routes is None:
             routes = Routes()
             routes.add(uri="/**", handler=StaticFileHandler(root))
@@ -344,57 +358,57 @@ async def serve(root, nursery):
 
 
 class TestServing:
-    async def test_a_file_is_served_with_all_its_headers(self, serve):
+    async def test_a_file_is_served_with_all_its_headers(self, serve: Serve) -> None:
         answer = await serve().fetch(get("/hello.txt"))
         assert (answer.status, answer.body) == (200, b"0123456789")
         assert answer.header("content-type") == "text/plain; charset=utf-8"
         assert answer.header("content-length") == "10"
         assert answer.header("last-modified") == "Sun, 06 Nov 1994 08:49:37 GMT"
         assert answer.header("accept-ranges") == "bytes"
-        assert answer.header("etag").startswith('"')
+        assert (answer.header("etag") or "").startswith('"')
 
-    async def test_an_empty_file_is_served(self, serve):
+    async def test_an_empty_file_is_served(self, serve: Serve) -> None:
         answer = await serve().fetch(get("/empty/nothing.txt"))
         assert (answer.status, answer.body, answer.header("content-length")) == (200, b"", "0")
 
-    async def test_head_tells_the_length_and_sends_nothing(self, serve):
+    async def test_head_tells_the_length_and_sends_nothing(self, serve: Serve) -> None:
         server = serve()
         answer = await server.fetch(b"HEAD /hello.txt HTTP/1.1\r\nHost: x\r\n\r\n", "HEAD")
         assert (answer.status, answer.header("content-length"), answer.body) == (200, "10", b"")
         assert server.transport.sent.endswith(b"\r\n\r\n")
 
-    async def test_a_directory_is_redirected_to_its_slash_with_the_query(self, serve):
+    async def test_a_directory_is_redirected_to_its_slash_with_the_query(self, serve: Serve) -> None:
         server = serve()
         answer = await server.fetch(get("/docs?a=b"))
         assert (answer.status, answer.header("location")) == (301, "./docs/?a=b")
         assert (await server.fetch(get("/docs/"))).body == b"docs"
 
-    async def test_a_range_is_partial_content(self, serve):
+    async def test_a_range_is_partial_content(self, serve: Serve) -> None:
         answer = await serve().fetch(get("/hello.txt", "Range: bytes=2-4"))
         assert (answer.status, answer.body) == (206, b"234")
         assert answer.header("content-range") == "bytes 2-4/10"
         assert answer.header("content-length") == "3"
 
-    async def test_a_range_outside_of_the_file_is_416(self, serve):
+    async def test_a_range_outside_of_the_file_is_416(self, serve: Serve) -> None:
         answer = await serve().fetch(get("/hello.txt", "Range: bytes=10-"))
         assert (answer.status, answer.header("content-range")) == (416, "bytes */10")
 
-    async def test_a_known_file_is_304_without_a_body(self, serve):
+    async def test_a_known_file_is_304_without_a_body(self, serve: Serve) -> None:
         server = serve()
         etag = (await server.fetch(get("/hello.txt"))).header("etag")
         answer = await server.fetch(get("/hello.txt", f"If-None-Match: {etag}"))
         assert (answer.status, answer.body, answer.header("etag")) == (304, b"", etag)
 
-    async def test_what_is_not_there_is_404_and_one_line(self, serve):
+    async def test_what_is_not_there_is_404_and_one_line(self, serve: Serve) -> None:
         answer = await serve().fetch(get("/../secret.txt"))
         assert answer.status == 404
         assert answer.body == b"404 Not Found: nothing is served at /../secret.txt\n"
 
-    async def test_a_file_can_only_be_read(self, serve):
+    async def test_a_file_can_only_be_read(self, serve: Serve) -> None:
         answer = await serve().fetch(b"DELETE /hello.txt HTTP/1.1\r\nHost: x\r\n\r\n")
         assert (answer.status, answer.header("allow")) == (405, "GET, HEAD")
 
-    async def test_as_a_routes_handler_it_serves_what_the_wildcard_stands_for(self, serve, root):
+    async def test_as_a_routes_handler_it_serves_what_the_wildcard_stands_for(self, serve: Serve, root: Path) -> None:
         routes = Routes()
         routes.add("GET", "/files/**", StaticFileHandler(root))
         server = serve(routes)
@@ -402,13 +416,13 @@ class TestServing:
         assert (await server.fetch(get("/files/docs"))).header("location") == "./docs/"
         assert (await server.fetch(get("/files/"))).body == b"<h1>home</h1>"
 
-    async def test_on_a_fixed_route_it_serves_the_path(self, serve, root):
+    async def test_on_a_fixed_route_it_serves_the_path(self, serve: Serve, root: Path) -> None:
         routes = Routes()
         routes.add("GET", "/hello.txt", StaticFileHandler(root))
         assert (await serve(routes).fetch(get("/hello.txt"))).body == b"0123456789"
 
-    async def test_handle_request_serves_the_path_that_a_handler_has_set(self, serve, root):
-        def download(request, response):
+    async def test_handle_request_serves_the_path_that_a_handler_has_set(self, serve: Serve, root: Path) -> None:
+        def download(request: HTTPRequest, response: HTTPResponse) -> None:
             request.path = request.url_variables["_trailing_wildcard_"]
             StaticFileHandler(document_root=root).handle_request(request=request, response=response)
 
@@ -417,13 +431,17 @@ class TestServing:
         assert (await serve(routes).fetch(get("/files/hello.txt"))).body == b"0123456789"
 
     @pytest.mark.parametrize("allowed", [True, False])
-    async def test_filters_see_a_file_only_if_they_are_allowed_to_and_its_head_always(self, serve, root, allowed):
+    async def test_filters_see_a_file_only_if_they_are_allowed_to_and_its_head_always(
+        self, serve: Serve, root: Path, allowed: bool
+    ) -> None:
         class Shout(HTTPResponseFilter):
-            def filter_headers(self, response, callback):
+            def filter_headers(
+                self, response: HTTPResponse, callback: Callable[[ResponseFilterResult], object]
+            ) -> None:
                 response.set_header("X-Seen", "yes")
                 callback(ResponseFilterResult.CONTINUE)
 
-            def filter_body(self, response, callback):
+            def filter_body(self, response: HTTPResponse, callback: Callable[[ResponseFilterResult], object]) -> None:
                 response.body_bytes = response.body_bytes.replace(b"0", b"zero")
                 callback(ResponseFilterResult.CONTINUE)
 
@@ -436,18 +454,20 @@ class TestServing:
         assert answer.header("x-seen") == "yes"
         assert (await server.fetch(get("/nowhere.0"))).body.endswith(b"nowhere.zero\n")
 
-    async def test_without_filters_a_file_that_they_might_see_has_its_length(self, serve, root):
+    async def test_without_filters_a_file_that_they_might_see_has_its_length(self, serve: Serve, root: Path) -> None:
         routes = Routes()
         routes.add("GET", "/**", StaticFileHandler(root, allow_response_filters=True))
         assert (await serve(routes).fetch(get("/hello.txt"))).header("content-length") == "10"
 
-    async def test_without_a_root_it_serves_the_requests_own(self, serve, root):
+    async def test_without_a_root_it_serves_the_requests_own(self, serve: Serve, root: Path) -> None:
         routes = Routes()
         routes.add("GET", "/**", StaticFileHandler())
         server = serve(routes, document_root=str(root))
         assert (await server.fetch(get("/hello.txt"))).body == b"0123456789"
 
-    async def test_a_large_file_is_pushed_piece_by_piece_and_waits_for_its_reader(self, serve, root):
+    async def test_a_large_file_is_pushed_piece_by_piece_and_waits_for_its_reader(
+        self, serve: Serve, root: Path
+    ) -> None:
         size = 40 * PIECE + 1
         with open(root / "large", "wb") as file:
             file.truncate(size)
@@ -465,11 +485,18 @@ class TestServing:
         assert most <= PIECE + 1000
         assert server.answers()[0].is_complete
 
-    async def test_when_the_peer_leaves_the_file_is_closed(self, serve, root, monkeypatch):
-        opened = []
-        monkeypatch.setattr(
-            "perfectws.server.static_files.open_file", lambda *args: opened.append(open_file(*args)) or opened[-1]
-        )
+    async def test_when_the_peer_leaves_the_file_is_closed(
+        self, serve: Serve, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        opened: list[StaticFile] = []
+
+        def open_and_keep(root: str, components: Sequence[str]) -> StaticFile:
+            found = open_file(root, components)
+            assert isinstance(found, StaticFile)
+            opened.append(found)
+            return found
+
+        monkeypatch.setattr("perfectws.server.static_files.open_file", open_and_keep)
         with open(root / "large", "wb") as file:
             file.truncate(4 * PIECE)
         server = serve()
@@ -481,7 +508,9 @@ class TestServing:
             while not opened[0].content.closed:
                 await trio.testing.wait_all_tasks_blocked()
 
-    async def test_a_file_that_shrinks_meanwhile_ends_the_connection(self, serve, root, caplog):
+    async def test_a_file_that_shrinks_meanwhile_ends_the_connection(
+        self, serve: Serve, root: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
         with open(root / "large", "wb") as file:
             file.truncate(4 * PIECE)
         server = serve()
@@ -496,7 +525,7 @@ class TestServing:
         assert len(caplog.records) == 1
 
 
-def test_without_a_connection_there_is_nothing_to_serve_it(root):
+def test_without_a_connection_there_is_nothing_to_serve_it(root: Path) -> None:
     request = HTTPRequest(uri="/hello.txt")
     with pytest.raises(LocalProtocolError, match="belongs to no connection"):
         StaticFileHandler(root).handle_request(request, HTTPResponse(request))

@@ -300,7 +300,9 @@ class TestMisuse:
     ) -> None:
         authority.issue_cert("other").private_key_pem.write_to_path(str(tmp_path / "other.pem"))
         files = {"CERT": certificate[0], "KEY": certificate[1], "OTHER": tmp_path / "other.pem"}
-        given = {key: files.get(value, value) if isinstance(value, str) else value for key, value in arguments.items()}
+        given: dict[str, Any] = {
+            key: files.get(value, value) if isinstance(value, str) else value for key, value in arguments.items()
+        }
         with pytest.raises(LaunchFailure) as caught:
             HTTPServer.launch(
                 name="shop",

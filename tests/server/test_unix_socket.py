@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import ssl
 from pathlib import Path
 
 import httpx
@@ -82,9 +83,9 @@ def test_a_trusted_proxy_behind_it_tells_the_client(launch: Launch, routes: Rout
 
 
 def test_tls_works_there_too(
-    launch: Launch, routes: Routes, path: Path, certificate: tuple[Path, Path], trusting: object
+    launch: Launch, routes: Routes, path: Path, certificate: tuple[Path, Path], trusting: ssl.SSLContext
 ) -> None:
     tls = TLSConfiguration(cert_path=certificate[0], key_path=certificate[1])
     launch(routes=routes, address=f"unix:{path}", tls_config=tls)
-    with Raw(str(path), trusting) as connection:  # type: ignore[arg-type]
+    with Raw(str(path), trusting) as connection:
         assert connection.ask(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")[1] == b" secure test"

@@ -90,7 +90,7 @@ async def test_awaiting_a_send_waits_for_room(connect: Connect) -> None:
 
 async def read_all(peer: Peer) -> list[Frame]:
     """Read up to the close frame, and that nothing comes behind it."""
-    frames = []
+    frames: list[Frame] = []
     while not frames or frames[-1].opcode != wire.CLOSE:
         frames.append(await peer.receive())
     await peer.send_close()

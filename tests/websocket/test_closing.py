@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -235,7 +237,7 @@ async def test_a_socket_may_be_closed_by_another_ones_callback(connect: Connect)
     for socket, read in zip(sockets, reads, strict=True):
         socket.read_string_message(read)
     for _, socket in pairs:
-        socket.on_ping(lambda *_: [other.close(4001) for other in sockets])  # type: ignore[misc]
+        socket.on_ping(lambda *_: [other.close(4001) for other in sockets])
     async with trio.open_nursery() as nursery:
         for peer, _ in pairs:
             nursery.start_soon(peer.send, wire.PING)
@@ -283,5 +285,6 @@ async def test_a_closed_socket_holds_nothing_of_a_frame_that_did_not_arrive(conn
     await quiet()
     await peer.vanish()
     await socket.on_close
-    assert socket._connection.missing == 0
-    assert socket._connection._frames._buffer == b""
+    connection: Any = socket._connection
+    assert connection.missing == 0
+    assert connection._frames._buffer == b""

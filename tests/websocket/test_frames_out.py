@@ -41,7 +41,7 @@ class TestExamples:
         assert reader.next_frame() == (OpcodeType.PONG, b"Hello", True)
 
     def test_256_bytes_and_64_kib_of_binary(self) -> None:
-        assert build_frame(OpcodeType.BINARY, bytes(256))[:4] == bytes.fromhex("827e0100")
+        assert bytes(build_frame(OpcodeType.BINARY, bytes(256)))[:4] == bytes.fromhex("827e0100")
         assert bytes(build_frame(OpcodeType.BINARY, bytes(65536)))[:10] == bytes.fromhex("827f0000000000010000")
 
 
