@@ -44,7 +44,7 @@ class CallbackOwner:
 
     Attributes:
         context: The `contextvars.Context` in which the owner's callbacks run.
-        run: Its method: kept, since to bind it anew for each callback takes a tenth of the time of one.
+        run: Its method, kept: it would have to be bound anew for each callback.
     """
 
     __slots__ = ("context", "run")
@@ -86,8 +86,8 @@ class CallbackLoop(ABC):
         self.idle = False
         #: Owns the callbacks that belong to no connection.
         self.owner = CallbackOwner()
-        #: The callbacks of this turn. Who appends wakes the loop if it is idle, as `call` does; the hot path does so
-        #: itself, since a call costs as much as all the rest of it.
+        #: The callbacks of this turn. Code that appends here wakes the loop if it is idle, as `call` does: the hot path
+        #: saves the call.
         self.ready: deque[ReadyCall] = deque()
         self._next_turn: list[ReadyCall] = []
         #: What waits for its time, by owner, but must not be left out: the loop calls it at its end.

@@ -66,19 +66,23 @@ class Protocol(CallbackOwner, ABC):
 
     @abstractmethod
     def eof_received(self) -> None:
-        """Learn that the peer will send nothing more. The transport can still be written to."""
+        """Take the end of what the peer sends. The transport can still be written to."""
 
     @abstractmethod
     def resume_writing(self) -> None:
-        """Learn that the output, which stood at `HIGH_WATER` or above, has fallen below it."""
+        """Send more, if anything waits: the output, which stood at `HIGH_WATER` or above, has fallen below it."""
 
     @abstractmethod
     def connection_lost(self, error: Exception | None) -> None:
-        """Learn that the connection is gone: ``None`` after `Transport.close`, else why. Called last, exactly once."""
+        """Settle what is pending: the connection is gone. Called last, exactly once.
+
+        Args:
+            error: Why it is gone; ``None`` after `Transport.close`.
+        """
 
     @abstractmethod
     def shut_down(self) -> None:
-        """Learn that the server stops: end in an orderly way, as soon as what is under way is done."""
+        """End in an orderly way, as soon as what is under way is done: the server stops."""
 
 
 class Transport(Contract):

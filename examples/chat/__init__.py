@@ -4,7 +4,7 @@ It is Perfect's chat demo, grown up. Perfect's own page still works against it, 
 
 - `user`: who talks; `rules`: what a name, a room and a message may be.
 - `chatroom`: a room, who is in it, and what they tell each other.
-- `tongues`: the two JSON languages that a room is told in: Perfect's, and this page's.
+- `languages`: the two JSON languages that a room is told in: Perfect's, and this page's.
 - `handlers`: the sessions, one class for each language; `rate`: how fast one socket may talk.
 - `history`: the messages, kept in SQLite.
 - `web`: the routes, the page's files and their headers.

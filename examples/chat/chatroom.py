@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from perfectws import CloseCode, Room, WebSocket
 
 from .history import History, Message
+from .languages import Language, PageLanguage, PerfectLanguage
 from .rules import Refused
-from .tongues import PageTongue, PerfectTongue, Tongue
 from .user import ChatUser
 
-PAGE = PageTongue()
-PERFECT = PerfectTongue()
+PAGE = PageLanguage()
+PERFECT = PerfectLanguage()
 
 #: Closes a socket whose page was opened again in another window, or has come back before it was missed.
 OPENED_ELSEWHERE = 4001
@@ -29,7 +29,7 @@ class Member:
 
     user: ChatUser
     socket: WebSocket
-    tongue: Tongue
+    language: Language
     is_here: bool = False
 
 
@@ -46,7 +46,7 @@ class Chatroom:
         self._history = history
         self._members: dict[str, Member] = {}
         # One `Room` for each language, so that each message is written once in each.
-        self._audiences: dict[Tongue, Room] = {PAGE: Room(name), PERFECT: Room(name)}
+        self._audiences: dict[Language, Room] = {PAGE: Room(name), PERFECT: Room(name)}
 
     @property
     def is_empty(self) -> bool:
@@ -58,7 +58,7 @@ class Chatroom:
         """The names of those who are here, in the order in which they came."""
         return [member.user.display_name for member in self._members.values() if member.is_here]
 
-    def take_name(self, user: ChatUser, socket: WebSocket, tongue: Tongue) -> bool:
+    def take_name(self, user: ChatUser, socket: WebSocket, language: Language) -> bool:
         """Take the user's name for this socket, so that nobody else has it until the socket leaves.
 
         Returns:
@@ -72,7 +72,7 @@ class Chatroom:
         if holder is not None and holder.user.session != user.session:
             raise Refused("name-taken", f"Somebody called “{holder.user.display_name}” is here already.")
         was_here = holder is not None and holder.is_here
-        self._members[user.key] = Member(user, socket, tongue)
+        self._members[user.key] = Member(user, socket, language)
         if holder is not None:
             holder.socket.close(OPENED_ELSEWHERE, "opened in another window")
         return was_here
@@ -82,18 +82,20 @@ class Chatroom:
         member = self._member(user, socket)
         if member is not None:
             member.is_here = True
-            self._audiences[member.tongue].join(socket)
-            self._tell(lambda tongue: tongue.joined(user, is_back), exclude=socket if member.tongue is PAGE else None)
+            self._audiences[member.language].join(socket)
+            self._tell(
+                lambda language: language.joined(user, is_back), exclude=socket if member.language is PAGE else None
+            )
 
     def leave(self, user: ChatUser, socket: WebSocket) -> None:
         """Let a user go, and tell the others. Harmless if somebody else has the name by now."""
         member = self._member(user, socket)
         if member is not None:
             del self._members[user.key]
-            self._audiences[member.tongue].leave(socket)
+            self._audiences[member.language].leave(socket)
             if member.is_here:
                 is_lost = socket.close_code == CloseCode.ABNORMAL_CLOSURE
-                self._tell(lambda tongue: tongue.left(user, is_lost))
+                self._tell(lambda language: language.left(user, is_lost))
 
     def send_message(
         self,
@@ -111,7 +113,7 @@ class Chatroom:
         def stored(message: Message | None) -> None:
             # What was stored before was told before.
             if message is not None and message.is_new:
-                self._tell(lambda tongue: tongue.said(from_user, message), exclude=socket)
+                self._tell(lambda language: language.said(from_user, message), exclude=socket)
             completion(message)
 
         self._history.add(
@@ -129,15 +131,15 @@ class Chatroom:
 
     def tell_typing(self, user: ChatUser, socket: WebSocket, is_typing: bool) -> None:
         """Tell the others that a user is writing, or no longer."""
-        self._tell(lambda tongue: tongue.typing(user, is_typing), exclude=socket)
+        self._tell(lambda language: language.typing(user, is_typing), exclude=socket)
 
     def _member(self, user: ChatUser, socket: WebSocket) -> Member | None:
         member = self._members.get(user.key)
         return member if member is not None and member.socket is socket else None
 
-    def _tell(self, write: Callable[[Tongue], str | None], exclude: WebSocket | None = None) -> None:
-        for tongue, room in self._audiences.items():
-            text = write(tongue) if len(room) else None
+    def _tell(self, write: Callable[[Language], str | None], exclude: WebSocket | None = None) -> None:
+        for language, room in self._audiences.items():
+            text = write(language) if len(room) else None
             if text is not None:
                 room.send_string_message(text, exclude=exclude)
 

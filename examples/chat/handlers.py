@@ -19,9 +19,9 @@ from perfectws import (
 
 from .chatroom import PAGE, PERFECT, Chatroom, Chatrooms
 from .history import Message
+from .languages import Language
 from .rate import Rate, TooFast
 from .rules import Refused, check_id, check_room, check_text
-from .tongues import Tongue
 from .user import ChatUser
 
 DEFAULT_ROOM = "lobby"
@@ -83,7 +83,7 @@ class ChatHandler(WebSocketSessionHandler):
 
     # Perfect differs: a fragment of a message ends its session without a word, and bad JSON is only printed.
 
-    tongue: Tongue
+    language: Language
 
     def __init__(self, chatrooms: Chatrooms, room: str) -> None:
         self.chatrooms = chatrooms
@@ -129,14 +129,14 @@ class ChatHandler(WebSocketSessionHandler):
 
     def refuse(self, refusal: Refused, socket: WebSocket, client_id: str | None = None) -> None:
         """Say what is wrong; to who never listens, good-bye."""
-        socket.send_string_message(self.tongue.refused(refusal, client_id))
+        socket.send_string_message(self.language.refused(refusal, client_id))
         if isinstance(refusal, TooFast) and self.rate.is_hopeless:
             socket.close(CloseCode.POLICY_VIOLATION, "too many messages")
 
     def enter(self, user: ChatUser, socket: WebSocket) -> bool:
         """Take the name for this socket; return whether it was here already. Raises `Refused`."""
         room = self.chatrooms.open(self.room_name)
-        was_here = room.take_name(user, socket, self.tongue)
+        was_here = room.take_name(user, socket, self.language)
         self.room, self.user = room, user
         return was_here
 
@@ -173,7 +173,7 @@ class PerfectChatHandler(ChatHandler):
     """Speaks the language of Perfect's page: ``{"email", "avatar", "displayName"}``, and ``message`` to talk."""
 
     socket_protocol = "chat"
-    tongue = PERFECT
+    language = PERFECT
 
     def obey(self, message: dict[str, Any], socket: WebSocket) -> None:
         claimed = ChatUser.from_json(message)
@@ -192,7 +192,7 @@ class PageHandler(ChatHandler):
     """Speaks the language of this example's page: ``hello`` once, then ``say`` and ``typing``."""
 
     socket_protocol = "perfectws-chat"
-    tongue = PAGE
+    language = PAGE
 
     def obey(self, message: dict[str, Any], socket: WebSocket) -> None:
         kind, user = message.get("type"), self.user

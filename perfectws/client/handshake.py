@@ -313,20 +313,20 @@ class OpeningConnection(Protocol):
             self._hand_over(accepted)
 
     def eof_received(self) -> None:
-        """Learn that the server will send nothing more."""
+        """Fail, unless what came before the end is an answer: the server will send nothing more."""
         self.data_received(b"")
         self._fail(HandshakeError(f"{self._url.text}: the server closed the connection without an answer"))
 
     def resume_writing(self) -> None:
-        """Learn that the output has room again: the request is short, and nobody waits."""
+        """Do nothing: the request is short, so nothing waits for room."""
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Learn that the connection is gone."""
+        """Fail, unless the answer has come: the connection is gone."""
         reason = f": {error}" if error is not None and str(error) else ""
         self._settle(outcome.Error(HandshakeError(f"{self._url.text}: the connection was lost{reason}")))
 
     def shut_down(self) -> None:
-        """Learn that the loop ends."""
+        """Fail: the loop ends."""
         self._fail(HandshakeError(f"{self._url.text}: the event loop ended before the WebSocket was open"))
 
     def callback_failed(self, error: Exception) -> None:

@@ -145,4 +145,4 @@ async def _run_in_nursery(loop: ClientLoop, nursery: trio.Nursery) -> None:
         try:
             await loop.until_idle()
         finally:
-            del _loops[nursery]  # who comes from now on needs another
+            del _loops[nursery]  # a client that is opened from now on needs another

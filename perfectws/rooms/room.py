@@ -1,7 +1,7 @@
 """`Room`: one message to many sockets.
 
 A frame is built once for all. What a room is sent during one turn of the loop is gathered, joined once, and given to
-each member once, at the end of the turn: so a hundred members who all talk cost two hundred small steps, not ten
+each member once, at the end of the turn: so a hundred members who all talk take two hundred small steps, not ten
 thousand. A member that sends something of its own in between gets what the room holds first, so that the order holds.
 """
 

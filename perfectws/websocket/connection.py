@@ -365,7 +365,7 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     @property
     def has_unfinished_sends(self) -> bool:
-        """Whether completions are due before the pending read may learn of the end."""
+        """Whether completions are due before the pending read may be told of the end."""
         return self.outbox.has_waiting
 
     def closed_error(self) -> ConnectionClosed:

@@ -54,7 +54,7 @@ class Inbox(ABC):
     """The frames of one connection that wait to be taken.
 
     Args:
-        connection: Whose frames they are.
+        connection: The connection of which it is a half.
         loop: The loop that the connection lives in.
 
     Attributes:

@@ -18,7 +18,7 @@ MAX_UNANSWERED_PINGS = 1000
 
 
 class PingOrigin(Enum):
-    """Who sent a ping that a pong answers."""
+    """Where a ping that a pong answers came from."""
 
     KEEPALIVE = 0
     APPLICATION = 1
@@ -97,7 +97,9 @@ class Keepalive:
         self._unanswered.append((payload, origin))
 
     def pong_received(self, payload: bytes) -> PingOrigin | None:
-        """Return whose ping a pong answers: the application's, if it answers one of those; ``None`` if nobody's.
+        """Return where the ping that a pong answers came from: ``None`` if it answers none.
+
+        It is the application's, if the pong answers one of its own among others.
 
         Of several pings with the same payload it answers the oldest, and with it all that are older still.
         """

@@ -1,8 +1,10 @@
 """Masking and unmasking payloads, the fastest way that is installed.
 
-Source: RFC 6455 §5.3. With the extra ``speedups`` the C function of the package websockets does it (0.2 µs for 64
-bytes). Else it depends on the size: one exclusive or of two long integers (1.5 µs for 64 bytes, where tables take 3.8),
-or wsproto's four tables (4 ms for 1 MiB, where integers take 6).
+With the extra ``speedups`` the C function of the package websockets does it. Else it depends on the size: what is short
+is one exclusive or of two long integers, what is long goes through wsproto's four tables. docs/performance.md has the
+figures.
+
+Source: RFC 6455 §5.3.
 """
 
 from __future__ import annotations

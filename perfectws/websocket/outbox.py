@@ -22,7 +22,7 @@ from .deflate import Deflate
 from .frames import CONTINUATION, TEXT, build_frame, build_text_frame
 from .opcodes import CloseCode, OpcodeType
 
-#: What a send may be given to learn that it was accepted.
+#: What a send may be given, to be called or resolved when it was accepted.
 Completion = Callable[[], object] | Promise[None] | None
 
 
@@ -74,7 +74,7 @@ class Outbox:
     """The sending half of one connection.
 
     Args:
-        connection: Whose half it is.
+        connection: The connection of which it is a half.
         loop: The loop that the connection lives in.
         transport: What the frames are written to.
         max_write_buffer: How many bytes may wait there, for a sender that waits for no completion.

@@ -14,7 +14,7 @@ from .rules import MAX_NAME, MAX_TEXT, Refused
 from .user import BOT, ChatUser
 
 
-class Tongue(Protocol):
+class Language(Protocol):
     """A language. A method returns the text to send, or ``None`` for what cannot be said in it."""
 
     def joined(self, user: ChatUser, is_back: bool) -> str | None:
@@ -33,7 +33,7 @@ class Tongue(Protocol):
         """Tell somebody what went wrong with what they sent."""
 
 
-class PageTongue:
+class PageLanguage:
     """The language of this example's page: objects that say their ``type``. Nothing in them is markup."""
 
     def joined(self, user: ChatUser, is_back: bool) -> str:
@@ -71,7 +71,7 @@ class PageTongue:
         return _json(type="stored", id=message.client_id, message=_message(message, user))
 
 
-class PerfectTongue:
+class PerfectLanguage:
     """The language of Perfect's chat demo: ``{"user", "message", "avatar"}``, and the page's bot says the rest.
 
     Perfect's page puts ``message`` into ``innerHTML``. So here each string is HTML, in which what somebody wrote is
