@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Unpack, cast
 
 import trio
 
-from ..callbacks import CallbackOwner, context_in, logger
+from ..callbacks import CallbackOwner, check_callable, context_in, logger
 from ..errors import ConnectionRejected, ConnectionTimeout, HandshakeError, InvalidURL, LocalProtocolError
 from ..futures import Promise
 from ..net.dialing import default_ssl_context, dial, dial_unix
@@ -112,8 +112,8 @@ class Order(NamedTuple):
         if not isinstance(to, str):
             raise TypeError(f"to= is a URL, a str, not {to!r}")
         on_upgrade = keywords.pop("on_upgrade", None)
-        if on_upgrade is not None and not callable(on_upgrade):
-            raise TypeError(f"on_upgrade is a callable that takes a WebSocket, not {on_upgrade!r}")
+        if on_upgrade is not None:
+            check_callable(on_upgrade, "on_upgrade", "(socket)")
         open_timeout = keywords.pop("open_timeout", OPEN_TIMEOUT)
         if not open_timeout > 0:
             raise ValueError(f"open_timeout is a number of seconds above 0, not {open_timeout!r}")

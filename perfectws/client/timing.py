@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from ..callbacks import CallbackOwner, Timer, context_in
+from ..callbacks import CallbackOwner, Timer, check_callable, context_in
 from ..errors import PerfectWSError
 from ..futures import Future, Promise
 from ..net.loop import Loop
@@ -88,8 +88,7 @@ def run_in_thread(
     Raises:
         LocalProtocolError: There is no event loop here.
     """
-    if not callable(function):
-        raise TypeError(f"run_in_thread takes a function without arguments, not {function!r}")
+    check_callable(function, "the function of run_in_thread")
     loop = loop_for(on)
     promise: Promise[T] = Promise(loop)
     if completion is not None:
@@ -137,8 +136,7 @@ class ScriptTimer(Timer):
     __slots__ = ("_callback", "_delay", "_interval", "_is_busy", "_is_cancelled", "_loop", "_owner", "_timer")
 
     def __init__(self, loop: Loop, seconds: float, interval: float | None, callback: Callable[[], object]) -> None:
-        if not callable(callback):
-            raise TypeError(f"a callback is a callable without arguments, not {callback!r}")
+        check_callable(callback, "a callback")
         self.when = inf
         self._loop = loop
         self._delay = seconds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..callbacks import check_callable
 from ..futures import Promise
 
 BytesLike = bytes | bytearray | memoryview
@@ -23,23 +24,16 @@ def bytes_of(data: BytesLike, method: str) -> bytes:
 
 def check_continuation(continuation: object) -> None:
     """Raise `TypeError` unless ``continuation`` can be called."""
-    if not callable(continuation):
-        raise TypeError(f"a continuation is a callable that takes (data, opcode, final), not {continuation!r}")
+    check_callable(continuation, "a continuation", "(data, opcode, final)")
 
 
 def check_completion(completion: object) -> None:
     """Raise `TypeError` unless ``completion`` can be called, or is ``None``."""
-    if completion is not None and not callable(completion):
-        raise TypeError(f"a completion is a callable without arguments, not {completion!r}")
+    if completion is not None:
+        check_callable(completion, "a completion")
 
 
 def check_promise(promise: object) -> None:
     """Raise `TypeError` unless ``promise`` is a `Promise`, or ``None``."""
     if promise is not None and not isinstance(promise, Promise):
         raise TypeError(f"promise is a Promise, not {type(promise).__name__}")
-
-
-def check_callable(callback: object, arguments: str) -> None:
-    """Raise `TypeError` unless ``callback`` can be called; ``arguments`` says with what it will be."""
-    if not callable(callback):
-        raise TypeError(f"a callback is a callable that takes {arguments}, not {callback!r}")

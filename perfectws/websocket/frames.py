@@ -190,7 +190,7 @@ class FrameReader:
     def lone_text(self, data: bytes) -> str | None:
         """Return the text that ``data`` is, as one whole frame with nothing before it; else ``None``, and take nothing.
 
-        That is what most reads bring, and it saves most of the steps of `feed` and `next_frame`, which would say the same.
+        That is what most reads bring. It saves most steps of `feed` and `next_frame`, which would say the same.
 
         Raises:
             FrameError: It is not UTF-8.
@@ -218,7 +218,7 @@ class FrameReader:
     def whole_frames(self, most: int, most_bytes: int) -> list[Frame]:
         """Return the next frames, as long as they are whole, masked, unfragmented data frames below 64 KiB.
 
-        That is what a chat or an echo sees all day. It saves a call of `next_frame`, which would give the same, for each.
+        That is what a chat or an echo sees all day. For each it saves a `next_frame`, which would give the same.
         It stops before anything else, whether that is right or wrong.
 
         Args:

@@ -49,7 +49,7 @@ class WebSocketOptions:
         close_timeout: Seconds that the peer's close frame may take before the connection is dropped.
         compression: How messages are compressed (``permessage-deflate``); ``None`` is not at all.
         origins: The ``Origin`` values that may connect, each a string or a pattern that matches it whole; ``None``
-            lets all connect. A client without an ``Origin``, as a script is, is refused where they are given. A server's.
+            lets all connect. A client without an ``Origin``, such as a script, is refused then. A server's option.
     """
 
     max_frame_size: int = 1024 * 1024

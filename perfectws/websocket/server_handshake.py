@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from wsproto.utilities import generate_accept_token
 
@@ -153,50 +153,38 @@ def accept(offer: Offer, subprotocol: str | None, compression: DeflateOptions | 
     return headers, answer[1]
 
 
-def open_socket(
-    request: HTTPRequest,
-    response: HTTPResponse,
-    offer: Offer,
-    subprotocol: str | None,
-    options: WebSocketOptions,
-    begin: Callable[[WebSocket], object],
-    *,
-    closes_after: bool,
-) -> None:
-    """Accept a handshake and begin the session.
+class Session(NamedTuple):
+    """What an accepted handshake opens.
 
-    Calls back:
-        ``begin(socket)`` once the 101 is written, unless the peer is gone.
+    Attributes:
+        begin: Called with the socket once the 101 is written; returns what the application's function returned.
+        options: The limits and choices of the socket.
+        closes_after: Whether the end of an async session that reads nothing closes the socket (law 10).
     """
-    headers, deflate = accept(offer, subprotocol, options.compression)
+
+    begin: Callable[[WebSocket], object]
+    options: WebSocketOptions
+    closes_after: bool
+
+
+def open_session(response: HTTPResponse, offer: Offer, subprotocol: str | None, session: Session) -> None:
+    """Accept a handshake, and begin the session, unless the peer is gone."""
+    headers, deflate = accept(offer, subprotocol, session.options.compression)
 
     def take_over(transport: Transport) -> WebSocketConnection:
-        return _connect(transport, request, response, subprotocol, options, deflate, begin, closes_after)
+        connection = WebSocketConnection(
+            transport,
+            response.loop,
+            response.request,
+            session.options,
+            context=response.context,
+            subprotocol=subprotocol,
+            deflate=deflate,
+        )
+        connection.start(lambda: session.begin(connection.socket), closes_after=session.closes_after)
+        return connection
 
     response.switch_protocols(headers, take_over)
-
-
-def _connect(
-    transport: Transport,
-    request: HTTPRequest,
-    response: HTTPResponse,
-    subprotocol: str | None,
-    options: WebSocketOptions,
-    deflate: Deflate | None,
-    begin: Callable[[WebSocket], object],
-    closes_after: bool,
-) -> WebSocketConnection:
-    connection = WebSocketConnection(
-        transport,
-        response.loop,
-        request,
-        options,
-        context=response.context,
-        subprotocol=subprotocol,
-        deflate=deflate,
-    )
-    connection.start(lambda: begin(connection.socket), closes_after=closes_after)
-    return connection
 
 
 def refuse(response: HTTPResponse, refusal: Refusal) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Unpack
 
+from ..callbacks import check_callable
 from ..http.request import HTTPRequest
 from ..http.response import HTTPResponse
 from .options import WebSocketKeywords, WebSocketOptions
@@ -13,8 +14,9 @@ from .server_handshake import (
     PROTOCOLS_NOT_SUPPORTED,
     Offer,
     Refusal,
+    Session,
     choose_subprotocol,
-    open_socket,
+    open_session,
     read_offer,
     refuse,
 )
@@ -72,8 +74,7 @@ class WebSocketHandler:
     """
 
     def __init__(self, handler_producer: HandlerProducer, **options: Unpack[WebSocketKeywords]) -> None:
-        if not callable(handler_producer):
-            raise TypeError(f"handler_producer is a callable (request, protocols), not {handler_producer!r}")
+        check_callable(handler_producer, "handler_producer", "(request, protocols)")
         self._produce = handler_producer
         self._options = WebSocketOptions.of(**options)
 
@@ -95,22 +96,16 @@ class WebSocketHandler:
             return None
         handler = self._produce(request, list(offer.protocols))
         if isawaitable(handler):
-            return self._await_handler(handler, offer, request, response)
-        self._open(handler, offer, request, response)
+            return self._await_handler(handler, offer, response)
+        self._open(handler, offer, response)
         return None
 
     async def _await_handler(
-        self,
-        handler: Awaitable[WebSocketSessionHandler | None],
-        offer: Offer,
-        request: HTTPRequest,
-        response: HTTPResponse,
+        self, handler: Awaitable[WebSocketSessionHandler | None], offer: Offer, response: HTTPResponse
     ) -> None:
-        self._open(await handler, offer, request, response)
+        self._open(await handler, offer, response)
 
-    def _open(
-        self, handler: WebSocketSessionHandler | None, offer: Offer, request: HTTPRequest, response: HTTPResponse
-    ) -> None:
+    def _open(self, handler: WebSocketSessionHandler | None, offer: Offer, response: HTTPResponse) -> None:
         if handler is None:
             refuse(response, PROTOCOLS_NOT_SUPPORTED)
             return
@@ -121,9 +116,9 @@ class WebSocketHandler:
             return
 
         def begin(socket: WebSocket) -> object:
-            return handler.handle_session(request, socket)
+            return handler.handle_session(response.request, socket)
 
-        open_socket(request, response, offer, subprotocol, self._options, begin, closes_after=True)
+        open_session(response, offer, subprotocol, Session(begin, self._options, closes_after=True))
 
 
 def _check_handler(handler: Any) -> None:

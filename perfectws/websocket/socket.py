@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
 
 import outcome
 
-from ..callbacks import CallbackLoop, logger
+from ..callbacks import CallbackLoop, check_callable, logger
 from ..errors import ConnectionClosed, LocalProtocolError
 from ..futures import Future, Promise
 from ..http.request import HTTPRequest
 from ..transport import Address, Transport
-from .arguments import BytesLike, bytes_of, check_callable, check_completion, check_continuation, check_promise
+from .arguments import BytesLike, bytes_of, check_completion, check_continuation, check_promise
 from .connecting import Backoff, EventLoopHandle, HeaderFields
 from .contract import Connection
 from .frame_inbox import FrameInbox, Message
@@ -522,7 +522,7 @@ class WebSocket:
         return self._on_message(OpcodeType.BINARY, callback)
 
     def _on_message(self, opcode: OpcodeType, callback: HandlerT) -> HandlerT:
-        check_callable(callback, "(socket, message)")
+        check_callable(callback, "a callback", "(socket, message)")
         self.call_in_loop(self._set_handler, opcode, callback)
         return callback
 
@@ -531,13 +531,13 @@ class WebSocket:
 
     def on_ping(self, callback: HandlerT) -> HandlerT:
         """Call ``callback(socket, data)`` for every ping of the peer, which has been answered. Vapor's ``onPing``."""
-        check_callable(callback, "(socket, data)")
+        check_callable(callback, "a callback", "(socket, data)")
         self._connection.on_ping = callback
         return callback
 
     def on_pong(self, callback: HandlerT) -> HandlerT:
         """Call ``callback(socket, data)`` for every pong that answers a ping of ours. Vapor's ``onPong``."""
-        check_callable(callback, "(socket, data)")
+        check_callable(callback, "a callback", "(socket, data)")
         self._connection.on_pong = callback
         return callback
 

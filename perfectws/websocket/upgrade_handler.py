@@ -11,12 +11,13 @@ from http import HTTPStatus
 from inspect import isawaitable
 from typing import TypeAlias, Unpack
 
+from ..callbacks import check_callable
 from ..errors import LocalProtocolError
 from ..http.headers import Headers
 from ..http.request import HTTPRequest
 from ..http.response import HTTPResponse, RequestHandler
 from .options import WebSocketKeywords, WebSocketOptions
-from .server_handshake import Offer, Refusal, choose_subprotocol, open_socket, read_offer, refuse
+from .server_handshake import Offer, Refusal, Session, choose_subprotocol, open_session, read_offer, refuse
 from .socket import WebSocket
 
 HeaderMapping: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -57,9 +58,9 @@ class UpgradeHandler:
         should_upgrade: ShouldUpgrade | None = None,
         **options: Unpack[WebSocketKeywords],
     ) -> None:
-        _check_callable(on_upgrade, "on_upgrade")
+        check_callable(on_upgrade, "on_upgrade", "(request, socket)")
         if should_upgrade is not None:
-            _check_callable(should_upgrade, "should_upgrade")
+            check_callable(should_upgrade, "should_upgrade", "(request)")
         self._on_upgrade = on_upgrade
         self._should_upgrade = should_upgrade or accept_all
         self._options = WebSocketOptions.of(**options)
@@ -82,8 +83,8 @@ class UpgradeHandler:
                 return None
             decision = self._should_upgrade(request)
             if isawaitable(decision):
-                return self._await_decision(decision, offer, request, response, refused)
-            self._answer(decision, offer, request, response, refused)
+                return self._await_decision(decision, offer, response, refused)
+            self._answer(decision, offer, response, refused)
             return None
 
         response.call_soon(decide)
@@ -92,17 +93,15 @@ class UpgradeHandler:
         self,
         decision: Awaitable[HeaderMapping | None],
         offer: Offer,
-        request: HTTPRequest,
         response: HTTPResponse,
         refused: Callable[[], object],
     ) -> None:
-        self._answer(await decision, offer, request, response, refused)
+        self._answer(await decision, offer, response, refused)
 
     def _answer(
         self,
         decision: HeaderMapping | None,
         offer: Offer,
-        request: HTTPRequest,
         response: HTTPResponse,
         refused: Callable[[], object],
     ) -> None:
@@ -119,9 +118,9 @@ class UpgradeHandler:
             response.add_header(name, value)
 
         def begin(socket: WebSocket) -> object:
-            return self._on_upgrade(request, socket)
+            return self._on_upgrade(response.request, socket)
 
-        open_socket(request, response, offer, subprotocol, self._options, begin, closes_after=False)
+        open_session(response, offer, subprotocol, Session(begin, self._options, closes_after=False))
 
 
 class WebSocketUpgrader:
@@ -136,7 +135,7 @@ class WebSocketUpgrader:
         on_upgrade: Callable[[WebSocket, HTTPRequest], object],
         **options: Unpack[WebSocketKeywords],
     ) -> None:
-        _check_callable(on_upgrade, "on_upgrade")
+        check_callable(on_upgrade, "on_upgrade", "(socket, request)")
         # Vapor 3 names the WebSocket first, Vapor 4 the request.
         self.handler = UpgradeHandler(lambda request, socket: on_upgrade(socket, request), should_upgrade, **options)
 
@@ -171,8 +170,3 @@ def _checked_headers(decision: HeaderMapping) -> Headers:
         if name in headers:
             raise LocalProtocolError(f"should_upgrade cannot set {name}: the handshake does")
     return headers
-
-
-def _check_callable(callback: object, name: str) -> None:
-    if not callable(callback):
-        raise TypeError(f"{name} is a callable, not {callback!r}")
