@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from enum import Enum
 from http import HTTPStatus
@@ -12,16 +12,14 @@ from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 from ..callbacks import CallbackLoop, CallbackOwner, logger
 from ..errors import LocalProtocolError
+from ..transport import FileSender, Transport
 from ..transport import Protocol as ConnectionProtocol
-from ..transport import Transport
 from .cookies import HTTPCookie
 from .headers import Headers
 from .request import HTTPRequest
 
 PushCallback = TypeVar("PushCallback", bound=Callable[[bool], object])
 RequestHandler: TypeAlias = "Callable[[HTTPRequest, HTTPResponse], object]"
-#: ``await sender(descriptor, part)`` sends a part of a file; whether all of it was sent.
-FileSender: TypeAlias = Callable[[int, range], Awaitable[bool]]
 TakeOver: TypeAlias = Callable[[Transport], ConnectionProtocol]
 
 _STATUSES: dict[int, HTTPStatus] = {status.value: status for status in HTTPStatus}
@@ -291,7 +289,7 @@ class HTTPResponse(CallbackOwner):
         channel = self._channel
         if channel is None or channel.is_filtering or self.state is not _OPEN:
             return None
-        sender = getattr(channel.transport, "send_file", None)
+        sender = channel.transport.file_sender
         if sender is not None:
             channel.hand_body_over(self, size)
         return sender

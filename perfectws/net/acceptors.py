@@ -11,7 +11,7 @@ import trio
 
 from ..callbacks import logger, report_failure
 from ..log_limit import Complaints
-from ..transport import Address, Protocol, Transport
+from ..transport import Address, FileSender, Protocol, Transport
 from .addresses import address_of, stream_addresses
 from .files import send_file
 from .loop import Connections, Loop
@@ -94,8 +94,12 @@ class AcceptedSocket(SocketTransport):
         """Our own address."""
         return super().local_address if self._local is None else self._local
 
-    async def send_file(self, descriptor: int, part: range) -> bool:
-        """Send a part of a file as `perfectws.net.files.send_file` does; nothing is to be written meanwhile."""
+    @property
+    def file_sender(self) -> FileSender | None:
+        """What lets the kernel send a part of a file, to be used while nothing is written."""
+        return self._send_file
+
+    async def _send_file(self, descriptor: int, part: range) -> bool:
         with trio.CancelScope() as self._sending:
             if await send_file(self._socket, descriptor, part, lambda: not self.buffered_amount):
                 return True

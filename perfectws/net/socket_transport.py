@@ -19,7 +19,7 @@ from os import read, write  # a fifth cheaper than a socket's recv and send, whi
 from typing import Any
 
 from ..callbacks import Timer, report_failure
-from ..transport import HIGH_WATER, Address, Parts, Protocol
+from ..transport import HIGH_WATER, Address, FileSender, Parts, Protocol
 from .addresses import address_of
 from .loop import Loop
 from .output import Output, Write, count_first, drop_sent
@@ -129,6 +129,11 @@ class SocketTransport:
             return address_of(self._socket.getsockname())
         except OSError:
             return ("", 0)
+
+    @property
+    def file_sender(self) -> FileSender | None:
+        """What sends a file: none here, since only servers send any."""
+        return None
 
     # For the protocol
 
