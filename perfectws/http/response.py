@@ -69,12 +69,11 @@ class ResponseChannel(Protocol):
     def call_when_writable(self, response: HTTPResponse, callback: Callable[[bool], object]) -> None:
         """Queue ``callback(True)`` once the output stands below its high water, ``callback(False)`` if never."""
 
-    @property
-    def transport(self) -> Transport:
-        """What moves the bytes."""
+    def take_file_sender(self, response: HTTPResponse, size: int) -> FileSender | None:
+        """Send the head, and return what sends the ``size`` bytes of the body from a file.
 
-    def hand_body_over(self, response: HTTPResponse, size: int) -> Transport:
-        """Send the head, and let the caller send the ``size`` bytes of the body by the transport itself."""
+        ``None``, and nothing is sent, where filters are to see them, or the transport has no such sender.
+        """
 
     def switch_protocols(self, response: HTTPResponse, headers: Headers, take_over: TakeOver) -> None:
         """Send a 101 with ``headers`` and let another protocol take the transport over."""
@@ -281,18 +280,13 @@ class HTTPResponse(CallbackOwner):
             self.state = _COMPLETED
 
     def take_file_sender(self, size: int) -> FileSender | None:
-        """Send the head, and return what sends the ``size`` bytes of the body from a file; `completed` follows.
+        """Do what `ResponseChannel.take_file_sender` does; `completed` follows.
 
-        ``None``, and nothing is sent, where filters are to see them, or the transport cannot do it. For the loop's
-        thread; perfectws's own.
+        For the loop's thread, and perfectws's own.
         """
-        channel = self._channel
-        if channel is None or channel.is_filtering or self.state is not _OPEN:
+        if self._channel is None or self.state is not _OPEN:
             return None
-        sender = channel.transport.file_sender
-        if sender is not None:
-            channel.hand_body_over(self, size)
-        return sender
+        return self._channel.take_file_sender(self, size)
 
     def switch_protocols(self, headers: Headers | Sequence[tuple[str, str]], take_over: TakeOver) -> None:
         """Send ``101 Switching Protocols`` and hand the transport over. Nothing happens if the peer is gone already.

@@ -144,6 +144,12 @@ class TestMalformedRequests:
         server.ask(data)
         refused(server, status)
 
+    def test_a_malformed_request_behind_head_gets_its_answer_with_a_body(self):
+        server = Server(everything(echo_path))
+        answers = server.ask(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n", "HEAD")
+        assert [answer.status for answer in answers] == [200, 400]
+        assert answers[1].body.startswith(b"400 Bad Request: ")
+
     def test_what_came_before_a_malformed_request_is_answered_first(self):
         server = Server(everything(echo_path))
         answers = server.ask(get("/1") + b"nonsense\r\n\r\n" + get("/2"))
