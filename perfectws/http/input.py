@@ -11,7 +11,8 @@ _BLANK_LINE = re.compile(rb"\n\r?\n")
 class Input(bytearray):
     """Received bytes in the order in which they came, which is the order in which they are consumed.
 
-    They come in at the end, by ``+=``, and leave at the front.
+    They come in at the end, by ``+=``, and leave at the front; what was taken and not used goes back to the front. So
+    no byte overtakes another, whatever waits meanwhile.
     """
 
     __slots__ = ("_searched",)
@@ -43,3 +44,7 @@ class Input(bytearray):
         data = bytes(self)
         self.clear()
         return data
+
+    def put_back(self, rest: bytes) -> None:
+        """Take back the end of what was taken last: it comes before all that has arrived since."""
+        self[:0] = rest

@@ -49,7 +49,7 @@ class RequestBody:
         self.is_complete = isinstance(event, h11.EndOfMessage)
         if self.is_complete:
             self._head.request.post_body_bytes = bytes(self._received)
-            data += self._head.parsed().trailing_data[0]
+            data.put_back(self._head.parsed().trailing_data[0])
 
     def _read_some(self, data: Input) -> object:
         """Return the event that h11 came to last."""

@@ -252,6 +252,19 @@ class TestChunks:
         assert turns > 10
         assert server.ask(b"0\r\n\r\n")[0].status == 200
 
+    @pytest.mark.parametrize("turns", [0, 1, 2])
+    @pytest.mark.parametrize("cut", [1, 5, 20])
+    def test_what_arrives_while_they_wait_for_their_turn_stays_behind_them(self, cut, turns):
+        server = Server(everything(echo_path))
+        head = b"POST /1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        rest = get("/2") + post("/3", b"three")
+        server.receive(head + b"1\r\nx\r\n" * 150 + b"0\r\n\r\n" + rest[:cut])
+        for _ in range(turns):
+            server.loop.run_ready()
+        server.receive(rest[cut:-1])
+        answers = server.ask(rest[-1:])
+        assert [answer.body for answer in answers] == [b"POST /1 " + b"x" * 150, b"GET /2 ", b"POST /3 three"]
+
     def test_a_body_that_is_cut_off_in_the_midst_of_many_chunks_ends_the_connection(self):
         server = Server(everything(lambda request, response: response.completed()))
         head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -37,7 +37,17 @@ def test_empty_lines_before_a_head_are_dropped() -> None:
     assert data.cut_head() == b"A\r\n\r\n"
 
 
-def test_all_of_it_can_be_taken() -> None:
-    data = received(b"a", b"b")
-    assert data.take() == b"ab"
+def test_all_of_it_can_be_taken_and_what_is_not_used_comes_before_what_has_arrived_since() -> None:
+    data = received(b"a", b"bc")
+    assert data.take() == b"abc"
     assert not data
+    data += b"de"
+    data.put_back(b"c")
+    assert data == b"cde"
+    assert data.take() == b"cde"
+
+
+def test_a_head_whose_beginning_was_put_back_is_found() -> None:
+    data = received(b"\r\n\r\n")
+    data.put_back(b"GET / HTTP/1.1\r\nHost: x")
+    assert data.cut_head() == b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
