@@ -8,7 +8,7 @@ What h11 keeps for one request and its response, this keeps for the connection::
                                                                        └──switch_protocols──▶ SWITCHED
 
 A head that comes whole leaves HEAD out, a request without a body leaves BODY out. A bad request, a deadline and a peer
-that leaves end every phase in CLOSED.
+that leaves end every phase in CLOSED. Each phase has its deadline, which `_enter` sets and nothing else.
 
 Either way goes through each of its rooms once::
 
@@ -119,7 +119,7 @@ class HTTPConnection(Protocol):
         self._is_stopping = False
         self._peer_is_done = False
         self._deadline = Deadline(loop, self, self._deadline_passed)
-        self._deadline.set(service.header_timeout)
+        self._deadline.set(service.header_timeout)  # not as long as between two requests: nothing was asked yet
 
     # The transport calls these.
 
@@ -173,6 +173,16 @@ class HTTPConnection(Protocol):
         logger.error("HTTP connection from %s failed", self.transport.remote_address, exc_info=error)
         self._abort(error)
 
+    def _enter(self, phase: Phase) -> None:
+        """Begin a phase, or begin it anew since the peer has got on in it: the phase decides how long it may take."""
+        self._phase = phase
+        if phase is _HANDLING:
+            self._deadline.clear()  # not the peer's time: a handler may take as long as it likes
+        elif phase is _HEAD:
+            self._deadline.set(self.service.header_timeout)
+        else:
+            self._deadline.set(self.service.keep_alive_timeout)
+
     # Requests.
 
     def _advance(self) -> None:
@@ -182,7 +192,8 @@ class HTTPConnection(Protocol):
                 self._read_head()
             if self._body is not None and not self._body.has_more:
                 self._read_body(self._body)
-            self._balance_reading()
+            if self._is_paused or len(self._input) >= READ_AHEAD:
+                self._balance_reading()
         except Refused as refused:
             self._refuse(refused)
         except Exception as error:
@@ -221,13 +232,11 @@ class HTTPConnection(Protocol):
         elif self._peer_is_done:
             self.close()
         elif self._input and self._phase is _IDLE:
-            self._phase = _HEAD
-            self._deadline.set(self.service.header_timeout)
+            self._enter(_HEAD)
 
     def _take_head(self, head: RequestHead) -> None:
         self._head, self._exchange = head, head.exchange
         if head.has_body:
-            self._phase = _BODY
             self._body = RequestBody(head, self.service)
         else:
             self._dispatch(head)
@@ -238,8 +247,9 @@ class HTTPConnection(Protocol):
             assert self._head is not None
             self._body = None
             self._dispatch(self._head)
-        elif body.has_more:
-            self._deadline.set(self.service.keep_alive_timeout)
+            return
+        self._enter(_BODY)
+        if body.has_more:
             self.loop.call_next_turn(self, self._read_on)
         else:
             self._await_body(body)
@@ -255,12 +265,10 @@ class HTTPConnection(Protocol):
             return
         if go_ahead := body.go_ahead():
             self.transport.write(go_ahead)
-        self._deadline.set(self.service.keep_alive_timeout)
 
     def _dispatch(self, head: RequestHead) -> None:
         """Give a request that is here as a whole to the filters, and then to its handlers."""
-        self._phase = _HANDLING
-        self._deadline.clear()
+        self._enter(_HANDLING)
         self._response = HTTPResponse(head.request, self)
         if self.service.request_filters:
             RequestFiltering(self.service.request_filters, self._response, self._route).advance()
@@ -295,7 +303,7 @@ class HTTPConnection(Protocol):
         """Send what no filter is to see any more. Raises `LocalProtocolError` as `encode_response` does."""
         head = self._head
         assert head is not None
-        data = encode_response(head, response, body, last=last, close=self._is_stopping)
+        data = encode_response(head, response, body, last, self._is_stopping)
         response.state = _COMPLETED if last else _STARTED
         if data:
             self.transport.write(data)
@@ -347,11 +355,9 @@ class HTTPConnection(Protocol):
         if self._is_stopping or not head.may_be_followed:
             self.close()
             return
-        self._phase = _IDLE
+        self._enter(_IDLE)
         if self._input or self._peer_is_done:
             self.loop.call(self, self._advance)  # not from here: a thousand pipelined requests would go as deep
-        else:
-            self._deadline.set(self.service.keep_alive_timeout)
 
     def call_when_writable(self, response: HTTPResponse, callback: Callable[[bool], object]) -> None:
         """Queue ``callback(True)`` once the output stands below its high water, ``callback(False)`` if never."""
@@ -443,7 +449,9 @@ class HTTPConnection(Protocol):
             self._exchange = None
 
     def _deadline_passed(self) -> None:
-        if self._phase is _BODY or self._input:
+        if self._phase is not _IDLE:
             self._refuse(Refused(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive", self._method))
+        elif self._input:
+            self._enter(_IDLE)  # requests wait here for a peer that is still reading the answers before
         else:
             self.close()

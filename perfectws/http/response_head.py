@@ -20,7 +20,7 @@ _JUDGED_BY_H11 = frozenset({"connection", "content-length", "host", "transfer-en
 _NOT_IN_101 = frozenset({"connection", "content-encoding", "content-length", "transfer-encoding", "upgrade"})
 
 
-def encode_response(head: RequestHead, response: HTTPResponse, body: bytes, *, last: bool, close: bool) -> bytes:
+def encode_response(head: RequestHead, response: HTTPResponse, body: bytes, last: bool, close: bool) -> bytes:
     """Return the bytes of a response: its head if it is open, then a piece of its body, then its end.
 
     Args:

@@ -4,6 +4,8 @@ import logging
 
 import pytest
 
+from perfectws.transport import HIGH_WATER
+
 from .fakes import Server, echo_path, everything, get, post
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\nA: \r\n\r\n"
@@ -203,6 +205,48 @@ class TestDeadlines:
             server.receive(b"x")
         server.loop.advance(75)
         refused(server, 408)
+
+    @pytest.mark.parametrize("behind", [b"\r\n", b"\n", b"\r\n\r\n\r\n"])
+    def test_empty_lines_behind_a_request_make_no_other(self, behind):
+        server = Server(everything(echo_path), keep_alive_timeout=75)
+        server.ask(get("/") + behind)
+        sent = bytes(server.transport.sent)
+        server.loop.advance(74)
+        assert server.transport.is_open
+        server.loop.advance(1)
+        assert not server.transport.is_open
+        assert server.transport.sent == sent
+
+    @pytest.mark.parametrize(("asked", "seconds"), [(b"", 10), (get("/"), 75)])
+    def test_nor_do_empty_lines_that_drip_in_keep_the_connection(self, asked, seconds):
+        server = Server(everything(echo_path), header_timeout=10, keep_alive_timeout=75)
+        server.ask(asked + b"\r\n")
+        for _ in range(seconds - 1):
+            server.loop.advance(1)
+            server.ask(b"\r\n")
+        assert server.transport.is_open
+        server.loop.advance(1)
+        assert not server.transport.is_open
+
+    def test_a_request_behind_empty_lines_has_as_long_as_any(self):
+        server = Server(everything(echo_path), header_timeout=10, keep_alive_timeout=75)
+        server.ask(get("/1") + b"\r\n")
+        server.loop.advance(74)
+        server.receive(b"\r\n" + get("/2")[:10])
+        server.loop.advance(9.9)
+        assert [answer.body for answer in server.ask(get("/2")[10:])] == [b"GET /1 ", b"GET /2 "]
+
+    def test_requests_that_wait_for_a_slow_reader_are_not_idle(self):
+        server = Server(everything(lambda request, response: response.set_body(bytes(HIGH_WATER)).completed()))
+        server.transport.is_stalled = True
+        server.ask(get("/1") + get("/2"))
+        server.loop.advance(1000)
+        assert server.transport.is_open
+        server.transport.drain()
+        server.loop.run()
+        assert len(server.answers()) == 2
+        server.loop.advance(75)
+        assert not server.transport.is_open
 
     def test_a_handler_may_take_its_time(self):
         waiting = []

@@ -62,6 +62,14 @@ def test_the_same_requests_are_read_wherever_the_bytes_are_cut(data, choice, run
     assert visible(converse(pieces(data, choice.draw), run_between)) == visible(whole)
 
 
+@given(conversations, st.sampled_from([b"", b"\r\n", b"GET", b"\x00"]), st.data(), runs)
+def test_a_peer_that_says_nothing_more_is_left_wherever_it_stops(data, more, choice, run_between):
+    stop = choice.draw(st.one_of(st.just(len(data)), st.integers(0, len(data))))
+    server = converse(pieces(data[:stop] + more, choice.draw), run_between)
+    server.loop.advance(server.service.header_timeout + server.service.keep_alive_timeout)
+    assert not server.transport.is_open
+
+
 def check_garbage(server):
     """Check that garbage got nothing but errors, and that an error ended the connection."""
     if not server.transport.sent:

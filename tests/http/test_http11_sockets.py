@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 import trio
 
 from perfectws import Routes
-from tests.conftest import Connect
+from perfectws.http.http11 import HTTPConnection
+from perfectws.http.service import HTTPService
+from perfectws.net.acceptors import serve_listener
+from perfectws.net.listeners import bound_port, open_listeners
+from perfectws.net.loop import open_loop
+from tests.conftest import PATIENCE, Connect
 from tests.http.fakes import echo_path, get
 from tests.peer import HANDSHAKE_KEY, TEXT, Peer, frame_bytes
 
@@ -50,6 +57,26 @@ async def test_a_request_behind_many_chunks_is_read_in_order_when_it_comes_in_tw
         assert answers.count(b"HTTP/1.1 200 OK") == answers.count(b"HTTP/1.1 ") == 2
         assert answers.endswith(b"\r\n\r\nGET /2 ")
         assert b"\r\n\r\nGET /1 " + b"x" * count + b"HTTP/1.1" in answers
+
+
+@pytest.mark.parametrize("behind", [b"", b"\r\n", b"\n\r\n\r\n"])
+@pytest.mark.parametrize("count", [0, 1])
+async def test_a_peer_that_asks_nothing_more_is_left_whatever_empty_lines_it_has_sent(
+    count: int, behind: bytes
+) -> None:
+    routes = Routes()
+    routes.add(uri="/**", handler=echo_path)
+    service = HTTPService(routes.navigator, header_timeout=0.1, keep_alive_timeout=0.1, close_timeout=0.1)
+    with trio.fail_after(PATIENCE):
+        async with open_loop() as loop, trio.open_nursery() as accepting:
+            listeners = await open_listeners("127.0.0.1", 0)
+            make = partial(HTTPConnection, loop=loop, service=service)
+            accepting.start_soon(serve_listener, loop, listeners[0], make)
+            peer = Peer(await trio.open_tcp_stream("127.0.0.1", bound_port(listeners)))
+            await peer.stream.send_all(get("/") * count + behind)
+            assert (await read_to_the_end(peer)).count(b"HTTP/1.1 200 OK") == count
+            await peer.vanish()
+            accepting.cancel_scope.cancel()
 
 
 async def test_frames_behind_the_many_chunks_of_a_handshake_arrive_in_order(connect: Connect) -> None:
