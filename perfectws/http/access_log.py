@@ -122,7 +122,7 @@ class Exchange:
 
 
 class CountedTransport:
-    """A transport that counts what is written through it; in all else it is the other one."""
+    """A transport that counts what is written through it; all else the other one does itself."""
 
     __slots__ = ("_exchange", "_transport")
 

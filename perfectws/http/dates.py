@@ -38,7 +38,7 @@ current_http_date = once_per_second(http_date)
 
 def parse_http_date(text: str) -> float | None:
     """Return the seconds since the epoch that a date stands for, in any form that HTTP has had; ``None`` if in none."""
-    from email.utils import parsedate_to_datetime  # heavy, and needed by those only who serve files
+    from email.utils import parsedate_to_datetime  # heavy, and needed only where files are served
 
     try:
         return parsedate_to_datetime(text).timestamp()

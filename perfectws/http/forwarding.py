@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from .request import HTTPRequest
 
-#: In a list of trusted proxies: whoever connects through a Unix socket.
+#: In a list of trusted proxies: every peer that connects through a Unix socket.
 UNIX = "unix:"
 
 
@@ -16,7 +16,7 @@ class TrustedProxies:
 
     Args:
         addresses: IP addresses and networks, such as ``"127.0.0.1"`` and ``"10.0.0.0/8"``; ``"unix:"`` stands for
-            whoever connects through a Unix socket.
+            every peer that connects through a Unix socket.
 
     Raises:
         ValueError: One is none of these.
@@ -42,7 +42,7 @@ class TrustedProxies:
         """Give a request the address and the security of its client, if it comes from a trusted proxy.
 
         The addresses in ``X-Forwarded-For`` are read from the right, where the nearest proxy has added its own peer;
-        the first that is not trusted itself is the client's. What stands further left anybody could have written.
+        the first that is not trusted itself is the client's. What stands further left, any client could have written.
         """
         if not request.remote_address or not self._trusts(request.remote_address[0]):
             return

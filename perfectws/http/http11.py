@@ -18,8 +18,8 @@ Either way goes through each of its rooms once::
 One request is served at a time. What the peer sends meanwhile (pipelined requests, or the first bytes of the protocol
 that it wants to switch to) waits in the input, up to `READ_AHEAD` bytes; then reading pauses. Each head is cut out of
 the input, so that its size is known exactly and the raw bytes can be kept; a body is fed to h11 as it comes. h11 judges
-both, and says after the response whether the connection may be used again. Only of a plain request (see
-`perfectws.http.request_head`) h11 is told nothing, unless its response is less plain.
+both, and says after the response whether the connection may be used again. A plain request (see
+`perfectws.http.request_head`) h11 is told of only if its response is less plain.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ READ_AHEAD = 16 * 1024
 
 
 class Phase(Enum):
-    """What the connection is about; see above."""
+    """What a connection is doing; see above."""
 
     IDLE = "waiting for a request"
     HEAD = "inside a request's head"
@@ -58,7 +58,7 @@ class Phase(Enum):
     CLOSED = "nothing is read or answered any more"
 
 
-#: Named once: in Python 3.11 a look-up in an enum takes ten times as long as one of a global (0.16 µs).
+#: Named once: in Python 3.11 to find a member of an enum takes far longer than to find a global.
 _IDLE, _HEAD, _BODY, _HANDLING, _SWITCHED, _CLOSED = Phase
 _STARTED, _COMPLETED = ResponseState.STARTED, ResponseState.COMPLETED
 
@@ -131,19 +131,19 @@ class HTTPConnection(Protocol):
         self._advance()
 
     def eof_received(self) -> None:
-        """Learn that the peer will send nothing more; what it asked for, it still gets."""
+        """Take the end of the peer's output; what it asked for, it still gets."""
         self._peer_is_done = True
         if self._phase in (_IDLE, _HEAD, _BODY):
             self._advance()
 
     def resume_writing(self) -> None:
-        """Learn that there is room in the output again."""
+        """Go on with what waited for room in the output."""
         self._call_waiting(True)
         if self._phase in (_IDLE, _HEAD):
             self.loop.call(self, self._advance)
 
     def connection_lost(self, error: Exception | None) -> None:
-        """Learn that the connection is gone: what waits for it is told so."""
+        """Settle what waits for the connection, which is gone."""
         self._end(_CLOSED)
         self._call_waiting(False)
         if self._response is not None:
@@ -156,7 +156,7 @@ class HTTPConnection(Protocol):
             self.loop.call(response, callback, ok)
 
     def shut_down(self) -> None:
-        """Learn that the server stops: the request under way is answered, an idle connection is closed at once."""
+        """End when the request under way is answered, since the server stops; if there is none, at once."""
         self._is_stopping = True
         if self._phase is _IDLE and not self._input:
             self._close_idle()
@@ -209,7 +209,7 @@ class HTTPConnection(Protocol):
 
     @property
     def _is_waiting(self) -> bool:
-        """Whether the input waits, and not for the peer to send more."""
+        """Whether what has arrived waits for us: for the response before, for room in the output, for the next turn."""
         if self._phase in (_IDLE, _HEAD):
             # A peer that sends requests and reads no responses must not fill the output.
             return self.transport.buffered_amount >= HIGH_WATER
@@ -327,14 +327,14 @@ class HTTPConnection(Protocol):
         return sender
 
     def _filter(self, response: HTTPResponse, body: bytes, last: bool) -> None:
-        """Let the filters have a piece; for the handlers it is sent."""
+        """Give the filters a piece of the response, which its handlers take for sent."""
         if self._filtering is None:
             self._filtering = ResponseFiltering(self.service.response_filters, response, self)
         response.state = ResponseState.COMPLETED if last else ResponseState.STARTED
         self._filtering.push(body, last)
 
     def filter_failed(self, view: HTTPResponse, error: Exception) -> None:
-        """Answer 500 instead of what a filter has failed at; if it has begun, no answer is possible."""
+        """Answer 500, since a filter has failed; a response that has begun can only be broken off."""
         if view.state is ResponseState.OPEN:
             text = "the server failed to answer this request"
             self._refuse(Refused(HTTPStatus.INTERNAL_SERVER_ERROR, text, self._method))
@@ -342,7 +342,7 @@ class HTTPConnection(Protocol):
             self._abort(error)
 
     def _give_up(self, response: HTTPResponse) -> None:
-        """Answer 500 instead of what h11 rejects; if it has begun, no answer is possible."""
+        """Answer 500 instead of what h11 rejects; a response that has begun can only be broken off."""
         if self._head is not None and self._head.is_unanswered:
             response.replace(HTTPStatus.INTERNAL_SERVER_ERROR, "the server made a malformed response")
         else:

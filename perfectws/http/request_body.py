@@ -10,7 +10,8 @@ from .input import Input
 from .request_head import RequestHead, check_body_size, malformed
 from .service import HTTPService
 
-#: How many chunks of a body one turn takes: each takes h11 as long, however little is in it.
+#: How many chunks of a body one turn takes, so that other connections have their turns too: a chunk costs h11 much,
+#: however little is in it.
 MAX_CHUNKS = 64
 
 

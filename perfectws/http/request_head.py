@@ -21,17 +21,17 @@ import h11
 
 from ..transport import Transport
 from .access_log import Exchange
-from .headers import Headers
+from .headers import TCHAR, Headers
 from .input import Input
 from .methods import received_method
 from .request import HTTPRequest
 from .service import HTTPService
 
 #: Narrower than RFC 9112 §3 and §5. Nothing is ever tried twice: it takes linear time.
-_PLAIN = re.compile(rb"GET (/[!-~]*+) HTTP/1\.1\r\n(?:[-!#$%&'*+.^_`|~0-9A-Za-z]++: [!-~][ -~]*+\r\n)++\r\n")
+_PLAIN = re.compile(rf"GET (/[!-~]*+) HTTP/1\.1\r\n(?:{TCHAR}++: [!-~][ -~]*+\r\n)++\r\n".encode())
 #: Headers of a request about which h11 has rules of its own.
 _JUDGED_BY_H11 = frozenset({"content-length", "expect", "transfer-encoding"})
-#: With what a TLS client begins. RFC 8446 §5.1: a record of the type "handshake".
+#: The first byte from a TLS client. RFC 8446 §5.1: a record of the type "handshake".
 _TLS_HANDSHAKE = 0x16
 
 

@@ -16,7 +16,7 @@ from .response import HTTPResponse, ResponseState, error_text
 _BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 #: Headers of a response about which h11 has rules of its own.
 _JUDGED_BY_H11 = frozenset({"connection", "content-length", "host", "transfer-encoding"})
-#: Headers about a body or about the connection, which a 101 has in its own way.
+#: Headers about the body, which a 101 has not, or about the connection, which the handshake sets.
 _NOT_IN_101 = frozenset({"connection", "content-encoding", "content-length", "transfer-encoding", "upgrade"})
 
 
@@ -113,7 +113,7 @@ def _may_have_body(method: bytes, status: int) -> bool:
 
 
 class _Elsewhere:
-    """Bytes that another sends, as h11 sees them."""
+    """A body that is sent past h11, which asks for its length only."""
 
     def __init__(self, size: int) -> None:
         self._size = size

@@ -31,8 +31,8 @@ class HTTPService:
         keep_alive_timeout: How long a connection may lie idle between two requests, in seconds; past it, it is closed.
             A body that pauses for so long gets 408. ``None``: for ever.
         close_timeout: How long the last bytes may take to reach a peer that is being left, in seconds.
-        proxies: Who is believed about the client.
-        complaints: Where it is said what peers do wrong.
+        proxies: The proxies that are believed about the client's address.
+        complaints: Logs what peers do wrong.
 
     Raises:
         ValueError: A limit is no such number; the message names it.
