@@ -46,8 +46,8 @@ class RequestBody:
             event = self._read_some(data)
         except h11.RemoteProtocolError as error:
             raise malformed(str(error), HTTPStatus(error.error_status_hint), self._head.method) from error
-        self.has_more = isinstance(event, h11.Data)
-        self.is_complete = isinstance(event, h11.EndOfMessage)
+        self.has_more = type(event) is h11.Data
+        self.is_complete = type(event) is h11.EndOfMessage
         if self.is_complete:
             self._head.request.post_body_bytes = bytes(self._received)
             data.put_back(self._head.parsed().trailing_data[0])
@@ -61,7 +61,7 @@ class RequestBody:
             if event is h11.NEED_DATA and data:
                 parser.receive_data(data.take())
                 event = parser.next_event()
-            if not isinstance(event, h11.Data):
+            if type(event) is not h11.Data:  # not `isinstance`, which is slow to tell classes with ABCMeta apart
                 break
             self._received += event.data
             check_body_size(len(self._received), self._head.method, self._service)
