@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 from time import monotonic
 from typing import Any, Protocol, cast
 
+from ..futures import Future
 from ..transport import Address, Transport
 from ..transport import Protocol as ConnectionProtocol
 from .dates import once_per_second
@@ -38,13 +38,6 @@ if access_logger.level == logging.NOTSET:
 _MAX_REQUEST = 2000
 
 
-class _Ending(Protocol):
-    """The end of a session, a future. Named by what is asked of it: HTTP needs no trio, which our futures load."""
-
-    def when_complete(self, callback: Callable[[Any], object]) -> object:
-        """Call back with the outcome."""
-
-
 class _Session(Protocol):
     """What is known of a connection's next protocol, if that is a WebSocket's."""
 
@@ -53,8 +46,8 @@ class _Session(Protocol):
         """With which code it was closed."""
 
     @property
-    def on_close(self) -> _Ending:
-        """Its end."""
+    def on_close(self) -> Future[None]:
+        """The future of its end."""
 
 
 class Exchange:
