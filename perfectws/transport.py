@@ -12,12 +12,15 @@ A protocol never calls back into user code from these methods: what belongs to t
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from typing import Protocol as Contract
 
 from .callbacks import CallbackOwner
 
 #: (host, port) of an IP socket, (path, 0) of a Unix one, ("", 0) where neither applies.
 Address = tuple[str, int]
+#: ``await sender(descriptor, part)`` sends a part of a file; whether all of it was sent.
+FileSender = Callable[[int, range], Awaitable[bool]]
 
 #: Above this many bytes not yet with the kernel, completions wait.
 HIGH_WATER = 64 * 1024
@@ -103,6 +106,13 @@ class Transport(Contract):
     @property
     def local_address(self) -> Address:
         """Our own address."""
+
+    @property
+    def file_sender(self) -> FileSender | None:
+        """What lets the kernel send a part of a file, to be used while nothing is written.
+
+        ``None`` where the kernel cannot: over TLS, over a stream.
+        """
 
     def set_protocol(self, protocol: Protocol) -> None:
         """Feed ``protocol`` from now on."""

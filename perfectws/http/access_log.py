@@ -19,14 +19,16 @@ import time
 from functools import partial
 from http import HTTPStatus
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
+from ..futures import Future
 from ..transport import Address, Transport
 from ..transport import Protocol as ConnectionProtocol
+from .dates import once_per_second
 from .response import TakeOver
 
-if TYPE_CHECKING:
-    from ..futures import Future
+#: The present time as the Common Log Format has it.
+_clf_time = once_per_second(lambda now: time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(now)))
 
 access_logger = logging.getLogger("perfectws.access")
 if access_logger.level == logging.NOTSET:
@@ -39,7 +41,9 @@ _MAX_REQUEST = 2000
 class _Session(Protocol):
     """What is known of a connection's next protocol, if that is a WebSocket's."""
 
-    close_code: int | None
+    @property
+    def close_code(self) -> int | None:
+        """With which code it was closed."""
 
     @property
     def on_close(self) -> Future[None]:
@@ -100,8 +104,8 @@ class Exchange:
         self.status = HTTPStatus.SWITCHING_PROTOCOLS.value
         self.log()
         protocol = take_over(cast(Transport, CountedTransport(transport, self)))
-        session: Any = protocol
-        if hasattr(session, "on_close"):
+        if hasattr(protocol, "on_close"):
+            session = cast(_Session, protocol)
             session.on_close.when_complete(partial(self._session_ended, session))
         return protocol
 
@@ -111,7 +115,7 @@ class Exchange:
 
 
 class CountedTransport:
-    """A transport that counts what is written through it; in all else it is the other one."""
+    """A transport that counts what is written through it; all else the other one does itself."""
 
     __slots__ = ("_exchange", "_transport")
 
@@ -136,15 +140,3 @@ class CountedTransport:
 def _escaped(text: str) -> str:
     """Return text without control characters and quotation marks, as Apache writes it."""
     return text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
-
-
-_latest = (0, "")
-
-
-def _clf_time() -> str:
-    """Return the present time as the Common Log Format has it; made once per second."""
-    global _latest
-    now = int(time.time())
-    if _latest[0] != now:
-        _latest = (now, time.strftime("%d/%b/%Y:%H:%M:%S %z", time.localtime(now)))
-    return _latest[1]

@@ -135,7 +135,7 @@ def _expires(expires: Expiration | timedelta | datetime | None) -> str:
     if isinstance(expires, Expiration):
         return expires.encode()
 
-    from datetime import timedelta  # loaded already by whoever gives one
+    from datetime import timedelta  # loaded already where one is given
 
     if isinstance(expires, timedelta):
         return Expiration.relative_seconds(expires.total_seconds()).encode()

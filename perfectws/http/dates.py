@@ -3,11 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
-_latest = (0, "")
+
+def once_per_second(make: Callable[[int], str]) -> Callable[[], str]:
+    """Return a function that gives what ``make`` makes of the present second, and makes it once for each."""
+    latest = (0, "")
+
+    def current() -> str:
+        nonlocal latest
+        now = int(time.time())
+        if latest[0] != now:
+            latest = (now, make(now))  # whole, since the loops of other threads look too
+        return latest[1]
+
+    return current
 
 
 def http_date(seconds: float) -> str:
@@ -19,18 +32,13 @@ def http_date(seconds: float) -> str:
     return f"{_DAYS[weekday]}, {day:02} {_MONTHS[month - 1]} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
 
 
-def current_http_date() -> str:
-    """Return the present moment in that form; made once per second."""
-    global _latest
-    now = int(time.time())
-    if _latest[0] != now:
-        _latest = (now, http_date(now))
-    return _latest[1]
+#: The present moment in that form.
+current_http_date = once_per_second(http_date)
 
 
 def parse_http_date(text: str) -> float | None:
     """Return the seconds since the epoch that a date stands for, in any form that HTTP has had; ``None`` if in none."""
-    from email.utils import parsedate_to_datetime  # heavy, and needed by those only who serve files
+    from email.utils import parsedate_to_datetime  # heavy, and needed only where files are served
 
     try:
         return parsedate_to_datetime(text).timestamp()

@@ -293,7 +293,7 @@ class ResponseFiltering(CallbackOwner):
         self._pieces[-1].callbacks.append(callback)
 
     def end(self) -> None:
-        """Learn that nothing more can be sent."""
+        """Let go of the pieces that wait: nothing more can be sent."""
         self._is_ended = True
         pieces, self._pieces = self._pieces, deque()
         for piece in pieces:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 from .headers import Headers
 
-#: Parts of one multipart body beyond which it is taken for nonsense.
+#: The most parts of a multipart body that are read.
 MAX_PARTS = 1000
 
 _PARAMETER = re.compile(r';[ \t]*([-\w*]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')

@@ -40,7 +40,7 @@ class TrustedProxies:
         """Give a request the address and the security of its client, if it comes from a trusted proxy.
 
         The addresses in ``X-Forwarded-For`` are read from the right, where the nearest proxy has added its own peer;
-        the first that is not trusted itself is the client's. What stands further left anybody could have written.
+        the first that is not trusted itself is the client's. What stands further left, any client could have written.
         """
         if not request.remote_address or not self._trusts(request.remote_address[0]):
             return

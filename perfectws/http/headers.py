@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..errors import LocalProtocolError
 
-#: RFC 9110 §5.6.2: token = 1*tchar
-_is_token = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z]+").fullmatch
+#: One character of a name, as a regular expression. RFC 9110 §5.6.2: token = 1*tchar
+TCHAR = r"[-!#$%&'*+.^_`|~0-9A-Za-z]"
+_is_token = re.compile(f"{TCHAR}+").fullmatch
 #: RFC 9110 §5.5: "Field values containing CR, LF, or NUL characters are invalid and dangerous"; no other control
 #: character but a tab has a place in one either.
 _FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -35,7 +36,7 @@ class Headers:
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
         self._items: list[tuple[str, str, str]] = []
-        #: The values by name, once somebody has looked for many; until the fields change.
+        #: The values by name, once many were looked for; until the fields change.
         self._index: dict[str, list[str]] | None = None
         self.is_as_received = False
         for name, value in items:
@@ -109,7 +110,7 @@ class Headers:
         return holds_token(self.get_all(name), token)
 
     def by_name(self) -> Mapping[str, Sequence[str]]:
-        """Return the values of all fields by their names in lower case, for who looks for many."""
+        """Return the values of all fields by their names in lower case, for a caller that looks for many."""
         known = self._index
         if known is not None:
             return known

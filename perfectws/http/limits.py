@@ -4,8 +4,8 @@
 (`perfectws.http.service`), the keywords of ``HTTPServer.launch`` and the keys of a configuration. `LimitKeywords` says
 its names once more, which type checkers need.
 
-They are enforced where they count: sizes in `perfectws.http.request_head`, times in `perfectws.http.http11`, the number
-of connections in `perfectws.server.accepting`.
+They are enforced where they count: sizes in `perfectws.http.request_head` and `perfectws.http.request_body`, times in
+`perfectws.http.http11`, the number of connections in `perfectws.server.accepting`.
 """
 
 from __future__ import annotations

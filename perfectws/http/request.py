@@ -126,7 +126,7 @@ class HTTPRequest:
 
     @property
     def has_url_variables(self) -> bool:
-        """Whether there are any, or anybody has looked for them; perfectws's own."""
+        """Whether there are any, or they were asked for; perfectws's own."""
         return self._url_variables is not None
 
     @property
@@ -147,7 +147,7 @@ class HTTPRequest:
         return headers
 
     def headers_known(self, headers: Headers) -> None:
-        """Learn what the raw head holds, from whom has parsed it already; perfectws's own."""
+        """Take the fields of the raw head, where they have been parsed already; perfectws's own."""
         self._headers = headers
 
     def header(self, name: str) -> str | None:
@@ -219,7 +219,7 @@ class HTTPRequest:
     def compact(self) -> None:
         """Keep the headers as the bytes they came in, to be parsed again whenever one is asked for.
 
-        For a request that lives as long as its WebSocket: parsed, a browser's headers take three kilobytes.
+        For a request that lives as long as its WebSocket: parsed, headers take several times their size.
         """
         self._is_compact = True
         if self._headers is not None and not self._headers.is_as_received:

@@ -20,144 +20,158 @@ from http import HTTPMethod, HTTPStatus
 import h11
 
 from ..transport import TLS_HANDSHAKE, Transport
-from .headers import Headers
+from .access_log import Exchange
+from .headers import TCHAR, Headers
+from .input import Input
 from .methods import received_method
 from .request import HTTPRequest
-from .response_head import declared_length
 from .service import HTTPService
 
 #: Narrower than RFC 9112 §3 and §5. Nothing is ever tried twice: it takes linear time.
-_HEAD = re.compile(rb"GET (/[!-~]*+) HTTP/1\.1\r\n(?:[-!#$%&'*+.^_`|~0-9A-Za-z]++: [!-~][ -~]*+\r\n)++\r\n")
-#: Headers about which h11 has rules of its own.
+_PLAIN = re.compile(rf"GET (/[!-~]*+) HTTP/1\.1\r\n(?:{TCHAR}++: [!-~][ -~]*+\r\n)++\r\n".encode())
+#: Headers of a request about which h11 has rules of its own.
 _JUDGED_BY_H11 = frozenset({"content-length", "expect", "transfer-encoding"})
-#: Where a head ends. RFC 9112 §2.2: "a recipient MAY recognize a single LF as a line terminator"; h11 does.
-_BLANK_LINE = re.compile(rb"\n\r?\n")
+
+
+class RequestHead:
+    """What a connection keeps of a request from the end of its head to the end of its response.
+
+    Args:
+        request: The request, still without its body.
+        method: Its method, as it was sent.
+        raw: The head, as it was sent.
+        exchange: Its entry in the access log, ``None`` if that is off.
+        parser: What h11 knows of the exchange; ``None`` as long as it need not know of it, since the request is plain.
+        has_body: Whether a body follows.
+
+    Attributes:
+        request, method, exchange, parser, has_body: As above.
+    """
+
+    __slots__ = ("_raw", "exchange", "has_body", "method", "parser", "request")
+
+    def __init__(
+        self,
+        request: HTTPRequest,
+        method: bytes,
+        raw: bytes,
+        exchange: Exchange | None,
+        parser: h11.Connection | None = None,
+        has_body: bool = False,
+    ) -> None:
+        self.request = request
+        self.method = method
+        self.exchange = exchange
+        self.parser = parser
+        self.has_body = has_body
+        self._raw = raw
+
+    def parsed(self) -> h11.Connection:
+        """Return what h11 knows of the exchange; of a plain request it is told here."""
+        if self.parser is None:
+            self.parser = _parse(self._raw, len(self._raw))[0]
+        return self.parser
+
+    @property
+    def is_unanswered(self) -> bool:
+        """Whether nothing of a response has been given to h11."""
+        return self.parser is None or self.parser.our_state is h11.SEND_RESPONSE
+
+    @property
+    def may_be_followed(self) -> bool:
+        """Whether another request may come on the connection, once the response is complete."""
+        parser = self.parser
+        return parser is None or (parser.our_state is h11.DONE and parser.their_state is h11.DONE)
 
 
 class Refused(Exception):
     """A request cannot be served, and with it the connection ends.
 
-    Attributes:
+    Args:
         status: The status of the answer.
         text: Its one line.
+        method: The request's method, as far as it is known: an answer to HEAD has no body.
+
+    Attributes:
+        status, text, method: As above.
+        exchange: The request's entry in the access log, ``None`` if there is none yet.
     """
 
-    def __init__(self, status: HTTPStatus, text: str) -> None:
+    def __init__(self, status: HTTPStatus, text: str, method: bytes = b"") -> None:
         super().__init__(status, text)
         self.status = status
         self.text = text
+        self.method = method
+        self.exchange: Exchange | None = None
 
 
-def cut_head(data: bytearray, searched: int, service: HTTPService) -> tuple[bytes | None, int]:
-    """Take a request's head out of what has arrived.
+def read_head(data: Input, transport: Transport, service: HTTPService) -> RequestHead | None:
+    """Take a request's head from the front of the input, and judge it.
 
     Args:
-        data: What has arrived; the head is deleted from it.
-        searched: How much of it holds no end of a head; 0 at first.
+        data: What has arrived.
+        transport: What brought it: the request has its addresses.
         service: Its limits count.
 
     Returns:
-        The head, ``None`` if it is not here as a whole; and how much has been searched.
+        The head, ``None`` if it is not here as a whole.
 
     Raises:
-        Refused: There is too much of it, or it is no HTTP at all.
+        Refused: It is malformed, there is too much of it, or it is no HTTP at all.
     """
-    if data.startswith((b"\r", b"\n")):
-        # RFC 9112 §2.2: "SHOULD ignore at least one empty line (CRLF) received prior to the request-line."
-        del data[: len(data) - len(data.lstrip(b"\r\n"))]
-    match = _BLANK_LINE.search(data, searched)
-    if match is None:
+    raw = data.cut_head()
+    if raw is None:
         _check_beginning(data, service)
-        # A blank line has three bytes at most, and the input does not begin with one.
-        return None, max(1, len(data) - 2) if data else 0
-    end = match.end()
-    if end > service.max_header_size:
-        raise _too_long(data, service)
-    head = bytes(data[:end])
-    del data[:end]
-    return head, 0
+        return None
+    exchange = Exchange.begin(transport.remote_address, raw)
+    try:
+        _check_size(raw, service)
+        plain = read_plain(raw)
+        if plain is None:
+            return _judge_by_h11(raw, exchange, transport, service)
+        target, headers = plain
+        request = _make_request(target, headers, raw, exchange, transport, service)
+        return RequestHead(request, b"GET", raw, exchange)
+    except Refused as refused:
+        refused.exchange = exchange
+        raise
 
 
-def _check_beginning(data: bytearray, service: HTTPService) -> None:
+def _check_beginning(data: Input, service: HTTPService) -> None:
+    """Refuse what can become no head, before the deadline does."""
     if data and data[0] < 0x21:
-        # No request begins so: say so before the deadline does.
         if data.startswith(TLS_HANDSHAKE):
             service.complaints.log(
                 "TLS", "A client tries TLS on HTTP server %s, which has no tls_config", service.server_name
             )
         raise Refused(HTTPStatus.BAD_REQUEST, "this is not an HTTP/1.1 request; does it want TLS?")
     if len(data) >= service.max_header_size:
-        raise _too_long(data, service)
+        raise _too_long(data, service.max_header_size)
 
 
-def _too_long(data: bytearray, service: HTTPService) -> Refused:
-    limit = service.max_header_size
+def _check_size(raw: bytes, service: HTTPService) -> None:
+    if len(raw) > service.max_header_size:
+        raise _too_long(raw, service.max_header_size)
+    if raw.count(b"\n") - 2 > service.max_headers:  # the request line and the blank line are none
+        raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"there are more than {service.max_headers} headers")
+
+
+def _too_long(data: bytes | bytearray, limit: int) -> Refused:
     if data.find(b"\n", 0, limit) < 0:
         return Refused(HTTPStatus.REQUEST_URI_TOO_LONG, f"the request line is longer than {limit} bytes")
     return Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the headers are longer than {limit} bytes")
 
 
-def check_header_count(head: bytes, service: HTTPService) -> None:
-    """Raise `Refused` for a head with too many lines."""
-    if head.count(b"\n") - 2 > service.max_headers:  # the request line and the blank line are none
-        raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"there are more than {service.max_headers} headers")
-
-
-def check_served(event: h11.Request) -> None:
-    """Raise `Refused` for what a server such as this does not do."""
-    if event.http_version[:2] != b"1.":
-        raise Refused(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "this server speaks HTTP/1.1")
-    if event.method == b"CONNECT":
-        raise Refused(HTTPStatus.NOT_IMPLEMENTED, "this server is no proxy")
-
-
-def check_body_size(size: int, service: HTTPService) -> None:
-    """Raise `Refused` for a body that is too long."""
-    if size > service.max_body_size:
-        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is longer than {service.max_body_size} bytes")
-
-
-def check_declared_body(event: h11.Request, service: HTTPService) -> None:
-    """Raise `Refused` for a body that says beforehand that it is too long."""
-    check_body_size(declared_length(event), service)
-
-
-def parse_head(head: bytes, service: HTTPService) -> tuple[h11.Connection, h11.Request, bool]:
-    """Let h11 judge a request's head.
-
-    Returns:
-        The state of the exchange, the request, and whether a body follows.
-
-    Raises:
-        h11.RemoteProtocolError: It is malformed.
-    """
-    conn = h11.Connection(h11.SERVER, max_incomplete_event_size=service.max_header_size)
-    conn.receive_data(head)
-    event = conn.next_event()
-    assert isinstance(event, h11.Request)
-    return conn, event, conn.next_event() is h11.NEED_DATA
-
-
-def make_request(event: h11.Request, head: bytes, transport: Transport, service: HTTPService) -> HTTPRequest:
-    """Return the request that h11 has found valid, still without its body."""
-    request = _new_request(event.target.decode("ascii"), head, transport, service)
-    request.method = received_method(event.method)
-    request.protocol_version = (event.http_version[0] - 48, event.http_version[2] - 48)
-    if service.proxies:
-        service.proxies.believe(request)
-    return request
-
-
-def read_plain(head: bytes) -> tuple[str, Headers] | None:
+def read_plain(raw: bytes) -> tuple[str, Headers] | None:
     """Return the target and the headers of a plain request; ``None`` if h11 has to judge it.
 
     Args:
-        head: A head, from the request line to the blank line, both included.
+        raw: A head, from the request line to the blank line, both included.
     """
-    match = _HEAD.fullmatch(head)
-    if match is None or b" \r\n" in head:
+    match = _PLAIN.fullmatch(raw)
+    if match is None or b" \r\n" in raw:
         return None
-    lines = head.decode("ascii").split("\r\n")[1:-2]
+    lines = raw.decode("ascii").split("\r\n")[1:-2]
     items = [(name.lower(), name, value) for name, _, value in [line.partition(": ") for line in lines]]
     headers = Headers.received(items)
     fields = headers.by_name()
@@ -169,26 +183,86 @@ def read_plain(head: bytes) -> tuple[str, Headers] | None:
     return match[1].decode("ascii"), headers
 
 
-def make_plain_request(
-    target: str, headers: Headers, head: bytes, transport: Transport, service: HTTPService
+def _judge_by_h11(raw: bytes, exchange: Exchange | None, transport: Transport, service: HTTPService) -> RequestHead:
+    parser, event, has_body = _parse(raw, service.max_header_size)
+    request = _make_request(event.target.decode("ascii"), None, raw, exchange, transport, service)
+    request.method = received_method(event.method)
+    request.protocol_version = (event.http_version[0] - 48, event.http_version[2] - 48)
+    _check_served(event)
+    if has_body:
+        check_body_size(_declared_length(event), event.method, service)
+    return RequestHead(request, event.method, raw, exchange, parser, has_body)
+
+
+def _parse(raw: bytes, limit: int) -> tuple[h11.Connection, h11.Request, bool]:
+    """Let h11 read a head. Return the state of the exchange, the request, and whether a body follows."""
+    parser = h11.Connection(h11.SERVER, max_incomplete_event_size=limit)
+    parser.receive_data(raw)
+    try:
+        event = parser.next_event()
+        assert isinstance(event, h11.Request)
+        return parser, event, parser.next_event() is h11.NEED_DATA
+    except h11.RemoteProtocolError as error:
+        raise malformed(str(error), HTTPStatus(error.error_status_hint)) from error
+
+
+def malformed(reason: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, method: bytes = b"") -> Refused:
+    """Return the refusal of a request that breaks the grammar."""
+    return Refused(status, f"this is not a valid HTTP/1.1 request: {reason[:200]}", method)
+
+
+def _make_request(
+    target: str,
+    headers: Headers | None,
+    raw: bytes,
+    exchange: Exchange | None,
+    transport: Transport,
+    service: HTTPService,
 ) -> HTTPRequest:
-    """Return a request that `read_plain` knows."""
-    request = _new_request(target, head, transport, service)
-    request.headers_known(headers)
-    if service.proxies:
-        service.proxies.believe(request)
-    return request
-
-
-def _new_request(target: str, head: bytes, transport: Transport, service: HTTPService) -> HTTPRequest:
     request = HTTPRequest(
         HTTPMethod.GET,
         target,
-        head,
+        raw,
         remote_address=transport.remote_address,
         server_address=transport.local_address,
         server_name=service.server_name,
         document_root=service.document_root,
     )
     request.is_secure = transport.is_secure
+    if headers is not None:
+        request.headers_known(headers)
+    if service.proxies:
+        service.proxies.believe(request)
+        if exchange is not None:
+            exchange.peer = request.remote_address[0]
     return request
+
+
+def _check_served(event: h11.Request) -> None:
+    """Refuse what a server such as this does not do."""
+    if event.http_version[:2] != b"1.":
+        raise Refused(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "this server speaks HTTP/1.1", event.method)
+    if event.method == b"CONNECT":
+        raise Refused(HTTPStatus.NOT_IMPLEMENTED, "this server is no proxy", event.method)
+
+
+def _declared_length(event: h11.Request) -> int:
+    """Return the length that a request declares for its body, in bytes; 0 where it sends chunks."""
+    length, is_chunked = None, False
+    for name, value in event.headers:
+        if name == b"content-length":
+            length = int(value)
+        elif name == b"transfer-encoding":
+            is_chunked = True
+    if is_chunked and length is not None:
+        # RFC 9112 §6.3: "Such a message might indicate an attempt to perform request smuggling or response splitting
+        # and ought to be handled as an error."
+        raise malformed("both Content-Length and Transfer-Encoding are given", method=event.method)
+    return length or 0
+
+
+def check_body_size(size: int, method: bytes, service: HTTPService) -> None:
+    """Refuse a body that is too long, or says beforehand that it will be."""
+    if size > service.max_body_size:
+        text = f"the body is longer than {service.max_body_size} bytes"
+        raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, method)

@@ -1,4 +1,4 @@
-"""Where messages end: the lengths that requests declare and responses are given (RFC 9112 §6)."""
+"""A response in bytes: its head, framed so that the client knows where the body ends (RFC 9112 §6), and its body."""
 
 from __future__ import annotations
 
@@ -6,44 +6,71 @@ from http import HTTPStatus
 
 import h11
 
-from ..transport import Transport
+from ..errors import LocalProtocolError
 from .dates import current_http_date
 from .headers import Headers
+from .request_head import RequestHead
 from .response import HTTPResponse, ResponseState, error_text
 
 #: RFC 9110 §6.4.1: "204 (No Content) and 304 (Not Modified) responses never include content".
 _BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 #: Headers of a response about which h11 has rules of its own.
 _JUDGED_BY_H11 = frozenset({"connection", "content-length", "host", "transfer-encoding"})
-#: Headers about a body or about the connection, which a 101 has in its own way.
+#: Headers about the body, which a 101 has not, or about the connection, which the handshake sets.
 _NOT_IN_101 = frozenset({"connection", "content-encoding", "content-length", "transfer-encoding", "upgrade"})
 
 
-def declared_length(event: h11.Request) -> int:
-    """Return the length that a request declares for its body, in bytes; 0 where it sends chunks.
+def encode_response(head: RequestHead, response: HTTPResponse, body: bytes, last: bool, close: bool) -> bytes:
+    """Return the bytes of a response: its head if it is open, then a piece of its body, then its end.
+
+    Args:
+        head: The head of the request that it answers.
+        response: The response.
+        body: The piece of its body.
+        last: Whether it ends with the piece.
+        close: Whether the connection ends with the response.
 
     Raises:
-        h11.RemoteProtocolError: It declares both a length and chunks.
+        LocalProtocolError: What was set on the response contradicts itself.
     """
-    length, is_chunked = 0, False
-    for name, value in event.headers:
-        if name == b"content-length":
-            length = int(value)
-        elif name == b"transfer-encoding":
-            is_chunked = True
-    if is_chunked and any(name == b"content-length" for name, _ in event.headers):
-        # RFC 9112 §6.3: "Such a message might indicate an attempt to perform request smuggling or response splitting
-        # and ought to be handled as an error."
-        raise h11.RemoteProtocolError("both Content-Length and Transfer-Encoding are given")
-    return length
+    if last and head.parser is None and not close:
+        data = _encode_plain(response, body)
+        if data is not None:
+            return data
+    try:
+        return b"".join(_encode_by_h11(head, response, body, last=last, close=close))
+    except h11.LocalProtocolError as error:
+        raise LocalProtocolError(f"the response to {response.request!r} cannot be sent: {error}") from error
 
 
-def may_have_body(method: bytes, status: int) -> bool:
-    """Return whether bytes follow the head of a response with that status to a request with that method."""
-    return method != b"HEAD" and status not in _BODILESS
+def _encode_plain(response: HTTPResponse, body: bytes) -> bytes | None:
+    """Return the whole response to a plain request as h11 would write it; ``None`` if h11 has to.
+
+    Names and values were checked when they were set, more strictly than h11 does.
+    """
+    names = response.headers.names()
+    if response.is_streaming or response.status in _BODILESS or not _JUDGED_BY_H11.isdisjoint(names):
+        return None
+    date = "" if "date" in names else f"Date: {current_http_date()}\r\n"
+    reason = response.status.phrase if isinstance(response.status, HTTPStatus) else ""
+    line = f"HTTP/1.1 {int(response.status)} {reason}\r\n".encode()
+    rest = f"Content-Length: {len(body)}\r\n{date}\r\n".encode()
+    return b"".join((line, response.headers.encode(), rest, body))
 
 
-def response_head(response: HTTPResponse, method: bytes, body: bytes, *, last: bool, close: bool) -> h11.Response:
+def _encode_by_h11(head: RequestHead, response: HTTPResponse, body: bytes, *, last: bool, close: bool) -> list[bytes]:
+    parser = head.parsed()
+    out: list[bytes] = []
+    if response.state is ResponseState.OPEN:
+        out += parser.send_with_data_passthrough(_frame(response, head.method, body, last=last, close=close)) or ()
+    if body and _may_have_body(head.method, response.status):
+        out += parser.send_with_data_passthrough(h11.Data(data=body)) or ()
+    if last:
+        out += parser.send_with_data_passthrough(h11.EndOfMessage()) or ()
+    return out
+
+
+def _frame(response: HTTPResponse, method: bytes, body: bytes, *, last: bool, close: bool) -> h11.Response:
     """Return the head of a response, framed for what is known of its body.
 
     Args:
@@ -74,54 +101,19 @@ def response_head(response: HTTPResponse, method: bytes, body: bytes, *, last: b
     )
 
 
-def write_response(
-    conn: h11.Connection,
-    transport: Transport,
-    method: bytes,
-    response: HTTPResponse,
-    body: bytes,
-    *,
-    last: bool,
-    close: bool,
-) -> None:
-    """Write the head of a response if it is open, then a piece of its body, then its end if the piece is the ``last``.
-
-    Raises:
-        h11.LocalProtocolError: What was set on the response contradicts itself.
-    """
-    out: list[bytes] = []
-    if response.state is ResponseState.OPEN:
-        out += conn.send_with_data_passthrough(response_head(response, method, body, last=last, close=close)) or ()
-    if body and may_have_body(method, response.status):
-        out += conn.send_with_data_passthrough(h11.Data(data=body)) or ()
-    if last:
-        out += conn.send_with_data_passthrough(h11.EndOfMessage()) or ()
-    response.state = ResponseState.COMPLETED if last else ResponseState.STARTED
-    if data := b"".join(out):
-        transport.write(data)
+def _check_length(declared: str | None, response: HTTPResponse, method: bytes, length: int) -> None:
+    # h11 would notice too, but only once it can no longer send anything else.
+    if declared is not None and _may_have_body(method, response.status) and declared != str(length):
+        raise h11.LocalProtocolError(f"the Content-Length is {declared}, but the body has {length} bytes")
 
 
-def plain_response(response: HTTPResponse, body: bytes) -> bytes | None:
-    """Return the whole response to a plain request as h11 would write it; ``None`` if h11 has to.
-
-    Names and values were checked when they were set, more strictly than h11 does. That takes 3 µs instead of 40.
-
-    Args:
-        response: The response, of which nothing is sent.
-        body: All of its body.
-    """
-    names = response.headers.names()
-    if response.is_streaming or response.status in _BODILESS or not _JUDGED_BY_H11.isdisjoint(names):
-        return None
-    date = "" if "date" in names else f"Date: {current_http_date()}\r\n"
-    reason = response.status.phrase if isinstance(response.status, HTTPStatus) else ""
-    line = f"HTTP/1.1 {int(response.status)} {reason}\r\n".encode()
-    rest = f"Content-Length: {len(body)}\r\n{date}\r\n".encode()
-    return b"".join((line, response.headers.encode(), rest, body))
+def _may_have_body(method: bytes, status: int) -> bool:
+    """Return whether bytes follow the head of a response with that status to a request with that method."""
+    return method != b"HEAD" and status not in _BODILESS
 
 
 class _Elsewhere:
-    """Bytes that another sends, as h11 sees them."""
+    """A body that is sent past h11, which asks for its length only."""
 
     def __init__(self, size: int) -> None:
         self._size = size
@@ -130,18 +122,12 @@ class _Elsewhere:
         return self._size
 
 
-def count_body(conn: h11.Connection, size: int) -> None:
+def count_body(head: RequestHead, size: int) -> None:
     """Let h11 know of ``size`` bytes of a body of known length that are sent past it."""
-    conn.send_with_data_passthrough(h11.Data(data=_Elsewhere(size)))  # type: ignore[arg-type]  # its length counts
+    head.parsed().send_with_data_passthrough(h11.Data(data=_Elsewhere(size)))  # type: ignore[arg-type]  # its length counts
 
 
-def _check_length(declared: str | None, response: HTTPResponse, method: bytes, length: int) -> None:
-    # h11 would notice too, but only once it can no longer send anything else.
-    if declared is not None and may_have_body(method, response.status) and declared != str(length):
-        raise h11.LocalProtocolError(f"the Content-Length is {declared}, but the body has {length} bytes")
-
-
-def switching_head(response: HTTPResponse, handshake: Headers) -> bytes:
+def encode_switch(response: HTTPResponse, handshake: Headers) -> bytes:
     """Return a ``101 Switching Protocols`` with the handshake's headers, then those that the response has besides."""
     headers = handshake
     if response.headers:
@@ -152,13 +138,14 @@ def switching_head(response: HTTPResponse, handshake: Headers) -> bytes:
     return b"HTTP/1.1 101 Switching Protocols\r\n" + headers.encode() + b"\r\n"
 
 
-def refusal(status: HTTPStatus, text: str) -> tuple[h11.Response, bytes]:
+def encode_refusal(status: HTTPStatus, text: str) -> tuple[bytes, bytes]:
     """Return the head and the body, one line, of a response that refuses a request and ends the connection."""
     body = error_text(status, text).encode()
-    headers = [
-        (b"Content-Type", b"text/plain; charset=utf-8"),
-        (b"Content-Length", str(len(body)).encode()),
-        (b"Date", current_http_date().encode()),
-        (b"Connection", b"close"),
-    ]
-    return h11.Response(status_code=status.value, headers=headers, reason=status.phrase.encode()), body
+    head = (
+        f"HTTP/1.1 {int(status)} {status.phrase}\r\n"
+        "Content-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\n"
+        f"Date: {current_http_date()}\r\n"
+        "Connection: close\r\n\r\n"
+    )
+    return head.encode(), body

@@ -199,7 +199,7 @@ class RouteNavigator:
 
     def __init__(self, routes: Routes) -> None:
         self._roots: dict[Method, _Node] = {}
-        #: The handlers of URIs that were asked for before and that no variable is taken from. It saves 5 µs of 6.
+        #: The handlers of URIs that were asked for before and that no variable is taken from: most are asked for often.
         self._found: dict[tuple[Method, str], list[RequestHandler]] = {}
         self._plant(routes, "")
 
@@ -290,7 +290,7 @@ class _Node:
         return self.literals.setdefault(component.lower(), _Node())
 
     def find(self, components: list[str], index: int, request: HTTPRequest) -> list[RequestHandler] | None:
-        """Return the handlers of the path's components from ``index`` on. As deep as the patterns, not the path."""
+        """Return the handlers of a path's components from ``index`` on: as many calls deep as the pattern is long."""
         handlers = self._find(components, index, request)
         if handlers is not None and self.intermediates:
             handlers[:0] = self.intermediates

@@ -30,7 +30,7 @@ class HTTPService(HTTPLimits):
         **limits: Those of `HTTPLimits`.
 
     Attributes:
-        complaints: Where it is said what peers do wrong.
+        complaints: Logs what peers do wrong.
 
     Raises:
         ValueError: A limit cannot have this value; the message names it.

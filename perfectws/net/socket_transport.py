@@ -21,7 +21,7 @@ from typing import Any
 import trio
 
 from ..callbacks import Timer, report_failure
-from ..transport import HIGH_WATER, Address, Parts, Protocol
+from ..transport import HIGH_WATER, Address, FileSender, Parts, Protocol
 from .addresses import address_of
 from .files import send_file
 from .loop import Connections, Loop
@@ -132,6 +132,11 @@ class SocketTransport:
             return address_of(self._socket.getsockname())
         except OSError:
             return ("", 0)
+
+    @property
+    def file_sender(self) -> FileSender | None:
+        """What sends a file: none here, since only servers send any."""
+        return None
 
     # For the protocol
 
@@ -417,8 +422,12 @@ class AcceptedSocket(SocketTransport):
         """Our own address."""
         return super().local_address if self._local is None else self._local
 
-    async def send_file(self, descriptor: int, part: range) -> bool:
-        """Send a part of a file as `perfectws.net.files.send_file` does; nothing is to be written meanwhile."""
+    @property
+    def file_sender(self) -> FileSender | None:
+        """What lets the kernel send a part of a file, to be used while nothing is written."""
+        return self._send_file
+
+    async def _send_file(self, descriptor: int, part: range) -> bool:
         with trio.CancelScope() as self._sending:
             if await send_file(self._socket, descriptor, part, lambda: not self.buffered_amount):
                 return True

@@ -13,7 +13,7 @@ from typing import TypeVarTuple
 import trio
 
 from ..callbacks import report_failure
-from ..transport import HIGH_WATER, Address, Parts, Protocol
+from ..transport import HIGH_WATER, Address, FileSender, Parts, Protocol
 from .loop import Loop
 from .output import count_first
 
@@ -60,6 +60,11 @@ class StreamTransport:
         """Feed ``protocol`` from now on."""
         self.protocol = protocol
         self._kept = len(self._output)
+
+    @property
+    def file_sender(self) -> FileSender | None:
+        """What sends a file: none, since a stream is given bytes."""
+        return None
 
     # For the protocol
 

@@ -24,7 +24,7 @@ from enum import IntEnum
 
 from ..callbacks import Timer, report_failure
 from ..log_limit import Complaints
-from ..transport import HIGH_WATER, Address, Parts, Protocol, Transport
+from ..transport import HIGH_WATER, Address, FileSender, Parts, Protocol, Transport
 from . import tls
 from .loop import Connections, Loop
 from .output import count_first, drop_sent
@@ -309,6 +309,11 @@ class TLSTransport(Protocol):
     def local_address(self) -> Address:
         """Our own address."""
         return self._lower.local_address
+
+    @property
+    def file_sender(self) -> FileSender | None:
+        """What sends a file: none, since its bytes are to be encrypted."""
+        return None
 
     def set_protocol(self, protocol: Protocol) -> None:
         """Feed another protocol from now on."""

@@ -16,7 +16,7 @@ from perfectws.http.request import HTTPRequest
 from perfectws.http.response import HTTPResponse
 from perfectws.http.routing import Routes
 from perfectws.http.service import HTTPService
-from perfectws.transport import HIGH_WATER, Parts, Protocol
+from perfectws.transport import HIGH_WATER, FileSender, Parts, Protocol
 
 Ts = TypeVarTuple("Ts")
 
@@ -110,6 +110,7 @@ class FakeTransport:
         self.remote_address = ("192.0.2.7", 50000)
         self.local_address = ("192.0.2.1", 8181)
         self.is_secure = False
+        self.file_sender: FileSender | None = None
         self.protocol: Protocol | None = None
         self.is_stalled = False
         self.is_paused = False

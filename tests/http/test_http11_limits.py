@@ -4,6 +4,8 @@ import logging
 
 import pytest
 
+from perfectws.transport import HIGH_WATER
+
 from .fakes import Server, echo_path, everything, get, post
 
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\nA: \r\n\r\n"
@@ -146,6 +148,12 @@ class TestMalformedRequests:
         server.ask(data)
         refused(server, status)
 
+    def test_a_malformed_request_behind_head_gets_its_answer_with_a_body(self) -> None:
+        server = Server(everything(echo_path))
+        answers = server.ask(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\nnonsense\r\n\r\n", "HEAD")
+        assert [answer.status for answer in answers] == [200, 400]
+        assert answers[1].body.startswith(b"400 Bad Request: ")
+
     def test_what_came_before_a_malformed_request_is_answered_first(self) -> None:
         server = Server(everything(echo_path))
         answers = server.ask(get("/1") + b"nonsense\r\n\r\n" + get("/2"))
@@ -200,6 +208,48 @@ class TestDeadlines:
         server.loop.advance(75)
         refused(server, 408)
 
+    @pytest.mark.parametrize("behind", [b"\r\n", b"\n", b"\r\n\r\n\r\n"])
+    def test_empty_lines_behind_a_request_make_no_other(self, behind: bytes) -> None:
+        server = Server(everything(echo_path), keep_alive_timeout=75)
+        server.ask(get("/") + behind)
+        sent = bytes(server.transport.sent)
+        server.loop.advance(74)
+        assert server.transport.is_open
+        server.loop.advance(1)
+        assert not server.transport.is_open
+        assert server.transport.sent == sent
+
+    @pytest.mark.parametrize(("asked", "seconds"), [(b"", 10), (get("/"), 75)])
+    def test_nor_do_empty_lines_that_drip_in_keep_the_connection(self, asked: bytes, seconds: int) -> None:
+        server = Server(everything(echo_path), header_timeout=10, keep_alive_timeout=75)
+        server.ask(asked + b"\r\n")
+        for _ in range(seconds - 1):
+            server.loop.advance(1)
+            server.ask(b"\r\n")
+        assert server.transport.is_open
+        server.loop.advance(1)
+        assert not server.transport.is_open
+
+    def test_a_request_behind_empty_lines_has_as_long_as_any(self) -> None:
+        server = Server(everything(echo_path), header_timeout=10, keep_alive_timeout=75)
+        server.ask(get("/1") + b"\r\n")
+        server.loop.advance(74)
+        server.receive(b"\r\n" + get("/2")[:10])
+        server.loop.advance(9.9)
+        assert [answer.body for answer in server.ask(get("/2")[10:])] == [b"GET /1 ", b"GET /2 "]
+
+    def test_requests_that_wait_for_a_slow_reader_are_not_idle(self) -> None:
+        server = Server(everything(lambda request, response: response.set_body(bytes(HIGH_WATER)).completed()))
+        server.transport.is_stalled = True
+        server.ask(get("/1") + get("/2"))
+        server.loop.advance(1000)
+        assert server.transport.is_open
+        server.transport.drain()
+        server.loop.run()
+        assert len(server.answers()) == 2
+        server.loop.advance(75)
+        assert not server.transport.is_open
+
     def test_a_handler_may_take_its_time(self) -> None:
         waiting = []
         server = Server(everything(lambda request, response: waiting.append(response)))
@@ -247,6 +297,19 @@ class TestChunks:
             turns += 1
         assert turns > 10
         assert server.ask(b"0\r\n\r\n")[0].status == 200
+
+    @pytest.mark.parametrize("turns", [0, 1, 2])
+    @pytest.mark.parametrize("cut", [1, 5, 20])
+    def test_what_arrives_while_they_wait_for_their_turn_stays_behind_them(self, cut: int, turns: int) -> None:
+        server = Server(everything(echo_path))
+        head = b"POST /1 HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        rest = get("/2") + post("/3", b"three")
+        server.receive(head + b"1\r\nx\r\n" * 150 + b"0\r\n\r\n" + rest[:cut])
+        for _ in range(turns):
+            server.loop.run_ready()
+        server.receive(rest[cut:-1])
+        answers = server.ask(rest[-1:])
+        assert [answer.body for answer in answers] == [b"POST /1 " + b"x" * 150, b"GET /2 ", b"POST /3 three"]
 
     def test_a_body_that_is_cut_off_in_the_midst_of_many_chunks_ends_the_connection(self) -> None:
         server = Server(everything(lambda request, response: response.completed()))

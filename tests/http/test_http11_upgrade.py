@@ -109,6 +109,15 @@ def test_a_chunked_body_of_an_upgrade_request_is_taken_off_first() -> None:
     assert told(server) == [b"\x81\x01"]
 
 
+def test_frames_that_arrive_while_its_many_chunks_wait_stay_in_order() -> None:
+    server = Server(everything(switch))
+    chunks = b"1\r\nx\r\n" * 100 + b"0\r\n\r\n"
+    server.receive(get("/", *UPGRADE, "Transfer-Encoding: chunked") + chunks + b"frame 1, ")
+    server.receive(b"frame 2")
+    server.loop.run()
+    assert told(server) == [b"frame 1, frame 2"]
+
+
 def test_a_flood_behind_the_request_pauses_reading_until_the_successor_is_there() -> None:
     server = Server(everything(switch))
     server.receive(get("/", *UPGRADE))

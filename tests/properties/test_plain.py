@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPMethod, HTTPStatus
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 import h11
@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 
 from perfectws import WebSocket, WebSocketHandler, WebSocketSessionHandler
 from perfectws.errors import LocalProtocolError
-from perfectws.http import http11
-from perfectws.http import response_head as framing
+from perfectws.http import request_head, response_head
 from perfectws.http.filters import FilterPriority, HTTPResponseFilter
 from perfectws.http.headers import Headers
+from perfectws.http.input import Input
 from perfectws.http.request import HTTPRequest
-from perfectws.http.request_head import cut_head, make_plain_request, make_request, parse_head, read_plain
+from perfectws.http.request_head import RequestHead, read_head, read_plain
 from perfectws.http.response import HTTPResponse
 from perfectws.http.service import HTTPService
 from tests.http.fakes import FakeTransport, Server, everything
@@ -101,11 +101,20 @@ heads = st.one_of(tidy_heads, st.builds(edit, tidy_heads, edits))
 
 def is_one_head(data: bytes) -> bool:
     """Tell whether ``data`` is what is cut out of the input as a head."""
-    rest = bytearray(data)
-    if data[:1] in (b"\r", b"\n") or not data.endswith((b"\n\n", b"\n\r\n")):
-        return False
-    head, _ = cut_head(rest, 0, SERVICE)
-    return head == data
+    received = Input()
+    received += data
+    return received.cut_head() == data
+
+
+def read(data: bytes, *, by_h11: bool) -> RequestHead:
+    """Return a head as it is read where the request is plain, or else by h11."""
+    received, transport = Input(), cast(Any, FakeTransport())
+    received += data
+    with mock.patch.object(request_head, "read_plain", (lambda raw: None) if by_h11 else read_plain):
+        head = read_head(received, transport, SERVICE)
+    assert head is not None
+    assert (head.parser is not None) is by_h11
+    return head
 
 
 def attributes(request: HTTPRequest) -> dict[str, Any]:
@@ -114,26 +123,36 @@ def attributes(request: HTTPRequest) -> dict[str, Any]:
 
 
 @given(heads)
-def test_a_plain_head_means_to_h11_what_it_means_to_us(head: bytes) -> None:
-    plain = read_plain(head) if is_one_head(head) else None
+def test_a_plain_head_means_to_h11_what_it_means_to_us(data: bytes) -> None:
+    if not is_one_head(data) or read_plain(data) is None:
+        return
+    ours, theirs = read(data, by_h11=False), read(data, by_h11=True)
+    for parser in (ours.parsed(), theirs.parsed()):
+        assert parser.their_state in (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL)  # type: ignore[attr-defined]  # not in its __all__
+        assert parser.our_state is h11.SEND_RESPONSE
+        assert parser.their_http_version == b"1.1"
+        assert not parser.they_are_waiting_for_100_continue
+        assert parser.trailing_data == (b"", False)
+    assert (ours.method, ours.has_body, ours.exchange) == (theirs.method, theirs.has_body, theirs.exchange)
+    assert (ours.method, ours.has_body) == (b"GET", False)
+    assert attributes(ours.request) == attributes(theirs.request)
+    assert ours.request.method is HTTPMethod.GET
+    for head in (ours, theirs):
+        head.request.compact()
+    assert attributes(ours.request) == attributes(theirs.request)
+
+
+@given(heads)
+def test_the_headers_of_a_plain_head_are_those_that_h11_finds(data: bytes) -> None:
+    plain = read_plain(data) if is_one_head(data) else None
     if plain is None:
         return
-    conn, event, has_body = parse_head(head, SERVICE)
-    assert not has_body
-    assert conn.their_state in (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL)  # type: ignore[attr-defined]  # not in its __all__
-    assert conn.our_state is h11.SEND_RESPONSE
-    assert (event.method, event.http_version) == (b"GET", b"1.1")
-    assert not conn.they_are_waiting_for_100_continue
-    assert conn.trailing_data == (b"", False)
+    parser = h11.Connection(h11.SERVER)
+    parser.receive_data(data)
+    event = parser.next_event()
+    assert isinstance(event, h11.Request)
+    assert event.target.decode() == plain[0]
     assert [(name.decode(), value.decode()) for name, value in event.headers.raw_items()] == list(plain[1])
-    transport: Any = FakeTransport()
-    ours = make_plain_request(*plain, head, transport, SERVICE)
-    theirs = make_request(event, head, transport, SERVICE)
-    assert attributes(ours) == attributes(theirs)
-    assert ours.method is HTTPMethod.GET
-    for request in (ours, theirs):
-        request.compact()
-    assert attributes(ours) == attributes(theirs)
 
 
 header_names = st.sampled_from(
@@ -178,8 +197,8 @@ def converse(data: bytes, handler: Any, situation: Any, *, by_h11: bool) -> tupl
     """Return what the peer gets for ``data`` and whether the connection goes on."""
     keywords, stops = situation
     with (
-        mock.patch.object(http11, "read_plain", (lambda head: None) if by_h11 else read_plain),
-        mock.patch.object(framing, "current_http_date", return_value="Sun, 06 Nov 1994 08:49:37 GMT"),
+        mock.patch.object(request_head, "read_plain", (lambda raw: None) if by_h11 else read_plain),
+        mock.patch.object(response_head, "current_http_date", return_value="Sun, 06 Nov 1994 08:49:37 GMT"),
     ):
         server = Server(everything(handler), **keywords)
         server.receive(data)
@@ -208,9 +227,9 @@ def test_the_peer_sees_no_difference(requests: list[bytes], handler: Any, situat
 
 @given(st.binary(max_size=40), st.integers(0, 30))
 def test_nothing_of_the_kind_is_taken_that_h11_refuses(noise: bytes, place: int) -> None:
-    head = edit(b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n", [(place, 0, noise)])
-    if is_one_head(head) and read_plain(head) is not None:
-        parse_head(head, SERVICE)
+    data = edit(b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n", [(place, 0, noise)])
+    if is_one_head(data) and read_plain(data) is not None:
+        assert read(data, by_h11=True).method == b"GET"
 
 
 def test_a_browsers_handshake_is_plain_and_its_headers_are_found_in_any_case() -> None:
@@ -219,6 +238,18 @@ def test_a_browsers_handshake_is_plain_and_its_headers_are_found_in_any_case() -
     assert plain[0] == "/chat"
     assert plain[1].get("UPGRADE") == "websocket"
     assert plain[1] == Headers([("Host", "x"), ("Connection", "Upgrade"), ("Upgrade", "websocket")])
+
+
+@given(st.sampled_from([*HTTPStatus]).filter(lambda status: status >= 400), st.text(max_size=80))
+def test_a_refusal_is_what_h11_would_have_written(status: HTTPStatus, text: str) -> None:
+    head, body = response_head.encode_refusal(status, text)
+    parser = h11.Connection(h11.SERVER)
+    fields = [(name, value) for name, _, value in [line.partition(b": ") for line in head.split(b"\r\n")[1:-2]]]
+    written = parser.send(h11.Response(status_code=status.value, headers=fields, reason=status.phrase.encode()))
+    written = (written or b"") + (parser.send(h11.Data(data=body)) or b"") + (parser.send(h11.EndOfMessage()) or b"")
+    assert head + body == written
+    assert fields[1] == (b"Content-Length", str(len(body)).encode())
+    assert fields[3:] == [(b"Connection", b"close")]
 
 
 HANDSHAKE = head_of(
