@@ -341,7 +341,10 @@ class TestHandshake:
         assert [says in message for message in caplog.messages] == [True]
         await either.assert_serves()
 
-    async def test_the_peer_is_told_why_it_failed(self, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_the_peer_is_told_why_it_failed(
+        self, server: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tls_module, "REFUSAL_LINGER", 0.1)  # what it waits for us to end our side, which we don't
         server.client.maximum_version = ssl.TLSVersion.TLSv1_2
         server._server.minimum_version = ssl.TLSVersion.TLSv1_3
         with pytest.raises(trio.BrokenResourceError) as caught:
