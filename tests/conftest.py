@@ -1,8 +1,9 @@
 """The harness: a session on one end, a `Peer` on the other, over each transport that there is.
 
-Rules: loopback only, port 0, nothing sleeps for long, every wait is bounded, warnings are errors. A test that takes
-``connect`` runs once per transport. Virtual time (``autojump_clock``) only where every peer is in the same trio run and
-no real socket is between: with ``memory_connect``.
+Rules: loopback only, port 0, nothing sleeps for long, every wait is bounded, warnings are errors. Several processes run
+tests side by side: no two tests share a file, a name or a port. A test that takes ``connect`` runs once per transport.
+Virtual time (``autojump_clock``) only where every peer is in the same trio run and no real socket is between: with
+``memory_connect``.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ from .pipes import stream_pair
 
 #: No test waits longer for anything, in seconds.
 PATIENCE = 30
+
+#: The folders all of whose tests are slow: they start programs.
+SLOW_FOLDERS = {"browser", "examples", "interop"}
 
 Session = Callable[[HTTPRequest, WebSocket], object]
 OpenStream = Callable[[Routes], Awaitable[trio.abc.Stream]]
@@ -180,6 +184,13 @@ async def memory_connect() -> AsyncIterator[Connect]:
     """Connect over memory streams, where time may be virtual."""
     async with connecting("memory") as connect:
         yield connect
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the slow folders."""
+    for item in items:
+        if item.path.parent.name in SLOW_FOLDERS:
+            item.add_marker("slow")
 
 
 @pytest.fixture

@@ -31,6 +31,8 @@ from perfectws.net.loop import open_loop
 from ..conftest import PATIENCE, Handler
 from ..peer import CLOSE, TEXT, Peer, frame_bytes
 
+pytestmark = pytest.mark.slow
+
 READERS = 980
 SLEEPERS = 20
 MESSAGES = 1_500
