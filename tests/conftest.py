@@ -8,6 +8,7 @@ Virtual time (``autojump_clock``) only where every peer is in the same trio run 
 
 from __future__ import annotations
 
+import signal
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -184,6 +185,12 @@ async def memory_connect() -> AsyncIterator[Connect]:
     """Connect over memory streams, where time may be virtual."""
     async with connecting("memory") as connect:
         yield connect
+
+
+def pytest_configure() -> None:
+    """Let SIGINT interrupt: a shell that runs this in its background has it ignored, also by the programs we start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
