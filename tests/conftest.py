@@ -1,17 +1,20 @@
 """The harness: a session on one end, a `Peer` on the other, over each transport that there is.
 
-Rules: loopback only, port 0, nothing sleeps for long, every wait is bounded, warnings are errors. A test that takes
-``connect`` runs once per transport. Virtual time (``autojump_clock``) only where every peer is in the same trio run and
-no real socket is between: with ``memory_connect``.
+Rules: loopback only, port 0, nothing sleeps for long, every wait is bounded, warnings are errors. Several processes run
+tests side by side: no two tests share a file, a name or a port. A test that takes ``connect`` runs once per transport.
+Virtual time (``autojump_clock``) only where every peer is in the same trio run and no real socket is between: with
+``memory_connect``.
 """
 
 from __future__ import annotations
 
+import signal
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,12 +29,16 @@ from perfectws.net.listeners import bound_port, open_listeners
 from perfectws.net.loop import Loop, open_loop
 from perfectws.net.stream_transport import StreamTransport
 
+from . import certificates
 from .calls import Calls, is_time_virtual
 from .peer import Peer
 from .pipes import stream_pair
 
 #: No test waits longer for anything, in seconds.
 PATIENCE = 30
+
+#: The folders all of whose tests are slow: they start programs.
+SLOW_FOLDERS = {"browser", "examples", "interop"}
 
 Session = Callable[[HTTPRequest, WebSocket], object]
 OpenStream = Callable[[Routes], Awaitable[trio.abc.Stream]]
@@ -113,20 +120,11 @@ async def memory_streams() -> AsyncIterator[Connect]:
             await loop.end_connections(0)
 
 
-@cache
-def tls_contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Return a server's context and that of a client who trusts it."""
-    authority = trustme.CA()
-    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-    authority.issue_cert("test").configure_cert(server)
-    authority.configure_trust(client)
-    return server, client
-
-
 @asynccontextmanager
 async def sockets(with_reactor: bool, with_tls: bool = False) -> AsyncIterator[Connect]:
     """Serve over TCP: on the reactor, as a user's server does, or on streams."""
-    server_context, client_context = tls_contexts() if with_tls else (None, None)
+    server_context = certificates.server_context("test") if with_tls else None
+    client_context = certificates.client_context() if with_tls else None
     async with open_loop(with_reactor=with_reactor) as loop, trio.open_nursery() as accepting:
 
         async def open_stream(routes: Routes) -> trio.abc.Stream:
@@ -187,3 +185,45 @@ async def memory_connect() -> AsyncIterator[Connect]:
     """Connect over memory streams, where time may be virtual."""
     async with connecting("memory") as connect:
         yield connect
+
+
+def pytest_configure() -> None:
+    """Let SIGINT interrupt: a shell that runs this in its background has it ignored, also by the programs we start."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of the slow folders."""
+    for item in items:
+        if item.path.parent.name in SLOW_FOLDERS:
+            item.add_marker("slow")
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    """What signs every certificate."""
+    return certificates.authority()
+
+
+@pytest.fixture
+def server_context() -> ssl.SSLContext:
+    """The context of a server that is called "test"."""
+    return certificates.server_context("test")
+
+
+@pytest.fixture
+def trusting() -> ssl.SSLContext:
+    """The context of a client that trusts the authority."""
+    return certificates.client_context()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The files of a certificate for this machine, and of its key."""
+    directory = tmp_path_factory.mktemp("certificate")
+    issued = certificates.certificate_for("127.0.0.1", "localhost")
+    chain, key = directory / "cert.pem", directory / "key.pem"
+    chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    issued.private_key_pem.write_to_path(str(key))
+    return chain, key

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 60
 COMMAND = [sys.executable, "-m", "benchmarks", "--quick", "--servers", "perfectws"]

@@ -455,7 +455,7 @@ async def test_every_frame_is_masked_with_a_key_of_its_own(transport: str, raw_s
 @pytest.mark.parametrize(
     ("data", "code"),
     [
-        (frame_bytes(TEXT, "masked"), 1002),
+        (frame_bytes(TEXT, "masked", mask=b"\x01\x02\x03\x04"), 1002),
         (frame_bytes(TEXT, b"\xff", mask=b""), 1007),
         (frame_bytes(TEXT, "x", rsv=0x40, mask=b""), 1002),
         (frame_bytes(0x3, "x", mask=b""), 1002),

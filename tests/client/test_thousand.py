@@ -15,6 +15,8 @@ from perfectws.client.loop import ClientLoop
 
 from .served import echo, served
 
+pytestmark = pytest.mark.slow
+
 CLIENTS = 1000
 PATIENCE = 120.0  # seconds; a bound for a machine under load, not a measure
 

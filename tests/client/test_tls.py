@@ -35,13 +35,13 @@ async def echo_once(server: TLSServer) -> None:
     ("identity", "host", "named"), [("localhost", "localhost", "localhost"), ("127.0.0.1", "127.0.0.1", None)]
 )
 async def test_wss_connects_to_a_name_and_to_an_address_and_only_names_are_told_to_the_server(
-    identity: str, host: str, named: str | None
+    identity: str, host: str, named: str | None, trusting: ssl.SSLContext
 ) -> None:
     with trio.fail_after(PATIENCE):
         async with tls_server(identity) as server, trio.open_nursery() as nursery:
             nursery.start_soon(echo_once, server)
             url = f"wss://{host}:{server.port}/"
-            ws = await WebSocket.connect(to=url, on=nursery, ssl_context=server.trusting())
+            ws = await WebSocket.connect(to=url, on=nursery, ssl_context=trusting)
             ws.send("x" * 100_000)
             assert (await ws.read_string_message()).data == "x" * 100_000
             await ws.close()
@@ -57,13 +57,13 @@ async def test_a_certificate_is_verified_by_default() -> None:
                 await WebSocket.connect(to=f"wss://localhost:{server.port}/", on=nursery)
 
 
-async def test_a_certificate_for_another_name_fails_with_both_names() -> None:
+async def test_a_certificate_for_another_name_fails_with_both_names(trusting: ssl.SSLContext) -> None:
     with trio.fail_after(PATIENCE):
         async with tls_server("example.com") as server, trio.open_nursery() as nursery:
             nursery.start_soon(fail_to_accept, server)
             url = f"wss://localhost:{server.port}/"
             with pytest.raises(HandshakeError, match=r"Hostname mismatch.* 'localhost'"):
-                await WebSocket.connect(to=url, on=nursery, ssl_context=server.trusting())
+                await WebSocket.connect(to=url, on=nursery, ssl_context=trusting)
 
 
 async def test_the_default_context_verifies_names_and_is_made_once() -> None:

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 
 import pytest
 import trio
-import trustme
 
 from perfectws import HTTPRequest, Routes, WebSocket, WebSocketHandler
 from perfectws.http.http11 import HTTPConnection
@@ -19,25 +18,6 @@ from ..calls import NOTHING, Calls, Reads, quiet
 from ..conftest import PATIENCE, Handler, Session
 from ..peer import Peer
 from ..pipes import stream_pair
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def server_context(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("test").configure_cert(context)
-    return context
-
-
-@pytest.fixture
-def client_context(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
 
 
 @pytest.fixture
@@ -80,8 +60,8 @@ class Secure:
 
 
 @pytest.fixture
-def secure(loop: Loop, server_context: ssl.SSLContext, client_context: ssl.SSLContext) -> Secure:
-    return Secure(loop, server_context, client_context)
+def secure(loop: Loop, server_context: ssl.SSLContext, trusting: ssl.SSLContext) -> Secure:
+    return Secure(loop, server_context, trusting)
 
 
 async def test_messages_go_both_ways(secure: Secure) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import trio
-import trustme
 
 from perfectws import (
     ConnectionClosed,
@@ -43,25 +42,6 @@ from .test_reactor import LINGER_RESET, Recorder
 
 #: The beginning of a record that is longer than what follows.
 HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-@pytest.fixture
-def server_context(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("test").configure_cert(context)
-    return context
-
-
-@pytest.fixture
-def client_context(authority: trustme.CA) -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
 
 
 class Server:
@@ -150,17 +130,17 @@ async def running(server: ssl.SSLContext, client: ssl.SSLContext, with_reactor: 
 
 
 @pytest.fixture
-async def server(server_context: ssl.SSLContext, client_context: ssl.SSLContext) -> AsyncIterator[Server]:
-    async with running(server_context, client_context) as server:
+async def server(server_context: ssl.SSLContext, trusting: ssl.SSLContext) -> AsyncIterator[Server]:
+    async with running(server_context, trusting) as server:
         yield server
 
 
 @pytest.fixture(params=["reactor", "streams"])
 async def either(
-    request: pytest.FixtureRequest, server_context: ssl.SSLContext, client_context: ssl.SSLContext
+    request: pytest.FixtureRequest, server_context: ssl.SSLContext, trusting: ssl.SSLContext
 ) -> AsyncIterator[Server]:
     """A server on each of the transports that TLS has."""
-    async with running(server_context, client_context, request.param == "reactor") as server:
+    async with running(server_context, trusting, request.param == "reactor") as server:
         yield server
 
 
@@ -341,7 +321,10 @@ class TestHandshake:
         assert [says in message for message in caplog.messages] == [True]
         await either.assert_serves()
 
-    async def test_the_peer_is_told_why_it_failed(self, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    async def test_the_peer_is_told_why_it_failed(
+        self, server: Server, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tls_module, "REFUSAL_LINGER", 0.1)  # what it waits for us to end our side, which we don't
         server.client.maximum_version = ssl.TLSVersion.TLSv1_2
         server._server.minimum_version = ssl.TLSVersion.TLSv1_3
         with pytest.raises(trio.BrokenResourceError) as caught:
@@ -810,7 +793,7 @@ class TestSessions:
         await peer.receive_eof()
 
     async def test_a_server_that_is_full_refuses_and_counts_aright(
-        self, server_context: ssl.SSLContext, client_context: ssl.SSLContext
+        self, server_context: ssl.SSLContext, trusting: ssl.SSLContext
     ) -> None:
         server = HTTPServer()
         server.server_name, server.server_address, server.server_port = "test", "127.0.0.1", 0
@@ -820,7 +803,7 @@ class TestSessions:
 
         async def ask(port: int) -> tuple[Peer, int]:
             plain = await trio.open_tcp_stream("127.0.0.1", port)
-            peer = Peer(trio.SSLStream(plain, client_context, server_hostname="test"))
+            peer = Peer(trio.SSLStream(plain, trusting, server_hostname="test"))
             await peer.stream.send_all(b"GET / HTTP/1.1\r\nHost: test\r\n\r\n")
             await peer.read_head()
             return peer, peer.status

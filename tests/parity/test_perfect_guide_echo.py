@@ -133,6 +133,7 @@ class MeasuredEchoHandler(EchoHandler):
         super().handle_session(request, socket)
 
 
+@pytest.mark.slow
 async def test_the_stack_stays_flat_over_100_000_messages(connect: Connect) -> None:
     handler = MeasuredEchoHandler()
     handler.depths = set()

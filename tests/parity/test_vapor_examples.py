@@ -10,6 +10,8 @@ import pytest
 
 from ..examples.running import PATIENCE, ROOT, RunningServer, running
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[RunningServer]:

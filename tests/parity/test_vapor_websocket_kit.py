@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 import trio
-import trustme
 
 from perfectws import EventLoop, HandshakeError, HTTPClient, HTTPRequest, InvalidURL, OpcodeType, Routes, WebSocket
 from perfectws.http.http11 import HTTPConnection
@@ -23,6 +22,7 @@ from perfectws.net.acceptors import serve_listener
 from perfectws.net.listeners import bound_port, open_listeners
 from perfectws.net.loop import open_loop
 
+from ..certificates import server_context
 from .vapor_servers import PATIENCE, running
 
 
@@ -257,8 +257,7 @@ def test_locally(event_loop: EventLoop) -> None:  # testLocally
 @contextmanager
 def tls_server(on_upgrade: Callable[[HTTPRequest, WebSocket], object]) -> Iterator[int]:
     """Serve WebSockets inside TLS, on an address, in a thread."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    context = server_context("127.0.0.1")
     routes = Routes()
     routes.web_socket("/", on_upgrade)
     ports: list[int] = []

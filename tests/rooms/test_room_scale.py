@@ -28,8 +28,10 @@ from perfectws.net.acceptors import serve_listener
 from perfectws.net.listeners import bound_port, open_listeners
 from perfectws.net.loop import open_loop
 
-from ..conftest import PATIENCE, Handler
+from ..conftest import Handler
 from ..peer import CLOSE, TEXT, Peer, frame_bytes
+
+pytestmark = pytest.mark.slow
 
 READERS = 980
 SLEEPERS = 20
@@ -39,6 +41,7 @@ AHEAD = 20  # messages: how far the fastest reader may be ahead of the slowest
 MESSAGE_SIZE = 1024  # bytes
 MAX_WRITE_BUFFER = 128 * 1024  # bytes
 KERNEL_BUFFER = 32 * 1024  # bytes
+PATIENCE = 120  # seconds; a bound for a machine under load, not a measure
 
 TEXTS = [f"{number} ".ljust(MESSAGE_SIZE, ".") for number in range(MESSAGES)]
 FRAMES = [frame_bytes(TEXT, text, mask=b"") for text in TEXTS]
@@ -190,7 +193,7 @@ async def everybody_reads_but_the_sleepers(crowd: Crowd, capsys: pytest.CaptureF
 async def test_of_1000_members_980_get_all_in_order_and_20_who_read_nothing_are_closed(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with trio.fail_after(4 * PATIENCE):
+    with trio.fail_after(PATIENCE):
         async with crowd_in(Room("closes who is slow", slow="close")) as crowd:
             await everybody_reads_but_the_sleepers(crowd, capsys)
             figures = crowd.room.figures
@@ -205,7 +208,7 @@ async def test_of_1000_members_980_get_all_in_order_and_20_who_read_nothing_miss
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     told: dict[WebSocket, int] = {}
-    with trio.fail_after(4 * PATIENCE):
+    with trio.fail_after(PATIENCE):
         async with crowd_in(Room("drops", slow="drop", on_drop=told.__setitem__)) as crowd:
             await everybody_reads_but_the_sleepers(crowd, capsys)
             figures = crowd.room.figures

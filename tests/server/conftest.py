@@ -6,12 +6,10 @@ import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import trustme
 
 from perfectws import HTTPRequest, HTTPResponse, HTTPServer, LaunchContext, Routes
 
@@ -122,28 +120,3 @@ def routes() -> Routes:
     routes = Routes()
     routes.add("GET", "/hello", hello)
     return routes
-
-
-@pytest.fixture(scope="session")
-def authority() -> trustme.CA:
-    """Who signs the certificates."""
-    return trustme.CA()
-
-
-@pytest.fixture(scope="session")
-def certificate(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The files of a server's certificate and its key."""
-    directory = tmp_path_factory.mktemp("certificate")
-    issued = authority.issue_cert("127.0.0.1", "localhost")
-    chain, key = directory / "cert.pem", directory / "key.pem"
-    chain.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    issued.private_key_pem.write_to_path(str(key))
-    return chain, key
-
-
-@pytest.fixture
-def trusting(authority: trustme.CA) -> ssl.SSLContext:
-    """A client's context that trusts the authority."""
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context

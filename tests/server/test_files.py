@@ -79,6 +79,7 @@ def file_server(tmp_path: Path) -> Iterator[FileServer]:
             process.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/status"), reason="tells memory")
 class TestAGibibyte:
     def fetch(self, server: FileServer, **headers: str) -> tuple[int, int, bytes, bytes]:

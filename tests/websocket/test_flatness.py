@@ -113,6 +113,7 @@ class Echo:
         socket.read_string_message(received)
 
 
+@pytest.mark.slow
 async def test_the_stack_is_as_deep_after_100_000_messages_as_after_one(connect: Connect) -> None:
     count = 100_000
     echo = Echo()
