@@ -1,4 +1,4 @@
-"""`Complaints`: what goes wrong again and again is logged once."""
+"""`LogLimit`: a warning about what happens again and again is logged once, and then counted."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from time import monotonic
 
 logger = logging.getLogger("perfectws")
 
-#: How long further complaints of one kind are only counted, in seconds.
+#: How long further warnings of one kind are only counted, in seconds.
 INTERVAL = 600.0
 
 
-class Complaints:
+class LogLimit:
     """Warnings about what peers do wrong, at most one of each kind per `INTERVAL`.
 
     A peer can do anything as often as it likes; the log must not grow with it.

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from perfectws import log_limit as complaints
-from perfectws.log_limit import INTERVAL, Complaints
+from perfectws import log_limit
+from perfectws.log_limit import INTERVAL, LogLimit
 
 
 def test_each_kind_is_logged_once_and_later_with_how_often(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 1000.0
-    monkeypatch.setattr(complaints, "monotonic", lambda: now)
-    each = Complaints()
+    monkeypatch.setattr(log_limit, "monotonic", lambda: now)
+    each = LogLimit()
     for _ in range(5):
         each.log("one", "it is %s", "hot")
     each.log("two", "it is cold")

@@ -141,7 +141,7 @@ def _check_beginning(data: Input, service: HTTPService) -> None:
     """Refuse what can become no head, before the deadline does."""
     if data and data[0] < 0x21:
         if data.startswith(TLS_HANDSHAKE):
-            service.complaints.log(
+            service.log_limit.log(
                 "TLS", "A client tries TLS on HTTP server %s, which has no tls_config", service.server_name
             )
         raise Refused(HTTPStatus.BAD_REQUEST, "this is not an HTTP/1.1 request; does it want TLS?")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Unpack
 
-from ..log_limit import Complaints
+from ..log_limit import LogLimit
 from .filters import FilterPriority, HTTPRequestFilter, HTTPResponseFilter
 from .forwarding import TrustedProxies
 from .limits import HTTPLimits, LimitKeywords
@@ -30,7 +30,7 @@ class HTTPService(HTTPLimits):
         **limits: Those of `HTTPLimits`.
 
     Attributes:
-        complaints: Logs what peers do wrong.
+        log_limit: Logs what peers do wrong.
 
     Raises:
         ValueError: A limit cannot have this value; the message names it.
@@ -55,4 +55,4 @@ class HTTPService(HTTPLimits):
         self.request_filters = request_filters
         self.response_filters = response_filters
         self.proxies = TrustedProxies(()) if proxies is None else proxies
-        self.complaints = Complaints()
+        self.log_limit = LogLimit()

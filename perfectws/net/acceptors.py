@@ -10,7 +10,7 @@ from collections.abc import Callable
 import trio
 
 from ..callbacks import logger, report_failure
-from ..log_limit import Complaints
+from ..log_limit import LogLimit
 from ..transport import Address, Protocol, Transport
 from .addresses import address_of, stream_addresses
 from .loop import Connections, Loop
@@ -78,7 +78,7 @@ class Acceptor:
     ) -> None:
         self._connections = connections
         self._ssl_context = ssl_context
-        self._complaints = Complaints()
+        self._log_limit = LogLimit()
         self._loop = loop
         self._reactor = reactor
         self._listening = listening
@@ -142,7 +142,7 @@ class Acceptor:
 
     def _begin_tls(self, connected: socket.socket, remote: Address, context: ssl.SSLContext) -> None:
         lower = SocketTransport(self._loop, self._reactor, connected, remote)
-        transport = TLSTransport(self._loop, lower, context, self._make_protocol, self._connections, self._complaints)
+        transport = TLSTransport(self._loop, lower, context, self._make_protocol, self._connections, self._log_limit)
         try:
             lower.start(transport)
         except Exception as error:
@@ -171,7 +171,7 @@ class _StreamAcceptor:
         self._make_protocol = make_protocol
         self._ssl_context = ssl_context
         self._connections = connections
-        self._complaints = Complaints()
+        self._log_limit = LogLimit()
 
     async def serve(self, listening: socket.socket) -> None:
         """Accept until cancelled, and close the listener."""
@@ -189,7 +189,7 @@ class _StreamAcceptor:
         if self._ssl_context is None:
             await self._run(StreamTransport(self._loop, stream, remote, local))
             return
-        tls = await accept_tls(stream, self._ssl_context, remote, self._complaints)
+        tls = await accept_tls(stream, self._ssl_context, remote, self._log_limit)
         if tls is not None:
             await self._run(StreamTransport(self._loop, tls, remote, local, is_secure=True))
 

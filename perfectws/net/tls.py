@@ -10,7 +10,7 @@ import ssl
 
 import trio
 
-from ..log_limit import Complaints
+from ..log_limit import LogLimit
 from ..transport import TLS_HANDSHAKE, Address
 
 #: How long a client may take for its handshake, in seconds.
@@ -26,13 +26,13 @@ _REFUSAL = (
 )
 
 
-def refusal_of(first: bytes, remote: Address, complaints: Complaints) -> bytes | None:
+def refusal_of(first: bytes, remote: Address, log_limit: LogLimit) -> bytes | None:
     """Judge a client by the first byte that it sends.
 
     Args:
         first: The byte; nothing if there is none.
         remote: The client's address.
-        complaints: Where it is logged that a client does not speak TLS.
+        log_limit: Logs that a client does not speak TLS.
 
     Returns:
         What to answer before the connection is closed, which may be nothing; ``None`` if the client speaks TLS.
@@ -40,23 +40,23 @@ def refusal_of(first: bytes, remote: Address, complaints: Complaints) -> bytes |
     if first == TLS_HANDSHAKE:
         return None
     if first:
-        complaints.log("plain", "%s speaks no TLS on a port that does: a client with http:// or ws://?", remote[0])
+        log_limit.log("plain", "%s speaks no TLS on a port that does: a client with http:// or ws://?", remote[0])
     return _REFUSAL if _PLAIN_HTTP.match(first) else b""
 
 
-def complain_of_slowness(complaints: Complaints, remote: Address) -> None:
+def log_slow_handshake(log_limit: LogLimit, remote: Address) -> None:
     """Log that a handshake took longer than `HANDSHAKE_TIMEOUT`."""
-    complaints.log("slow", "The TLS handshake with %s took too long", remote[0])
+    log_limit.log("slow", "The TLS handshake with %s took too long", remote[0])
 
 
-def complain_of_failure(complaints: Complaints, remote: Address, error: BaseException | None) -> None:
+def log_failed_handshake(log_limit: LogLimit, remote: Address, error: BaseException | None) -> None:
     """Log that a handshake failed, with the reason of OpenSSL's if ``error`` is one of its."""
     reason = getattr(error, "reason", None) or "the connection was lost"
-    complaints.log(reason, "The TLS handshake with %s failed: %s", remote[0], reason)
+    log_limit.log(reason, "The TLS handshake with %s failed: %s", remote[0], reason)
 
 
 async def accept_tls(
-    stream: trio.SocketStream, context: ssl.SSLContext, remote: Address, complaints: Complaints
+    stream: trio.SocketStream, context: ssl.SSLContext, remote: Address, log_limit: LogLimit
 ) -> trio.SSLStream[trio.SocketStream] | None:
     """Do a server's side of the TLS handshake.
 
@@ -65,22 +65,22 @@ async def accept_tls(
     """
     try:
         with trio.fail_after(HANDSHAKE_TIMEOUT):
-            if not await _speaks_tls(stream, remote, complaints):
+            if not await _speaks_tls(stream, remote, log_limit):
                 return None
             tls = trio.SSLStream(stream, context, server_side=True)
             await tls.do_handshake()
             return tls
     except trio.TooSlowError:
-        complain_of_slowness(complaints, remote)
+        log_slow_handshake(log_limit, remote)
     except (trio.BrokenResourceError, OSError) as error:
-        complain_of_failure(complaints, remote, error.__cause__)
+        log_failed_handshake(log_limit, remote, error.__cause__)
     await trio.aclose_forcefully(stream)
     return None
 
 
-async def _speaks_tls(stream: trio.SocketStream, remote: Address, complaints: Complaints) -> bool:
+async def _speaks_tls(stream: trio.SocketStream, remote: Address, log_limit: LogLimit) -> bool:
     """Look at the first byte without taking it. A client that does not speak TLS is told so, and its stream closed."""
-    refusal = refusal_of(await stream.socket.recv(1, trio.socket.MSG_PEEK), remote, complaints)
+    refusal = refusal_of(await stream.socket.recv(1, trio.socket.MSG_PEEK), remote, log_limit)
     if refusal is None:
         return True
     if refusal:

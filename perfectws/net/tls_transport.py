@@ -23,7 +23,7 @@ from collections.abc import Callable
 from enum import IntEnum
 
 from ..callbacks import Timer, report_failure
-from ..log_limit import Complaints
+from ..log_limit import LogLimit
 from ..transport import HIGH_WATER, Address, FileSender, Parts, Protocol, Transport
 from . import tls
 from .loop import Connections, Loop
@@ -67,18 +67,18 @@ class TLSTransport(Protocol):
         ssl_context: Has the server's certificate.
         make_protocol: Makes the protocol above, once the handshake is done.
         connections: The server's, among which it counts from now on.
-        complaints: Where handshakes that fail are logged.
+        log_limit: Logs handshakes that fail.
     """
 
     __slots__ = (
         "_below",
-        "_complaints",
         "_connections",
         "_incoming",
         "_input",
         "_is_blocked",
         "_is_dirty",
         "_kept",
+        "_log_limit",
         "_loop",
         "_lower",
         "_make_protocol",
@@ -101,7 +101,7 @@ class TLSTransport(Protocol):
         ssl_context: ssl.SSLContext,
         make_protocol: Callable[[Transport], Protocol],
         connections: Connections,
-        complaints: Complaints,
+        log_limit: LogLimit,
     ) -> None:
         super().__init__(loop.owner.context)
         self.remote_address = lower.remote_address
@@ -112,7 +112,7 @@ class TLSTransport(Protocol):
         self._ssl_context = ssl_context
         self._make_protocol = make_protocol
         self._connections = connections
-        self._complaints = complaints
+        self._log_limit = log_limit
         self._stage = Stage.GREETING
         self._input = Input.FLOWING
         self._tls: ssl.SSLObject  # made once the client has begun its handshake
@@ -134,7 +134,7 @@ class TLSTransport(Protocol):
 
     def _greet(self, data: bytes) -> None:
         """Begin the handshake, unless the first byte tells that no TLS is spoken."""
-        refusal = tls.refusal_of(data[:1], self.remote_address, self._complaints)
+        refusal = tls.refusal_of(data[:1], self.remote_address, self._log_limit)
         if refusal is not None:
             self._refuse(refusal)
             return
@@ -179,13 +179,13 @@ class TLSTransport(Protocol):
 
     def _handshake_failed(self, error: Exception) -> None:
         """Tell the peer why, if OpenSSL has an alert for it, and close."""
-        tls.complain_of_failure(self._complaints, self.remote_address, error)
+        tls.log_failed_handshake(self._log_limit, self.remote_address, error)
         self._end()
         self._send_outgoing()
         self._lower.close(tls.REFUSAL_LINGER)
 
     def _handshake_timed_out(self) -> None:
-        tls.complain_of_slowness(self._complaints, self.remote_address)
+        tls.log_slow_handshake(self._log_limit, self.remote_address)
         self.abort()
 
     # From the socket
@@ -275,7 +275,7 @@ class TLSTransport(Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Tell the protocol that the connection is gone, and log a handshake that it has cut off."""
         if self._stage < _OPEN and error is not None:
-            tls.complain_of_failure(self._complaints, self.remote_address, error)
+            tls.log_failed_handshake(self._log_limit, self.remote_address, error)
         self._end()
         try:
             self.protocol.connection_lost(error)

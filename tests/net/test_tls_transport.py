@@ -25,7 +25,7 @@ from perfectws import (
 )
 from perfectws.http.http11 import HTTPConnection
 from perfectws.http.service import HTTPService
-from perfectws.log_limit import Complaints
+from perfectws.log_limit import LogLimit
 from perfectws.net import tls as tls_module
 from perfectws.net.acceptors import serve_listener
 from perfectws.net.listeners import bound_port, listen
@@ -622,9 +622,7 @@ class TestCost:
         recorder = Recorder()
         assert server.loop.reactor is not None
         lower = SocketTransport(server.loop, server.loop.reactor, ours, ("peer", 1))
-        transport = TLSTransport(
-            server.loop, lower, server_context, lambda _: recorder, server.connections, Complaints()
-        )
+        transport = TLSTransport(server.loop, lower, server_context, lambda _: recorder, server.connections, LogLimit())
         lower.start(transport)
         server.streams.append(trio.SocketStream(trio.socket.from_stdlib_socket(peer)))
         client = ByHand(server.streams[-1], server.client)
