@@ -324,7 +324,7 @@ class TestRoundTrips:
 
 
 class TestWhatIsRefused:
-    """§8, and DESIGN 5"""
+    """§8, and our own: nothing inflates past its limit"""
 
     def test_rsv1_is_refused_on_continuations_and_control_frames(self) -> None:
         begun = compressed(Deflater()(b"x"), fin=False)

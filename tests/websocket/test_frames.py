@@ -199,7 +199,7 @@ class TestControlFrames:
 
 
 class TestLimits:
-    """§10.4, and DESIGN 5"""
+    """§10.4, and our own: no larger frame, message or number of fragments than the options allow"""
 
     @ROLES
     @pytest.mark.parametrize("length", [MIB + 1, 1 << 31, 1 << 62, (1 << 63) - 1])

@@ -84,7 +84,7 @@ class TestMasking:
 
 
 class TestRemembering:
-    """DESIGN 3.4"""
+    """A string that is sent to many sockets, one after the other, is one frame"""
 
     def test_the_last_text_is_built_once(self) -> None:
         text = "".join(["some", " text"])
