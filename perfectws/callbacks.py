@@ -77,11 +77,18 @@ class Timer(ABC):
 class CallbackLoop(ABC):
     """The queue of ready callbacks, and what a protocol may ask of the loop that drives it.
 
-    All but `call_from_thread` and `call_soon` is for the loop's own thread.
+    All but `ask`, `call_from_thread` and `call_soon` is for the loop's own thread.
+
+    Attributes:
+        thread_id: The loop's own thread.
+        direct_thread: The same, but 0 while something waits that other threads have asked for: so one comparison tells
+            the hot path that it may go ahead. Everybody else calls `is_here`.
     """
 
     def __init__(self) -> None:
-        self.thread_id = threading.get_ident()
+        self.thread_id = self.direct_thread = threading.get_ident()
+        #: What other threads have asked for, in order: each with its owner.
+        self._asked: deque[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = deque()
         #: True while nobody will look at the queue unless woken.
         self.idle = False
         #: Owns the callbacks that belong to no connection.
@@ -124,10 +131,12 @@ class CallbackLoop(ABC):
     @property
     def has_ready(self) -> bool:
         """Whether a turn would find something to run."""
-        return bool(self.ready or self._next_turn or self._before_writing)
+        return bool(self.ready or self._next_turn or self._before_writing or self._asked)
 
     def run_ready(self) -> None:
         """Run one turn's callbacks, within the budgets above."""
+        if self._asked:
+            self.catch_up()
         ready = self.ready
         if self._next_turn:
             ready.extend(self._next_turn)
@@ -152,19 +161,56 @@ class CallbackLoop(ABC):
             if not ready:
                 return
 
+    # Other threads
+
+    def ask(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Let ``function(*args)``, which is perfectws's own, be called in the loop's thread. From any thread.
+
+        It has its place when this returns: ahead of all that is asked of the loop later, in whatever thread, task or
+        callback. An exception goes to ``owner``. Once the loop has ended it is called here, and what that makes ready.
+        """
+        self._asked.append((owner, function, args))
+        self.direct_thread = 0
+        self.wake_from_thread()
+
+    def wake_from_thread(self) -> None:
+        """Let the loop's thread `catch_up` soon. From any thread."""
+        self.call_from_thread(self.owner, self.catch_up)
+
+    def is_here(self) -> bool:
+        """Tell whether this is the loop's own thread. If so, what other threads have asked for is done now."""
+        thread = threading.get_ident()
+        if thread == self.direct_thread:
+            return True
+        if thread != self.thread_id:
+            return False
+        self.catch_up()
+        return True
+
+    def catch_up(self) -> None:
+        """Do what other threads have asked for."""
+        self.direct_thread = self.thread_id  # before: a thread that asks meanwhile sets it to 0 again
+        asked = self._asked
+        while asked:
+            owner, function, args = asked.popleft()
+            try:
+                function(*args)
+            except Exception as error:
+                report_failure(owner, error)
+
     def check_thread(self) -> None:
         """Raise `LocalProtocolError` in any thread but the loop's."""
-        if threading.get_ident() != self.thread_id:
+        if not self.is_here():
             raise LocalProtocolError(
                 "await this in the thread of its event loop; elsewhere pass a callback or a promise"
             )
 
-    def call_soon(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> bool:
-        """Queue ``function(*args)``, from any thread. Return whether it will be called: not if the loop has ended."""
-        if threading.get_ident() == self.thread_id:
+    def call_soon(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Queue ``function(*args)``, from any thread."""
+        if self.is_here():
             self.call(owner, function, *args)
-            return True
-        return self.call_from_thread(owner, function, *args)
+        else:
+            self.call_from_thread(owner, function, *args)
 
     def hold(self) -> None:  # noqa: B027  # most loops end when they are told to
         """Count one more thing that is under way: a loop that ends when nothing is, as a script's does, goes on."""
@@ -193,8 +239,8 @@ class CallbackLoop(ABC):
         """Queue ``function(*args)`` once ``seconds`` have passed."""
 
     @abstractmethod
-    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> bool:
-        """Queue ``function(*args)``, from any thread. Return whether it will be called: not if the loop has ended."""
+    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Queue ``function(*args)``, from any thread. Once the loop has ended, it is called before this returns."""
 
     @abstractmethod
     def start_task(self, owner: CallbackOwner, coroutine: Coroutine[Any, Any, object]) -> None:

@@ -8,12 +8,14 @@ Source: SwiftNIO's ``EventLoopFuture`` and ``EventLoopPromise``, as Vapor uses t
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Generator
+from collections import deque
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import copy_context
 from typing import Any, Generic, TypeVar, cast
 
 import outcome
 
-from .callbacks import CallbackLoop, CallbackOwner, context_in, logger, running_loop
+from .callbacks import CallbackLoop, CallbackOwner, context_in, logger, report_failure, running_loop
 from .errors import LocalProtocolError
 from .suspension import Suspension, checkpoint
 
@@ -136,15 +138,12 @@ class Future(Generic[T]):
         arguments: Callable[[outcome.Outcome[T]], tuple[Any, ...] | None],
     ) -> None:
         loop = self._loop or running_loop()
-        if loop is None:
-            raise LocalProtocolError("this future belongs to no event loop: make its Promise inside one")
-        owner = self._owner or CallbackOwner(context_in(loop))
+        owner = self._owner or CallbackOwner(copy_context() if loop is None else context_in(loop))
 
         def queue(result: outcome.Outcome[T]) -> None:
             args = arguments(result)
-            if args is None:
-                return
-            loop.call_soon(owner, callback, *args)
+            if args is not None:
+                _call_soon(loop, owner, callback, args)
 
         self._add(queue)
 
@@ -215,6 +214,51 @@ class Promise(Generic[T]):
     def resolve(self, result: outcome.Outcome[T]) -> None:
         """Resolve the future with an outcome. Does nothing if it is resolved already."""
         self.future_result._resolve(result)
+
+
+def _call_soon(
+    loop: CallbackLoop | None, owner: CallbackOwner, callback: Callable[..., object], args: tuple[Any, ...]
+) -> None:
+    """Queue a callback in the loop of its future, else in the one that runs here, else call it, one after the other."""
+    loop = loop or running_loop()
+    if loop is None:
+        _loopless.call(owner, callback, args)
+    else:
+        loop.call_soon(owner, callback, *args)
+
+
+class _Loopless(threading.local):
+    """The callbacks of futures that belong to no loop and are resolved outside of any: called in the thread that does.
+
+    One after the other, never nested, so that a chain of them does not deepen the stack.
+    """
+
+    def __init__(self) -> None:
+        self._ready: deque[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = deque()
+        self._is_running = False
+
+    def call(self, owner: CallbackOwner, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+        self._ready.append((owner, callback, args))
+        if self._is_running:
+            return
+        self._is_running = True
+        try:
+            while self._ready:
+                self._call(*self._ready.popleft())
+        finally:
+            self._is_running = False
+
+    def _call(self, owner: CallbackOwner, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+        try:
+            result = owner.run(callback, *args)
+            if isinstance(result, Coroutine):
+                result.close()
+                raise LocalProtocolError("an async callback needs an event loop: make the Promise inside one")
+        except Exception as error:
+            report_failure(owner, error)
+
+
+_loopless = _Loopless()
 
 
 def _value_of(result: outcome.Outcome[Any]) -> tuple[Any] | None:

@@ -34,7 +34,7 @@ class QueueOnly(CallbackLoop):
     def call_later(self, owner: CallbackOwner, seconds: float, function: Callable[[*Ts], object], *args: *Ts) -> Timer:
         raise NotImplementedError
 
-    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> bool:
+    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
         raise NotImplementedError
 
 

@@ -159,8 +159,7 @@ class Connector(CallbackOwner):
 
     def begin(self) -> None:
         """Begin, from any thread."""
-        if not self._loop.call_soon(self, self._start):
-            self._fail(HandshakeError(f"{self._url.text}: the event loop has ended"))
+        self._loop.call_soon(self, self._start)
 
     def cancel(self) -> None:
         """Make no attempt any more. From any thread."""

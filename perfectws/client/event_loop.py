@@ -121,7 +121,7 @@ class EventLoop:
                 with self._stop:
                     await trio.sleep_forever()
                 self._loop = None
-        loop.thread_id = 0  # another thread may get the number of this one, which ends now
+        loop.thread_id = loop.direct_thread = 0  # another thread may get the number of this one, which ends now
 
 
 def run(setup: Callable[[trio.Nursery], object], *, close_timeout: float = CLOSE_TIMEOUT) -> None:

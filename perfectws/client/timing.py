@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from math import inf
-from threading import get_ident
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
@@ -103,8 +102,7 @@ def run_in_thread(
         else:
             loop.hold()
 
-    if not loop.call_soon(owner, start):
-        promise.fail(_loop_ended())
+    loop.call_soon(owner, start)
     return promise.future_result
 
 
@@ -149,18 +147,18 @@ class ScriptTimer(Timer):
 
     def start(self) -> None:
         """Begin, from any thread."""
-        if get_ident() == self._loop.thread_id:
+        if self._loop.is_here():
             self._start()
         else:
-            self._loop.call_from_thread(self._owner, self._start)
+            self._loop.ask(self._owner, self._start)
 
     def cancel(self) -> None:
         """Make no further call. From any thread."""
         self._is_cancelled = True
-        if get_ident() == self._loop.thread_id:
+        if self._loop.is_here():
             self._end()
         else:
-            self._loop.call_from_thread(self._owner, self._end)
+            self._loop.ask(self._owner, self._end)
 
     def _start(self) -> None:
         if not self._is_cancelled:

@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
-from threading import get_ident
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ..callbacks import CallbackLoop, CallbackOwner, logger
@@ -156,10 +155,10 @@ class _Question:
         self._answered = False
 
     def __call__(self, result: Enum) -> None:
-        if get_ident() == self._loop.thread_id:
+        if self._loop.is_here():
             self._answer(result)
         else:
-            self._loop.call_from_thread(self._owner, self._answer, result)
+            self._loop.ask(self._owner, self._answer, result)
 
     def _answer(self, result: Enum) -> None:
         if self._answered:

@@ -7,7 +7,6 @@ from contextvars import Context
 from enum import Enum
 from http import HTTPStatus
 from json import dumps
-from threading import get_ident
 from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 from ..callbacks import CallbackLoop, CallbackOwner, logger
@@ -347,10 +346,10 @@ class HTTPResponse(CallbackOwner):
 
     def _in_loop(self, function: Callable[..., None], *args: Any) -> None:
         channel = self._channel
-        if channel is None or get_ident() == channel.loop.thread_id:
+        if channel is None or channel.loop.is_here():
             function(*args)
         else:
-            channel.loop.call_from_thread(self, function, *args)
+            channel.loop.ask(self, function, *args)
 
     def _take_body(self) -> bytes:
         body = self.body_bytes

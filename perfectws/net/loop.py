@@ -9,17 +9,21 @@ from another thread. All else (timers, tasks of async callbacks, connections) ru
 
 from __future__ import annotations
 
+import os
 import select
+import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from contextvars import copy_context
 from time import perf_counter
 from typing import Any, Protocol, TypeVar, TypeVarTuple
+from weakref import WeakSet
 
 import outcome
 import trio
 
 from ..callbacks import CallbackLoop, CallbackOwner, Timer, logger, report_failure, set_running_loop
+from ..errors import LocalProtocolError
 from .reactor import Reactor
 from .timers import Timers
 
@@ -125,6 +129,9 @@ class Loop(CallbackLoop):
         self.timers = Timers(self)
         self.connections = Connections(self)
         self._has_ended = False
+        self._is_running_late = threading.Lock()
+        self._process = os.getpid()
+        _loops.add(self)
         self._token = trio.lowlevel.current_trio_token()
         self._clock = trio.lowlevel.current_clock()
         #: What has output for the end of this turn. To append wakes no loop that is idle: `mark_dirty` does that too.
@@ -141,13 +148,28 @@ class Loop(CallbackLoop):
         """Queue ``function(*args)`` once ``seconds`` have passed."""
         return self.timers.add(owner, seconds, function, args)
 
-    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> bool:
-        """Queue ``function(*args)``, from any thread. Return whether it will be called: not if the loop has ended."""
+    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Queue ``function(*args)``, from any thread. Once the loop has ended, it is called before this returns."""
+        self.ask(owner, self.call, owner, function, *args)
+
+    def wake_from_thread(self) -> None:
+        """Let the loop's thread `catch_up` soon. From any thread.
+
+        Raises:
+            LocalProtocolError: The loop runs in the process that was forked into this one.
+        """
+        if self._process != os.getpid():
+            self._asked.clear()
+            raise LocalProtocolError(
+                "this event loop runs in the process that this one was forked from: use one of its own"
+            )
         try:
-            self._token.run_sync_soon(self.call, owner, function, *args)
+            if not self._has_ended:
+                self._token.run_sync_soon(self.catch_up, idempotent=True)
+                return
         except trio.RunFinishedError:
-            return False
-        return True
+            pass
+        self._run_late()
 
     def start_task(self, owner: CallbackOwner, coroutine: Coroutine[Any, Any, object]) -> None:
         """Run ``coroutine`` as a task in a copy of its owner's context. Once the loop has ended it is closed unrun."""
@@ -233,31 +255,29 @@ class Loop(CallbackLoop):
             self.idle = False
 
     def wake(self) -> None:
-        """Let the pump, which sleeps, take a turn soon. After the end: run what is ready all the same.
-
-        A thread may have sent something before it saw the end, or a future be asked for its result when the loop that
-        resolved it is gone.
-        """
-        self.idle = False
+        """Let the pump, which sleeps, take a turn soon. After the end: run what is ready all the same (law 2)."""
         if self._has_ended:
-            self._wake_late()
-        elif self.reactor is not None:
+            self._run_late()
+            return
+        self.idle = False
+        if self.reactor is not None:
             self.reactor.wake()
         else:
             assert self._pump_task is not None
             trio.lowlevel.reschedule(self._pump_task, outcome.Value(None))
 
-    def _wake_late(self) -> None:
-        try:
-            self._token.run_sync_soon(self._run_late)
-        except trio.RunFinishedError:
-            self.idle = True
-
     def _run_late(self) -> None:
-        self.run_ready()
-        self.idle = True
-        if self.has_ready:
-            self.wake()
+        """Run what is asked of a loop that has ended, here and now, in the thread that asks: one at a time, not nested.
+
+        A thread that finds another at it leaves the work to that one, which looks again when it is done.
+        """
+        while self.has_work and self._is_running_late.acquire(blocking=False):
+            try:
+                self.idle = False
+                self.run_to_end()
+            finally:
+                self.idle = True
+                self._is_running_late.release()
 
     def wake_if_idle(self) -> None:
         """Let the pump take a turn soon, if it would not anyway."""
@@ -279,8 +299,9 @@ class Loop(CallbackLoop):
         """Start no task any more, and run what is left."""
         for owner, function in list(self.last_calls.items()):
             self.call(owner, function)
-        self._has_ended = True
-        self.run_to_end()
+        with self._is_running_late:
+            self._has_ended = True
+            self.run_to_end()
 
     def run_to_end(self) -> None:
         """Run all that is ready, and what that makes ready, without waiting: the loop ends."""
@@ -289,6 +310,20 @@ class Loop(CallbackLoop):
             if not self.has_work:
                 return
         logger.error("callbacks kept calling for more while their loop ended: the rest is dropped")
+
+
+#: The loops of this process.
+_loops: WeakSet[Loop] = WeakSet()
+
+
+def _belong_to_no_thread() -> None:
+    """Let no thread of a forked child take itself for that of a loop: it has the same number as one of its parent."""
+    for loop in _loops:
+        loop.thread_id = loop.direct_thread = 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_belong_to_no_thread)
 
 
 def make_reactor() -> Reactor | None:
@@ -317,8 +352,7 @@ async def run_loop(loop: LoopT) -> AsyncIterator[LoopT]:
         if loop.reactor is not None:
             loop.reactor.close()
         loop.idle = True  # there is no pump any more, so to queue something means to wake
-        if loop.has_ready:
-            loop.wake()
+        loop.wake()
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ thousand. A member that sends something of its own in between gets what the room
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from threading import Lock, get_ident
+from threading import Lock
 from typing import Literal, NamedTuple
 from weakref import WeakSet
 
@@ -134,14 +134,13 @@ class Room:
 
     def _send(self, message: RoomMessage) -> None:
         self._messages += 1
-        thread = get_ident()
         with _lock:
             loops = list(self._loops)
         for loop in loops:
-            if loop.thread_id == thread:
+            if loop.is_here():
                 self._send_in(loop, message)
             else:
-                loop.call_from_thread(loop.owner, self._send_in, loop, message)
+                loop.ask(loop.owner, self._send_in, loop, message)
 
     def _send_in(self, loop: CallbackLoop, message: RoomMessage) -> None:
         group = self._groups.get(loop)

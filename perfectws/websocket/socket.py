@@ -247,7 +247,7 @@ class WebSocket:
 
         Source: Perfect's ``readStringMessage``.
         """
-        if continuation is not None and get_ident() == self._loop.thread_id:
+        if continuation is not None and get_ident() == self._loop.direct_thread:
             self.inbox.read(True, continuation, self.read_timeout_seconds)
             return continuation
         return self._read(True, continuation)
@@ -271,7 +271,7 @@ class WebSocket:
 
         Source: Perfect's ``readBytesMessage``.
         """
-        if continuation is not None and get_ident() == self._loop.thread_id:
+        if continuation is not None and get_ident() == self._loop.direct_thread:
             self.inbox.read(False, continuation, self.read_timeout_seconds)
             return continuation
         return self._read(False, continuation)
@@ -342,14 +342,14 @@ class WebSocket:
         if completion is not None and not callable(completion):
             check_completion(completion)
         outbox = self.outbox
-        if final and outbox.sending is PLAIN and get_ident() == self._loop.thread_id:
+        if final and outbox.sending is PLAIN and get_ident() == self._loop.direct_thread:
             outbox.write_plain(build_text_frame(string), completion)
         else:
             self._send_text(string, final, completion)
         return outbox.drained if completion is None else None
 
     def _send_text(self, text: str, final: bool, completion: Completion) -> None:
-        if get_ident() == self._loop.thread_id:
+        if self._loop.is_here():
             self.outbox.send_text(text, final, completion)
         else:
             text.encode()  # what cannot be encoded must raise here, not there
@@ -582,10 +582,10 @@ class WebSocket:
 
     def call_in_loop(self, function: Callable[..., object], *args: Any) -> None:
         """Call ``function`` here if this is the loop's thread, else there; what it raises there is logged."""
-        if get_ident() == self._loop.thread_id:
+        if self._loop.is_here():
             function(*args)
         else:
-            self._loop.call_from_thread(self._connection, _log_misuse, function, args)
+            self._loop.ask(self._connection, _log_misuse, function, args)
 
 
 class ConnectKeywords(WebSocketKeywords, total=False):

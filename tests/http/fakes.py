@@ -53,9 +53,8 @@ class FakeLoop(CallbackLoop):
         heapq.heappush(self.timers, (timer.when, self.timers_started, timer))
         return timer
 
-    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> bool:
+    def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
         self._from_threads.append((owner, function, *args))
-        return True
 
     def start_task(
         self,
