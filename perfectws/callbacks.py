@@ -161,6 +161,13 @@ class CallbackLoop(ABC):
             if not ready:
                 return
 
+    def drop_ready(self) -> None:
+        """Forget all that a turn would find to run."""
+        self._asked.clear()
+        self.ready.clear()
+        self._next_turn.clear()
+        self._before_writing.clear()
+
     # Other threads
 
     def ask(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:

@@ -15,7 +15,15 @@ from typing import Any, Generic, TypeVar, cast
 
 import outcome
 
-from .callbacks import CallbackLoop, CallbackOwner, context_in, logger, report_failure, running_loop
+from .callbacks import (
+    CallbackLoop,
+    CallbackOwner,
+    context_in,
+    logger,
+    report_failure,
+    running_loop,
+    set_running_loop,
+)
 from .errors import LocalProtocolError
 from .suspension import Suspension, checkpoint
 
@@ -220,11 +228,13 @@ def _call_soon(
     loop: CallbackLoop | None, owner: CallbackOwner, callback: Callable[..., object], args: tuple[Any, ...]
 ) -> None:
     """Queue a callback in the loop of its future, else in the one that runs here, else call it, one after the other."""
-    loop = loop or running_loop()
     if loop is None:
-        _loopless.call(owner, callback, args)
-    else:
-        loop.call_soon(owner, callback, *args)
+        loop = running_loop()
+        if loop is None:
+            _loopless.call(owner, callback, args)
+            return
+        owner.run(set_running_loop, loop)
+    loop.call_soon(owner, callback, *args)
 
 
 class _Loopless(threading.local):

@@ -5,15 +5,17 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import AsyncIterator, Callable
+from itertools import pairwise
 
 import outcome
 import pytest
 import trio
 
 from perfectws import Future, LocalProtocolError, Promise
+from perfectws.callbacks import CallbackLoop, running_loop
 from perfectws.net.loop import Loop, open_loop
 
-from .calls import Calls, quiet
+from .calls import Calls, quiet, stack_depth
 
 
 class Failure(Exception):
@@ -201,12 +203,59 @@ async def test_wait_raises_also_in_a_task_that_the_loop_does_not_know() -> None:
         nursery.cancel_scope.cancel()
 
 
-def test_a_future_without_a_loop_may_be_waited_for_but_calls_nobody_back() -> None:
-    promise = Promise[int]()
-    with pytest.raises(LocalProtocolError, match="loop"):
-        promise.future_result.when_complete(print)
-    promise.succeed(5)
-    assert promise.future_result.wait(1) == 5
+class TestWithoutALoop:
+    """A promise that is made outside of any."""
+
+    def test_its_future_may_be_waited_for(self) -> None:
+        promise = Promise[int]()
+        promise.succeed(1)
+        assert promise.future_result.wait() == 1
+
+    def test_callbacks_run_in_the_thread_that_resolves_it_or_that_asks_later(self) -> None:
+        promise, called = Promise[int](), list[tuple[int, int]]()
+        promise.future_result.when_success(lambda value: called.append((value, threading.get_ident())))
+        thread = threading.Thread(target=promise.succeed, args=(1,))
+        thread.start()
+        resolver = thread.ident
+        thread.join()
+        promise.future_result.when_success(lambda value: called.append((value + 1, threading.get_ident())))
+        assert called == [(1, resolver), (2, threading.get_ident())]
+
+    def test_they_are_called_one_after_the_other_and_not_nested(self) -> None:
+        promises = [Promise[int]() for _ in range(5000)]
+        depths: list[int] = []
+        for promise, following in pairwise(promises):
+            promise.future_result.when_success(following.succeed)
+            promise.future_result.when_success(lambda _: depths.append(stack_depth()))
+        promises[0].succeed(1)
+        assert promises[-1].future_result.wait(0) == 1
+        assert len(depths) == 4999
+        assert len(set(depths)) == 1
+
+    def test_one_that_raises_is_logged_and_the_others_are_called(self, caplog: pytest.LogCaptureFixture) -> None:
+        promise, called = Promise[int](), list[int]()
+        promise.future_result.when_success(lambda value: [][value])
+        promise.future_result.when_success(called.append)
+        promise.succeed(1)
+        assert called == [1]
+        assert "IndexError" in caplog.text
+
+    def test_an_async_one_is_refused_in_the_log(self, caplog: pytest.LogCaptureFixture) -> None:
+        async def wait(value: int) -> None:
+            await trio.sleep(value)
+
+        promise = Promise[int]()
+        promise.future_result.when_success(wait)
+        promise.succeed(1)
+        assert "needs an event loop" in caplog.text
+
+    async def test_they_run_in_the_queue_of_the_loop_that_resolves_it(self) -> None:
+        promise, called = Promise[int](), list[CallbackLoop | None]()
+        promise.future_result.when_success(lambda _: called.append(running_loop()))
+        async with open_loop() as loop:
+            loop.call(loop.owner, promise.succeed, 1)
+            await quiet()
+            assert called == [loop]
 
 
 @pytest.mark.parametrize(

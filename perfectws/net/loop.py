@@ -310,6 +310,7 @@ class Loop(CallbackLoop):
             if not self.has_work:
                 return
         logger.error("callbacks kept calling for more while their loop ended: the rest is dropped")
+        self.drop_ready()
 
 
 #: The loops of this process.

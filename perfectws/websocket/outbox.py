@@ -216,10 +216,12 @@ class Outbox:
         deflate = self._message_deflate
         self._message_opcode = CONTINUATION if final else opcode if is_first else self._message_opcode
         self._update_sending()
-        if deflate is not None and self.is_open:
+        if self.sending is _CLOSED:
+            self._refuse(completion)
+            return
+        if deflate is not None:
             data = deflate.compress(self._is_client, opcode, data, final)
-        frame = build_frame(opcode, data, final, deflate is not None and is_first, self._is_client)
-        self._send(frame, completion)
+        self._send(build_frame(opcode, data, final, deflate is not None and is_first, self._is_client), completion)
 
     def _deflate_for(self, data: bytes, final: bool) -> Deflate | None:
         """Return what compresses a message that begins with ``data``: short ones are sent as they are."""
