@@ -27,10 +27,10 @@ class Delivery(Enum):
 
     ::
 
-        HELD ──the session has begun──► IDLE ──something is due──► QUEUED ──► IDLE again, or for the while of a
-                                         ▲ │                                  handler BUSY (messages)
-                                         │ └─a read finds nothing─► READY ──a frame comes──► ADDRESSED (frames)
-                                         └────────────────────────────────────────────────────┘
+        HELD ──the session has begun──► IDLE ──something waits, and is due────────────► QUEUED ─────► the callback
+                                        ▲  ├──a read finds nothing──► READY ──a frame──► ADDRESSED ──► the callback
+                                        │  └──a message comes whole────────────────────► ADDRESSED ──► the callback
+                                        └──when the callback is called; for messages BUSY first, until it is done
     """
 
     #: The session has not begun: nothing is delivered (law 9).
@@ -41,7 +41,7 @@ class Delivery(Enum):
     READY = 2
     #: `Inbox._deliver` stands in the loop's queue.
     QUEUED = 3
-    #: The delivery of one frame to the pending read stands in the loop's queue.
+    #: The delivery of one frame, or of one message, stands in the loop's queue together with it.
     ADDRESSED = 4
     #: A handler is at work on a message.
     BUSY = 5
@@ -121,6 +121,10 @@ class Inbox(ABC):
         """Forget what waits, and end: the session failed."""
         self._frames.clear()
         self.end()
+
+    def retire(self) -> None:
+        """Tell the connection of no end: another inbox does, which has taken over. A delivery may still be queued."""
+        self._has_ended = False
 
     def settle(self) -> None:
         """Queue a delivery if one is due; after the end, tell the connection once nothing is left to deliver."""

@@ -21,6 +21,11 @@ from .opcodes import OpcodeType
 #: Called with (socket, message).
 MessageHandler = Callable[[Any, Any], object]
 
+#: What the frame has that begins a message; if it is final too, it is all of the message.
+_BEGINNINGS = (TEXT, BINARY)
+#: Read for each message: a global is found faster than an enum's member.
+_, _IDLE, _, _, _ADDRESSED, _BUSY = Delivery
+
 _NOT_BESIDE = "messages go to on_text and on_binary: read_* cannot read beside them"
 
 
@@ -66,7 +71,8 @@ class MessageInbox(Inbox):
         self.is_full = former.is_full
         self._has_ended = former._has_ended
         if not former.is_held:
-            self._delivery = Delivery.IDLE
+            self._delivery = _IDLE
+        former.retire()
 
     @property
     def has_reader(self) -> bool:
@@ -100,9 +106,21 @@ class MessageInbox(Inbox):
             self._make_room()
         self.settle()
 
+    def add(self, frame: Frame) -> None:
+        """Take a frame. A message that comes alone and whole is queued together with its delivery."""
+        opcode, _, final = frame
+        if not final or self._delivery is not _IDLE or self._has_ended or (opcode is not TEXT and opcode is not BINARY):
+            self._let_wait([frame])
+            return
+        self._delivery = _ADDRESSED
+        loop = self._loop
+        loop.ready.append((self._connection, (_deliver_alone, self, frame)))
+        if loop.idle:
+            loop.wake()
+
     def _keep(self, frames: list[Frame]) -> None:
         for frame in frames:
-            whole = self._assembler.whole_of(frame)
+            whole = frame if frame[2] and frame[0] in _BEGINNINGS else self._assembler.whole_of(frame)
             if whole is not None:
                 self._frames.append(whole)
 
@@ -113,8 +131,11 @@ class MessageInbox(Inbox):
         return False
 
     def _deliver_next(self) -> object:
-        self._delivery = Delivery.BUSY  # before taking one makes room for more, which wait until it is handled
-        opcode, data, _ = self._take()
+        self._delivery = _BUSY  # before taking one makes room for more, which wait until it is handled
+        return self._handle(self._take())
+
+    def _handle(self, message: Frame) -> object:
+        opcode, data, _ = message
         handler = self._handlers.get(opcode) if self._handlers is not None else None
         result = None
         try:
@@ -136,10 +157,25 @@ class MessageInbox(Inbox):
             self._message_handled()
 
     def _message_handled(self) -> None:
-        self._delivery = Delivery.IDLE
-        self.settle()
+        self._delivery = _IDLE
+        if self._frames or self._has_ended:
+            self.settle()
+
+    def discard(self) -> None:
+        """Forget what waits, and end: the session failed."""
+        if self._delivery is _ADDRESSED:
+            self._delivery = _IDLE
+        super().discard()
 
     def end(self) -> None:
         """Take no further frame. The messages that wait are still delivered; one that is not whole is forgotten."""
         self._assembler.discard()
         super().end()
+
+
+def _deliver_alone(inbox: MessageInbox, message: Frame) -> object:
+    """Give a message that nothing waits before to its handler. Not a method, which would have to be bound anew."""
+    if inbox._delivery is not _ADDRESSED:
+        return None  # discarded meanwhile
+    inbox._delivery = _BUSY
+    return inbox._handle(message)

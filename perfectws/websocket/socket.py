@@ -400,13 +400,18 @@ class WebSocket:
 
         Source: websocket-kit's ``send``.
         """
-        check_promise(promise)
+        outbox = self.outbox
+        if promise is not None:
+            check_promise(promise)
+        elif outbox.sending is PLAIN and isinstance(message, str) and get_ident() == self._loop.direct_thread:
+            outbox.write_plain(build_text_frame(message), None)
+            return outbox.drained
         if isinstance(message, str):
             self._send_text(message, True, promise)
         else:
             payload = bytes_of(message, "send")
-            self.call_in_loop(self.outbox.send_data, OpcodeType.BINARY, payload, True, promise)
-        return self.outbox.drained if promise is None else None
+            self.call_in_loop(outbox.send_data, OpcodeType.BINARY, payload, True, promise)
+        return outbox.drained if promise is None else None
 
     def send_raw(
         self, data: BytesLike, opcode: OpcodeType, fin: bool = True, promise: Promise[None] | None = None

@@ -305,7 +305,7 @@ class TestMisuse:
 
     def test_a_read_is_awaited_in_the_loops_own_thread_only(self) -> None:
         bench = Bench(text("x"))
-        bench.loop.thread_id += 1
+        bench.loop.thread_id = bench.loop.direct_thread = 0
         with pytest.raises(LocalProtocolError, match="thread"):
             bench.receive().result()
         assert not bench.inbox.has_reader

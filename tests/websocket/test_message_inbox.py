@@ -211,7 +211,6 @@ class TestTakingOver:
         bench.loop.run()
         assert bench.asked_for_more == 0
 
-    @pytest.mark.xfail(strict=True, reason="a delivery that the former inbox has queued tells the end too early")
     def test_a_delivery_that_was_queued_for_a_cancelled_read_does_not_tell_the_end_before_the_messages(self) -> None:
         loop, connection = TaskLoop(), FakeConnection()
         former = FrameInbox(connection, loop)
@@ -427,7 +426,7 @@ class TestMisuse:
 
     def test_awaiting_in_another_thread_is(self) -> None:
         bench = Bench()
-        bench.loop.thread_id += 1
+        bench.loop.thread_id = bench.loop.direct_thread = 0
         with pytest.raises(LocalProtocolError, match="thread"):
             bench.loop.start(bench.inbox.receive(True, None)).result()
 

@@ -891,7 +891,7 @@ class TestAwaiting:
 
     def test_it_is_awaited_in_the_loops_own_thread_only(self) -> None:
         bench = Bench()
-        bench.loop.thread_id += 1
+        bench.loop.thread_id = bench.loop.direct_thread = 0
         with pytest.raises(LocalProtocolError, match="thread"):
             bench.loop.start(bench.outbox.wait_until_drained()).result()
 
