@@ -390,6 +390,62 @@ class TestTheEnd:
         assert (bench.delivery(), bench.got, bench.drained) == (Delivery.IDLE, [], 1)
 
 
+class TestAMessageThatComesAlone:
+    """It is queued together with its delivery."""
+
+    def test_it_is_handled_ahead_of_those_that_come_then(self) -> None:
+        bench = Bench.begun()
+        bench.inbox.add(text("0"))
+        assert bench.delivery() is Delivery.ADDRESSED
+        bench.inbox.add(text("1"))
+        bench.inbox.add_all([text("2"), text("3")])
+        assert bench.got == []
+        bench.loop.run()
+        assert (bench.delivery(), bench.got) == (Delivery.IDLE, ["0", "1", "2", "3"])
+
+    def test_an_async_handler_holds_the_others_up(self) -> None:
+        bench = Bench.begun(is_async=True)
+        bench.inbox.add(text("0"))
+        bench.loop.run()
+        assert bench.delivery() is Delivery.BUSY
+        bench.inbox.add(text("1"))
+        bench.loop.run()
+        assert bench.got == ["0"]
+        bench.resume()
+        bench.resume()
+        assert (bench.delivery(), bench.got) == (Delivery.IDLE, ["0", "done", "1", "done"])
+
+    def test_it_is_handled_before_the_end_is_told(self) -> None:
+        bench = Bench.begun()
+        bench.inbox.add(text("0"))
+        bench.inbox.end()
+        assert bench.drained == 0
+        bench.loop.run()
+        assert (bench.got, bench.drained) == (["0"], 1)
+
+    def test_it_may_be_discarded(self) -> None:
+        bench = Bench.begun()
+        bench.inbox.add(text("0"))
+        bench.inbox.discard()
+        assert bench.drained == 1
+        bench.loop.run()
+        assert (bench.delivery(), bench.got, bench.drained) == (Delivery.IDLE, [], 1)
+
+    def test_an_idle_loop_is_woken_for_it(self) -> None:
+        bench = Bench.begun()
+        bench.loop.run()
+        bench.loop.idle = True
+        bench.inbox.add(text("0"))
+        assert not bench.loop.idle
+
+    @pytest.mark.parametrize("frame", [text("a", False), more("rest"), (PONG, b"", True)])
+    def test_what_is_no_whole_message_waits_for_the_rest(self, frame: Frame) -> None:
+        bench = Bench.begun()
+        bench.inbox.add(frame)
+        assert bench.delivery() is Delivery.IDLE
+        assert not bench.loop.has_ready
+
+
 class TestRoom:
     def test_whole_messages_count_and_not_the_pieces_of_one(self) -> None:
         bench = Bench()
