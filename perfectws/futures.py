@@ -80,6 +80,10 @@ class Future(Generic[T]):
         self._queue_when_resolved(callback, _error_of)
         return callback
 
+    def belong_to(self, owner: CallbackOwner) -> None:
+        """Let the callbacks that are given from now on be those of ``owner``; perfectws's own."""
+        self._owner = owner
+
     def cascade(self, promise: Promise[T]) -> None:
         """Resolve ``promise`` as this future is resolved, in whatever thread brings it.
 
@@ -111,7 +115,11 @@ class Future(Generic[T]):
         if not resolved.wait(seconds):
             self._remove(wake)
             raise TimeoutError(f"the future was not resolved within {seconds} seconds")
-        return self._unwrap()
+        self._retrieved = True
+        try:
+            return _unwrapped(self._outcome)
+        finally:
+            del self  # as `_unwrapped` says
 
     def _is_in_loop_thread(self) -> bool:
         thread_id = threading.get_ident()
@@ -121,6 +129,14 @@ class Future(Generic[T]):
         return self._result().__await__()
 
     async def _result(self) -> T:
+        await self._until_resolved()
+        self._retrieved = True
+        try:
+            return _unwrapped(self._outcome)
+        finally:
+            del self  # as `_unwrapped` says
+
+    async def _until_resolved(self) -> None:
         suspension = Suspension()
 
         def wake(_: object) -> None:
@@ -130,15 +146,6 @@ class Future(Generic[T]):
             await suspension.sleep(on_cancel=lambda: self._remove(wake))
         else:
             await checkpoint()
-        return self._unwrap()
-
-    def _unwrap(self) -> T:
-        self._retrieved = True
-        if isinstance(self._outcome, outcome.Value):
-            value: T = self._outcome.value
-            return value
-        assert isinstance(self._outcome, outcome.Error)
-        raise self._outcome.error
 
     def _queue_when_resolved(
         self,
@@ -222,6 +229,24 @@ class Promise(Generic[T]):
     def resolve(self, result: outcome.Outcome[T]) -> None:
         """Resolve the future with an outcome. Does nothing if it is resolved already."""
         self.future_result._resolve(result)
+
+
+def _unwrapped(result: outcome.Outcome[T] | None) -> T:
+    """Return the value, or raise the error.
+
+    The error's traceback comes to refer to this frame, and to those that call it. None of them may refer to the error,
+    nor to the future that keeps it: that would be a cycle, in which all that the future's user holds would hang.
+    """
+    if isinstance(result, outcome.Value):
+        value: T = result.value
+        return value
+    assert isinstance(result, outcome.Error)
+    error = result.error
+    del result
+    try:
+        raise error
+    finally:
+        del error
 
 
 def _call_soon(

@@ -88,6 +88,30 @@ class Protocol(CallbackOwner, ABC):
         """End in an orderly way, as soon as what is under way is done: the server stops."""
 
 
+class NoProtocol(Protocol):
+    """Stands for the protocol of a transport that has none yet, or none any more: so that it refers to nothing."""
+
+    __slots__ = ()
+
+    def data_received(self, data: bytes) -> None:
+        """Take nothing."""
+
+    def eof_received(self) -> None:
+        """Take nothing."""
+
+    def resume_writing(self) -> None:
+        """Send nothing."""
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """Settle nothing."""
+
+    def shut_down(self) -> None:
+        """End nothing."""
+
+
+NO_PROTOCOL = NoProtocol()
+
+
 class Transport(Contract):
     """What a protocol may ask of the transport that feeds it. Nothing here calls the protocol back before it returns.
 

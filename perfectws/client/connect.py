@@ -82,9 +82,7 @@ def connect(to: str, **keywords: Unpack[ConnectKeywords]) -> Connecting:
         url = _parse_url(to, order.ssl_context)
     except InvalidURL as error:
         return Connecting.failed(loop, error)
-    connector = Connector(loop, url, order)
-    connector.begin()
-    return connector.future
+    return Connector(loop, url, order).begin()
 
 
 class Order(NamedTuple):
@@ -139,16 +137,12 @@ def _parse_url(text: str, ssl_context: ssl.SSLContext | None) -> WebSocketURL:
 
 
 class Connector(CallbackOwner):
-    """One `connect`: its attempts, and its future.
-
-    Attributes:
-        future: The future of the first WebSocket.
-    """
+    """One `connect`: its attempts, and what becomes of its future."""
 
     def __init__(self, loop: Loop, url: WebSocketURL, order: Order) -> None:
         super().__init__(context_in(loop))
-        self.future = Connecting(loop, self.cancel)
-        self._promise = Promise(future=self.future)
+        #: Of the first WebSocket. ``None`` once it is resolved: an error in it has a traceback that refers to us.
+        self._promise: Promise[WebSocket] | None = None
         self._loop = loop
         self._url = url
         self._order = order
@@ -157,9 +151,12 @@ class Connector(CallbackOwner):
         #: What an attempt is about, for the message of a timeout.
         self._stage = ""
 
-    def begin(self) -> None:
-        """Begin, from any thread."""
+    def begin(self) -> Connecting:
+        """Begin, from any thread, and return the future of the first WebSocket."""
+        future = Connecting(self._loop, self.cancel)
+        self._promise = Promise(future=future)
         self._loop.call_soon(self, self._start)
+        return future
 
     def cancel(self) -> None:
         """Make no attempt any more. From any thread."""
@@ -174,7 +171,9 @@ class Connector(CallbackOwner):
             self._loop.hold()
 
     def _fail(self, error: Exception) -> None:
-        self._promise.fail(error)
+        promise, self._promise = self._promise, None
+        if promise is not None:
+            promise.fail(error)
 
     async def _run(self) -> None:
         try:
@@ -240,7 +239,9 @@ class Connector(CallbackOwner):
             self._loop.call(connection, self._succeed, connection)
 
     def _succeed(self, connection: WebSocketConnection) -> None:
-        self._promise.succeed(connection.socket)
+        promise, self._promise = self._promise, None
+        if promise is not None:
+            promise.succeed(connection.socket)
 
     # One attempt after the other
 

@@ -240,6 +240,10 @@ def _head(response: h11.Response | h11.InformationalResponse) -> bytes:
     return b"\r\n" + b"".join([name + b": " + value + b"\r\n" for name, value in response.headers.raw_items()])
 
 
+#: The result of an opening connection that has given its own.
+_TAKEN: outcome.Outcome[WebSocketConnection] = outcome.Error(HandshakeError("it was taken"))
+
+
 class OpeningConnection(Protocol):
     """The protocol object of a client's connection until it is a WebSocket.
 
@@ -285,8 +289,12 @@ class OpeningConnection(Protocol):
         if self._result is None:
             self._suspension = self._loop.suspension()
             await self._suspension.sleep(on_cancel=self._transport.abort)
-        assert self._result is not None
-        return self._result.unwrap()
+        result, self._result = self._result, _TAKEN
+        assert result is not None
+        try:
+            return result.unwrap()
+        finally:
+            del result  # an error's traceback refers to this frame, and to us, so neither may refer to the error
 
     def _settle(self, result: outcome.Outcome[WebSocketConnection]) -> None:
         if self._result is None:

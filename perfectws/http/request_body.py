@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 import h11
 
 from .input import Input
@@ -45,7 +43,7 @@ class RequestBody:
         try:
             event = self._read_some(data)
         except h11.RemoteProtocolError as error:
-            raise malformed(str(error), HTTPStatus(error.error_status_hint), self._head.method) from error
+            raise malformed(error, self._head.method) from None
         self.has_more = type(event) is h11.Data
         self.is_complete = type(event) is h11.EndOfMessage
         if self.is_complete:

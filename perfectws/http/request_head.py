@@ -203,12 +203,16 @@ def _parse(raw: bytes, limit: int) -> tuple[h11.Connection, h11.Request, bool]:
         assert isinstance(event, h11.Request)
         return parser, event, parser.next_event() is h11.NEED_DATA
     except h11.RemoteProtocolError as error:
-        raise malformed(str(error), HTTPStatus(error.error_status_hint)) from error
+        raise malformed(error) from None
 
 
-def malformed(reason: str, status: HTTPStatus = HTTPStatus.BAD_REQUEST, method: bytes = b"") -> Refused:
-    """Return the refusal of a request that breaks the grammar."""
-    return Refused(status, f"this is not a valid HTTP/1.1 request: {reason[:200]}", method)
+def malformed(error: h11.RemoteProtocolError, method: bytes = b"") -> Refused:
+    """Return the refusal of a request that breaks the grammar, as h11 has found."""
+    # h11 raises some of its errors from their own methods, whose frames then refer to them: a cycle, in which the whole
+    # connection would hang.
+    error.__traceback__ = None
+    text = f"this is not a valid HTTP/1.1 request: {str(error)[:200]}"
+    return Refused(HTTPStatus(error.error_status_hint), text, method)
 
 
 def _make_request(
@@ -257,7 +261,7 @@ def _declared_length(event: h11.Request) -> int:
     if is_chunked and length is not None:
         # RFC 9112 §6.3: "Such a message might indicate an attempt to perform request smuggling or response splitting
         # and ought to be handled as an error."
-        raise malformed("both Content-Length and Transfer-Encoding are given", method=event.method)
+        raise malformed(h11.RemoteProtocolError("both Content-Length and Transfer-Encoding are given"), event.method)
     return length or 0
 
 

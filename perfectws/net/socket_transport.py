@@ -21,7 +21,7 @@ from typing import Any
 import trio
 
 from ..callbacks import Timer, report_failure
-from ..transport import HIGH_WATER, Address, FileSender, Parts, Protocol
+from ..transport import HIGH_WATER, NO_PROTOCOL, Address, FileSender, Parts, Protocol
 from .addresses import address_of
 from .files import send_file
 from .loop import Connections, Loop
@@ -384,10 +384,14 @@ class SocketTransport:
         except OSError:
             pass  # both sides have ended
         self._socket.close()
+        # Nothing here refers to the protocol any more, nor to what an error has passed through: else it would take the
+        # collector of cycles to free a connection that is over.
+        protocol, self.protocol = self.protocol, NO_PROTOCOL
+        lost, self._error = self._error, None
         try:
-            self.protocol.connection_lost(self._error)
+            protocol.connection_lost(lost)
         except Exception as error:
-            report_failure(self.protocol, error)
+            report_failure(protocol, error)
         self._loop.connections.discard(self)
 
 

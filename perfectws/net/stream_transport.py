@@ -13,7 +13,7 @@ from typing import TypeVarTuple
 import trio
 
 from ..callbacks import report_failure
-from ..transport import HIGH_WATER, Address, FileSender, Parts, Protocol
+from ..transport import HIGH_WATER, NO_PROTOCOL, Address, FileSender, Parts, Protocol
 from .loop import Loop
 from .output import count_first
 
@@ -149,7 +149,9 @@ class StreamTransport:
             try:
                 await trio.aclose_forcefully(self._stream)
             finally:
-                self._tell(self.protocol.connection_lost, self._error)
+                lost, self._error = self._error, None
+                self._tell(self.protocol.connection_lost, lost)
+                self.protocol = NO_PROTOCOL  # else it would take the collector of cycles to free what is over
                 self._loop.connections.discard(self)
 
     async def _read_all(self) -> None:

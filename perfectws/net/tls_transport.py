@@ -24,7 +24,7 @@ from enum import IntEnum
 
 from ..callbacks import Timer, report_failure
 from ..log_limit import LogLimit
-from ..transport import HIGH_WATER, Address, FileSender, Parts, Protocol, Transport
+from ..transport import HIGH_WATER, NO_PROTOCOL, Address, FileSender, Parts, Protocol, Transport
 from . import tls
 from .loop import Connections, Loop
 from .output import count_first, drop_sent
@@ -106,7 +106,7 @@ class TLSTransport(Protocol):
         super().__init__(loop.owner.context)
         self.remote_address = lower.remote_address
         self.is_secure = True
-        self.protocol: Protocol = _NOBODY
+        self.protocol: Protocol = NO_PROTOCOL
         self._loop = loop
         self._lower = lower
         self._ssl_context = ssl_context
@@ -277,8 +277,9 @@ class TLSTransport(Protocol):
         if self._stage < _OPEN and error is not None:
             tls.log_failed_handshake(self._log_limit, self.remote_address, error)
         self._end()
+        protocol, self.protocol = self.protocol, NO_PROTOCOL
         try:
-            self.protocol.connection_lost(error)
+            protocol.connection_lost(error)
         finally:
             self._connections.discard(self)
 
@@ -295,7 +296,7 @@ class TLSTransport(Protocol):
     def callback_failed(self, error: Exception) -> None:
         """Take an exception of our own, or of the protocol's: either costs this connection and no other."""
         self.protocol.callback_failed(error)
-        if self.protocol is _NOBODY:
+        if self.protocol is NO_PROTOCOL:
             self.abort(error)
 
     # For the protocol
@@ -458,22 +459,3 @@ class TLSTransport(Protocol):
             self.protocol.resume_writing()
         except Exception as error:
             report_failure(self, error)
-
-
-class _Nobody(Protocol):
-    """Stands for the protocol while there is none: during the handshake."""
-
-    __slots__ = ()
-
-    def data_received(self, data: bytes) -> None: ...
-
-    def eof_received(self) -> None: ...
-
-    def resume_writing(self) -> None: ...
-
-    def connection_lost(self, error: Exception | None) -> None: ...
-
-    def shut_down(self) -> None: ...
-
-
-_NOBODY = _Nobody()

@@ -23,6 +23,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from enum import IntEnum
+from functools import partial
 from types import coroutine
 from typing import Any
 
@@ -30,7 +31,8 @@ from ..callbacks import CallbackLoop, Timer, logger
 from ..errors import ConnectionClosed
 from ..futures import Future, Promise
 from ..http.request import HTTPRequest
-from ..transport import Protocol, Transport
+from ..transport import Address, Protocol, Transport
+from .contract import Connection, EndedConnection
 from .deflate import Deflate
 from .frame_inbox import FrameInbox
 from .frames import TEXT, FrameError, FrameReader, build_close_payload, parse_close_payload, shorten_reason
@@ -71,6 +73,7 @@ class WebSocketConnection(SocketConnection, Protocol):
     __slots__ = (
         "_close_timer",
         "_control_times",
+        "_ended",
         "_frames",
         "_is_client",
         "_loop",
@@ -112,7 +115,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.inbox: FrameInbox | MessageInbox = FrameInbox(self, loop)
         self.outbox = Outbox(self, loop, transport, options.max_write_buffer, is_client, deflate)
         self.keepalive = Keepalive(self, loop, options.ping_interval, options.ping_timeout)
-        self.socket = WebSocket(self, loop, transport, request, subprotocol)
+        self.socket: Any = WebSocket(self, loop, transport, request, subprotocol)
         self.on_ping: Callable[[WebSocket, bytes], object] | None = None
         self.on_pong: Callable[[WebSocket, bytes], object] | None = None
         self.close_code: int | None = None
@@ -123,6 +126,8 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._control_times: deque[float] | None = None
         self._close_timer: Timer | None = None
         self._on_close: Promise[None] | None = None
+        #: What stands for this connection once its end was told.
+        self._ended: Connection | None = None
 
     # The session
 
@@ -282,7 +287,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         """
         if self._state is not _OPEN and _is_closed_error(error):
             return
-        logger.error("A callback of the WebSocket of %s raised", self._transport.remote_address, exc_info=error)
+        _log_failure(self._transport.remote_address, error)
         self.inbox.discard()
         self.close(CloseCode.INTERNAL_ERROR, "")
 
@@ -447,16 +452,30 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._loop.call(self, self._tell_on_close)
 
     def _tell_on_close(self) -> None:
-        if self._on_close is not None:
-            self._on_close.succeed()
+        ended = EndedConnection(
+            self.closed_error(), self.context, partial(_log_failure, self._transport.remote_address)
+        )
+        with _on_close_lock:
+            on_close, self._ended = self._on_close, ended
+        if on_close is not None:
+            on_close.succeed()
+            on_close.future_result.belong_to(ended)
+        self._let_go(ended)
+
+    def _let_go(self, ended: Connection) -> None:
+        """Refer to nothing that refers back here: from now on the socket's last reference frees all of it."""
+        self.inbox.outlive(ended)
+        self.outbox.outlive(ended)
+        self.keepalive.outlive(ended)
+        self.on_ping = self.on_pong = self.on_close_requested = self.socket = None
 
     @property
     def on_close(self) -> Future[None]:
         """The future of the connection's end. Never fails."""
         with _on_close_lock:  # any thread may ask first
             if self._on_close is None:
-                self._on_close = Promise(self._loop, self)
-                if self._state is _FINISHED:
+                self._on_close = Promise(self._loop, self._ended or self)
+                if self._ended is not None:
                     self._on_close.succeed()
             return self._on_close.future_result
 
@@ -468,6 +487,10 @@ class WebSocketConnection(SocketConnection, Protocol):
     def set_user_timeout(self, seconds: float) -> None:
         """Let the kernel find a dead peer while we do not read, and so see no pong."""
         self._transport.set_user_timeout(seconds)
+
+
+def _log_failure(remote: Address, error: Exception) -> None:
+    logger.error("A callback of the WebSocket of %s raised", remote, exc_info=error)
 
 
 def _is_closed_error(error: Exception) -> bool:

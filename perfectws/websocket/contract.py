@@ -11,6 +11,8 @@ itself: each asks for what stands here, and nothing else, so each can be underst
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextvars import Context
 from typing import Any, Protocol
 
 from ..callbacks import CallbackOwner
@@ -77,6 +79,68 @@ class Connection(CallbackOwner, ABC):
     @abstractmethod
     def send_control(self, opcode: OpcodeType, payload: bytes) -> None:
         """Send a ping or a pong."""
+
+
+class EndedConnection(Connection):
+    """Stands for a connection that is over, once its end was told: its halves then ask this.
+
+    So nothing refers back to a `WebSocket` that is closed, and its last reference frees all of it.
+
+    Args:
+        closed: What tells an ``await`` how the connection closed.
+        context: The context in which callbacks run that are given after the end.
+        report: Takes their errors.
+    """
+
+    __slots__ = ("_closed", "_report", "is_reading_paused", "socket")
+
+    def __init__(self, closed: ConnectionClosed, context: Context, report: Callable[[Exception], object]) -> None:
+        super().__init__(context)
+        self._closed = (closed.code, closed.reason)
+        self._report = report
+        self.socket = None
+        self.is_reading_paused = False
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it is open: no."""
+        return False
+
+    @property
+    def has_unfinished_sends(self) -> bool:
+        """Whether completions wait: no."""
+        return False
+
+    @property
+    def missing(self) -> int:
+        """How much of a frame is still to come: nothing will."""
+        return 0
+
+    def closed_error(self) -> ConnectionClosed:
+        """Return a new error that tells how the connection closed."""
+        return ConnectionClosed(*self._closed)
+
+    def callback_failed(self, error: Exception) -> None:
+        """Take an exception of a callback that was called after the end."""
+        self._report(error)
+
+    def close(self, code: int, reason: str) -> None:
+        """Do nothing: it is closed."""
+
+    def drop(self, reason: str) -> None:
+        """Do nothing: it is gone."""
+
+    def read_frames(self) -> None:
+        """Do nothing: nothing arrives."""
+
+    def inbox_drained(self) -> None:
+        """Do nothing: the end was told."""
+
+    def set_user_timeout(self, seconds: float) -> None:
+        """Do nothing: the kernel has forgotten it."""
+
+    def send_control(self, opcode: OpcodeType, payload: bytes) -> None:
+        """Send nothing."""
 
 
 class Membership(Protocol):

@@ -122,6 +122,10 @@ class Inbox(ABC):
         self._frames.clear()
         self.end()
 
+    def outlive(self, ended: Connection) -> None:
+        """Ask ``ended`` from now on: the connection is over, and its end was told."""
+        self._connection = ended
+
     def retire(self) -> None:
         """Tell the connection of no end: another inbox does, which has taken over. A delivery may still be queued."""
         self._has_ended = False

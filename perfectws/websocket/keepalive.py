@@ -90,6 +90,10 @@ class Keepalive:
             self._timer.cancel()
             self._timer = None
 
+    def outlive(self, ended: Connection) -> None:
+        """Ask ``ended`` from now on: the connection is over, and its end was told."""
+        self._connection = ended
+
     def ping_sent(self, payload: bytes, origin: PingOrigin) -> None:
         """Remember a ping that was sent."""
         if self._unanswered is None:

@@ -167,6 +167,11 @@ class MessageInbox(Inbox):
             self._delivery = _IDLE
         super().discard()
 
+    def outlive(self, ended: Connection) -> None:
+        """Ask ``ended`` from now on, and let go of the handlers: the connection is over, and its end was told."""
+        super().outlive(ended)
+        self._handlers = None
+
     def end(self) -> None:
         """Take no further frame. The messages that wait are still delivered; one that is not whole is forgotten."""
         self._assembler.discard()

@@ -7,6 +7,7 @@ cannot run out of memory; one that does not is cut off at ``max_write_buffer``.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from enum import Enum
 from typing import Any
@@ -26,22 +27,23 @@ from .opcodes import CloseCode, OpcodeType
 Completion = Callable[[], object] | Promise[None] | None
 
 
-class Drained:
+class Drained(ABC):
     """What a send without a completion returns: ``await`` it to wait until the write buffer has room.
 
-    There is one per socket, however often it sends. Not awaiting it costs nothing.
+    There is one per socket, however often it sends: its outbox. Not awaiting it costs nothing.
 
     Raises:
         ConnectionClosed: The socket is closed: what was sent may not have arrived.
     """
 
-    __slots__ = ("_outbox",)
+    __slots__ = ()
 
-    def __init__(self, outbox: Outbox) -> None:
-        self._outbox = outbox
+    @abstractmethod
+    async def wait_until_drained(self) -> None:
+        """Wait until the write buffer stands below its high-water mark. Raises `ConnectionClosed`."""
 
     def __await__(self) -> Generator[Any, Any, None]:
-        return self._outbox.wait_until_drained().__await__()
+        return self.wait_until_drained().__await__()
 
 
 class Sending(Enum):
@@ -70,7 +72,7 @@ class Sending(Enum):
 PLAIN, IN_TURN, _COMPOSED, _CLOSED = Sending
 
 
-class Outbox:
+class Outbox(Drained):
     """The sending half of one connection.
 
     Args:
@@ -84,7 +86,6 @@ class Outbox:
     Attributes:
         loop: As above.
         sending: How a whole message is sent at this moment.
-        drained: What sends without a completion return.
     """
 
     __slots__ = (
@@ -100,7 +101,6 @@ class Outbox:
         "_message_opcode",
         "_transport",
         "_waiting",
-        "drained",
         "loop",
         "sending",
     )
@@ -131,7 +131,6 @@ class Outbox:
         self._held_size = 0
         #: Completions above the high-water mark, in order. Called with None, or with why it will never be.
         self._waiting: list[Callable[[Exception | None], object]] = []
-        self.drained = Drained(self)
         self.sending = PLAIN
         self._update_sending()
 
@@ -307,6 +306,10 @@ class Outbox:
         """Send nothing more, and settle the completions that wait: the connection is gone."""
         self.shut()
         self._settle_waiting(error)
+
+    def outlive(self, ended: Connection) -> None:
+        """Ask ``ended`` from now on: the connection is over, and its end was told."""
+        self._connection = ended
 
     def _settle_waiting(self, error: Exception | None) -> None:
         waiting, self._waiting = self._waiting, []

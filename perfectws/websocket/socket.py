@@ -346,7 +346,7 @@ class WebSocket:
             outbox.write_plain(build_text_frame(string), completion)
         else:
             self._send_text(string, final, completion)
-        return outbox.drained if completion is None else None
+        return outbox if completion is None else None
 
     def _send_text(self, text: str, final: bool, completion: Completion) -> None:
         if self._loop.is_here():
@@ -384,7 +384,7 @@ class WebSocket:
         payload = bytes_of(data, "send_binary_message")
         check_completion(completion)
         self.call_in_loop(self.outbox.send_data, OpcodeType.BINARY, payload, final, completion)
-        return self.outbox.drained if completion is None else None
+        return self.outbox if completion is None else None
 
     def send(self, message: str | BytesLike, promise: Promise[None] | None = None) -> Drained | None:
         """Send a whole message: text for a ``str``, binary for bytes.
@@ -405,13 +405,13 @@ class WebSocket:
             check_promise(promise)
         elif outbox.sending is PLAIN and isinstance(message, str) and get_ident() == self._loop.direct_thread:
             outbox.write_plain(build_text_frame(message), None)
-            return outbox.drained
+            return outbox
         if isinstance(message, str):
             self._send_text(message, True, promise)
         else:
             payload = bytes_of(message, "send")
             self.call_in_loop(outbox.send_data, OpcodeType.BINARY, payload, True, promise)
-        return outbox.drained if promise is None else None
+        return outbox if promise is None else None
 
     def send_raw(
         self, data: BytesLike, opcode: OpcodeType, fin: bool = True, promise: Promise[None] | None = None
@@ -441,7 +441,7 @@ class WebSocket:
             self._send_control(opcode, payload, promise)
         else:
             self.call_in_loop(self.outbox.send_fragment, opcode, payload, fin, promise)
-        return self.outbox.drained if promise is None else None
+        return self.outbox if promise is None else None
 
     def send_ping(
         self, completion: Callable[[], object] | BytesLike | None = None, *, data: BytesLike = b""
@@ -489,7 +489,7 @@ class WebSocket:
         check_completion(completion)
         payload = bytes_of(data, f"send_{opcode.name.lower()}")
         self._send_control(opcode, payload, completion)
-        return self.outbox.drained if completion is None else None
+        return self.outbox if completion is None else None
 
     def _send_control(self, opcode: OpcodeType, payload: bytes, completion: Completion) -> None:
         if len(payload) > MAX_CONTROL_PAYLOAD:

@@ -847,8 +847,8 @@ class TestAwaiting:
         bench = Bench()
 
         async def send() -> str:
-            await bench.outbox.drained
-            await bench.outbox.drained
+            await bench.outbox
+            await bench.outbox
             return "sent"
 
         task = bench.loop.start(send())
