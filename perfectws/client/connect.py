@@ -251,7 +251,7 @@ class Connector(CallbackOwner):
             began = trio.current_time()
             try:
                 connection = await self._open()
-                await connection.on_close
+                await connection.gone
                 reason = f"{self._url.text}: {connection.closed_error()}"
             except HandshakeError as error:
                 if _is_final(error):

@@ -256,28 +256,36 @@ class Loop(CallbackLoop):
 
     def wake(self) -> None:
         """Let the pump, which sleeps, take a turn soon. After the end: run what is ready all the same (law 2)."""
-        if self._has_ended:
-            self._run_late()
-            return
         self.idle = False
+        if self._has_ended:
+            self._wake_late()
+            return
         if self.reactor is not None:
             self.reactor.wake()
         else:
             assert self._pump_task is not None
             trio.lowlevel.reschedule(self._pump_task, outcome.Value(None))
 
+    def _wake_late(self) -> None:
+        """Run what is ready soon, if the trio run goes on without this loop; else at once."""
+        try:
+            self._token.run_sync_soon(self._run_late)
+        except trio.RunFinishedError:
+            self._run_late()
+
     def _run_late(self) -> None:
         """Run what is asked of a loop that has ended, here and now, in the thread that asks: one at a time, not nested.
 
         A thread that finds another at it leaves the work to that one, which looks again when it is done.
         """
-        while self.has_work and self._is_running_late.acquire(blocking=False):
+        while self._is_running_late.acquire(blocking=False):
             try:
-                self.idle = False
                 self.run_to_end()
             finally:
                 self.idle = True
                 self._is_running_late.release()
+            if not self.has_work:
+                return
 
     def wake_if_idle(self) -> None:
         """Let the pump take a turn soon, if it would not anyway."""

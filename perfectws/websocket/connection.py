@@ -9,7 +9,7 @@
           │ the peer vanished, no pong                               │ close_timeout, the peer vanished
           ▼                                                          ▼
         ENDING ◄──────────────────────────────────────────────────────
-          │ connection_lost                 nothing more is read or sent
+          │ connection_lost                 nothing more is sent
           ▼
         LOST ──► FINISHED     completions, the pending read, then on_close, each once
 
@@ -22,7 +22,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
-from enum import IntEnum
+from enum import Enum, IntEnum
 from functools import partial
 from types import coroutine
 from typing import Any
@@ -39,7 +39,7 @@ from .frames import TEXT, FrameError, FrameReader, build_close_payload, parse_cl
 from .keepalive import Keepalive, PingOrigin
 from .message_inbox import MessageInbox
 from .opcodes import CloseCode, OpcodeType
-from .options import CONTROL_FRAME_SECONDS, MAX_CONTROL_FRAMES, READ_AHEAD_BYTES, READ_AHEAD_FRAMES, WebSocketOptions
+from .options import CONTROL_FRAME_SECONDS, MAX_CONTROL_FRAMES, READ_AHEAD_BYTES, WebSocketOptions
 from .outbox import Outbox
 from .socket import SocketConnection, WebSocket
 
@@ -61,6 +61,17 @@ class State(IntEnum):
 _OPEN, _CLOSING, _ENDING, _LOST, _FINISHED = State
 
 
+class Input(Enum):
+    """Where the reading stands."""
+
+    #: More may come.
+    FLOWING = 0
+    #: Nothing more comes: what is left is read as the session makes room for it.
+    ENDED = 1
+    #: Nothing is read any more: it was all, or the peer closed, or broke a rule.
+    OVER = 2
+
+
 class WebSocketConnection(SocketConnection, Protocol):
     """The protocol object of one WebSocket, and the owner of its callbacks.
 
@@ -75,8 +86,12 @@ class WebSocketConnection(SocketConnection, Protocol):
         "_control_times",
         "_ended",
         "_frames",
+        "_gone",
+        "_input",
         "_is_client",
+        "_is_close_requested",
         "_loop",
+        "_lost_reason",
         "_on_close",
         "_options",
         "_state",
@@ -125,6 +140,12 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.is_reading_paused = False
         self._control_times: deque[float] | None = None
         self._close_timer: Timer | None = None
+        self._input = Input.FLOWING
+        #: Why the connection is lost, once its input has ended.
+        self._lost_reason = ""
+        #: Whether the application, or the end of its loop, has asked for the close.
+        self._is_close_requested = False
+        self._gone: Promise[None] | None = None
         self._on_close: Promise[None] | None = None
         #: What stands for this connection once its end was told.
         self._ended: Connection | None = None
@@ -181,7 +202,9 @@ class WebSocketConnection(SocketConnection, Protocol):
         if isinstance(former, MessageInbox):
             return former
         waiting = former.give_up()
-        self.inbox = self.socket.inbox = inbox = MessageInbox(self, self._loop, former)
+        self.inbox = inbox = MessageInbox(self._ended or self, self._loop, former)
+        if self._ended is None:
+            self.socket.inbox = inbox
         try:
             self._frames.begin_messages(waiting)
         except FrameError as error:
@@ -203,36 +226,35 @@ class WebSocketConnection(SocketConnection, Protocol):
             if text is not None:
                 self.inbox.add((TEXT, text, True))
                 return
-        if self._state < _ENDING:
+        if self._input is Input.FLOWING:
             self._frames.feed(data)
             self.read_frames()
 
-    def read_frames(self, *, take_all: bool = False) -> None:
-        """Take frames out of what arrived, as long as there is room for them, or ``take_all`` of them.
+    def read_frames(self) -> None:
+        """Take frames out of what arrived, as long as there is room for them.
 
-        Once we have sent our close frame there is no waiting for room, as the peer's may be hidden behind messages:
-        what finds no room is let go.
+        So it goes to the last byte: what is left when the connection ends waits for room as well. But once we have sent
+        our close frame the peer's may be hidden behind messages: those that find no room are let go.
         """
-        if self._state >= _ENDING:
+        if self._input is Input.OVER:
             return
         inbox, frames = self.inbox, self._frames
         try:
-            while not inbox.is_full or take_all or self._state is not _OPEN:
+            while not inbox.is_full or self._state is _CLOSING:
                 if frames.is_exhausted:
-                    self._resume_reading()
+                    self._input_read()
                     return
-                if take_all or not inbox.is_full:
-                    most = READ_AHEAD_FRAMES if take_all else inbox.room
-                    if whole := frames.whole_frames(most, READ_AHEAD_BYTES):
-                        inbox.add_all(whole)
-                        continue
+                if inbox.is_full or inbox.has_ended:
+                    frames.skip_messages()
+                    inbox.end()  # else the session would see a gap
+                elif whole := frames.whole_frames(inbox.room, READ_AHEAD_BYTES):
+                    inbox.add_all(whole)
+                    continue
                 frame = frames.next_frame()
                 if frame is None:
-                    self._resume_reading()
+                    self._input_read()
                     return
                 if frame[0] < CLOSE:
-                    if inbox.is_full and not take_all:
-                        inbox.end()  # and so the frames behind it, else the session would see a gap
                     inbox.add(frame)
                 elif self._control_received(frame[0], frame[1]):  # type: ignore[arg-type]  # it holds bytes
                     return
@@ -243,18 +265,40 @@ class WebSocketConnection(SocketConnection, Protocol):
             self.is_reading_paused = self.keepalive.was_reading_paused = True
             self._transport.pause_reading()
 
+    def _input_read(self) -> None:
+        """Go on when all that arrived is read: with what comes, or with the end of the input."""
+        if self._input is Input.FLOWING:
+            self._resume_reading()
+            return
+        self._end(CloseCode.ABNORMAL_CLOSURE, self._lost_reason)
+        self._close_input()
+        self._transport.abort()
+
+    def _close_input(self) -> None:
+        """Read nothing more. What waits is still delivered."""
+        self._input = Input.OVER
+        self._frames.discard()
+        self._resume_reading()
+        self.inbox.end()
+
     def _resume_reading(self) -> None:
         if self.is_reading_paused:
             self.is_reading_paused = False
             self._transport.resume_reading()
 
     def eof_received(self) -> None:
-        """Take the end of the peer's output: without a close frame, or after it."""
-        self.read_frames(take_all=True)
-        if self._state < _ENDING:
-            self.drop("the peer ended the connection without a close frame")
-        else:
+        """Take the end of the peer's output: its close frame may be among what is still to be read."""
+        if self._input is Input.OVER:
             self._transport.close(self._options.close_timeout)
+        else:
+            self._end_input("the peer ended the connection without a close frame")
+
+    def _end_input(self, reason: str) -> None:
+        """Read what is left, as there is room for it; then the connection is lost for ``reason``."""
+        if self._input is Input.FLOWING:
+            self._input = Input.ENDED
+            self._lost_reason = reason
+        self.read_frames()
 
     def resume_writing(self) -> None:
         """Let the completions that wait for room be called."""
@@ -263,13 +307,17 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Settle everything that is pending, in the order of law 12: the connection is gone."""
-        self.read_frames(take_all=True)
-        self._end(CloseCode.ABNORMAL_CLOSURE, str(error) if error is not None else "")
+        self._end_input(str(error) if error is not None else "")
+        self._end(CloseCode.ABNORMAL_CLOSURE, self._lost_reason)
         self._state = _LOST
         if self.outbox.has_waiting:
             self.outbox.end(self.closed_error())
         else:
             self.outbox.shut()
+        if self._gone is not None:
+            self._gone.succeed()
+        if self._is_close_requested:
+            self.inbox.abandon()
         self.inbox.settle()
         if self._state is _LOST:
             # The session may be busy with an earlier frame; if it never reads again, on_close must come all the same.
@@ -343,8 +391,11 @@ class WebSocketConnection(SocketConnection, Protocol):
         if self._state is _OPEN:
             # RFC 6455 §5.5.1: "the endpoint typically echos the status code it received"
             self._send_close(payload, code, reason)
+        if self._state is _LOST:  # it was among what was left to be read
+            self.close_code, self.close_reason = code, reason
         self._end(code, reason)
-        if self._is_client:
+        self._close_input()
+        if self._is_client and self._state is not _LOST:
             # RFC 6455 §7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be closed first by the
             # server"
             self._set_close_timer(self._transport.abort)
@@ -389,6 +440,7 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def close_by_request(self, code: int, reason: str) -> None:
         """Close because the application asks for it, or its loop ends: not because something went wrong."""
+        self._is_close_requested = True
         if self.on_close_requested is not None:
             self.on_close_requested()
         self.close(code, reason)
@@ -415,6 +467,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         if self._state is _OPEN:
             self._send_close(build_close_payload(code, shorten_reason(reason)), code, reason)
         self._end(code, reason)
+        self._close_input()
         self._transport.close(self._options.close_timeout)
 
     def drop(self, reason: str) -> None:
@@ -423,7 +476,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._transport.abort()
 
     def _end(self, code: int, reason: str) -> None:
-        """Enter ENDING: nothing more is read or sent. The code and reason hold unless earlier ones do."""
+        """Enter ENDING: nothing more is sent. The code and reason hold unless earlier ones do."""
         if self._state >= _ENDING:
             return
         self._state = _ENDING
@@ -433,9 +486,6 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.keepalive.stop()
         if self._close_timer is not None:
             self._close_timer.cancel()
-        self._frames.discard()
-        self._resume_reading()
-        self.inbox.end()
 
     def inbox_drained(self) -> None:
         """Go on with the end: the session has been given all that arrived."""
@@ -446,6 +496,8 @@ class WebSocketConnection(SocketConnection, Protocol):
         if self._state is not _LOST:
             return
         self._state = _FINISHED
+        if self._input is not Input.OVER:
+            self._close_input()  # a session that has not read it by now will not
         self._loop.last_calls.pop(self, None)
         if self._close_timer is not None:
             self._close_timer.cancel()
@@ -453,13 +505,15 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def _tell_on_close(self) -> None:
         ended = EndedConnection(
-            self.closed_error(), self.context, partial(_log_failure, self._transport.remote_address)
+            self.closed_error(), self.context, self.socket, partial(_log_failure, self._transport.remote_address)
         )
         with _on_close_lock:
             on_close, self._ended = self._on_close, ended
         if on_close is not None:
             on_close.succeed()
             on_close.future_result.belong_to(ended)
+        if self._gone is not None:
+            self._gone.future_result.belong_to(ended)
         self._let_go(ended)
 
     def _let_go(self, ended: Connection) -> None:
@@ -467,7 +521,17 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.inbox.outlive(ended)
         self.outbox.outlive(ended)
         self.keepalive.outlive(ended)
-        self.on_ping = self.on_pong = self.on_close_requested = self.socket = None
+        self.on_ping = self.on_pong = self.socket = None
+
+    @property
+    def gone(self) -> Future[None]:
+        """The future of the transport's end, whatever the session is still to be told. Never fails."""
+        with _on_close_lock:
+            if self._gone is None:
+                self._gone = Promise(self._loop, self._ended or self)
+                if self._state >= _LOST:
+                    self._gone.succeed()
+            return self._gone.future_result
 
     @property
     def on_close(self) -> Future[None]:

@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextvars import Context
 from typing import Any, Protocol
+from weakref import ref
 
 from ..callbacks import CallbackOwner
 from ..errors import ConnectionClosed
@@ -89,17 +90,25 @@ class EndedConnection(Connection):
     Args:
         closed: What tells an ``await`` how the connection closed.
         context: The context in which callbacks run that are given after the end.
+        socket: The `WebSocket`, which is not kept alive.
         report: Takes their errors.
     """
 
-    __slots__ = ("_closed", "_report", "is_reading_paused", "socket")
+    __slots__ = ("_closed", "_report", "_socket", "is_reading_paused")
 
-    def __init__(self, closed: ConnectionClosed, context: Context, report: Callable[[Exception], object]) -> None:
+    def __init__(
+        self, closed: ConnectionClosed, context: Context, socket: Any, report: Callable[[Exception], object]
+    ) -> None:
         super().__init__(context)
         self._closed = (closed.code, closed.reason)
+        self._socket = ref(socket)
         self._report = report
-        self.socket = None
         self.is_reading_paused = False
+
+    @property
+    def socket(self) -> Any:
+        """The `WebSocket`, as long as somebody else refers to it."""
+        return self._socket()
 
     @property
     def is_connected(self) -> bool:

@@ -49,7 +49,7 @@ class FrameInbox(Inbox):
         is_chosen: Whether the session has read a frame this way, and so chosen it.
     """
 
-    __slots__ = ("_as_text", "_deadline", "_expects_read", "_reader", "is_chosen")
+    __slots__ = ("_as_text", "_deadline", "_expects_read", "_is_abandoned", "_reader", "is_chosen")
 
     def __init__(self, connection: Connection, loop: CallbackLoop) -> None:
         super().__init__(connection, loop)
@@ -61,6 +61,7 @@ class FrameInbox(Inbox):
         self._deadline: Deadline | None = None
         #: Whether a frame was delivered after the end, so that one more read is likely to come.
         self._expects_read = False
+        self._is_abandoned = False
 
     @property
     def has_reader(self) -> bool:
@@ -174,7 +175,11 @@ class FrameInbox(Inbox):
         return bool(self._frames) or (self._has_ended and not self._connection.has_unfinished_sends)
 
     def _is_awaited(self) -> bool:
-        return self._reader is not None or self._expects_read
+        return self._reader is not None or (not self._is_abandoned and (self._expects_read or bool(self._frames)))
+
+    def abandon(self) -> None:
+        """Let the end wait for no read that may come. What waits can still be read."""
+        self._is_abandoned = True
 
     def _deliver_next(self) -> object:
         if not self._frames:

@@ -74,6 +74,10 @@ _unpack_head = Struct("!H4s").unpack_from
 _new_utf8_decoder = codecs.getincrementaldecoder("utf-8")
 
 
+#: Stands for a frame that was skipped.
+_SKIPPED: Frame = (OpcodeType.INVALID, b"", True)
+
+
 class FrameError(Exception):
     """The peer broke a rule. ``code`` is the close code to send, the message its reason."""
 
@@ -109,6 +113,8 @@ class FrameReader:
         "_payload",
         "_position",
         "_short_limit",
+        "_skips",
+        "_to_skip",
         "_utf8",
         "is_exhausted",
         "reads_messages",
@@ -142,13 +148,16 @@ class FrameReader:
         self._message_size = 0
         self._fragments = 0
         self._payload: _Payload | None = None
+        #: Whether messages are skipped, and how much of the payload of one is still to come.
+        self._skips = False
+        self._to_skip = 0
         self._composite: FrameDecoder | None = None
         self._utf8: codecs.IncrementalDecoder | None = None
 
     @property
     def missing(self) -> int:
         """How many bytes of the frame that is arriving are still to come; 0 between frames."""
-        return self._payload.missing if self._payload is not None else 0
+        return self._payload.missing if self._payload is not None else self._to_skip
 
     def feed(self, data: bytes) -> None:
         """Take bytes that arrived."""
@@ -185,7 +194,7 @@ class FrameReader:
 
     def discard(self) -> None:
         """Forget what arrived: the input is over."""
-        self._buffer, self._position, self._payload = b"", 0, None
+        self._buffer, self._position, self._payload, self._to_skip = b"", 0, None, 0
 
     def lone_text(self, data: bytes) -> str | None:
         """Return the text that ``data`` is, as one whole frame with nothing before it; else ``None``, and take nothing.
@@ -226,7 +235,7 @@ class FrameReader:
             most_bytes: After how many bytes to begin no further frame.
         """
         frames: list[Frame] = []
-        if self._is_client or self._payload is not None or self._message_opcode is not CONTINUATION:
+        if self._is_client or self._payload is not None or self._message_opcode is not CONTINUATION or self._skips:
             return frames
         short_text, medium_text, short_binary, medium_binary = _WHOLE_FRAME_HEADS
         buffer, start, limit = self._buffer, self._position, self._short_limit
@@ -265,16 +274,31 @@ class FrameReader:
         self._position = start
         return frames
 
+    def skip_messages(self) -> None:
+        """Judge data frames from now on by their headers only, and let their payloads go: nobody will be given them."""
+        self._skips = True
+
     def next_frame(self) -> Frame | None:
         """Return the next complete frame, or ``None`` if more bytes are needed. Raises `FrameError`."""
-        if self._payload is not None:
-            return self._continue_payload(self._payload)
-        buffer, start = self._buffer, self._position
-        if len(buffer) - start < 2:
-            if start > _MAX_HELD:
-                self._let_go()
-            return None
-        return self._read_header(buffer[start], buffer[start + 1])
+        frame: Frame | None = _SKIPPED
+        while frame is _SKIPPED:
+            if self._payload is not None:
+                return self._continue_payload(self._payload)
+            if self._to_skip:
+                self._skip_on()
+            buffer, start = self._buffer, self._position
+            if len(buffer) - start < 2:
+                if start > _MAX_HELD:
+                    self._let_go()
+                return None
+            frame = self._read_header(buffer[start], buffer[start + 1])
+        return frame
+
+    def _skip_on(self) -> None:
+        """Let go of what has come of the payload that is skipped."""
+        count = min(self._to_skip, len(self._buffer) - self._position)
+        self._position += count
+        self._to_skip -= count
 
     def _let_go(self) -> None:
         """Forget what was read: an idle connection would hold the last 64 KiB that it got."""
@@ -304,8 +328,18 @@ class FrameReader:
         if opcode < OpcodeType.CLOSE:
             self._message_size += length
             self._fragments += 1
+            if self._skips:
+                return self._skip(opcode, first, length)
         self._payload = self._new_payload(opcode, first, length, mask, header)
         return self._continue_payload(self._payload)
+
+    def _skip(self, opcode: OpcodeType, first: int, length: int) -> Frame:
+        self._to_skip = length
+        if first & _FIN:
+            self._end_message()
+        elif opcode is not CONTINUATION:
+            self._message_opcode = opcode
+        return _SKIPPED
 
     def _judge_first_byte(self, first: int) -> OpcodeType:
         opcode = _OPCODES.get(first & 0x0F)

@@ -82,9 +82,14 @@ class Inbox(ABC):
         return self._delivery is Delivery.HELD
 
     @property
+    def has_ended(self) -> bool:
+        """Whether no further frame is taken."""
+        return self._has_ended
+
+    @property
     def room(self) -> int:
-        """How many more frames may be added at once: after the end any number, which are let go."""
-        return READ_AHEAD_FRAMES if self._has_ended else READ_AHEAD_FRAMES - len(self._frames)
+        """How many more frames may be added at once."""
+        return READ_AHEAD_FRAMES - len(self._frames)
 
     def open(self) -> None:
         """Begin to deliver."""
@@ -126,6 +131,9 @@ class Inbox(ABC):
         """Ask ``ended`` from now on: the connection is over, and its end was told."""
         self._connection = ended
 
+    def abandon(self) -> None:  # noqa: B027  # handlers take what waits, whatever the session does
+        """Let the end wait for no read that may come: the session has closed, and need not read on."""
+
     def retire(self) -> None:
         """Tell the connection of no end: another inbox does, which has taken over. A delivery may still be queued."""
         self._has_ended = False
@@ -137,7 +145,7 @@ class Inbox(ABC):
         if self._is_due():
             self._delivery = Delivery.QUEUED
             self._loop.call(self._connection, self._deliver)
-        elif self._has_ended and not self._frames and not self._is_awaited():
+        elif self._has_ended and not self._is_awaited():
             self._connection.inbox_drained()
 
     @abstractmethod
@@ -146,7 +154,7 @@ class Inbox(ABC):
 
     @abstractmethod
     def _is_awaited(self) -> bool:
-        """Tell whether the session is still to be told something, though no frame waits."""
+        """Tell whether the session is still to be told something before the end is."""
 
     def _deliver(self) -> object:
         self._delivery = Delivery.IDLE

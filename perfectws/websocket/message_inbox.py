@@ -128,7 +128,7 @@ class MessageInbox(Inbox):
         return bool(self._frames)
 
     def _is_awaited(self) -> bool:
-        return False
+        return bool(self._frames)
 
     def _deliver_next(self) -> object:
         self._delivery = _BUSY  # before taking one makes room for more, which wait until it is handled

@@ -67,6 +67,11 @@ class SocketConnection(Connection):
 
     @property
     @abstractmethod
+    def gone(self) -> Future[None]:
+        """The future of the transport's end. Never fails."""
+
+    @property
+    @abstractmethod
     def on_close(self) -> Future[None]:
         """The future of the connection's end. Never fails."""
 
@@ -532,7 +537,8 @@ class WebSocket:
         return callback
 
     def _set_handler(self, opcode: OpcodeType, callback: Callable[..., object]) -> None:
-        self._connection.choose_messages().set_handler(opcode, callback)
+        self.inbox = inbox = self._connection.choose_messages()
+        inbox.set_handler(opcode, callback)
 
     def on_ping(self, callback: HandlerT) -> HandlerT:
         """Call ``callback(socket, data)`` for every ping of the peer, which has been answered. Vapor's ``onPing``."""
@@ -564,7 +570,8 @@ class WebSocket:
             promise: Succeeds when the connection is gone.
 
         Returns:
-            The future of that too, the same as `on_close`. On a socket that is closed already nothing is sent.
+            The future of that too. It waits for nothing that the session is still to be told, as `on_close` does, so a
+            callback of the same socket may await it. On a socket that is closed already nothing is sent.
 
         Raises:
             LocalProtocolError: The code or the reason cannot be sent.
@@ -581,9 +588,9 @@ class WebSocket:
             raise LocalProtocolError(f"a close reason is at most {MAX_CLOSE_REASON} bytes of UTF-8")
         check_promise(promise)
         if promise is not None:
-            self.on_close.cascade(promise)
+            self._connection.gone.cascade(promise)
         self.call_in_loop(self._connection.close_by_request, code, reason)
-        return self.on_close
+        return self._connection.gone
 
     def call_in_loop(self, function: Callable[..., object], *args: Any) -> None:
         """Call ``function`` here if this is the loop's thread, else there; what it raises there is logged."""

@@ -8,10 +8,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from perfectws import ConnectionClosed, LocalProtocolError, Promise, WebSocket
+from perfectws import ConnectionClosed, HTTPRequest, LocalProtocolError, Promise, WebSocket
 
 from .. import peer as wire
-from ..calls import NOTHING, Calls, Reads, quiet
+from ..calls import NOTHING, TEXT, Calls, Reads, quiet
 from ..conftest import Connect
 
 
@@ -200,12 +200,13 @@ async def test_on_close_is_one_future_that_never_fails_and_may_be_asked_for_at_a
     await fresh.on_close  # asked for the first time when all is over
 
 
-async def test_close_fulfils_its_promise_and_returns_on_close(connect: Connect) -> None:
+async def test_close_fulfils_its_promise_and_returns_the_future_of_the_connections_end(connect: Connect) -> None:
     peer, socket = await connect.socket()
     promise = Promise[None]()
-    assert socket.close(promise=promise) is socket.on_close
+    closing = socket.close(promise=promise)
     await peer.close_handshake()
     await promise.future_result
+    await closing
     again = Promise[None]()
     socket.close(promise=again)
     await again.future_result
@@ -288,3 +289,77 @@ async def test_a_closed_socket_holds_nothing_of_a_frame_that_did_not_arrive(conn
     connection: Any = socket._connection
     assert connection.missing == 0
     assert connection._frames._buffer == b""
+
+
+class TestTheSideThatCloses:
+    """It is done when the connection is gone: with virtual time, so that ``close_timeout`` would show."""
+
+    async def test_waits_for_no_frame_that_nobody_reads(
+        self, memory_connect: Connect, autojump_clock: MockClock
+    ) -> None:
+        peer, socket = await memory_connect.socket()
+        told = Calls()
+        socket.on_close.when_complete(told)
+        await peer.send_text("an unread greeting")
+        await quiet()
+        began = trio.current_time()
+        closing = socket.close()
+        await peer.close_handshake()
+        await closing
+        await told.until(1)
+        assert trio.current_time() - began < 1
+        read = Calls()
+        socket.read_string_message(read)  # what came is still there for a late reader
+        assert await read.until(1) == [("an unread greeting", TEXT, True)]
+
+    async def test_may_be_a_handler_of_the_same_socket(
+        self, memory_connect: Connect, autojump_clock: MockClock
+    ) -> None:
+        order: list[str] = []
+
+        def session(request: HTTPRequest, socket: WebSocket) -> None:
+            @socket.on_text
+            async def close(socket: WebSocket, text: str) -> None:
+                await socket.close(4000)
+                order.append("closed")
+
+            socket.on_close.when_complete(lambda result: order.append("on_close"))
+
+        peer = await memory_connect(session)
+        began = trio.current_time()
+        await peer.send_text("close, please")
+        await peer.receive_close()
+        await peer.send_close(4000)
+        await peer.receive_eof()
+        await peer.vanish()
+        await quiet()
+        assert order == ["closed", "on_close"]
+        assert trio.current_time() - began < 1
+
+    async def test_may_break_off_its_reading(self, memory_connect: Connect, autojump_clock: MockClock) -> None:
+        over = Calls()
+
+        async def session(request: HTTPRequest, socket: WebSocket) -> None:
+            async for _ in socket:
+                break
+            await socket.close()
+            await socket.on_close
+            over()
+
+        peer = await memory_connect(session)
+        began = trio.current_time()
+        for number in range(5):
+            await peer.send_text(str(number))
+        await peer.receive_close()
+        await peer.send_close()
+        await peer.vanish()
+        await over.until(1)
+        assert trio.current_time() - began < 1
+
+    async def test_reads_to_the_end_all_the_same_if_a_read_is_pending(self, connect: Connect) -> None:
+        reads = Reads()
+        peer = await connect(reads.session)
+        reads.socket.close()
+        await peer.send_text("on its way")
+        await peer.close_handshake()
+        assert await reads.until_end() == [("on its way", TEXT, True), NOTHING]
