@@ -35,7 +35,7 @@ from .peer import Peer
 from .pipes import stream_pair
 
 #: No test waits longer for anything, in seconds.
-PATIENCE = 30
+PATIENCE = 60
 
 #: The folders all of whose tests are slow: they start programs.
 SLOW_FOLDERS = {"browser", "examples", "interop"}
