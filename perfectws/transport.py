@@ -4,7 +4,7 @@ The words are asyncio's. A *transport* moves bytes over one connection and under
 understands them and does no I/O. Each calls the other in one direction only, always from the loop's thread::
 
     transport → protocol:  data_received  eof_received  resume_writing  connection_lost  shut_down
-    protocol  → transport: write  discard_unsent  set_user_timeout  pause_reading  resume_reading  close  abort
+    protocol  → transport: write  keep  discard_unsent  set_user_timeout  pause_reading  resume_reading  close  abort
 
 A protocol never calls back into user code from these methods: what belongs to the user it queues on the loop.
 """
@@ -147,8 +147,11 @@ class Transport(Contract):
     def write_at_once(self, data: bytes) -> None:
         """Send ``data`` as `write` does, but at the end of a turn, when all else has been written: no need to wait."""
 
+    def keep(self) -> None:
+        """Keep what was written so far, whatever is discarded."""
+
     def discard_unsent(self) -> None:
-        """Forget every `write` whose first byte is not with the kernel yet; one that has begun is kept whole."""
+        """Forget every `write` since `keep` whose first byte is not with the kernel yet; one that has begun is kept."""
 
     def set_user_timeout(self, seconds: float) -> None:
         """Let the kernel give the connection up when what was sent stays unacknowledged for so long.

@@ -319,6 +319,10 @@ class TLSTransport(Protocol):
     def set_protocol(self, protocol: Protocol) -> None:
         """Feed another protocol from now on."""
         self.protocol = protocol
+        self.keep()
+
+    def keep(self) -> None:
+        """Keep what was written so far, whatever is discarded."""
         self._kept = len(self._output)
 
     def write(self, data: bytes | Parts) -> None:

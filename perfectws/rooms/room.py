@@ -229,7 +229,7 @@ class RoomGroup:
                 delivered += member.deliver_apart(messages[member.early :])
                 member.early = 0
             elif not may_drop or member.has_room(size, count):
-                outbox.write_shared(frames)
+                outbox.write_shared(frames, count)
                 delivered += count
         self.room.count(delivered)
 
@@ -277,7 +277,7 @@ class Member:
     def has_room(self, size: int, count: int) -> bool:
         """Tell whether the member can take ``size`` more bytes; if not, it misses those ``count`` messages."""
         if self._missed is None:
-            if not self.outbox.would_overflow(size):
+            if not self.outbox.would_overflow(size, count):
                 return True
             self._missed = 0
             self.outbox.call_when_drained(self._drained)

@@ -43,7 +43,8 @@ class WebSocketOptions:
         max_frame_size: The largest frame taken, in bytes, also after inflating. Past it: close 1009.
         max_message_size: The largest whole message taken for ``on_text`` and ``on_binary``, in bytes. Past it: 1009.
         max_fragments: The most frames of one whole message. Past it: close 1008.
-        max_write_buffer: How many bytes a sender that waits for nothing may pile up. Past it: close 1013.
+        max_write_buffer: How many bytes a sender that waits for nothing may pile up. Past it: close 1013. One message
+            that finds the buffer below its high water goes out whole, however large it is.
         ping_interval: Seconds between keepalive pings; ``None`` sends none.
         ping_timeout: Seconds that a pong may take before the connection is dropped; ``None`` waits for ever.
         close_timeout: Seconds that the peer's close frame may take before the connection is dropped.

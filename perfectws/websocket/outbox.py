@@ -161,7 +161,7 @@ class Outbox(Drained):
         transport = self._transport
         transport.write(frame)
         if transport.buffered_amount >= self._mark:
-            self._settle(completion)
+            self._settle(completion, len(frame))
         elif completion is not None:
             loop = self.loop
             loop.ready.append((self._connection, (completion,)))
@@ -251,12 +251,12 @@ class Outbox(Drained):
             self._refuse(completion)
         else:
             self._transport.write(frame)
-            self._settle(completion)
+            self._settle(completion, len(frame))
 
     # Completions
 
-    def _settle(self, completion: Completion) -> None:
-        """Settle the completion of what the transport has taken, now or when there is room again."""
+    def _settle(self, completion: Completion, size: int) -> None:
+        """Settle the completion of the ``size`` bytes that the transport has taken, now or when there is room again."""
         amount = self._transport.buffered_amount
         if completion is not None:
             settle = self._settler(completion)
@@ -265,6 +265,13 @@ class Outbox(Drained):
             else:
                 settle(None)
         if amount > self._max_write_buffer:
+            self._bear(amount - size)
+
+    def _bear(self, before: int) -> None:
+        """Bear what is more than the write buffer may hold, if it is one message that found it below its high water."""
+        if before < self._mark:
+            self._transport.keep()  # whatever follows: nothing waited before it, so it goes out whole
+        else:
             self._overflow()
 
     def _refuse(self, completion: Completion) -> None:
@@ -357,16 +364,23 @@ class Outbox(Drained):
         for membership in self._memberships:
             membership.deliver()
 
-    def would_overflow(self, size: int) -> bool:
-        """Whether ``size`` more bytes are more than the write buffer may hold."""
-        return self._transport.buffered_amount + self._held_size + size > self._max_write_buffer
+    def would_overflow(self, size: int, count: int) -> bool:
+        """Whether ``count`` more messages of ``size`` bytes in all are more than the write buffer may hold.
 
-    def write_shared(self, frames: bytes) -> None:
-        """Send frames, joined, that were built for all members of a room, as a turn ends: `sending` is IN_TURN."""
+        One message alone is not, whatever its size, if it finds the buffer below its high water.
+        """
+        before = self._transport.buffered_amount + self._held_size
+        return before + size > self._max_write_buffer and (count > 1 or before >= self._mark)
+
+    def write_shared(self, frames: bytes, count: int) -> None:
+        """Send the frames of ``count`` messages, joined, that were built for all members of a room.
+
+        It is the end of a turn, and `sending` is IN_TURN.
+        """
         transport = self._transport
         transport.write_at_once(frames)
         if transport.buffered_amount > self._max_write_buffer:
-            self._overflow()
+            self._bear(transport.buffered_amount - len(frames) if count == 1 else self._mark)
 
     def write_whole(self, opcode: OpcodeType, data: str | bytes, frame: bytes) -> None:
         """Send a whole message of a room: behind the fragmented message that is under way, if one is.
@@ -388,7 +402,7 @@ class Outbox(Drained):
             self._held = []
         self._held.append((opcode, data, frame))
         self._held_size += len(frame)
-        if self.would_overflow(0):
+        if self._transport.buffered_amount + self._held_size > self._max_write_buffer:
             self._overflow()
 
     def _release_held(self) -> None:

@@ -130,6 +130,9 @@ class FakeTransport:
     def write_at_once(self, data: bytes) -> None:
         raise AssertionError("HTTP never writes at once")
 
+    def keep(self) -> None:
+        raise AssertionError("HTTP never takes anything back, so nothing need be kept")
+
     def discard_unsent(self) -> None:
         raise AssertionError("HTTP never takes anything back")
 

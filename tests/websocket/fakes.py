@@ -231,15 +231,20 @@ class FrameTransport(FakeTransport):
         self.at_once: list[bytes] = []
         self.resumed: Callable[[], object] | None = None
         self._stalled_at = 0
+        self._kept_amount = 0
 
     def write_at_once(self, data: bytes) -> None:
         self.at_once.append(data)
         self.write(data)
 
+    def keep(self) -> None:
+        self._stalled_at = len(self.sent)
+        self._kept_amount = self.buffered_amount
+
     def discard_unsent(self) -> None:
-        """Forget what was written since the peer stalled."""
+        """Forget what was written since the peer stalled, or since it was to be kept."""
         del self.sent[self._stalled_at :]
-        self.buffered_amount = 0
+        self.buffered_amount = self._kept_amount
 
     def stall(self, amount: int = HIGH_WATER) -> None:
         """Let the peer read nothing from now on, as it has not read ``amount`` bytes that came before."""

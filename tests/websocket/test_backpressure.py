@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -118,13 +119,35 @@ async def test_a_sender_that_waits_for_nothing_is_cut_off_with_1013_behind_whole
     assert len(messages) < sent
 
 
-async def test_a_frame_larger_than_the_buffer_may_be_is_refused_with_1013(connect: Connect) -> None:
-    peer, socket = await connect.socket(max_write_buffer=10)
+@pytest.mark.parametrize("compression", [False, True])
+async def test_a_message_larger_than_the_buffer_goes_out_whole_where_nothing_waits_before_it(
+    connect: Connect, compression: bool
+) -> None:
+    opened = Calls()
+    offer = [("Sec-WebSocket-Extensions", "permessage-deflate")] if compression else []
+    peer = await connect(
+        lambda request, socket: opened(socket), headers=offer, max_write_buffer=100_000, compression=compression
+    )
+    ((socket,),) = await opened.until(1)
+    payload = random.Random(1).randbytes(1_500_000)
+    for _ in range(3):
+        completions = Calls()
+        socket.send_binary_message(payload, completion=completions)
+        frame = await peer.receive()
+        assert frame.payload == payload if not compression else len(frame.payload) > 1_000_000
+        await completions.until(1)
+    assert socket.is_connected
+
+
+async def test_what_is_sent_beside_it_is_cut_off_behind_it(connect: Connect) -> None:
+    peer, socket = await connect.socket(max_write_buffer=100_000)
     completions = Calls()
-    socket.send_string_message("x" * 100, completion=completions)
-    (close,) = await read_all(peer)
+    socket.send_binary_message(bytes(1_500_000), completion=completions)
+    socket.send_string_message("one more", completion=completions)
+    whole, close = await read_all(peer)
+    assert len(whole.payload) == 1_500_000
     assert close.close_code == 1013
-    await completions.until(1)
+    await completions.until(2)
 
 
 async def test_the_answer_to_the_handshake_is_not_cut_off(connect: Connect) -> None:
@@ -196,7 +219,8 @@ async def test_buffered_amount_is_what_is_not_with_the_kernel_yet(connect: Conne
 async def test_a_promise_of_what_overflows_fails(connect: Connect) -> None:
     _, socket = await connect.socket(max_write_buffer=1000)
     promise: Promise[None] = Promise()
-    socket.send(b"x" * 5000, promise)
+    socket.send(b"x" * 5000)
+    socket.send(b"x", promise)
     with pytest.raises(ConnectionClosed) as closed:
         await promise.future_result
     assert closed.value.code == 1013

@@ -165,7 +165,7 @@ class FakeRoom:
             self.deliver()
         elif self.pending:
             messages, self.pending = self.pending, []
-            self.outbox.write_shared(b"".join(map(shared, messages)))
+            self.outbox.write_shared(b"".join(map(shared, messages)), len(messages))
 
 
 def shared(message: str | bytes) -> bytes:
@@ -516,21 +516,25 @@ class TestOverflow:
         bench = Bench(max_write_buffer=3 * size)
         bench.send("has arrived")
         bench.transport.stall(size)
+        bench.transport.stall(1)
         bench.send(message)
-        bench.send(message)
+        bench.send(message)  # what is more than may wait found no full buffer
         assert bench.connection.asked == []
         bench.send(message)
         assert bench.connection.asked == [("close", 1013, "the write buffer is full")]
-        assert bench.frames() == [frame("has arrived"), self.FULL]
+        assert bench.frames() == [frame("has arrived"), frame(message), frame(message), self.FULL]
         assert bench.sending() is CLOSED
 
     @pytest.mark.parametrize("max_write_buffer", [HIGH_WATER // 2, 2 * HIGH_WATER])
     def test_its_completions_are_called_and_its_promises_fail(self, max_write_buffer: int) -> None:
         bench = Bench(max_write_buffer=max_write_buffer)
         last = bench.promise()
-        bench.transport.stall(max_write_buffer - 3)
+        bench.transport.stall(max_write_buffer)
         bench.send("x", "1")
-        assert bench.connection.asked == []
+        if max_write_buffer < HIGH_WATER:
+            assert bench.connection.asked == []
+            bench.send("x")
+        assert bench.connection.count("close") == 1
         bench.send(b"x", last)
         assert bench.run() == ["1"]
         assert failure(last).code == 1013
@@ -538,10 +542,31 @@ class TestOverflow:
 
     def test_below_the_high_water_mark_too_the_completion_of_the_last_is_called(self) -> None:
         bench = Bench(max_write_buffer=10)
-        bench.transport.stall(8)
+        bench.transport.stall(11)
         bench.send("x", "too much")
         assert bench.run() == ["too much"]
         assert bench.frames() == [self.FULL]
+
+    def test_one_message_goes_out_whole_however_large_it_is_and_only_what_is_sent_beside_it_is_cut_off(self) -> None:
+        bench = Bench(max_write_buffer=HIGH_WATER)
+        bench.transport.stall(HIGH_WATER - 1)
+        promise = bench.promise()
+        bench.send("x" * 3 * HIGH_WATER, promise)
+        assert bench.connection.asked == []
+        bench.send("y")
+        assert bench.frames() == [frame("x" * 3 * HIGH_WATER), self.FULL]
+        assert failure(promise).code == 1013
+
+    def test_so_does_one_of_a_room_but_not_a_burst(self) -> None:
+        for count, is_borne in ((1, True), (2, False)):
+            bench = Bench(max_write_buffer=HIGH_WATER)
+            room = FakeRoom(bench)
+            bench.transport.stall(10)
+            assert bench.outbox.would_overflow(HIGH_WATER, count) is not is_borne
+            for _ in range(count):
+                room.say("x" * (HIGH_WATER // count))
+            room.end_turn()
+            assert (bench.connection.asked == []) is is_borne
 
     def test_up_to_max_write_buffer_a_completion_below_the_mark_does_not_wait(self) -> None:
         bench = Bench(max_write_buffer=10)
@@ -553,7 +578,7 @@ class TestOverflow:
     def test_what_a_room_sends_overflows_too(self) -> None:
         bench = Bench(max_write_buffer=10)
         room = FakeRoom(bench)
-        bench.transport.stall(4)
+        bench.transport.stall(5)
         room.say("x")
         room.end_turn()
         room.say("y")
@@ -561,7 +586,7 @@ class TestOverflow:
         assert bench.connection.asked == []
         room.say("z")
         room.end_turn()
-        assert bench.frames() == [self.FULL]
+        assert bench.frames() == [frame("x"), frame("y"), self.FULL]
         assert room.forgotten == 1
 
     def test_so_does_what_it_may_not_send_inside_a_fragmented_message(self) -> None:
@@ -572,8 +597,8 @@ class TestOverflow:
         for _ in range(2):
             room.say("x")
             room.end_turn()
-        assert bench.outbox.would_overflow(3)
-        assert not bench.outbox.would_overflow(2)
+        assert bench.outbox.would_overflow(3, 2)
+        assert not bench.outbox.would_overflow(2, 2)
         room.say("")
         room.end_turn()
         assert bench.connection.asked == []
@@ -581,13 +606,16 @@ class TestOverflow:
         room.end_turn()
         assert bench.frames() == [self.FULL]
         bench.transport.drain()
-        assert not bench.outbox.would_overflow(11)
+        assert not bench.outbox.would_overflow(11, 2)
 
     def test_whether_more_would_overflow_can_be_asked(self) -> None:
         bench = Bench(max_write_buffer=10)
         bench.transport.stall(4)
-        assert not bench.outbox.would_overflow(6)
-        assert bench.outbox.would_overflow(7)
+        assert not bench.outbox.would_overflow(6, 2)
+        assert bench.outbox.would_overflow(7, 2)
+        assert not bench.outbox.would_overflow(7, 1)
+        bench.transport.stall(7)
+        assert bench.outbox.would_overflow(1, 1)
 
 
 class TestRooms:
@@ -663,9 +691,9 @@ class TestRooms:
         bench.send("a", final=False)
         room.say("x" * 50)
         room.end_turn()
-        assert bench.outbox.would_overflow(49)
+        assert bench.outbox.would_overflow(49, 2)
         bench.send("b")
-        assert not bench.outbox.would_overflow(100)
+        assert not bench.outbox.would_overflow(100, 2)
 
     def test_what_waits_for_it_is_lost_where_the_socket_closes_first(self) -> None:
         bench = Bench(max_write_buffer=100)
@@ -674,7 +702,7 @@ class TestRooms:
         room.say("x")
         room.end_turn()
         bench.close()
-        assert not bench.outbox.would_overflow(100)
+        assert not bench.outbox.would_overflow(100, 2)
         bench.send("b", "sent")
         assert bench.frames() == [Frame(TEXT, b"a", fin=False), closing(1000)]
         assert bench.run() == ["sent"]
