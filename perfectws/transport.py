@@ -4,7 +4,7 @@ The words are asyncio's. A *transport* moves bytes over one connection and under
 understands them and does no I/O. Each calls the other in one direction only, always from the loop's thread::
 
     transport → protocol:  data_received  eof_received  resume_writing  connection_lost  shut_down
-    protocol  → transport: write  keep  discard_unsent  set_user_timeout  pause_reading  resume_reading  close  abort
+    protocol  → transport: write  keep  discard_unsent  pause_reading  resume_reading  close  abort
 
 A protocol never calls back into user code from these methods: what belongs to the user it queues on the loop.
 """
@@ -153,13 +153,11 @@ class Transport(Contract):
     def discard_unsent(self) -> None:
         """Forget every `write` since `keep` whose first byte is not with the kernel yet; one that has begun is kept."""
 
-    def set_user_timeout(self, seconds: float) -> None:
-        """Let the kernel give the connection up when what was sent stays unacknowledged for so long.
+    def unsent_amount(self) -> int:
+        """Return how many bytes were written that the peer has not acknowledged, as far as can be told."""
 
-        So a dead peer is found although reading is paused. Does nothing where there is no kernel socket that can.
-
-        Source: RFC 5482, ``TCP_USER_TIMEOUT``.
-        """
+    def progress(self) -> int:
+        """Return a number that changes as the peer takes what was sent. A system call: to be asked now and then."""
 
     def pause_reading(self) -> None:
         """Read nothing more for now, so that TCP holds the peer back."""
@@ -173,7 +171,7 @@ class Transport(Contract):
         Closing with unread input would reset the connection, and the peer would lose our last bytes.
 
         Args:
-            linger: How long sending and discarding may take altogether, in seconds.
+            linger: How long the peer may take nothing of what is sent, and after that not end its side, in seconds.
         """
 
     def abort(self, error: Exception | None = None) -> None:

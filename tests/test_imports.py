@@ -18,7 +18,7 @@ import perfectws
 
 PACKAGE = Path(perfectws.__file__).parent
 
-GROUND = {"errors", "log_limit", "suspension", "callbacks", "deadline", "futures", "transport"}
+GROUND = {"errors", "log_limit", "suspension", "callbacks", "deadline", "patience", "futures", "transport"}
 #: The rooms of the house, from the ground up, and what each may import besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
@@ -26,6 +26,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "suspension": set(),
     "callbacks": {"errors", "suspension"},
     "deadline": {"callbacks"},
+    "patience": {"callbacks"},
     "futures": {"errors", "suspension", "callbacks"},
     "transport": {"callbacks"},
     "http": GROUND,

@@ -32,6 +32,7 @@ from http import HTTPStatus
 from ..callbacks import CallbackLoop, logger
 from ..deadline import Deadline
 from ..errors import LocalProtocolError
+from ..patience import Patience
 from ..transport import HIGH_WATER, FileSender, Protocol, Transport
 from .access_log import Exchange
 from .filters import RequestFiltering, ResponseFiltering
@@ -89,10 +90,12 @@ class HTTPConnection(Protocol):
         "_input",
         "_is_paused",
         "_is_stopping",
+        "_output",
         "_peer_is_done",
         "_phase",
         "_response",
         "_successor",
+        "_unsent",
         "_waiting",
         "loop",
         "service",
@@ -115,6 +118,9 @@ class HTTPConnection(Protocol):
         self._exchange: Exchange | None = None
         self._successor: Protocol | None = None
         self._waiting: list[tuple[HTTPResponse, Callable[[bool], object]]] = []
+        #: What had not left for the peer when it became idle, and what watches how it leaves if it is much.
+        self._unsent = 0
+        self._output: Patience | None = None
         self._is_paused = False
         self._is_stopping = False
         self._peer_is_done = False
@@ -180,8 +186,11 @@ class HTTPConnection(Protocol):
             self._deadline.clear()  # not the peer's time: a handler may take as long as it likes
         elif phase is _HEAD:
             self._deadline.set(self.service.header_timeout)
+        elif phase is _BODY and self._body is not None:
+            self._deadline.set(_earlier(self.service.keep_alive_timeout, self._body.seconds_left(self.loop.time())))
         else:
             self._deadline.set(self.service.keep_alive_timeout)
+            self._unsent = self.transport.buffered_amount
 
     # Requests.
 
@@ -237,7 +246,7 @@ class HTTPConnection(Protocol):
     def _take_head(self, head: RequestHead) -> None:
         self._head, self._exchange = head, head.exchange
         if head.has_body:
-            self._body = RequestBody(head, self.service)
+            self._body = RequestBody(head, self.service, self.loop.time())
         else:
             self._dispatch(head)
 
@@ -307,10 +316,21 @@ class HTTPConnection(Protocol):
         response.state = _COMPLETED if last else _STARTED
         if data:
             self.transport.write(data)
+            if self.transport.buffered_amount >= HIGH_WATER:
+                self._watch_output()
         if self._exchange is not None:
             self._exchange.sent(response.status, 0 if head.method == b"HEAD" else len(body))
         if last:
             self._response_sent(head)
+
+    def _watch_output(self) -> None:
+        """Drop a peer that takes nothing of what waits for it, for ``write_timeout``."""
+        seconds = self.service.write_timeout
+        if seconds is not None and (self._output is None or self._output.is_over):
+            self._output = Patience(self.loop, self, self.transport, seconds, self._output_stuck, ends_when_sent=True)
+
+    def _output_stuck(self) -> None:
+        self._abort(ConnectionAbortedError(f"the peer took nothing for {self.service.write_timeout} seconds"))
 
     def take_file_sender(self, response: HTTPResponse, size: int) -> FileSender | None:
         """Send the head, and return what sends the ``size`` bytes of the body from a file.
@@ -436,6 +456,8 @@ class HTTPConnection(Protocol):
         """Let go of everything that only a living HTTP connection needs."""
         self._phase = phase
         self._deadline.cancel()
+        if self._output is not None:
+            self._output.cancel()
         self._input.clear()
         self._head = self._body = None
         self._log_exchange()
@@ -451,7 +473,12 @@ class HTTPConnection(Protocol):
     def _deadline_passed(self) -> None:
         if self._phase is not _IDLE:
             self._refuse(Refused(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive", self._method))
-        elif self._input:
-            self._enter(_IDLE)  # requests wait here for a peer that is still reading the answers before
+        elif self._input or 0 < self.transport.buffered_amount != self._unsent:
+            self._enter(_IDLE)  # the peer is still reading the answers before
         else:
             self.close()
+
+
+def _earlier(first: float | None, second: float | None) -> float | None:
+    """Return the smaller of two numbers of seconds, of which ``None`` is no limit."""
+    return min((each for each in (first, second) if each is not None), default=None)

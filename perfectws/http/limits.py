@@ -59,6 +59,8 @@ class LimitKeywords(TypedDict, total=False):
     max_connections: int | None
     header_timeout: float | None
     keep_alive_timeout: float | None
+    body_timeout: float | None
+    write_timeout: float | None
     close_timeout: float
 
 
@@ -75,8 +77,11 @@ class HTTPLimits:
         header_timeout: How long a request's head may take, in seconds, or ``None``. Past it: 408.
         keep_alive_timeout: How long a connection may lie idle between two requests, and a body may pause, in seconds,
             or ``None``. Past it: closed, or 408.
-        close_timeout: How long connections may take to end when the server stops, and the last bytes to reach a peer
-            that is being left, in seconds.
+        body_timeout: How long a request's body may take in all, in seconds, or ``None``. Past it: 408.
+        write_timeout: How long a peer may take nothing of a response that waits for it, in seconds, or ``None``. Past
+            it: the connection is dropped.
+        close_timeout: How long connections may take to end when the server stops, and a peer that is being left may
+            take nothing of the last bytes, in seconds.
 
     Raises:
         ValueError: A limit cannot have this value; the message names it.
@@ -88,6 +93,8 @@ class HTTPLimits:
     max_connections: int | None = _limit(None, COUNT_OR_NONE)
     header_timeout: float | None = _limit(10.0, SECONDS_OR_NONE)
     keep_alive_timeout: float | None = _limit(75.0, SECONDS_OR_NONE)
+    body_timeout: float | None = _limit(300.0, SECONDS_OR_NONE)
+    write_timeout: float | None = _limit(60.0, SECONDS_OR_NONE)
     close_timeout: float = _limit(10.0, SECONDS)
 
     def __post_init__(self) -> None:
@@ -138,6 +145,8 @@ class SettableLimits:
     max_connections = Limit(HTTPLimits.max_connections)
     header_timeout = Limit(HTTPLimits.header_timeout)
     keep_alive_timeout = Limit(HTTPLimits.keep_alive_timeout)
+    body_timeout = Limit(HTTPLimits.body_timeout)
+    write_timeout = Limit(HTTPLimits.write_timeout)
     close_timeout = Limit(HTTPLimits.close_timeout)
 
     def __init__(self) -> None:

@@ -18,18 +18,20 @@ class RequestBody:
 
     Args:
         head: The request's head.
-        service: Its limit counts.
+        service: Its limits count.
+        now: The time at which it begins, on the loop's clock.
 
     Attributes:
         has_more: Whether more is here than one turn takes: `read` is to be called again in the next turn, not before.
         is_complete: Whether the body has ended.
     """
 
-    __slots__ = ("_head", "_received", "_service", "has_more", "is_complete")
+    __slots__ = ("_began", "_head", "_received", "_service", "has_more", "is_complete")
 
-    def __init__(self, head: RequestHead, service: HTTPService) -> None:
+    def __init__(self, head: RequestHead, service: HTTPService, now: float) -> None:
         self._head = head
         self._service = service
+        self._began = now
         self._received = bytearray()
         self.has_more = False
         self.is_complete = False
@@ -64,6 +66,11 @@ class RequestBody:
             self._received += event.data
             check_body_size(len(self._received), self._head.method, self._service)
         return event
+
+    def seconds_left(self, now: float) -> float | None:
+        """Return how long the rest of it may take, however it drips; ``None`` if that is not limited."""
+        limit = self._service.body_timeout
+        return None if limit is None else max(0.0, self._began + limit - now)
 
     def go_ahead(self) -> bytes:
         """Return what tells a client that waits for it to send the body; nothing if it does not wait."""

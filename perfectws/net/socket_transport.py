@@ -20,13 +20,15 @@ from typing import Any
 
 import trio
 
-from ..callbacks import Timer, report_failure
+from ..callbacks import report_failure
+from ..patience import Patience
 from ..transport import HIGH_WATER, NO_PROTOCOL, Address, FileSender, Parts, Protocol
 from .addresses import address_of
 from .files import send_file
 from .loop import Connections, Loop
 from .output import Output, Write, count_first, drop_sent
 from .reactor import PAUSED, READABLE, WRITABLE, Reactor
+from .unacknowledged import acknowledged, unacknowledged
 
 #: The most bytes of one read, which grow while the peer fills them and begin anew when it sends little. A large buffer
 #: costs time to be cut down when little comes, a small one more reads of what is large (docs/performance.md).
@@ -60,7 +62,7 @@ class SocketTransport:
         "_is_dirty",
         "_is_paused",
         "_kept",
-        "_linger_timer",
+        "_linger",
         "_loop",
         "_output",
         "_peer_has_ended",
@@ -103,7 +105,7 @@ class SocketTransport:
         self._kept = 0
         self._peer_has_ended = False
         self._error: Exception | None = None
-        self._linger_timer: Timer | None = None
+        self._linger: Patience | None = None
 
     def start(self, protocol: Protocol) -> None:
         """Feed ``protocol`` from now on with what arrives.
@@ -188,13 +190,14 @@ class SocketTransport:
         del self._output[self._kept :]
         self.buffered_amount = sum(map(len, self._output))
 
-    def set_user_timeout(self, seconds: float) -> None:
-        """Let the kernel give the connection up when what was sent stays unacknowledged for so long."""
-        if self._stage is Stage.OPEN and hasattr(socket, "TCP_USER_TIMEOUT"):
-            try:
-                self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
-            except OSError:
-                pass  # a Unix socket, or one that is gone
+    def unsent_amount(self) -> int:
+        """Return how many bytes were written that the peer has not acknowledged."""
+        return self.buffered_amount + unacknowledged(self._socket)
+
+    def progress(self) -> int:
+        """Return a number that changes as the peer takes what was sent."""
+        count = acknowledged(self._socket)
+        return -self.unsent_amount() if count is None else count
 
     def pause_reading(self) -> None:
         """Read nothing more for now."""
@@ -211,7 +214,7 @@ class SocketTransport:
         if self._stage is not Stage.OPEN:
             return
         self._stage = Stage.FLUSHING
-        self._linger_timer = self._loop.call_later(self._loop.owner, linger, self.abort)
+        self._linger = Patience(self._loop, self._loop.owner, self, linger, self.abort)
         self.resume_reading()
         self._mark_dirty()
 
@@ -221,8 +224,8 @@ class SocketTransport:
             return
         self._stage = Stage.CLOSED
         self._error = error
-        if self._linger_timer is not None:
-            self._linger_timer.cancel()
+        if self._linger is not None:
+            self._linger.cancel()
         self._output.clear()
         self.buffered_amount = 0
         self._reactor.remove_later(self._descriptor, self)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from typing import TypeVarTuple
+from typing import TypeVarTuple, cast
 
 import trio
 
 from ..callbacks import report_failure
+from ..patience import Patience
 from ..transport import HIGH_WATER, NO_PROTOCOL, Address, FileSender, Parts, Protocol
 from .loop import Loop
 from .output import count_first
+from .unacknowledged import acknowledged, unacknowledged
 
 Ts = TypeVarTuple("Ts")
 
@@ -46,6 +48,9 @@ class StreamTransport:
         self._output: list[bytes] = []
         #: How many of the first of the output are not to be discarded; see `output`.
         self._kept = 0
+        #: How many bytes the stream has taken in all.
+        self._taken = 0
+        self._linger: Patience | None = None
         self._is_dirty = False
         self._is_closing = False
         self._error: Exception | None = None
@@ -96,16 +101,23 @@ class StreamTransport:
         self.buffered_amount -= sum(map(len, self._output[self._kept :]))
         del self._output[self._kept :]
 
-    def set_user_timeout(self, seconds: float) -> None:
-        """Let the kernel give the connection up when what was sent stays unacknowledged for so long."""
+    def unsent_amount(self) -> int:
+        """Return how many bytes were written that the peer has not acknowledged; without a kernel, taken."""
+        connected = self._kernel_socket()
+        return self.buffered_amount + (0 if connected is None else unacknowledged(connected))
+
+    def progress(self) -> int:
+        """Return a number that changes as the peer takes what was sent."""
+        connected = self._kernel_socket()
+        count = None if connected is None else acknowledged(connected)
+        return self._taken if count is None else count
+
+    def _kernel_socket(self) -> socket.socket | None:
         stream: object = self._stream
         if isinstance(stream, trio.SSLStream):
             stream = stream.transport_stream
-        if isinstance(stream, trio.SocketStream) and hasattr(socket, "TCP_USER_TIMEOUT"):
-            try:
-                stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(seconds * 1000))
-            except OSError:
-                pass  # a Unix socket, or one that is gone
+        # trio's own socket has what these ask: its descriptor and its options.
+        return cast(socket.socket, stream.socket) if isinstance(stream, trio.SocketStream) else None
 
     def pause_reading(self) -> None:
         """Read nothing more for now."""
@@ -121,7 +133,7 @@ class StreamTransport:
         if self._is_closing:
             return
         self._is_closing = True
-        self._scope.deadline = trio.current_time() + linger
+        self._linger = Patience(self._loop, self._loop.owner, self, linger, self.abort)
         self._may_read.set()
         self._may_write.set()
 
@@ -150,6 +162,8 @@ class StreamTransport:
             self._is_closing = True
             self._output.clear()
             self.buffered_amount = 0
+            if self._linger is not None:
+                self._linger.cancel()
             try:
                 await trio.aclose_forcefully(self._stream)
             finally:
@@ -201,6 +215,7 @@ class StreamTransport:
             await self._stream.send_all(piece)
             was_above = self.buffered_amount >= HIGH_WATER
             self.buffered_amount -= len(piece)
+            self._taken += len(piece)
             if was_above and self.buffered_amount < HIGH_WATER:
                 self._tell(self.protocol.resume_writing)
 

@@ -24,6 +24,7 @@ from enum import IntEnum
 
 from ..callbacks import Timer, report_failure
 from ..log_limit import LogLimit
+from ..patience import Patience
 from ..transport import HIGH_WATER, NO_PROTOCOL, Address, FileSender, Parts, Protocol, Transport
 from . import tls
 from .loop import Connections, Loop
@@ -78,6 +79,8 @@ class TLSTransport(Protocol):
         "_is_blocked",
         "_is_dirty",
         "_kept",
+        "_linger",
+        "_linger_seconds",
         "_log_limit",
         "_loop",
         "_lower",
@@ -128,6 +131,8 @@ class TLSTransport(Protocol):
         #: Whether OpenSSL must hear from the peer before it encrypts more: TLS 1.2 may negotiate again.
         self._is_blocked = False
         self._timer: Timer = loop.call_later(loop.owner, tls.HANDSHAKE_TIMEOUT, self._handshake_timed_out)
+        self._linger: Patience | None = None
+        self._linger_seconds = 0.0
         connections.add(self)
 
     # The handshake
@@ -352,9 +357,13 @@ class TLSTransport(Protocol):
         del self._output[self._kept :]
         self._unencrypted = sum(map(len, self._output))
 
-    def set_user_timeout(self, seconds: float) -> None:
-        """Let the kernel give the connection up when what was sent stays unacknowledged for so long."""
-        self._lower.set_user_timeout(seconds)
+    def unsent_amount(self) -> int:
+        """Return how many bytes were written that the peer has not acknowledged."""
+        return self._unencrypted + self._lower.unsent_amount()
+
+    def progress(self) -> int:
+        """Return a number that changes as the peer takes what was sent."""
+        return self._lower.progress()
 
     def pause_reading(self) -> None:
         """Read nothing more for now."""
@@ -376,7 +385,8 @@ class TLSTransport(Protocol):
         if self._stage is not _OPEN:
             return
         self._stage = _FLUSHING
-        self._timer = self._loop.call_later(self._loop.owner, linger, self.abort)
+        self._linger_seconds = linger
+        self._linger = Patience(self._loop, self._loop.owner, self, linger, self.abort)
         self._lower.resume_reading()
         self._mark_dirty()
 
@@ -389,6 +399,8 @@ class TLSTransport(Protocol):
         """Enter CLOSED."""
         self._stage = Stage.CLOSED
         self._timer.cancel()
+        if self._linger is not None:
+            self._linger.cancel()
         self._output.clear()
         self._unencrypted = 0
 
@@ -446,15 +458,14 @@ class TLSTransport(Protocol):
             self._lower.write_at_once(self._outgoing.read())
 
     def _end_output(self) -> None:
-        """Say close_notify, and let the socket end; it takes as much time as is left."""
-        linger = self._timer.when - self._loop.time()
+        """Say close_notify, and let the socket end."""
         self._end()
         try:
             self._tls.unwrap()
         except ssl.SSLError:
             pass  # the peer's own close_notify has not come, or data has come that will not be read
         self._send_outgoing()
-        self._lower.close(max(linger, 0.0))
+        self._lower.close(self._linger_seconds)
 
     def _room_made(self) -> None:
         if self._lower.is_closed:

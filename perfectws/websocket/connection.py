@@ -27,10 +27,11 @@ from functools import partial
 from types import coroutine
 from typing import Any
 
-from ..callbacks import CallbackLoop, Timer, logger
+from ..callbacks import CallbackLoop, logger
 from ..errors import ConnectionClosed
 from ..futures import Future, Promise
 from ..http.request import HTTPRequest
+from ..patience import Patience
 from ..transport import Address, Protocol, Transport
 from .contract import Connection, EndedConnection
 from .deflate import Deflate
@@ -90,6 +91,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         "_input",
         "_is_client",
         "_is_close_requested",
+        "_is_gone",
         "_loop",
         "_lost_reason",
         "_on_close",
@@ -139,13 +141,14 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.on_close_requested: Callable[[], object] | None = None
         self.is_reading_paused = False
         self._control_times: deque[float] | None = None
-        self._close_timer: Timer | None = None
+        self._close_timer: Patience | None = None
         self._input = Input.FLOWING
         #: Why the connection is lost, once its input has ended.
         self._lost_reason = ""
         #: Whether the application, or the end of its loop, has asked for the close.
         self._is_close_requested = False
         self._gone: Promise[None] | None = None
+        self._is_gone = False
         self._on_close: Promise[None] | None = None
         #: What stands for this connection once its end was told.
         self._ended: Connection | None = None
@@ -314,11 +317,10 @@ class WebSocketConnection(SocketConnection, Protocol):
             self.outbox.end(self.closed_error())
         else:
             self.outbox.shut()
-        if self._gone is not None:
-            self._gone.succeed()
         if self._is_close_requested:
             self.inbox.abandon()
         self.inbox.settle()
+        self._loop.call(self, self._tell_gone)  # behind `on_close`, where that waits for nothing
         if self._state is _LOST:
             # The session may be busy with an earlier frame; if it never reads again, on_close must come all the same.
             self._set_close_timer(self._finish)
@@ -446,10 +448,13 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.close(code, reason)
 
     def _set_close_timer(self, passed: Callable[[], object]) -> None:
-        """Call ``passed`` after ``close_timeout``, instead of what was to be called before."""
+        """Call ``passed`` after ``close_timeout``, counted anew while the peer takes what was sent before.
+
+        It takes the place of what was to be called before.
+        """
         if self._close_timer is not None:
             self._close_timer.cancel()
-        self._close_timer = self._loop.call_later(self, self._options.close_timeout, passed)
+        self._close_timer = Patience(self._loop, self, self._transport, self._options.close_timeout, passed)
 
     def _send_close(self, payload: bytes, code: int, reason: str) -> None:
         """Enter CLOSING: our close frame goes out, and with it the code and the reason that hold from now on."""
@@ -516,6 +521,15 @@ class WebSocketConnection(SocketConnection, Protocol):
             self._gone.future_result.belong_to(ended)
         self._let_go(ended)
 
+    def _tell_gone(self) -> None:
+        with _on_close_lock:
+            self._is_gone = True
+            gone = self._gone
+        if gone is not None:
+            gone.succeed()
+            if self._ended is not None:
+                gone.future_result.belong_to(self._ended)
+
     def _let_go(self, ended: Connection) -> None:
         """Refer to nothing that refers back here: from now on the socket's last reference frees all of it."""
         self.inbox.outlive(ended)
@@ -529,7 +543,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         with _on_close_lock:
             if self._gone is None:
                 self._gone = Promise(self._loop, self._ended or self)
-                if self._state >= _LOST:
+                if self._is_gone:
                     self._gone.succeed()
             return self._gone.future_result
 
@@ -548,9 +562,13 @@ class WebSocketConnection(SocketConnection, Protocol):
         if self.is_connected:
             self.keepalive.start()
 
-    def set_user_timeout(self, seconds: float) -> None:
-        """Let the kernel find a dead peer while we do not read, and so see no pong."""
-        self._transport.set_user_timeout(seconds)
+    def unsent_amount(self) -> int:
+        """Return how many bytes were sent that the peer has not acknowledged."""
+        return self._transport.unsent_amount()
+
+    def progress(self) -> int:
+        """Return a number that changes as the peer takes what was sent."""
+        return self._transport.progress()
 
 
 def _log_failure(remote: Address, error: Exception) -> None:

@@ -74,8 +74,12 @@ class Connection(CallbackOwner, ABC):
         """How many bytes of the frame that is arriving are still to come."""
 
     @abstractmethod
-    def set_user_timeout(self, seconds: float) -> None:
-        """Let the kernel give the connection up when what was sent stays unacknowledged for so long."""
+    def unsent_amount(self) -> int:
+        """Return how many bytes were sent that the peer has not acknowledged."""
+
+    @abstractmethod
+    def progress(self) -> int:
+        """Return a number that changes as the peer takes what was sent."""
 
     @abstractmethod
     def send_control(self, opcode: OpcodeType, payload: bytes) -> None:
@@ -145,8 +149,13 @@ class EndedConnection(Connection):
     def inbox_drained(self) -> None:
         """Do nothing: the end was told."""
 
-    def set_user_timeout(self, seconds: float) -> None:
-        """Do nothing: the kernel has forgotten it."""
+    def unsent_amount(self) -> int:
+        """Return how much is on its way: nothing."""
+        return 0
+
+    def progress(self) -> int:
+        """Return how far it has got: nowhere."""
+        return 0
 
     def send_control(self, opcode: OpcodeType, payload: bytes) -> None:
         """Send nothing."""

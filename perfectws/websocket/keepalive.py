@@ -35,10 +35,10 @@ class Keepalive:
 
     __slots__ = (
         "_connection",
-        "_has_told_kernel",
         "_loop",
         "_missing",
         "_next_ping_at",
+        "_progress",
         "_timeout",
         "_timer",
         "_unanswered",
@@ -60,7 +60,7 @@ class Keepalive:
         self._verdict_at: float | None = None
         #: How much of a frame was still to come when this was last looked at.
         self._missing = 0
-        self._has_told_kernel = False
+        self._progress = 0
         #: Whether reading was paused since this was last looked at.
         self.was_reading_paused = False
         self._unanswered: deque[tuple[bytes, PingOrigin]] | None = None
@@ -71,17 +71,6 @@ class Keepalive:
         if self.interval is not None:
             self._timer = self._loop.call_later(self._connection, self.interval, self._tick)
             self._next_ping_at = self._timer.when
-            if self._has_told_kernel:
-                self._tell_kernel()
-
-    def _tell_kernel(self) -> None:
-        """Let the kernel give up a peer that acknowledges nothing, as we give up one that sends no pong.
-
-        Told with the first ping: nothing can be unacknowledged for so long before, and a short session saves the call.
-        """
-        if self.interval is not None and self._timeout is not None:
-            self._has_told_kernel = True
-            self._connection.set_user_timeout(self.interval + self._timeout)
 
     def stop(self) -> None:
         """Ping no more."""
@@ -131,7 +120,7 @@ class Keepalive:
             return
         now = self._loop.time()
         if self._verdict_at is not None and now >= self._verdict_at:
-            if not self._could_not_answer():
+            if not (self._could_not_answer() or self._got_on()):
                 self._connection.drop("no pong came in time")
                 return
             self._verdict_at = now + (self._timeout or 0)
@@ -142,13 +131,20 @@ class Keepalive:
     def _send_ping(self, now: float) -> None:
         assert self.interval is not None
         self._next_ping_at = now + self.interval
-        if not self._has_told_kernel:
-            self._tell_kernel()
         payload = urandom(4)
         self.ping_sent(payload, PingOrigin.KEEPALIVE)
         self._connection.send_control(OpcodeType.PING, payload)
         if self._timeout is not None and self._verdict_at is None:
             self._verdict_at = now + self._timeout
+            self._progress = self._connection.progress()
+
+    def _got_on(self) -> bool:
+        """Tell whether the peer has taken anything of what was sent since this was last asked: it reads, if slowly.
+
+        While it is still to take what was sent before our ping, it cannot answer it.
+        """
+        before, self._progress = self._progress, self._connection.progress()
+        return self._progress != before and self._connection.unsent_amount() > 0
 
     def _could_not_answer(self) -> bool:
         """Tell whether a pong may be on its way that a living peer could not get through to us.
@@ -157,4 +153,7 @@ class Keepalive:
         """
         missing, self._missing = self._missing, self._connection.missing
         was_paused, self.was_reading_paused = self.was_reading_paused, self._connection.is_reading_paused
-        return was_paused or self.was_reading_paused or (self._missing > 0 and self._missing != missing)
+        if self._missing > 0 and self._missing != missing:
+            return True
+        # While we do not read, the kernel tells whether the peer is there: it has taken our ping.
+        return (was_paused or self.was_reading_paused) and self._connection.unsent_amount() == 0

@@ -136,8 +136,11 @@ class FakeTransport:
     def discard_unsent(self) -> None:
         raise AssertionError("HTTP never takes anything back")
 
-    def set_user_timeout(self, seconds: float) -> None:
-        raise AssertionError("HTTP leaves the kernel's timeout alone")
+    def unsent_amount(self) -> int:
+        return self.buffered_amount
+
+    def progress(self) -> int:
+        return -self.buffered_amount
 
     def pause_reading(self) -> None:
         assert not self.is_paused

@@ -238,11 +238,62 @@ class TestDeadlines:
         server.loop.advance(9.9)
         assert [answer.body for answer in server.ask(get("/2")[10:])] == [b"GET /1 ", b"GET /2 "]
 
+    def test_a_peer_that_takes_nothing_of_a_large_response_is_dropped(self) -> None:
+        server = Server(
+            everything(lambda request, response: response.set_body(bytes(HIGH_WATER)).completed()), write_timeout=40
+        )
+        server.transport.is_stalled = True
+        server.ask(get("/"))
+        server.loop.advance(39)
+        assert server.transport.is_open
+        server.loop.advance(2)
+        assert server.transport.is_aborted
+
+    def test_so_is_one_that_takes_some_of_it_and_then_nothing(self) -> None:
+        server = Server(
+            everything(lambda request, response: response.set_body(bytes(HIGH_WATER)).completed()), write_timeout=40
+        )
+        server.transport.is_stalled = True
+        server.ask(get("/"))
+        server.loop.advance(30)
+        server.transport.buffered_amount -= 1000
+        server.loop.advance(39)
+        assert server.transport.is_open
+        server.loop.advance(20)
+        assert server.transport.is_aborted
+
+    def test_keep_alive_begins_when_the_response_has_left(self) -> None:
+        server = Server(
+            everything(lambda request, response: response.set_body(bytes(1000)).completed()), keep_alive_timeout=75
+        )
+        server.transport.is_stalled = True
+        server.ask(get("/"))
+        for _ in range(5):
+            server.loop.advance(70)
+            server.transport.buffered_amount -= 100
+        assert server.transport.is_open
+        server.loop.advance(151)
+        assert not server.transport.is_open
+
+    @pytest.mark.parametrize("chunked", [False, True])
+    def test_a_body_that_drips_has_body_timeout_in_all(self, chunked: bool) -> None:
+        server = Server(everything(echo_path), body_timeout=300, keep_alive_timeout=75)
+        framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: 1000"
+        server.receive(b"POST / HTTP/1.1\r\nHost: a\r\n" + framing + b"\r\n\r\n")
+        for _ in range(5):
+            server.loop.advance(59)
+            server.receive(b"1\r\nx\r\n" if chunked else b"x")
+        assert server.transport.is_open
+        server.loop.advance(6)
+        assert [answer.status for answer in server.answers()] == [408]
+
     def test_requests_that_wait_for_a_slow_reader_are_not_idle(self) -> None:
         server = Server(everything(lambda request, response: response.set_body(bytes(HIGH_WATER)).completed()))
         server.transport.is_stalled = True
         server.ask(get("/1") + get("/2"))
-        server.loop.advance(1000)
+        for _ in range(50):
+            server.loop.advance(30)
+            server.transport.buffered_amount -= 1  # it is slow, but it reads
         assert server.transport.is_open
         server.transport.drain()
         server.loop.run()

@@ -76,8 +76,11 @@ class FakeConnection(Connection):
     def inbox_drained(self) -> None:
         self._was_asked("inbox_drained")
 
-    def set_user_timeout(self, seconds: float) -> None:
-        self._was_asked("set_user_timeout", seconds)
+    def unsent_amount(self) -> int:
+        return 0
+
+    def progress(self) -> int:
+        return 0
 
     def send_control(self, opcode: OpcodeType, payload: bytes) -> None:
         self._was_asked("send_control", opcode, payload)

@@ -281,39 +281,76 @@ async def test_read_timeouts_are_counted_from_the_read(memory_connect: Connect, 
     assert times[-1] == pytest.approx(begun + 1063, abs=0.1)
 
 
-class ToldTimeouts(CallbackOwner):
-    """A connection that only notes what the kernel is told."""
+class Sent(CallbackOwner):
+    """A connection whose sending the test holds in the hand: ``unsent`` bytes wait, and ``taken`` were taken."""
 
     is_connected = True
     is_reading_paused = False
     missing = 0
 
-    def __init__(self) -> None:
+    def __init__(self, loop: FakeLoop) -> None:
         super().__init__()
-        self.told: list[float] = []
-        self.outbox = self
+        self.unsent = self.taken = 0
+        self.dropped_at: float | None = None
+        self._loop = loop
 
-    def set_user_timeout(self, seconds: float) -> None:
-        self.told.append(seconds)
+    def unsent_amount(self) -> int:
+        return self.unsent
+
+    def progress(self) -> int:
+        return self.taken
 
     def send_control(self, opcode: OpcodeType, payload: bytes) -> None:
         pass
 
     def drop(self, reason: str) -> None:
         self.is_connected = False
+        self.dropped_at = self._loop.now
 
 
-def test_the_kernel_is_told_with_the_first_ping_how_long_a_peer_may_acknowledge_nothing() -> None:
-    connection: Any = ToldTimeouts()
-    loop = FakeLoop()
-    keepalive = Keepalive(connection, loop, 20, 40)
-    keepalive.start()
-    loop.advance(19)
-    assert connection.told == []
-    loop.advance(2)
-    assert connection.told == [60]
-    loop.advance(20)
-    assert connection.told == [60]
-    keepalive.interval = 5
-    keepalive.start()
-    assert connection.told == [60, 45]
+class TestProgress:
+    """While a peer takes what is sent, it lives, and its pong may wait behind that."""
+
+    def begin(self) -> tuple[FakeLoop, Sent]:
+        loop = FakeLoop()
+        connection: Any = Sent(loop)
+        Keepalive(connection, loop, 20, 30).start()
+        loop.advance(20)
+        return loop, connection
+
+    def test_a_living_peer_that_reads_slowly_is_not_dropped(self) -> None:
+        loop, connection = self.begin()
+        connection.unsent = 14 * 2**20
+        for _ in range(100):
+            loop.advance(10)
+            connection.taken += 1
+        assert connection.dropped_at is None
+
+    def test_a_deaf_one_is_though_the_ping_waits_behind_output(self) -> None:
+        loop, connection = self.begin()
+        began = loop.now
+        connection.unsent = 14 * 2**20
+        loop.advance(100)
+        assert connection.dropped_at == pytest.approx(began + 30)
+
+    def test_one_that_stops_taking_is_after_another_ping_timeout(self) -> None:
+        loop, connection = self.begin()
+        began = loop.now
+        connection.unsent, connection.taken = 1000, 1
+        loop.advance(100)
+        assert connection.dropped_at == pytest.approx(began + 60)
+
+    def test_one_that_has_taken_everything_and_answers_nothing_is(self) -> None:
+        loop, connection = self.begin()
+        began = loop.now
+        connection.taken = 6
+        loop.advance(100)
+        assert connection.dropped_at == pytest.approx(began + 30)
+
+    @pytest.mark.parametrize(("unsent", "is_dropped"), [(0, False), (6, True)])
+    def test_while_we_read_nothing_it_lives_if_it_has_taken_our_ping(self, unsent: int, is_dropped: bool) -> None:
+        loop, connection = self.begin()
+        connection.is_reading_paused = True
+        connection.unsent = unsent
+        loop.advance(1000)
+        assert (connection.dropped_at is not None) is is_dropped
