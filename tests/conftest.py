@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import trio
 import trustme
+from hypothesis import HealthCheck, settings
 
 from perfectws import HTTPRequest, Routes, WebSocket, WebSocketHandler
 from perfectws.http.http11 import HTTPConnection
@@ -39,6 +40,10 @@ PATIENCE = 60
 
 #: The folders all of whose tests are slow: they start programs.
 SLOW_FOLDERS = {"browser", "examples", "interop"}
+
+# On a machine under load an example may take any time.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 Session = Callable[[HTTPRequest, WebSocket], object]
 OpenStream = Callable[[Routes], Awaitable[trio.abc.Stream]]
