@@ -1,4 +1,4 @@
-"""Sessions over TLS: the same, on streams. For TLS on the reactor see `test_tls_sockets`."""
+"""Sessions over TLS: the same, on streams. For TLS on the reactor see `test_tls_transport`."""
 
 from __future__ import annotations
 
