@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import outcome
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -354,6 +355,7 @@ class TestTimingOut:
         bench.loop.run()
         bench.loop.advance(10)
         assert calls.got == [("x", TEXT, True)]
+        assert not bench.connection.failures
 
     def test_a_read_without_a_timeout_does_not_inherit_the_one_before(self) -> None:
         bench = Bench(text("x"))
@@ -402,6 +404,16 @@ class TestTimingOut:
         bench.read(timeout=3600)
         assert bench.loop.live_timers == 1
         bench.inbox.end()
+        assert bench.loop.live_timers == 0
+
+    @pytest.mark.xfail(strict=True, reason="a read after the end starts a timer that nothing stops")
+    def test_a_read_after_the_end_starts_no_timer(self) -> None:
+        bench = Bench(text("last"))
+        bench.inbox.end()
+        for got in (("last", TEXT, True), NOTHING):
+            calls = bench.read(timeout=3600)
+            bench.loop.run()
+            assert calls.got == [got]
         assert bench.loop.live_timers == 0
 
 
@@ -736,8 +748,8 @@ class Story(Bench):
         self.tasks: list[FakeTask] = []
         self.cancelled: set[FakeTask] = set()
         self.has_ended = False
-        #: How many frames had been taken, at least and at most, when the rest was discarded.
-        self.taken: tuple[int, int] | None = None
+        #: How many frames had been delivered when the rest was discarded.
+        self.kept: int | None = None
 
     def begin(self) -> None:
         if self.inbox.is_held:
@@ -809,22 +821,22 @@ class Story(Bench):
         self.inbox.end()
 
     def discard(self) -> None:
-        if self.taken is None:
-            self.taken = (len(self.got), len(self.got) + self.in_flight)
+        if self.kept is None:
+            self.kept = self.delivered
         self.has_ended = True
         self.inbox.discard()
 
     @property
-    def in_flight(self) -> int:
-        """How many tasks were given something that they have not seen yet."""
-        return sum(not task.is_asleep and task.outcome is None for task in {*self.tasks} - self.cancelled)
+    def delivered(self) -> int:
+        """How many frames the session has got, or a task of it will see when it runs."""
+        given = [task.given.value for task in self.tasks if isinstance(task.given, outcome.Value)]
+        return len(self.got) + sum(message.opcode is not INVALID for message in given)
 
     def check_drained(self) -> None:
         """Check that the connection is told of nothing too early."""
         assert self.has_ended
         assert not self.inbox.has_reader
-        if self.taken is None:
-            assert len(self.got) + self.in_flight == len(self.arrived)
+        assert self.delivered == (len(self.arrived) if self.kept is None else self.kept)
 
     def finish(self) -> None:
         """Let the session read up to the end."""
@@ -839,9 +851,7 @@ class Story(Bench):
 
     def check(self) -> None:
         assert self.drained
-        assert self.got == self.arrived[: len(self.got)]
-        least, most = self.taken or (len(self.arrived), len(self.arrived))
-        assert least <= len(self.got) <= most
+        assert self.got == self.arrived[: self.kept]
         assert [len(calls.got) for calls in self.reads] == [1] * len(self.reads)
         for task in self.tasks:
             assert task.outcome is not None
