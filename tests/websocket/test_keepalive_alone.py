@@ -114,6 +114,15 @@ class TestPings:
         assert len(bench.pings()) == 1
         assert bench.loop.live_timers == 1
 
+    def test_so_does_a_shorter_one_after_a_ping(self) -> None:
+        bench = Bench(interval=1000)
+        bench.advance(1000)
+        bench.answer()
+        bench.keepalive.interval = 10
+        bench.keepalive.start()
+        bench.advance(10)
+        assert len(bench.pings()) == 2
+
     def test_a_new_interval_gives_an_unanswered_ping_no_verdict(self) -> None:
         bench = Bench(interval=20, timeout=5)
         bench.advance(20)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from itertools import cycle
 from typing import Any
 
 import outcome
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perfectws import OpcodeType
 from perfectws.errors import LocalProtocolError
 from perfectws.websocket.frame_inbox import FrameInbox
 from perfectws.websocket.frames import Frame
@@ -487,24 +489,28 @@ class TestMisuse:
             bench.loop.start(bench.inbox.receive(True, None)).result()
 
 
-messages = st.lists(st.one_of(st.text(max_size=6), st.binary(max_size=6)), max_size=8)
+def as_frames(opcode: OpcodeType, pieces: list[Any]) -> list[Frame]:
+    """Return a message as the frames that it is cut into."""
+    last = len(pieces) - 1
+    return [(CONTINUATION if at else opcode, piece, at == last) for at, piece in enumerate(pieces)]
 
 
-def cut(message: str | bytes, choice: st.DataObject) -> list[Frame]:
-    """Return a message as frames, cut at places of Hypothesis's choice."""
-    cuts = sorted(choice.draw(st.lists(st.integers(0, len(message)), max_size=3)))
-    pieces = [message[start:end] for start, end in zip([0, *cuts], [*cuts, len(message)], strict=True)]
-    first = TEXT if isinstance(message, str) else BINARY
-    return [(CONTINUATION if at else first, piece, at == len(cuts)) for at, piece in enumerate(pieces)]
+messages = st.lists(
+    st.one_of(
+        st.tuples(st.just(TEXT), st.lists(st.text(max_size=3), min_size=1, max_size=4)),
+        st.tuples(st.just(BINARY), st.lists(st.binary(max_size=3), min_size=1, max_size=4)),
+    ),
+    max_size=6,
+)
 
 
 @settings(deadline=None)
-@given(messages, st.integers(0, 10), st.data())
+@given(messages, st.integers(0, 10), st.booleans(), st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1))
 def test_messages_are_handled_whole_one_at_a_time_and_in_order_however_they_come(
-    sent: list[str | bytes], waiting: int, choice: st.DataObject
+    sent: list[tuple[OpcodeType, list[Any]]], waiting: int, is_open: bool, meanwhile: list[tuple[bool, bool]]
 ) -> None:
-    frames = [frame for message in sent for frame in cut(message, choice)]
-    bench = Bench(*frames[:waiting], is_open=choice.draw(st.booleans()))
+    frames = [frame for opcode, pieces in sent for frame in as_frames(opcode, pieces)]
+    bench = Bench(*frames[:waiting], is_open=is_open)
     at_work: list[str | bytes] = []
     tasks: list[FakeSuspension] = []
     handled: list[str | bytes] = []
@@ -520,11 +526,11 @@ def test_messages_are_handled_whole_one_at_a_time_and_in_order_however_they_come
     bench.inbox.set_handler(TEXT, handle)
     bench.inbox.set_handler(BINARY, handle)
     bench.take_over()
-    for frame in frames[waiting:]:
+    for frame, (runs, resumes) in zip(frames[waiting:], cycle(meanwhile), strict=False):
         bench.inbox.add(frame)
-        if choice.draw(st.booleans()):
+        if runs:
             bench.loop.run()
-        if choice.draw(st.booleans()) and tasks:
+        if resumes and tasks:
             tasks.pop().resume(outcome.Value(None))
     bench.inbox.end()
     if bench.inbox.is_held:
@@ -533,5 +539,5 @@ def test_messages_are_handled_whole_one_at_a_time_and_in_order_however_they_come
     while tasks:
         tasks.pop().resume(outcome.Value(None))
         bench.loop.run()
-    assert handled == [*sent, "the end"]
+    assert handled == [*(pieces[0][:0].join(pieces) for _, pieces in sent), "the end"]
     assert not bench.connection.failures
