@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
+
 import pytest
 
 from perfectws.callbacks import CallbackOwner
+from perfectws.errors import ConnectionClosed
 from perfectws.rooms.room import Member
 from perfectws.websocket.connection import WebSocketConnection
-from perfectws.websocket.contract import Connection, Membership
+from perfectws.websocket.contract import Connection, EndedConnection, Membership
+from perfectws.websocket.opcodes import OpcodeType
 
 from .fakes import FakeConnection
 from .test_outbox import FakeRoom
@@ -32,6 +36,27 @@ def test_a_connection_must_be_able_to_do_all_that_its_halves_may_ask_for() -> No
 def test_the_tests_own_connection_can_do_nothing_more() -> None:
     contract = public(Connection) | {*Connection.__annotations__} | public(CallbackOwner())
     assert public(FakeConnection()) - contract == OF_THE_TESTS
+
+
+def test_what_stands_for_a_connection_that_is_over_tells_how_it_closed_and_does_nothing() -> None:
+    reported: list[Exception] = []
+    context = copy_context()
+    ended = EndedConnection(ConnectionClosed(4001, "bye"), context, reported.append)
+    assert (ended.is_connected, ended.has_unfinished_sends, ended.is_reading_paused) == (False, False, False)
+    assert (ended.missing, ended.socket, ended.context) == (0, None, context)
+    first, second = ended.closed_error(), ended.closed_error()
+    assert (first.code, first.reason) == (second.code, second.reason) == (4001, "bye")
+    assert first is not second  # each is raised in a place of its own
+    ended.close(1000, "")
+    ended.drop("")
+    ended.read_frames()
+    ended.inbox_drained()
+    ended.set_user_timeout(1)
+    ended.send_control(OpcodeType.PING, b"")
+    assert (ended.closed_error().code, reported) == (4001, [])
+    error = ZeroDivisionError()
+    ended.callback_failed(error)
+    assert reported == [error]
 
 
 @pytest.mark.parametrize("kind", [Member, FakeRoom])

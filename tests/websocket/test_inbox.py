@@ -522,6 +522,19 @@ class TestTheEnd:
         bench.loop.run()
         assert (calls.got, last.got) == ([NOTHING], [NOTHING])
 
+    def test_a_read_that_comes_when_all_is_over_asks_what_stands_for_the_connection(self) -> None:
+        bench = Bench()
+        bench.inbox.end()
+        ended = FakeConnection()
+        ended.close_code = 4001
+        bench.inbox.outlive(ended)
+        task = bench.receive()
+        assert [owner for owner, _ in bench.loop.ready] == [ended]
+        bench.loop.run()
+        with pytest.raises(ConnectionClosed, match="4001"):
+            task.result()
+        assert (bench.drained, ended.asked) == (1, [("inbox_drained",)])
+
 
 class TestDiscarding:
     def test_what_waits_is_forgotten(self) -> None:

@@ -92,6 +92,17 @@ class TestPings:
         assert bench.connection.asked == []
         assert bench.loop.live_timers == 0
 
+    def test_none_is_sent_where_all_is_over(self) -> None:
+        bench = Bench()
+        bench.keepalive.stop()
+        ended = FakeConnection()
+        ended.is_connected = False
+        bench.keepalive.outlive(ended)
+        bench.keepalive.start()
+        bench.advance(20)
+        assert bench.connection.asked == ended.asked == []
+        assert bench.loop.live_timers == 0
+
     def test_none_is_sent_where_the_interval_was_taken_away_as_the_timer_rang(self) -> None:
         bench = Bench()
         bench.loop.ring(20)

@@ -391,6 +391,25 @@ class TestTheEnd:
         bench.loop.run()
         assert (bench.delivery(), bench.got, bench.drained) == (Delivery.IDLE, [], 1)
 
+    def test_when_all_is_over_the_handlers_are_let_go(self) -> None:
+        bench = Bench.begun()
+        bench.inbox.end()
+        ended = FakeConnection()
+        bench.inbox.outlive(ended)
+        assert not bench.inbox.has_reader
+        bench.inbox.settle()
+        assert (bench.drained, ended.asked) == (1, [("inbox_drained",)])
+
+    def test_messages_that_wait_even_then_are_dropped(self) -> None:
+        bench = Bench.begun(is_async=True)
+        bench.inbox.add_all(numbered(2))
+        bench.loop.run()
+        bench.inbox.end()
+        bench.inbox.outlive(FakeConnection())
+        bench.resume()
+        assert bench.got == ["0", "done"]
+        assert bench.delivery() is Delivery.IDLE
+
 
 class TestAMessageThatComesAlone:
     """It is queued together with its delivery."""

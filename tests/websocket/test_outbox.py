@@ -486,6 +486,19 @@ class TestCompletions:
         assert accepted.future_result.wait() is None
         assert failure(refused).code == 1006
 
+    def test_when_all_is_over_what_stands_for_the_connection_is_asked(self) -> None:
+        bench = Bench()
+        bench.outbox.end(ConnectionClosed(1006))
+        ended = FakeConnection()
+        ended.close_code = 4001
+        bench.outbox.outlive(ended)
+        promise = bench.promise()
+        bench.send("x", "called")
+        bench.send(b"x", promise)
+        assert [owner for owner, _ in bench.loop.ready] == [ended]
+        assert bench.run() == ["called"]
+        assert failure(promise).code == 4001
+
     def test_a_callback_may_wait_for_room_alone(self) -> None:
         bench = Bench()
         bench.outbox.call_when_drained(bench.completion("room"))
