@@ -252,7 +252,7 @@ class TestPayloads:
 
     @CASES
     @pytest.mark.parametrize("final", [True, False])
-    def test_of_a_frame_that_a_read_waits_for(
+    def test_a_frame_that_a_read_waits_for_is_given_as_the_read_wants_it(
         self, as_text: bool | None, payload: Any, wanted: Any, final: bool
     ) -> None:
         bench = Bench()
@@ -263,13 +263,15 @@ class TestPayloads:
         assert calls.got == [(wanted, opcode, final)]
 
     @CASES
-    def test_of_a_frame_that_waits_for_a_read(self, as_text: bool | None, payload: Any, wanted: Any) -> None:
+    def test_a_frame_that_waits_for_a_read_is_given_as_the_read_wants_it(
+        self, as_text: bool | None, payload: Any, wanted: Any
+    ) -> None:
         bench = Bench((CONTINUATION, payload, False))
         task = bench.receive(as_text)
         bench.loop.run()
         assert task.result() == Message(wanted, CONTINUATION, False)
 
-    def test_of_a_pong_that_the_pending_read_is_given(self) -> None:
+    def test_a_pong_is_given_as_the_read_wants_it(self) -> None:
         bench = Bench()
         as_text = bench.read(True)
         bench.inbox.add((PONG, b"payload", True))
@@ -383,7 +385,7 @@ class TestTimingOut:
         bench.loop.run()
         assert calls.got == [("just in time", TEXT, True)]
 
-    def test_so_is_one_whose_delivery_is_queued(self) -> None:
+    def test_a_frame_whose_delivery_is_queued_before_the_time_is_over_is_delivered(self) -> None:
         bench = Bench()
         task = bench.receive(timeout=5)
         bench.loop.ring(5)
@@ -456,7 +458,7 @@ class TestTheEnd:
         assert bench.take() == NOTHING
         assert bench.drained == 1
 
-    def test_so_is_one_whose_delivery_is_queued(self) -> None:
+    def test_a_frame_whose_delivery_is_queued_is_delivered_and_one_more_read_awaited(self) -> None:
         bench = Bench()
         task = bench.receive()
         bench.inbox.add(text("last"))
@@ -543,7 +545,7 @@ class TestDiscarding:
         assert bench.drained == 1
         assert bench.take() == NOTHING
 
-    def test_so_is_a_frame_that_is_addressed_and_its_read_gets_invalid_once(self) -> None:
+    def test_a_frame_that_is_addressed_is_forgotten_and_its_read_gets_invalid_once(self) -> None:
         bench = Bench()
         calls = bench.read()
         bench.inbox.add(text("x"))
@@ -551,7 +553,7 @@ class TestDiscarding:
         bench.loop.run()
         assert (bench.delivery(), calls.got, bench.drained) == (Delivery.IDLE, [NOTHING], 1)
 
-    def test_that_read_waits_for_the_completions(self) -> None:
+    def test_the_read_of_a_frame_that_is_forgotten_waits_for_the_completions(self) -> None:
         bench = Bench()
         calls = bench.read()
         bench.inbox.add(text("x"))
@@ -560,7 +562,7 @@ class TestDiscarding:
         bench.loop.run()
         assert (calls.got, bench.drained) == ([], 0)
 
-    def test_so_is_one_whose_delivery_is_queued(self) -> None:
+    def test_a_frame_whose_delivery_is_queued_is_forgotten(self) -> None:
         bench = Bench()
         task = bench.receive()
         bench.inbox.add(text("x"))
@@ -620,7 +622,7 @@ class TestRoom:
         bench.take()
         assert bench.asked_for_more == 1
 
-    def test_so_it_is_where_reads_are_awaited(self) -> None:
+    def test_more_is_asked_for_where_reads_are_awaited_too(self) -> None:
         bench = Bench(*numbered(READ_AHEAD_FRAMES))
         for number in range(READ_AHEAD_FRAMES):
             task = bench.receive()
@@ -685,7 +687,7 @@ class TestAwaiting:
         bench.inbox.add(text("x"))
         assert bench.take() == ("x", TEXT, True)
 
-    def test_so_is_one_that_is_cancelled_while_its_delivery_is_queued(self) -> None:
+    def test_a_read_that_is_cancelled_while_its_delivery_is_queued_takes_nothing(self) -> None:
         bench = Bench(text("x"))
         task = bench.receive()
         task.cancel()
@@ -723,7 +725,7 @@ class TestAwaiting:
         task.cancel()
         assert bench.drained == 1
 
-    def test_or_when_it_is_cancelled_just_before_it_is_told_of_the_end(self) -> None:
+    def test_the_connection_goes_on_when_the_last_read_is_cancelled_just_before_it_is_told_of_the_end(self) -> None:
         bench = Bench()
         task = bench.receive()
         bench.inbox.end()
@@ -739,7 +741,7 @@ class TestGivingUp:
         assert bench.inbox.give_up() == numbered(2)
         assert bench.inbox.give_up() == []
 
-    def test_not_while_a_read_is_pending(self) -> None:
+    def test_nothing_is_given_up_while_a_read_is_pending(self) -> None:
         bench = Bench()
         calls = bench.read()
         with pytest.raises(LocalProtocolError, match="a read is pending"):

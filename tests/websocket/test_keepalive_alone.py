@@ -125,7 +125,7 @@ class TestPings:
         assert len(bench.pings()) == 1
         assert bench.loop.live_timers == 1
 
-    def test_so_does_a_shorter_one_after_a_ping(self) -> None:
+    def test_a_shorter_interval_begins_anew_after_a_ping(self) -> None:
         bench = Bench(interval=1000)
         bench.advance(1000)
         bench.answer()
@@ -206,7 +206,7 @@ class TestTheVerdict:
         bench.advance(90)
         assert not bench.is_dropped
 
-    def test_and_once_more_when_we_read_again_so_that_its_pong_may_arrive(self) -> None:
+    def test_a_peer_is_spared_once_more_when_we_read_again_so_that_its_pong_may_arrive(self) -> None:
         bench = Bench(interval=100, timeout=5)
         bench.advance(100)
         bench.connection.is_reading_paused = True

@@ -200,7 +200,7 @@ class TestTakingOver:
         bench.take_over()
         assert (bench.asked_for_more, bench.inbox.is_full) == (1, False)
 
-    def test_not_where_they_are_as_many_messages(self) -> None:
+    def test_nothing_is_asked_for_where_the_frames_that_filled_it_are_as_many_messages(self) -> None:
         bench = Bench(*numbered(READ_AHEAD_FRAMES))
         bench.take_over()
         assert (bench.asked_for_more, bench.inbox.is_full) == (0, True)
@@ -259,7 +259,7 @@ class TestHandlers:
         bench.loop.run()
         assert bench.got == [b"x"]
 
-    def test_that_one_is_set_can_be_asked(self) -> None:
+    def test_the_inbox_tells_whether_one_is_set(self) -> None:
         bench = Bench()
         assert not bench.inbox.has_reader
         bench.inbox.set_handler(TEXT, Calls())
@@ -492,16 +492,16 @@ class TestMisuse:
         with pytest.raises(LocalProtocolError, match="on_text"):
             bench.inbox.read(True, Calls(), None)
 
-    def test_nor_awaited(self) -> None:
+    def test_frames_cannot_be_awaited_beside_messages(self) -> None:
         bench = Bench()
         with pytest.raises(LocalProtocolError, match="on_text"):
             bench.loop.start(bench.inbox.receive(True, None)).result()
 
-    def test_a_continuation_that_cannot_be_called_is_the_first_mistake(self) -> None:
+    def test_of_two_mistakes_a_continuation_that_cannot_be_called_is_told_first(self) -> None:
         with pytest.raises(TypeError, match="callable"):
             Bench().inbox.read(True, "not callable", None)
 
-    def test_awaiting_in_another_thread_is(self) -> None:
+    def test_of_two_mistakes_awaiting_in_another_thread_is_told_first(self) -> None:
         bench = Bench()
         bench.loop.thread_id = bench.loop.direct_thread = 0
         with pytest.raises(LocalProtocolError, match="thread"):

@@ -194,7 +194,7 @@ class TestSending:
         bench.outbox.leave(second)
         assert bench.sending() is PLAIN
 
-    def test_so_they_are_while_a_completion_waits(self) -> None:
+    def test_while_a_completion_waits_they_are_sent_in_turn(self) -> None:
         bench = Bench()
         bench.transport.stall()
         bench.send("x")
@@ -264,7 +264,7 @@ class TestSending:
 class TestMessages:
     @pytest.mark.parametrize("size", [0, 125, 126, 65535, 65536])
     @pytest.mark.parametrize("is_plain", [True, False])
-    def test_of_any_size_are_one_frame_each(self, size: int, is_plain: bool) -> None:
+    def test_a_message_of_any_size_is_one_frame(self, size: int, is_plain: bool) -> None:
         bench = Bench()
         if not is_plain:
             FakeRoom(bench)
@@ -577,7 +577,7 @@ class TestOverflow:
         assert bench.frames() == [self.FULL]
         assert room.forgotten == 1
 
-    def test_so_does_what_it_may_not_send_inside_a_fragmented_message(self) -> None:
+    def test_what_a_room_may_not_send_inside_a_fragmented_message_overflows_too(self) -> None:
         bench = Bench(max_write_buffer=11)
         room = FakeRoom(bench)
         bench.transport.stall(0)
