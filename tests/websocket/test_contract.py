@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from contextvars import copy_context
 
 import pytest
@@ -41,9 +42,10 @@ def test_the_tests_own_connection_can_do_nothing_more() -> None:
 def test_what_stands_for_a_connection_that_is_over_tells_how_it_closed_and_does_nothing() -> None:
     reported: list[Exception] = []
     context = copy_context()
-    ended = EndedConnection(ConnectionClosed(4001, "bye"), context, reported.append)
+    socket = FakeConnection()  # anything that can be referred to weakly
+    ended = EndedConnection(ConnectionClosed(4001, "bye"), context, socket, reported.append)
     assert (ended.is_connected, ended.has_unfinished_sends, ended.is_reading_paused) == (False, False, False)
-    assert (ended.missing, ended.socket, ended.context) == (0, None, context)
+    assert (ended.missing, ended.socket, ended.context) == (0, socket, context)
     first, second = ended.closed_error(), ended.closed_error()
     assert (first.code, first.reason) == (second.code, second.reason) == (4001, "bye")
     assert first is not second  # each is raised in a place of its own
@@ -57,6 +59,9 @@ def test_what_stands_for_a_connection_that_is_over_tells_how_it_closed_and_does_
     error = ZeroDivisionError()
     ended.callback_failed(error)
     assert reported == [error]
+    del socket
+    gc.collect()
+    assert ended.socket is None
 
 
 @pytest.mark.parametrize("kind", [Member, FakeRoom])

@@ -524,6 +524,42 @@ class TestTheEnd:
         bench.loop.run()
         assert (calls.got, last.got) == ([NOTHING], [NOTHING])
 
+    def test_the_inbox_tells_that_it_has_ended(self) -> None:
+        bench = Bench(text("x"))
+        assert not bench.inbox.has_ended
+        bench.inbox.end()
+        assert bench.inbox.has_ended
+
+    def test_where_the_session_need_not_read_on_the_connection_waits_for_no_read_and_what_waits_can_be_read(
+        self,
+    ) -> None:
+        bench = Bench(*numbered(2))
+        bench.inbox.abandon()
+        assert bench.drained == 0
+        bench.inbox.end()
+        assert bench.drained == 1
+        assert bench.take_all(3) == ["0", "1", None]
+
+    def test_where_the_session_need_not_read_on_the_connection_waits_for_none_after_the_last_frame(self) -> None:
+        bench = Bench()
+        calls = bench.read()
+        bench.inbox.add(text("last"))
+        bench.inbox.abandon()
+        bench.inbox.end()
+        bench.loop.run()
+        assert calls.got == [("last", TEXT, True)]
+        bench.inbox.settle()
+        assert bench.drained == 1
+
+    def test_a_read_that_is_pending_is_told_of_the_end_first_all_the_same(self) -> None:
+        bench = Bench()
+        calls = bench.read()
+        bench.inbox.abandon()
+        bench.inbox.end()
+        assert bench.drained == 0
+        bench.loop.run()
+        assert (calls.got, bench.drained) == ([NOTHING], 1)
+
     def test_a_read_that_comes_when_all_is_over_asks_what_stands_for_the_connection(self) -> None:
         bench = Bench()
         bench.inbox.end()

@@ -368,6 +368,15 @@ class TestTheEnd:
         bench.loop.run()
         assert (bench.got, bench.drained) == (["0", "1"], 1)
 
+    def test_messages_that_wait_are_handled_first_though_the_session_need_not_read_on(self) -> None:
+        bench = Bench.begun()
+        bench.inbox.add_all(numbered(2))
+        bench.inbox.abandon()
+        bench.inbox.end()
+        assert bench.drained == 0
+        bench.loop.run()
+        assert (bench.got, bench.drained) == (["0", "1"], 1)
+
     def test_with_nothing_waiting_the_connection_goes_on_at_once(self) -> None:
         bench = Bench.begun()
         bench.connection.has_unfinished_sends = True  # no read is pending, which would have to wait for them
@@ -413,6 +422,14 @@ class TestTheEnd:
 
 class TestAMessageThatComesAlone:
     """It is queued together with its delivery."""
+
+    @pytest.mark.parametrize("frame", [text("x"), text(""), (BINARY, b"x", True)])
+    def test_a_text_or_a_binary_message_is_addressed_to_its_handler(self, frame: Frame) -> None:
+        bench = Bench.begun()
+        bench.inbox.add(frame)
+        assert (bench.delivery(), bench.got) == (Delivery.ADDRESSED, [])
+        bench.loop.run()
+        assert (bench.delivery(), bench.got) == (Delivery.IDLE, [frame[1]])
 
     def test_it_is_handled_ahead_of_those_that_come_then(self) -> None:
         bench = Bench.begun()
