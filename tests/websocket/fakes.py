@@ -100,6 +100,7 @@ class FakeTask:
 
     Attributes:
         outcome: What it came to; ``None`` while it runs.
+        given: What it was woken with and has not seen yet; ``None`` if there is nothing of the kind.
     """
 
     def __init__(self, loop: TaskLoop, owner: CallbackOwner | None, work: Coroutine[Any, Any, object]) -> None:
@@ -108,15 +109,16 @@ class FakeTask:
         self._work = work
         self._asleep: FakeSuspension | None = None
         self.outcome: outcome.Outcome[Any] | None = None
+        self.given: outcome.Outcome[Any] | None = None
         self.wake(outcome.Value(None))
 
     def wake(self, result: outcome.Outcome[Any]) -> None:
         """Go on once the loop gets to it, with what is returned, or raised, where the task sleeps."""
-        self._asleep = None
+        self._asleep, self.given = None, result
         self._loop.call(self._loop.owner, self._step, result)
 
     def _step(self, result: outcome.Outcome[Any]) -> None:
-        self._loop.current_task = self
+        self._loop.current_task, self.given = self, None
         try:
             if isinstance(result, outcome.Error):
                 self._asleep = self._work.throw(result.error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import outcome
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -251,7 +252,7 @@ class TestPayloads:
 
     @CASES
     @pytest.mark.parametrize("final", [True, False])
-    def test_of_a_frame_that_a_read_waits_for(
+    def test_a_frame_that_a_read_waits_for_is_given_as_the_read_wants_it(
         self, as_text: bool | None, payload: Any, wanted: Any, final: bool
     ) -> None:
         bench = Bench()
@@ -262,13 +263,15 @@ class TestPayloads:
         assert calls.got == [(wanted, opcode, final)]
 
     @CASES
-    def test_of_a_frame_that_waits_for_a_read(self, as_text: bool | None, payload: Any, wanted: Any) -> None:
+    def test_a_frame_that_waits_for_a_read_is_given_as_the_read_wants_it(
+        self, as_text: bool | None, payload: Any, wanted: Any
+    ) -> None:
         bench = Bench((CONTINUATION, payload, False))
         task = bench.receive(as_text)
         bench.loop.run()
         assert task.result() == Message(wanted, CONTINUATION, False)
 
-    def test_of_a_pong_that_the_pending_read_is_given(self) -> None:
+    def test_a_pong_is_given_as_the_read_wants_it(self) -> None:
         bench = Bench()
         as_text = bench.read(True)
         bench.inbox.add((PONG, b"payload", True))
@@ -354,6 +357,7 @@ class TestTimingOut:
         bench.loop.run()
         bench.loop.advance(10)
         assert calls.got == [("x", TEXT, True)]
+        assert not bench.connection.failures
 
     def test_a_read_without_a_timeout_does_not_inherit_the_one_before(self) -> None:
         bench = Bench(text("x"))
@@ -381,7 +385,7 @@ class TestTimingOut:
         bench.loop.run()
         assert calls.got == [("just in time", TEXT, True)]
 
-    def test_so_is_one_whose_delivery_is_queued(self) -> None:
+    def test_a_frame_whose_delivery_is_queued_before_the_time_is_over_is_delivered(self) -> None:
         bench = Bench()
         task = bench.receive(timeout=5)
         bench.loop.ring(5)
@@ -402,6 +406,16 @@ class TestTimingOut:
         bench.read(timeout=3600)
         assert bench.loop.live_timers == 1
         bench.inbox.end()
+        assert bench.loop.live_timers == 0
+
+    @pytest.mark.xfail(strict=True, reason="a read after the end starts a timer that nothing stops")
+    def test_a_read_after_the_end_starts_no_timer(self) -> None:
+        bench = Bench(text("last"))
+        bench.inbox.end()
+        for got in (("last", TEXT, True), NOTHING):
+            calls = bench.read(timeout=3600)
+            bench.loop.run()
+            assert calls.got == [got]
         assert bench.loop.live_timers == 0
 
 
@@ -444,7 +458,7 @@ class TestTheEnd:
         assert bench.take() == NOTHING
         assert bench.drained == 1
 
-    def test_so_is_one_whose_delivery_is_queued(self) -> None:
+    def test_a_frame_whose_delivery_is_queued_is_delivered_and_one_more_read_awaited(self) -> None:
         bench = Bench()
         task = bench.receive()
         bench.inbox.add(text("last"))
@@ -510,6 +524,55 @@ class TestTheEnd:
         bench.loop.run()
         assert (calls.got, last.got) == ([NOTHING], [NOTHING])
 
+    def test_the_inbox_tells_that_it_has_ended(self) -> None:
+        bench = Bench(text("x"))
+        assert not bench.inbox.has_ended
+        bench.inbox.end()
+        assert bench.inbox.has_ended
+
+    def test_where_the_session_need_not_read_on_the_connection_waits_for_no_read_and_what_waits_can_be_read(
+        self,
+    ) -> None:
+        bench = Bench(*numbered(2))
+        bench.inbox.abandon()
+        assert bench.drained == 0
+        bench.inbox.end()
+        assert bench.drained == 1
+        assert bench.take_all(3) == ["0", "1", None]
+
+    def test_where_the_session_need_not_read_on_the_connection_waits_for_none_after_the_last_frame(self) -> None:
+        bench = Bench()
+        calls = bench.read()
+        bench.inbox.add(text("last"))
+        bench.inbox.abandon()
+        bench.inbox.end()
+        bench.loop.run()
+        assert calls.got == [("last", TEXT, True)]
+        bench.inbox.settle()
+        assert bench.drained == 1
+
+    def test_a_read_that_is_pending_is_told_of_the_end_first_all_the_same(self) -> None:
+        bench = Bench()
+        calls = bench.read()
+        bench.inbox.abandon()
+        bench.inbox.end()
+        assert bench.drained == 0
+        bench.loop.run()
+        assert (calls.got, bench.drained) == ([NOTHING], 1)
+
+    def test_a_read_that_comes_when_all_is_over_asks_what_stands_for_the_connection(self) -> None:
+        bench = Bench()
+        bench.inbox.end()
+        ended = FakeConnection()
+        ended.close_code = 4001
+        bench.inbox.outlive(ended)
+        task = bench.receive()
+        assert [owner for owner, _ in bench.loop.ready] == [ended]
+        bench.loop.run()
+        with pytest.raises(ConnectionClosed, match="4001"):
+            task.result()
+        assert (bench.drained, ended.asked) == (1, [("inbox_drained",)])
+
 
 class TestDiscarding:
     def test_what_waits_is_forgotten(self) -> None:
@@ -518,7 +581,7 @@ class TestDiscarding:
         assert bench.drained == 1
         assert bench.take() == NOTHING
 
-    def test_so_is_a_frame_that_is_addressed_and_its_read_gets_invalid_once(self) -> None:
+    def test_a_frame_that_is_addressed_is_forgotten_and_its_read_gets_invalid_once(self) -> None:
         bench = Bench()
         calls = bench.read()
         bench.inbox.add(text("x"))
@@ -526,7 +589,7 @@ class TestDiscarding:
         bench.loop.run()
         assert (bench.delivery(), calls.got, bench.drained) == (Delivery.IDLE, [NOTHING], 1)
 
-    def test_that_read_waits_for_the_completions(self) -> None:
+    def test_the_read_of_a_frame_that_is_forgotten_waits_for_the_completions(self) -> None:
         bench = Bench()
         calls = bench.read()
         bench.inbox.add(text("x"))
@@ -535,7 +598,7 @@ class TestDiscarding:
         bench.loop.run()
         assert (calls.got, bench.drained) == ([], 0)
 
-    def test_so_is_one_whose_delivery_is_queued(self) -> None:
+    def test_a_frame_whose_delivery_is_queued_is_forgotten(self) -> None:
         bench = Bench()
         task = bench.receive()
         bench.inbox.add(text("x"))
@@ -595,7 +658,7 @@ class TestRoom:
         bench.take()
         assert bench.asked_for_more == 1
 
-    def test_so_it_is_where_reads_are_awaited(self) -> None:
+    def test_more_is_asked_for_where_reads_are_awaited_too(self) -> None:
         bench = Bench(*numbered(READ_AHEAD_FRAMES))
         for number in range(READ_AHEAD_FRAMES):
             task = bench.receive()
@@ -660,7 +723,7 @@ class TestAwaiting:
         bench.inbox.add(text("x"))
         assert bench.take() == ("x", TEXT, True)
 
-    def test_so_is_one_that_is_cancelled_while_its_delivery_is_queued(self) -> None:
+    def test_a_read_that_is_cancelled_while_its_delivery_is_queued_takes_nothing(self) -> None:
         bench = Bench(text("x"))
         task = bench.receive()
         task.cancel()
@@ -698,7 +761,7 @@ class TestAwaiting:
         task.cancel()
         assert bench.drained == 1
 
-    def test_or_when_it_is_cancelled_just_before_it_is_told_of_the_end(self) -> None:
+    def test_the_connection_goes_on_when_the_last_read_is_cancelled_just_before_it_is_told_of_the_end(self) -> None:
         bench = Bench()
         task = bench.receive()
         bench.inbox.end()
@@ -714,7 +777,7 @@ class TestGivingUp:
         assert bench.inbox.give_up() == numbered(2)
         assert bench.inbox.give_up() == []
 
-    def test_not_while_a_read_is_pending(self) -> None:
+    def test_nothing_is_given_up_while_a_read_is_pending(self) -> None:
         bench = Bench()
         calls = bench.read()
         with pytest.raises(LocalProtocolError, match="a read is pending"):
@@ -736,8 +799,8 @@ class Story(Bench):
         self.tasks: list[FakeTask] = []
         self.cancelled: set[FakeTask] = set()
         self.has_ended = False
-        #: How many frames had been taken, at least and at most, when the rest was discarded.
-        self.taken: tuple[int, int] | None = None
+        #: How many frames had been delivered when the rest was discarded.
+        self.kept: int | None = None
 
     def begin(self) -> None:
         if self.inbox.is_held:
@@ -809,22 +872,22 @@ class Story(Bench):
         self.inbox.end()
 
     def discard(self) -> None:
-        if self.taken is None:
-            self.taken = (len(self.got), len(self.got) + self.in_flight)
+        if self.kept is None:
+            self.kept = self.delivered
         self.has_ended = True
         self.inbox.discard()
 
     @property
-    def in_flight(self) -> int:
-        """How many tasks were given something that they have not seen yet."""
-        return sum(not task.is_asleep and task.outcome is None for task in {*self.tasks} - self.cancelled)
+    def delivered(self) -> int:
+        """How many frames the session has got, or a task of it will see when it runs."""
+        given = [task.given.value for task in self.tasks if isinstance(task.given, outcome.Value)]
+        return len(self.got) + sum(message.opcode is not INVALID for message in given)
 
     def check_drained(self) -> None:
         """Check that the connection is told of nothing too early."""
         assert self.has_ended
         assert not self.inbox.has_reader
-        if self.taken is None:
-            assert len(self.got) + self.in_flight == len(self.arrived)
+        assert self.delivered == (len(self.arrived) if self.kept is None else self.kept)
 
     def finish(self) -> None:
         """Let the session read up to the end."""
@@ -839,9 +902,7 @@ class Story(Bench):
 
     def check(self) -> None:
         assert self.drained
-        assert self.got == self.arrived[: len(self.got)]
-        least, most = self.taken or (len(self.arrived), len(self.arrived))
-        assert least <= len(self.got) <= most
+        assert self.got == self.arrived[: self.kept]
         assert [len(calls.got) for calls in self.reads] == [1] * len(self.reads)
         for task in self.tasks:
             assert task.outcome is not None

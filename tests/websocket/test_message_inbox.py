@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from itertools import cycle
 from typing import Any
 
 import outcome
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perfectws import OpcodeType
 from perfectws.errors import LocalProtocolError
 from perfectws.websocket.frame_inbox import FrameInbox
 from perfectws.websocket.frames import Frame
@@ -198,7 +200,7 @@ class TestTakingOver:
         bench.take_over()
         assert (bench.asked_for_more, bench.inbox.is_full) == (1, False)
 
-    def test_not_where_they_are_as_many_messages(self) -> None:
+    def test_nothing_is_asked_for_where_the_frames_that_filled_it_are_as_many_messages(self) -> None:
         bench = Bench(*numbered(READ_AHEAD_FRAMES))
         bench.take_over()
         assert (bench.asked_for_more, bench.inbox.is_full) == (0, True)
@@ -257,7 +259,7 @@ class TestHandlers:
         bench.loop.run()
         assert bench.got == [b"x"]
 
-    def test_that_one_is_set_can_be_asked(self) -> None:
+    def test_the_inbox_tells_whether_one_is_set(self) -> None:
         bench = Bench()
         assert not bench.inbox.has_reader
         bench.inbox.set_handler(TEXT, Calls())
@@ -366,6 +368,15 @@ class TestTheEnd:
         bench.loop.run()
         assert (bench.got, bench.drained) == (["0", "1"], 1)
 
+    def test_messages_that_wait_are_handled_first_though_the_session_need_not_read_on(self) -> None:
+        bench = Bench.begun()
+        bench.inbox.add_all(numbered(2))
+        bench.inbox.abandon()
+        bench.inbox.end()
+        assert bench.drained == 0
+        bench.loop.run()
+        assert (bench.got, bench.drained) == (["0", "1"], 1)
+
     def test_with_nothing_waiting_the_connection_goes_on_at_once(self) -> None:
         bench = Bench.begun()
         bench.connection.has_unfinished_sends = True  # no read is pending, which would have to wait for them
@@ -389,9 +400,36 @@ class TestTheEnd:
         bench.loop.run()
         assert (bench.delivery(), bench.got, bench.drained) == (Delivery.IDLE, [], 1)
 
+    def test_when_all_is_over_the_handlers_are_let_go(self) -> None:
+        bench = Bench.begun()
+        bench.inbox.end()
+        ended = FakeConnection()
+        bench.inbox.outlive(ended)
+        assert not bench.inbox.has_reader
+        bench.inbox.settle()
+        assert (bench.drained, ended.asked) == (1, [("inbox_drained",)])
+
+    def test_messages_that_wait_even_then_are_dropped(self) -> None:
+        bench = Bench.begun(is_async=True)
+        bench.inbox.add_all(numbered(2))
+        bench.loop.run()
+        bench.inbox.end()
+        bench.inbox.outlive(FakeConnection())
+        bench.resume()
+        assert bench.got == ["0", "done"]
+        assert bench.delivery() is Delivery.IDLE
+
 
 class TestAMessageThatComesAlone:
     """It is queued together with its delivery."""
+
+    @pytest.mark.parametrize("frame", [text("x"), text(""), (BINARY, b"x", True)])
+    def test_a_text_or_a_binary_message_is_addressed_to_its_handler(self, frame: Frame) -> None:
+        bench = Bench.begun()
+        bench.inbox.add(frame)
+        assert (bench.delivery(), bench.got) == (Delivery.ADDRESSED, [])
+        bench.loop.run()
+        assert (bench.delivery(), bench.got) == (Delivery.IDLE, [frame[1]])
 
     def test_it_is_handled_ahead_of_those_that_come_then(self) -> None:
         bench = Bench.begun()
@@ -471,40 +509,44 @@ class TestMisuse:
         with pytest.raises(LocalProtocolError, match="on_text"):
             bench.inbox.read(True, Calls(), None)
 
-    def test_nor_awaited(self) -> None:
+    def test_frames_cannot_be_awaited_beside_messages(self) -> None:
         bench = Bench()
         with pytest.raises(LocalProtocolError, match="on_text"):
             bench.loop.start(bench.inbox.receive(True, None)).result()
 
-    def test_a_continuation_that_cannot_be_called_is_the_first_mistake(self) -> None:
+    def test_of_two_mistakes_a_continuation_that_cannot_be_called_is_told_first(self) -> None:
         with pytest.raises(TypeError, match="callable"):
             Bench().inbox.read(True, "not callable", None)
 
-    def test_awaiting_in_another_thread_is(self) -> None:
+    def test_of_two_mistakes_awaiting_in_another_thread_is_told_first(self) -> None:
         bench = Bench()
         bench.loop.thread_id = bench.loop.direct_thread = 0
         with pytest.raises(LocalProtocolError, match="thread"):
             bench.loop.start(bench.inbox.receive(True, None)).result()
 
 
-messages = st.lists(st.one_of(st.text(max_size=6), st.binary(max_size=6)), max_size=8)
+def as_frames(opcode: OpcodeType, pieces: list[Any]) -> list[Frame]:
+    """Return a message as the frames that it is cut into."""
+    last = len(pieces) - 1
+    return [(CONTINUATION if at else opcode, piece, at == last) for at, piece in enumerate(pieces)]
 
 
-def cut(message: str | bytes, choice: st.DataObject) -> list[Frame]:
-    """Return a message as frames, cut at places of Hypothesis's choice."""
-    cuts = sorted(choice.draw(st.lists(st.integers(0, len(message)), max_size=3)))
-    pieces = [message[start:end] for start, end in zip([0, *cuts], [*cuts, len(message)], strict=True)]
-    first = TEXT if isinstance(message, str) else BINARY
-    return [(CONTINUATION if at else first, piece, at == len(cuts)) for at, piece in enumerate(pieces)]
+messages = st.lists(
+    st.one_of(
+        st.tuples(st.just(TEXT), st.lists(st.text(max_size=3), min_size=1, max_size=4)),
+        st.tuples(st.just(BINARY), st.lists(st.binary(max_size=3), min_size=1, max_size=4)),
+    ),
+    max_size=6,
+)
 
 
 @settings(deadline=None)
-@given(messages, st.integers(0, 10), st.data())
+@given(messages, st.integers(0, 10), st.booleans(), st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1))
 def test_messages_are_handled_whole_one_at_a_time_and_in_order_however_they_come(
-    sent: list[str | bytes], waiting: int, choice: st.DataObject
+    sent: list[tuple[OpcodeType, list[Any]]], waiting: int, is_open: bool, meanwhile: list[tuple[bool, bool]]
 ) -> None:
-    frames = [frame for message in sent for frame in cut(message, choice)]
-    bench = Bench(*frames[:waiting], is_open=choice.draw(st.booleans()))
+    frames = [frame for opcode, pieces in sent for frame in as_frames(opcode, pieces)]
+    bench = Bench(*frames[:waiting], is_open=is_open)
     at_work: list[str | bytes] = []
     tasks: list[FakeSuspension] = []
     handled: list[str | bytes] = []
@@ -520,11 +562,11 @@ def test_messages_are_handled_whole_one_at_a_time_and_in_order_however_they_come
     bench.inbox.set_handler(TEXT, handle)
     bench.inbox.set_handler(BINARY, handle)
     bench.take_over()
-    for frame in frames[waiting:]:
+    for frame, (runs, resumes) in zip(frames[waiting:], cycle(meanwhile), strict=False):
         bench.inbox.add(frame)
-        if choice.draw(st.booleans()):
+        if runs:
             bench.loop.run()
-        if choice.draw(st.booleans()) and tasks:
+        if resumes and tasks:
             tasks.pop().resume(outcome.Value(None))
     bench.inbox.end()
     if bench.inbox.is_held:
@@ -533,5 +575,5 @@ def test_messages_are_handled_whole_one_at_a_time_and_in_order_however_they_come
     while tasks:
         tasks.pop().resume(outcome.Value(None))
         bench.loop.run()
-    assert handled == [*sent, "the end"]
+    assert handled == [*(pieces[0][:0].join(pieces) for _, pieces in sent), "the end"]
     assert not bench.connection.failures
