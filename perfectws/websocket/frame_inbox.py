@@ -90,7 +90,7 @@ class FrameInbox(Inbox):
         self.is_chosen = True
         self._reader = continuation
         self._as_text = as_text
-        if timeout is not None and timeout >= 0:
+        if timeout is not None and timeout >= 0 and not self._has_ended:  # else it is served at once
             self._set_deadline(timeout)
         elif self._deadline is not None:
             self._deadline.clear()

@@ -302,6 +302,7 @@ class Outbox(Drained):
 
     def _overflow(self) -> None:
         self._transport.discard_unsent()
+        self.sending = _CLOSED  # so that nothing but the close frame follows, not even what rooms hold
         self._connection.close(CloseCode.TRY_AGAIN_LATER, "the write buffer is full")
         self._settle_waiting(self._connection.closed_error())  # what they wait for will not be sent
 

@@ -53,7 +53,7 @@ def test_what_stands_for_a_connection_that_is_over_tells_how_it_closed_and_does_
     ended.drop("")
     ended.read_frames()
     ended.inbox_drained()
-    ended.set_user_timeout(1)
+    assert (ended.unsent_amount(), ended.progress()) == (0, 0)
     ended.send_control(OpcodeType.PING, b"")
     assert (ended.closed_error().code, reported) == (4001, [])
     error = ZeroDivisionError()

@@ -408,7 +408,6 @@ class TestTimingOut:
         bench.inbox.end()
         assert bench.loop.live_timers == 0
 
-    @pytest.mark.xfail(strict=True, reason="a read after the end starts a timer that nothing stops")
     def test_a_read_after_the_end_starts_no_timer(self) -> None:
         bench = Bench(text("last"))
         bench.inbox.end()

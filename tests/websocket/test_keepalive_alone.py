@@ -46,10 +46,6 @@ class Bench:
     def is_dropped(self) -> bool:
         return ("drop", "no pong came in time") in self.connection.asked
 
-    @property
-    def told_kernel(self) -> list[float]:
-        return [asked[1] for asked in self.connection.asked if asked[0] == "set_user_timeout"]
-
 
 class TestPings:
     def test_one_is_sent_at_every_interval_with_a_payload_of_its_own(self) -> None:
@@ -197,7 +193,7 @@ class TestTheVerdict:
         bench = Bench(interval=20, timeout=None)
         bench.advance(1000)
         assert len(bench.pings()) == 50
-        assert (bench.is_dropped, bench.told_kernel) == (False, [])
+        assert not bench.is_dropped
 
     def test_a_peer_is_spared_while_we_do_not_read(self) -> None:
         bench = Bench(interval=100, timeout=5)
@@ -249,32 +245,6 @@ class TestTheVerdict:
         bench.connection.is_reading_paused = True
         bench.advance(50)
         assert (len(bench.pings()), bench.is_dropped) == (10, False)
-
-
-class TestTheKernel:
-    def test_it_is_told_with_the_first_ping_and_then_no_more(self) -> None:
-        bench = Bench(20, 40)
-        bench.advance(19)
-        assert bench.told_kernel == []
-        bench.advance(41)
-        assert bench.told_kernel == [60]
-
-    def test_it_is_told_of_a_new_interval_at_once_if_it_knows_of_one(self) -> None:
-        bench = Bench(20, 40)
-        bench.keepalive.interval = 10
-        bench.keepalive.start()
-        assert bench.told_kernel == []
-        bench.advance(10)
-        bench.keepalive.interval = 5
-        bench.keepalive.start()
-        assert bench.told_kernel == [50, 45]
-
-    def test_it_is_not_told_that_there_are_no_more_pings(self) -> None:
-        bench = Bench(20, 40)
-        bench.advance(20)
-        bench.keepalive.interval = None
-        bench.keepalive.start()
-        assert bench.told_kernel == [60]
 
 
 class TestPongs:
