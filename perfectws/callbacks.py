@@ -131,12 +131,10 @@ class CallbackLoop(ABC):
     @property
     def has_ready(self) -> bool:
         """Whether a turn would find something to run."""
-        return bool(self.ready or self._next_turn or self._before_writing or self._asked)
+        return bool(self.ready or self._next_turn or self._before_writing)
 
     def run_ready(self) -> None:
         """Run one turn's callbacks, within the budgets above."""
-        if self._asked:
-            self.catch_up()
         ready = self.ready
         if self._next_turn:
             ready.extend(self._next_turn)

@@ -208,7 +208,7 @@ class Loop(CallbackLoop):
     @property
     def has_work(self) -> bool:
         """Whether a turn would find something to do."""
-        return bool(self.dirty) or self.has_ready
+        return bool(self.dirty) or self.has_ready or bool(self._asked)
 
     @trio.lowlevel.enable_ki_protection
     async def run_pump(self) -> None:
@@ -314,6 +314,7 @@ class Loop(CallbackLoop):
     def run_to_end(self) -> None:
         """Run all that is ready, and what that makes ready, without waiting: the loop ends."""
         for _ in range(_LAST_TURNS):
+            self.catch_up()
             self.run_turn()
             if not self.has_work:
                 return

@@ -73,6 +73,9 @@ class Input(Enum):
     OVER = 2
 
 
+_FLOWING, _ENDED, _OVER = Input
+
+
 class WebSocketConnection(SocketConnection, Protocol):
     """The protocol object of one WebSocket, and the owner of its callbacks.
 
@@ -142,7 +145,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.is_reading_paused = False
         self._control_times: deque[float] | None = None
         self._close_timer: Patience | None = None
-        self._input = Input.FLOWING
+        self._input = _FLOWING
         #: Why the connection is lost, once its input has ended.
         self._lost_reason = ""
         #: Whether the application, or the end of its loop, has asked for the close.
@@ -229,7 +232,7 @@ class WebSocketConnection(SocketConnection, Protocol):
             if text is not None:
                 self.inbox.add((TEXT, text, True))
                 return
-        if self._input is Input.FLOWING:
+        if self._input is _FLOWING:
             self._frames.feed(data)
             self.read_frames()
 
@@ -239,7 +242,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         So it goes to the last byte: what is left when the connection ends waits for room as well. But once we have sent
         our close frame the peer's may be hidden behind messages: those that find no room are let go.
         """
-        if self._input is Input.OVER:
+        if self._input is _OVER:
             return
         inbox, frames = self.inbox, self._frames
         try:
@@ -270,7 +273,7 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def _input_read(self) -> None:
         """Go on when all that arrived is read: with what comes, or with the end of the input."""
-        if self._input is Input.FLOWING:
+        if self._input is _FLOWING:
             self._resume_reading()
             return
         self._end(CloseCode.ABNORMAL_CLOSURE, self._lost_reason)
@@ -279,7 +282,7 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def _close_input(self) -> None:
         """Read nothing more. What waits is still delivered."""
-        self._input = Input.OVER
+        self._input = _OVER
         self._frames.discard()
         self._resume_reading()
         self.inbox.end()
@@ -291,15 +294,15 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def eof_received(self) -> None:
         """Take the end of the peer's output: its close frame may be among what is still to be read."""
-        if self._input is Input.OVER:
+        if self._input is _OVER:
             self._transport.close(self._options.close_timeout)
         else:
             self._end_input("the peer ended the connection without a close frame")
 
     def _end_input(self, reason: str) -> None:
         """Read what is left, as there is room for it; then the connection is lost for ``reason``."""
-        if self._input is Input.FLOWING:
-            self._input = Input.ENDED
+        if self._input is _FLOWING:
+            self._input = _ENDED
             self._lost_reason = reason
         self.read_frames()
 
@@ -501,7 +504,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         if self._state is not _LOST:
             return
         self._state = _FINISHED
-        if self._input is not Input.OVER:
+        if self._input is not _OVER:
             self._close_input()  # a session that has not read it by now will not
         self._loop.last_calls.pop(self, None)
         if self._close_timer is not None:
