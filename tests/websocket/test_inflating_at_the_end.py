@@ -58,8 +58,7 @@ async def reset(peer: Peer) -> None:
 
 
 async def end(peer: Peer) -> None:
-    with trio.move_on_after(0.1):  # over TLS it waits for the server's own end, which waits until all is read
-        await peer.end()
+    await peer.end()  # over TLS it waits for the server's own end, which waits until all is read
 
 
 async def close(peer: Peer) -> None:
@@ -77,14 +76,15 @@ async def test_of_an_unread_socket_only_what_may_be_read_ahead_is_inflated(
     opened = Calls()
     peer = await connect(lambda _, socket: opened(socket), headers=OFFER, compression=True, close_timeout=0.2)
     await peer.stream.send_all(bomb() * BOMBS)
-    await ending(peer)
-    await quiet()
-    ((socket,),) = await opened.until(1)
-    assert sum(inflated) <= 2 * MIB
-    socket.close()
-    await socket.close()
-    await socket.on_close
-    assert sum(inflated) <= 3 * MIB
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ending, peer)
+        await quiet()
+        ((socket,),) = await opened.until(1)
+        assert sum(inflated) <= 2 * MIB
+        await socket.close()
+        await socket.on_close
+        assert sum(inflated) <= 3 * MIB
+        nursery.cancel_scope.cancel()
 
 
 @ENDS
@@ -109,8 +109,10 @@ async def test_a_session_that_reads_on_gets_all_that_arrived_one_after_the_other
 
     peer = await network_connect(session, headers=OFFER, compression=True)
     await peer.stream.send_all(bomb() * 20)
-    await ending(peer)
-    await over.until(1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ending, peer)
+        await over.until(1)
+        nursery.cancel_scope.cancel()
     assert sizes[-1] is None
     if ending is not reset:  # which may take along what was not read yet
         assert sizes[:-1] == [MIB] * 20
@@ -137,10 +139,12 @@ async def test_a_close_frame_behind_what_is_unread_is_found_when_that_was_read(c
     peer, socket = await connect.socket()
     frames = b"".join(frame_bytes(BINARY_FRAME, bytes([number])) for number in range(READ_AHEAD_FRAMES + 5))
     await peer.stream.send_all(frames + frame_bytes(CLOSE_FRAME, close_payload(4001, "bye")))
-    await end(peer)
-    await quiet()
-    reads = Reads(WebSocket.read_bytes_message)
-    reads.session(socket.request, socket)  # type: ignore[arg-type]  # it is a server's, and has one
-    expected: list[Any] = [(bytes([number]), BINARY, True) for number in range(READ_AHEAD_FRAMES + 5)]
-    assert await reads.until_end() == [*expected, NOTHING]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(end, peer)
+        await quiet()
+        reads = Reads(WebSocket.read_bytes_message)
+        reads.session(socket.request, socket)  # type: ignore[arg-type]  # it is a server's, and has one
+        expected: list[Any] = [(bytes([number]), BINARY, True) for number in range(READ_AHEAD_FRAMES + 5)]
+        assert await reads.until_end() == [*expected, NOTHING]
+        nursery.cancel_scope.cancel()
     assert (socket.close_code, socket.close_reason) == (4001, "bye")
