@@ -31,6 +31,7 @@ class FakeConnection(Connection):
         asked: What it was asked for: (name, *arguments), in order.
         reactions: What it does when it is asked, by name.
         failures: What its callbacks raised.
+        unsent, taken: How much the peer has not acknowledged, and a number that changes as it takes more.
     """
 
     is_connected = True
@@ -41,6 +42,7 @@ class FakeConnection(Connection):
         super().__init__()
         self.socket = object()
         self.is_reading_paused = False
+        self.unsent = self.taken = 0
         self.close_code, self.close_reason = int(CloseCode.ABNORMAL_CLOSURE), ""
         self.asked: list[tuple[Any, ...]] = []
         self.reactions: dict[str, Callable[..., object]] = {}
@@ -77,10 +79,10 @@ class FakeConnection(Connection):
         self._was_asked("inbox_drained")
 
     def unsent_amount(self) -> int:
-        return 0
+        return self.unsent
 
     def progress(self) -> int:
-        return 0
+        return self.taken
 
     def send_control(self, opcode: OpcodeType, payload: bytes) -> None:
         self._was_asked("send_control", opcode, payload)

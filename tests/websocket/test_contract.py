@@ -18,7 +18,7 @@ from .fakes import FakeConnection
 from .test_outbox import FakeRoom
 
 #: What a `FakeConnection` has besides, for the tests that hold it.
-OF_THE_TESTS = {"asked", "reactions", "failures", "count", "close_code", "close_reason"}
+OF_THE_TESTS = {"asked", "unsent", "taken", "reactions", "failures", "count", "close_code", "close_reason"}
 
 
 def public(kind: object) -> set[str]:

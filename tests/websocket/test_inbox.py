@@ -776,6 +776,14 @@ class TestGivingUp:
         assert bench.inbox.give_up() == numbered(2)
         assert bench.inbox.give_up() == []
 
+    def test_no_timer_is_left_where_there_will_be_no_read_any_more(self) -> None:
+        bench = Bench(text("x"))
+        bench.read(timeout=3600)
+        bench.loop.run()
+        assert bench.loop.live_timers == 1
+        bench.inbox.give_up()
+        assert bench.loop.live_timers == 0
+
     def test_nothing_is_given_up_while_a_read_is_pending(self) -> None:
         bench = Bench()
         calls = bench.read()

@@ -247,6 +247,43 @@ class TestTheVerdict:
         assert (len(bench.pings()), bench.is_dropped) == (10, False)
 
 
+class TestASlowPeer:
+    """One that has not taken what was sent before our ping cannot answer it yet."""
+
+    def test_it_is_spared_as_long_as_it_takes_something_of_what_waits_for_it(self) -> None:
+        bench = Bench(interval=100, timeout=5)
+        bench.connection.unsent = 1000
+        bench.advance(100)
+        for _ in range(3):
+            bench.connection.taken += 1
+            bench.advance(5)
+            assert not bench.is_dropped
+        bench.advance(5)
+        assert bench.is_dropped
+
+    def test_what_it_took_before_our_ping_does_not_count(self) -> None:
+        bench = Bench(interval=100, timeout=5)
+        bench.connection.unsent, bench.connection.taken = 1000, 7
+        bench.advance(105)
+        assert bench.is_dropped
+
+    @pytest.mark.parametrize(("unsent", "is_dropped"), [(0, True), (1, False)])
+    def test_once_it_has_taken_all_it_must_have_answered(self, unsent: int, is_dropped: bool) -> None:
+        bench = Bench(interval=100, timeout=5)
+        bench.connection.unsent = 1000
+        bench.advance(100)
+        bench.connection.taken, bench.connection.unsent = 7, unsent
+        bench.advance(5)
+        assert bench.is_dropped is is_dropped
+
+    def test_while_we_do_not_read_one_that_takes_nothing_is_dropped_all_the_same(self) -> None:
+        bench = Bench(interval=100, timeout=5)
+        bench.connection.is_reading_paused = True
+        bench.connection.unsent = 1
+        bench.advance(105)
+        assert bench.is_dropped
+
+
 class TestPongs:
     """RFC 6455 §5.5.3."""
 

@@ -462,6 +462,13 @@ class TestCompletions:
         assert bench.called == []
         assert bench.run() == ["sent"]
 
+    def test_on_a_closed_socket_that_of_a_ping_is_called_too(self) -> None:
+        bench = Bench()
+        bench.close()
+        bench.outbox.send_control(OpcodeType.PING, b"", bench.completion("sent"))
+        assert bench.frames() == [closing(1000)]
+        assert bench.run() == ["sent"]
+
     def test_on_a_closed_socket_a_promise_fails(self) -> None:
         bench = Bench()
         bench.connection.close_code = 4001
@@ -580,6 +587,19 @@ class TestOverflow:
                 room.say("x" * (HIGH_WATER // count))
             room.end_turn()
             assert (bench.connection.asked == []) is is_borne
+
+    @pytest.mark.parametrize("is_shared", [True, False])
+    @pytest.mark.parametrize("more", [0, 1])
+    def test_above_the_high_water_mark_all_is_sent_up_to_max_write_buffer(self, is_shared: bool, more: int) -> None:
+        bench = Bench(max_write_buffer=2 * HIGH_WATER)
+        room = FakeRoom(bench)
+        bench.transport.stall(2 * HIGH_WATER - len(shared("x")) + more)
+        if is_shared:
+            room.say("x")
+            room.end_turn()
+        else:
+            bench.send("x")
+        assert bench.frames() == [self.FULL if more else frame("x")]
 
     def test_up_to_max_write_buffer_a_completion_below_the_mark_does_not_wait(self) -> None:
         bench = Bench(max_write_buffer=10)
