@@ -44,7 +44,8 @@ from .options import CONTROL_FRAME_SECONDS, MAX_CONTROL_FRAMES, READ_AHEAD_BYTES
 from .outbox import Outbox
 from .socket import SocketConnection, WebSocket
 
-_on_close_lock = threading.Lock()
+#: Any thread may be the first to ask for `on_close` or `gone`.
+_futures_lock = threading.Lock()
 
 PING, PONG, CLOSE = OpcodeType.PING, OpcodeType.PONG, OpcodeType.CLOSE
 
@@ -515,7 +516,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         ended = EndedConnection(
             self.closed_error(), self.context, self.socket, partial(_log_failure, self._transport.remote_address)
         )
-        with _on_close_lock:
+        with _futures_lock:
             on_close, self._ended = self._on_close, ended
         if on_close is not None:
             on_close.succeed()
@@ -525,7 +526,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._let_go(ended)
 
     def _tell_gone(self) -> None:
-        with _on_close_lock:
+        with _futures_lock:
             self._is_gone = True
             gone = self._gone
         if gone is not None:
@@ -543,7 +544,7 @@ class WebSocketConnection(SocketConnection, Protocol):
     @property
     def gone(self) -> Future[None]:
         """The future of the transport's end, whatever the session is still to be told. Never fails."""
-        with _on_close_lock:
+        with _futures_lock:
             if self._gone is None:
                 self._gone = Promise(self._loop, self._ended or self)
                 if self._is_gone:
@@ -553,7 +554,7 @@ class WebSocketConnection(SocketConnection, Protocol):
     @property
     def on_close(self) -> Future[None]:
         """The future of the connection's end. Never fails."""
-        with _on_close_lock:  # any thread may ask first
+        with _futures_lock:
             if self._on_close is None:
                 self._on_close = Promise(self._loop, self._ended or self)
                 if self._ended is not None:

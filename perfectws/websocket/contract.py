@@ -3,9 +3,9 @@
 A `WebSocketConnection` is made of an inbox, an outbox and a keepalive. None of them knows another, nor the connection
 itself: each asks for what stands here, and nothing else, so each can be understood, and tested, alone::
 
-    inbox ──►┐                 ┌──► inbox
-    outbox ──►  `Connection`   ├──► outbox      `WebSocketConnection` is the only one that knows them all
-    keepalive ►┘               └──► keepalive
+                          ┌── makes and calls ──► Inbox, Outbox, Keepalive ── ask ──┐
+    WebSocketConnection ──┤                                                         ▼
+                          └── is a ─────────────────────────────────────────► Connection
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class EndedConnection(Connection):
         closed: What tells an ``await`` how the connection closed.
         context: The context in which callbacks run that are given after the end.
         socket: The `WebSocket`, which is not kept alive.
-        report: Takes their errors.
+        report: Takes the errors of such callbacks.
     """
 
     __slots__ = ("_closed", "_report", "_socket", "is_reading_paused")

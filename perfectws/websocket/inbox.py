@@ -96,9 +96,9 @@ class Inbox(ABC):
         self._delivery = Delivery.IDLE
         self.settle()
 
+    @abstractmethod
     def add(self, frame: Frame) -> None:
         """Take a frame: of data, or a pong for the pending read."""
-        self.add_all([frame])
 
     def add_all(self, frames: list[Frame]) -> None:
         """Take frames of data, at least one."""
