@@ -34,7 +34,7 @@ LoopT = TypeVar("LoopT", bound="Loop")
 REPOLL_SECONDS = 0.0005
 #: How long it looks out for more before it goes back to trio, in seconds: as long as it takes to come back from there.
 #: With one message in flight the next one then finds the pump awake; in vain it delays trio (docs/performance.md).
-PATIENCE_SECONDS = 0.00002
+LOOK_OUT_SECONDS = 0.00002
 #: How many turns the end of a loop may take: callbacks that call each other for ever must not keep it alive.
 _LAST_TURNS = 1000
 
@@ -233,7 +233,7 @@ class Loop(CallbackLoop):
             if handled:
                 has_handled = True
             elif not self.has_work:
-                if not has_handled or reactor is None or not reactor.becomes_ready_within(PATIENCE_SECONDS):
+                if not has_handled or reactor is None or not reactor.becomes_ready_within(LOOK_OUT_SECONDS):
                     return False
                 continue
             if perf_counter() > deadline:
