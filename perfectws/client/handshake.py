@@ -352,6 +352,7 @@ class OpeningConnection(Protocol):
             subprotocol=accepted.subprotocol,
             deflate=accepted.deflate,
             is_client=True,
+            session_name=f"the WebSocket to {self._url.text}",
         )
         self._transport.set_protocol(connection)
         self._begin(connection)

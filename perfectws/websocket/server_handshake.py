@@ -157,11 +157,13 @@ class Session(NamedTuple):
     """What an accepted handshake opens.
 
     Attributes:
+        name: What the log calls it: the application's class or function that handles it.
         begin: Called with the socket once the 101 is written; returns what the application's function returned.
         options: The limits and choices of the socket.
         closes_after: Whether the end of an async session that reads nothing closes the socket (law 10).
     """
 
+    name: str
     begin: Callable[[WebSocket], object]
     options: WebSocketOptions
     closes_after: bool
@@ -180,6 +182,7 @@ def open_session(response: HTTPResponse, offer: Offer, subprotocol: str | None, 
             context=response.context,
             subprotocol=subprotocol,
             deflate=deflate,
+            session_name=session.name,
         )
         connection.start(lambda: session.begin(connection.socket), closes_after=session.closes_after)
         return connection

@@ -118,7 +118,9 @@ class WebSocketHandler:
         def begin(socket: WebSocket) -> object:
             return handler.handle_session(response.request, socket)
 
-        open_session(response, offer, subprotocol, Session(begin, self._options, closes_after=True))
+        open_session(
+            response, offer, subprotocol, Session(type(handler).__qualname__, begin, self._options, closes_after=True)
+        )
 
 
 def _check_handler(handler: Any) -> None:

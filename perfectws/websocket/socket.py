@@ -245,9 +245,11 @@ class WebSocket:
             ``continuation(string, opcode, final)`` once. ``string`` is ``None`` for a binary frame that is not UTF-8;
             ``(None, OpcodeType.INVALID, True)`` says that there was nothing to read: the connection ended
             (`is_connected` is false), or the read timed out. A character cut by a frame's end comes with the next.
+            It takes the place of a callback read that is pending: the earlier continuation is dropped then.
 
         Raises:
-            LocalProtocolError: A read is pending, or messages go to `on_text` and `on_binary`.
+            LocalProtocolError: A task awaits a read; this one is awaited and another pending; or messages go to
+                `on_text` and `on_binary`.
             ConnectionClosed, TimeoutError: Only with ``await``, instead of ``INVALID``.
 
         Source: Perfect's ``readStringMessage``.
@@ -271,7 +273,8 @@ class WebSocket:
             ``continuation(data, opcode, final)`` once; ``(None, OpcodeType.INVALID, True)`` as `read_string_message`.
 
         Raises:
-            LocalProtocolError: A read is pending, or messages go to `on_text` and `on_binary`.
+            LocalProtocolError: A task awaits a read; this one is awaited and another pending; or messages go to
+                `on_text` and `on_binary`.
             ConnectionClosed, TimeoutError: Only with ``await``, instead of ``INVALID``.
 
         Source: Perfect's ``readBytesMessage``.

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import wraps
 from http import HTTPStatus
 from inspect import isawaitable
 from typing import TypeAlias, Unpack
@@ -64,6 +65,7 @@ class UpgradeHandler:
         self._on_upgrade = on_upgrade
         self._should_upgrade = should_upgrade or accept_all
         self._options = WebSocketOptions.of(**options)
+        self._name = getattr(on_upgrade, "__qualname__", type(on_upgrade).__qualname__)
 
     def __call__(self, request: HTTPRequest, response: HTTPResponse) -> None:
         """Handle a request, as a route's handler."""
@@ -120,7 +122,7 @@ class UpgradeHandler:
         def begin(socket: WebSocket) -> object:
             return self._on_upgrade(response.request, socket)
 
-        open_session(response, offer, subprotocol, Session(begin, self._options, closes_after=False))
+        open_session(response, offer, subprotocol, Session(self._name, begin, self._options, closes_after=False))
 
 
 class WebSocketUpgrader:
@@ -136,8 +138,12 @@ class WebSocketUpgrader:
         **options: Unpack[WebSocketKeywords],
     ) -> None:
         check_callable(on_upgrade, "on_upgrade", "(socket, request)")
-        # Vapor 3 names the WebSocket first, Vapor 4 the request.
-        self.handler = UpgradeHandler(lambda request, socket: on_upgrade(socket, request), should_upgrade, **options)
+
+        @wraps(on_upgrade)
+        def upgrade(request: HTTPRequest, socket: WebSocket) -> object:
+            return on_upgrade(socket, request)  # Vapor 3 names the WebSocket first, Vapor 4 the request
+
+        self.handler = UpgradeHandler(upgrade, should_upgrade, **options)
 
 
 def with_upgraders(upgraders: Sequence[WebSocketUpgrader], otherwise: RequestHandler) -> RequestHandler:

@@ -37,6 +37,7 @@ class FakeConnection(Connection):
     is_connected = True
     has_unfinished_sends = False
     missing = 0
+    session_name = "FakeSession"
 
     def __init__(self) -> None:
         super().__init__()

@@ -73,11 +73,6 @@ async def test_a_wrong_argument_raises_at_once_and_leaves_the_socket_usable(
     assert await peer.receive_text() == "still here"
 
 
-def read_twice(socket: WebSocket) -> None:
-    socket.read_string_message(Calls())
-    socket.read_string_message(Calls())
-
-
 def read_beside_handlers(socket: WebSocket) -> None:
     socket.on_text(Calls())
     socket.read_string_message(Calls())
@@ -103,7 +98,6 @@ def begin_inside_a_message(socket: WebSocket) -> None:
 
 
 WRONG_STATES = [
-    (read_twice, "pending"),
     (read_beside_handlers, "on_text"),
     (set_a_handler_with_a_read_pending, "pending"),
     (change_kind_inside_a_message, "final=True"),
