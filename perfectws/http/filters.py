@@ -5,7 +5,8 @@
     request ──▶ request filters ──CONTINUE, EXECUTE──▶ handlers ──push, completed──▶ response filters ──▶ the wire
                        └──HALT──▶ completed()                                               └──HALT──▶ closed
 
-Filters go by priority, then in the order in which they were given. Each is called from the loop's queue, like any other
+Filters go in groups: each time that some are given they make three, by priority, behind those that were given before;
+inside a group they go in the order in which they were given. Each is called from the loop's queue, like any other
 callback, and calls back when it is done: at once, later, or from another thread.
 
 Source: Perfect's ``HTTPFilter.swift`` and its guide on filters.
@@ -16,6 +17,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
+from operator import itemgetter
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ..callbacks import CallbackLoop, CallbackOwner, logger
@@ -32,14 +34,24 @@ class FilterPriority(Enum):
 
 
 class RequestFilterResult(Enum):
-    """What a request filter has decided. Source: Perfect's ``HTTPRequestFilterResult``."""
+    """What a request filter has decided.
+
+    ``callback(RequestFilterResult.CONTINUE(request, response))``, as a port of ``.continue(request, response)`` has it,
+    is the same as ``callback(RequestFilterResult.CONTINUE)``.
+
+    Source: Perfect's ``HTTPRequestFilterResult``.
+    """
 
     #: The next filter goes on.
     CONTINUE = "continue"
     #: The response is completed as it is; no handler runs.
     HALT = "halt"
-    #: The other filters of this priority are left out.
+    #: The other filters of this group are left out.
     EXECUTE = "execute"
+
+    def __call__(self, request: HTTPRequest, response: HTTPResponse) -> RequestFilterResult:
+        """Return this result: the request and the response of a filter are always those that it was given."""
+        return self
 
 
 class ResponseFilterResult(Enum):
@@ -47,7 +59,7 @@ class ResponseFilterResult(Enum):
 
     #: The next filter goes on.
     CONTINUE = "continue"
-    #: The other filters are left out, until the next push.
+    #: The other filters of this group are left out, until the next push.
     DONE = "done"
     #: The connection is closed.
     HALT = "halt"
@@ -108,20 +120,20 @@ class HTTPResponseFilter(Protocol):
 
 RequestFilters: TypeAlias = Iterable[tuple[HTTPRequestFilter, FilterPriority]]
 ResponseFilters: TypeAlias = Iterable[tuple[HTTPResponseFilter, FilterPriority]]
-#: Filters as a server keeps them.
-OrderedRequestFilters: TypeAlias = tuple[tuple[HTTPRequestFilter, FilterPriority], ...]
-OrderedResponseFilters: TypeAlias = tuple[tuple[HTTPResponseFilter, FilterPriority], ...]
 FilterT = TypeVar("FilterT")
+#: Filters as a server keeps them: in the order of their turns, each with the number of its group.
+FilterGroups: TypeAlias = tuple[tuple[FilterT, int], ...]
 
 _PRIORITIES = list(FilterPriority)
 
 
-def in_order(
-    filters: Iterable[tuple[FilterT, FilterPriority]], *members: str
-) -> tuple[tuple[FilterT, FilterPriority], ...]:
-    """Return filters in the order of their turns.
+def with_filters(
+    before: FilterGroups[FilterT], filters: Iterable[tuple[FilterT, FilterPriority]], *members: str
+) -> FilterGroups[FilterT]:
+    """Return filters in the order of their turns: ``filters``, by priority, behind those that were given before.
 
     Args:
+        before: Those.
         filters: Pairs of a filter and its priority.
         *members: The methods that each must have.
 
@@ -129,7 +141,17 @@ def in_order(
         TypeError: One of them is no such pair.
     """
     pairs = [_check_pair(pair, members) for pair in filters]
-    return tuple(sorted(pairs, key=lambda pair: _PRIORITIES.index(pair[1])))
+    first = before[-1][1] + 1 if before else 0
+    groups = [(each, first + _PRIORITIES.index(priority)) for each, priority in pairs]
+    return (*before, *sorted(groups, key=itemgetter(1)))
+
+
+def _behind_group(filters: FilterGroups[Any], position: int) -> int:
+    """Return the position of the first filter behind the group of the one at ``position``."""
+    group = filters[position][1]
+    while position < len(filters) and filters[position][1] == group:
+        position += 1
+    return position
 
 
 def _check_pair(pair: tuple[FilterT, FilterPriority], members: Sequence[str]) -> tuple[FilterT, FilterPriority]:
@@ -181,7 +203,7 @@ class RequestFiltering:
 
     def __init__(
         self,
-        filters: Sequence[tuple[HTTPRequestFilter, FilterPriority]],
+        filters: FilterGroups[HTTPRequestFilter],
         response: HTTPResponse,
         passed: Callable[[HTTPResponse], object],
     ) -> None:
@@ -205,7 +227,7 @@ class RequestFiltering:
             case RequestFilterResult.CONTINUE:
                 self._position += 1
             case RequestFilterResult.EXECUTE:
-                self._leave_priority()
+                self._position = _behind_group(self._filters, self._position)
             case RequestFilterResult.HALT:
                 if not self._response.is_over:
                     self._response.completed()
@@ -213,11 +235,6 @@ class RequestFiltering:
             case _:
                 raise TypeError(f"a request filter calls back with a RequestFilterResult, not {result!r}")
         self.advance()
-
-    def _leave_priority(self) -> None:
-        priority = self._filters[self._position][1]
-        while self._position < len(self._filters) and self._filters[self._position][1] is priority:
-            self._position += 1
 
 
 class FilteredChannel(Protocol):
@@ -262,7 +279,7 @@ class ResponseFiltering(CallbackOwner):
 
     def __init__(
         self,
-        filters: Sequence[tuple[HTTPResponseFilter, FilterPriority]],
+        filters: FilterGroups[HTTPResponseFilter],
         response: HTTPResponse,
         channel: FilteredChannel,
     ) -> None:
@@ -352,7 +369,8 @@ class ResponseFiltering(CallbackOwner):
                 self._position += 1
                 self._ask()
             case ResponseFilterResult.DONE:
-                self._end_round()
+                self._position = _behind_group(self._filters, self._position)
+                self._ask()
             case ResponseFilterResult.HALT:
                 self.end()
                 self._channel.close()

@@ -19,7 +19,14 @@ import trio
 from ..callbacks import logger
 from ..client import connect, timing  # noqa: F401  # for what callbacks do: connect, call_later
 from ..errors import LaunchFailure, LocalProtocolError
-from ..http.filters import OrderedRequestFilters, OrderedResponseFilters, RequestFilters, ResponseFilters, in_order
+from ..http.filters import (
+    FilterGroups,
+    HTTPRequestFilter,
+    HTTPResponseFilter,
+    RequestFilters,
+    ResponseFilters,
+    with_filters,
+)
 from ..http.forwarding import TrustedProxies
 from ..http.limits import SettableLimits
 from ..http.request import HTTPRequest
@@ -66,8 +73,8 @@ class HTTPServer(SettableLimits):
         self.trusted_proxies: Iterable[str] = ()
         self._document_root: str | None = None
         self._routes = Routes()
-        self._request_filters: OrderedRequestFilters = ()
-        self._response_filters: OrderedResponseFilters = ()
+        self._request_filters: FilterGroups[HTTPRequestFilter] = ()
+        self._response_filters: FilterGroups[HTTPResponseFilter] = ()
         self._upgraders: list[WebSocketUpgrader] = []
         self._tls: ssl.SSLContext | None = None
         self._listening: Listening | None = None
@@ -196,7 +203,7 @@ class HTTPServer(SettableLimits):
         self._routes.add(routes)
 
     def set_request_filters(self, filters: RequestFilters) -> HTTPServer:
-        """Let every request pass ``filters``, instead of those set before; high priorities first.
+        """Let every request pass ``filters``, high priorities first, behind those that were set before.
 
         Args:
             filters: Pairs of an `HTTPRequestFilter` and its `FilterPriority`.
@@ -206,11 +213,11 @@ class HTTPServer(SettableLimits):
 
         Source: Perfect's ``setRequestFilters(_:)``.
         """
-        self._request_filters = in_order(filters, "filter")
+        self._request_filters = with_filters(self._request_filters, filters, "filter")
         return self
 
     def set_response_filters(self, filters: ResponseFilters) -> HTTPServer:
-        """Let every response pass ``filters``, instead of those set before; high priorities first.
+        """Let every response pass ``filters``, high priorities first, behind those that were set before.
 
         Args:
             filters: Pairs of an `HTTPResponseFilter` and its `FilterPriority`.
@@ -220,7 +227,7 @@ class HTTPServer(SettableLimits):
 
         Source: Perfect's ``setResponseFilters(_:)``.
         """
-        self._response_filters = in_order(filters, "filter_headers", "filter_body")
+        self._response_filters = with_filters(self._response_filters, filters, "filter_headers", "filter_body")
         return self
 
     def add_upgraders(self, upgraders: Iterable[WebSocketUpgrader]) -> None:
