@@ -25,6 +25,7 @@ from .callbacks import (
     set_running_loop,
 )
 from .errors import LocalProtocolError
+from .signatures import check_callable
 from .suspension import Suspension, checkpoint
 
 T = TypeVar("T")
@@ -64,6 +65,7 @@ class Future(Generic[T]):
         Calls back: ``callback(result)`` from the loop's queue, once; ``result`` is an ``outcome.Value`` or an
         ``outcome.Error``: ``result.unwrap()`` gives the value or raises the error.
         """
+        check_callable(callback, "when_complete", "result")
         self._retrieved = True
         # A fresh outcome for each callback: one can be unwrapped only once.
         self._queue_when_resolved(callback, lambda result: (_copy(result),))
@@ -71,11 +73,13 @@ class Future(Generic[T]):
 
     def when_success(self, callback: CallbackT) -> CallbackT:
         """Call back with the value, if there will be one. Calls back: ``callback(value)``, at most once."""
+        check_callable(callback, "when_success", "value")
         self._queue_when_resolved(callback, _value_of)
         return callback
 
     def when_failure(self, callback: CallbackT) -> CallbackT:
         """Call back with the error, if there will be one. Calls back: ``callback(error)``, at most once."""
+        check_callable(callback, "when_failure", "error")
         self._retrieved = True
         self._queue_when_resolved(callback, _error_of)
         return callback

@@ -17,11 +17,12 @@ from typing import Any, NamedTuple, Unpack, cast
 
 import trio
 
-from ..callbacks import CallbackOwner, check_callable, context_in, logger
+from ..callbacks import CallbackOwner, context_in, logger
 from ..errors import ConnectionRejected, ConnectionTimeout, HandshakeError, InvalidURL, LocalProtocolError
 from ..futures import Promise
 from ..net.dialing import default_ssl_context, dial, dial_unix
 from ..net.loop import Loop
+from ..signatures import check_callable
 from ..transport import Transport
 from ..websocket.connecting import OPEN_TIMEOUT, Backoff, EventLoopHandle
 from ..websocket.connection import WebSocketConnection
@@ -111,7 +112,7 @@ class Order(NamedTuple):
             raise TypeError(f"to= is a URL, a str, not {to!r}")
         on_upgrade = keywords.pop("on_upgrade", None)
         if on_upgrade is not None:
-            check_callable(on_upgrade, "on_upgrade", "(socket)")
+            check_callable(on_upgrade, "on_upgrade", "socket")
         open_timeout = keywords.pop("open_timeout", OPEN_TIMEOUT)
         if not open_timeout > 0:
             raise ValueError(f"open_timeout is a number of seconds above 0, not {open_timeout!r}")

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from ..callbacks import CallbackOwner, Timer, check_callable, context_in
+from ..callbacks import CallbackOwner, Timer, context_in
 from ..errors import PerfectWSError
 from ..futures import Future, Promise
 from ..net.loop import Loop
+from ..signatures import check_callable
 from .event_loop import loop_for
 
 if TYPE_CHECKING:
@@ -88,6 +89,8 @@ def run_in_thread(
         LocalProtocolError: There is no event loop here.
     """
     check_callable(function, "the function of run_in_thread")
+    if completion is not None:
+        check_callable(completion, "the completion of run_in_thread", "value")
     loop = loop_for(on)
     promise: Promise[T] = Promise(loop)
     if completion is not None:
@@ -134,7 +137,7 @@ class ScriptTimer(Timer):
     __slots__ = ("_callback", "_delay", "_interval", "_is_busy", "_is_cancelled", "_loop", "_owner", "_timer")
 
     def __init__(self, loop: Loop, seconds: float, interval: float | None, callback: Callable[[], object]) -> None:
-        check_callable(callback, "a callback")
+        check_callable(callback, "the callback of a timer")
         self.when = inf
         self._loop = loop
         self._delay = seconds

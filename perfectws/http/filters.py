@@ -15,12 +15,13 @@ Source: Perfect's ``HTTPFilter.swift`` and its guide on filters.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from operator import itemgetter
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ..callbacks import CallbackLoop, CallbackOwner, logger
+from ..signatures import check_callable
 from .request import HTTPRequest
 from .response import HTTPResponse
 
@@ -118,24 +119,37 @@ class HTTPResponseFilter(Protocol):
         return None
 
 
+#: Their names in Swift.
+HTTPRequestFilterResult = RequestFilterResult
+HTTPResponseFilterResult = ResponseFilterResult
+HTTPFilterPriority = FilterPriority
+
 RequestFilters: TypeAlias = Iterable[tuple[HTTPRequestFilter, FilterPriority]]
 ResponseFilters: TypeAlias = Iterable[tuple[HTTPResponseFilter, FilterPriority]]
 FilterT = TypeVar("FilterT")
+FilterMembers: TypeAlias = Mapping[str, Sequence[str]]
 #: Filters as a server keeps them: in the order of their turns, each with the number of its group.
 FilterGroups: TypeAlias = tuple[tuple[FilterT, int], ...]
+
+#: The methods of each kind of filter, and what they are called with.
+REQUEST_FILTER: FilterMembers = {"filter": ("request", "response", "callback")}
+RESPONSE_FILTER: FilterMembers = {
+    "filter_headers": ("response", "callback"),
+    "filter_body": ("response", "callback"),
+}
 
 _PRIORITIES = list(FilterPriority)
 
 
 def with_filters(
-    before: FilterGroups[FilterT], filters: Iterable[tuple[FilterT, FilterPriority]], *members: str
+    before: FilterGroups[FilterT], filters: Iterable[tuple[FilterT, FilterPriority]], members: FilterMembers
 ) -> FilterGroups[FilterT]:
     """Return filters in the order of their turns: ``filters``, by priority, behind those that were given before.
 
     Args:
         before: Those.
         filters: Pairs of a filter and its priority.
-        *members: The methods that each must have.
+        members: The methods that each must have, with what they are called with.
 
     Raises:
         TypeError: One of them is no such pair.
@@ -154,14 +168,16 @@ def _behind_group(filters: FilterGroups[Any], position: int) -> int:
     return position
 
 
-def _check_pair(pair: tuple[FilterT, FilterPriority], members: Sequence[str]) -> tuple[FilterT, FilterPriority]:
+def _check_pair(pair: tuple[FilterT, FilterPriority], members: FilterMembers) -> tuple[FilterT, FilterPriority]:
     if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[1], FilterPriority):
         raise TypeError(f"filters are given as pairs such as (my_filter, FilterPriority.HIGH), not {pair!r}")
-    for member in members:
-        if not callable(getattr(pair[0], member, None)):
-            raise TypeError(f"{pair[0]!r} is no such filter: it has no method {member}")
     if isinstance(pair[0], type):
         raise TypeError(f"{pair[0].__qualname__} is a class: give a filter, {pair[0].__qualname__}()")
+    for member, parameters in members.items():
+        method = getattr(pair[0], member, None)
+        if not callable(method):
+            raise TypeError(f"{pair[0]!r} is no such filter: it has no method {member}")
+        check_callable(method, f"a filter's {member}", *parameters)
     return pair
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from http import HTTPMethod
+from http import HTTPMethod as HTTPMethod  # a public name of ours too
 from typing import TypeAlias
 
 from .headers import is_token

@@ -9,8 +9,10 @@ from http import HTTPStatus
 from json import dumps
 from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
+from ..binary import BytesLike, bytes_of
 from ..callbacks import CallbackLoop, CallbackOwner, logger
 from ..errors import LocalProtocolError
+from ..signatures import explain_call
 from ..transport import FileSender, Transport
 from ..transport import Protocol as ConnectionProtocol
 from .cookies import HTTPCookie
@@ -20,6 +22,9 @@ from .request import HTTPRequest
 PushCallback = TypeVar("PushCallback", bound=Callable[[bool], object])
 RequestHandler: TypeAlias = "Callable[[HTTPRequest, HTTPResponse], object]"
 TakeOver: TypeAlias = Callable[[Transport], ConnectionProtocol]
+
+#: Its name in Swift.
+HTTPResponseStatus = HTTPStatus
 
 _STATUSES: dict[int, HTTPStatus] = {status.value: status for status in HTTPStatus}
 _UNSET: Any = object()
@@ -173,7 +178,7 @@ class HTTPResponse(CallbackOwner):
     def body_bytes(self, body: bytes) -> None:
         self._body = [_encode(body)]
 
-    def set_body(self, string: str | bytes | None = None, *, json: Any = _UNSET) -> HTTPResponse:
+    def set_body(self, string: str | BytesLike | None = None, *, json: Any = _UNSET) -> HTTPResponse:
         """Replace the body.
 
         Args:
@@ -186,7 +191,7 @@ class HTTPResponse(CallbackOwner):
         """
         if (string is None) == (json is _UNSET):
             raise LocalProtocolError("give set_body() either a str or bytes, or json=…")
-        if json is _UNSET:
+        if string is not None:
             self._body = [_encode(string)]
         else:
             self._body = [dumps(json, ensure_ascii=False).encode()]
@@ -194,7 +199,7 @@ class HTTPResponse(CallbackOwner):
                 self.headers.add("Content-Type", "application/json")
         return self
 
-    def append_body(self, string: str | bytes) -> HTTPResponse:
+    def append_body(self, string: str | BytesLike) -> HTTPResponse:
         """Add to the body; a `str` is sent as UTF-8. Raises `TypeError` if it is neither text nor bytes."""
         self._body.append(_encode(string))
         return self
@@ -223,7 +228,7 @@ class HTTPResponse(CallbackOwner):
         # Perfect differs: with neither a Content-Length nor is_streaming, its first push declares its own bytes to be
         # all, and the second breaks the connection.
         if callback is not None and not callable(callback):
-            raise TypeError(f"push() calls back a function with one argument, not {callback!r}")
+            raise TypeError(f"push() takes a callable that takes (ok), not {callback!r}")
         self._in_loop(self._push, self._take_body(), callback)
         return callback
 
@@ -329,6 +334,7 @@ class HTTPResponse(CallbackOwner):
 
     def callback_failed(self, error: Exception) -> None:
         """Take an exception of one of its handlers or callbacks: a 500 if nothing is sent, else the connection ends."""
+        explain_call(error, "The callback of push() is called with (ok).")
         logger.error(
             "%s %s: a handler raised %s", self.request.method, self.request.path, type(error).__name__, exc_info=error
         )
@@ -404,9 +410,7 @@ def not_found(request: HTTPRequest, response: HTTPResponse) -> None:
     response.replace(HTTPStatus.NOT_FOUND, f"nothing is served at {request.path[:200]}")
 
 
-def _encode(body: object) -> bytes:
+def _encode(body: str | BytesLike) -> bytes:
     if isinstance(body, str):
         return body.encode()
-    if isinstance(body, bytes | bytearray | memoryview):
-        return bytes(body)
-    raise TypeError(f"a body is a str or bytes, not {type(body).__name__}: use set_body(json=…) for other things")
+    return bytes_of(body, "a body is a str or bytes (set_body(json=…) takes other things)")

@@ -15,6 +15,7 @@ from http import HTTPMethod
 from typing import TypeVar, overload
 
 from ..errors import RouteError
+from ..signatures import check_callable
 from .methods import ALL_METHODS, Method, parse_method
 from .paths import path_components, split_target
 from .request import HTTPRequest
@@ -365,6 +366,7 @@ def _check_base_uri(base_uri: str) -> str:
 def _check_handler(handler: HandlerT) -> HandlerT:
     if not callable(handler):
         raise RouteError(f"a handler is a function with the arguments (request, response), not {handler!r}")
+    check_callable(handler, "a route's handler", "request", "response")
     return handler
 
 

@@ -12,8 +12,9 @@ from threading import Lock
 from typing import Literal, NamedTuple
 from weakref import WeakSet
 
+from ..binary import BytesLike
 from ..callbacks import CallbackLoop
-from ..websocket.arguments import BytesLike, bytes_of
+from ..websocket.arguments import binary_message, check_text
 from ..websocket.frames import build_frame, build_text_frame
 from ..websocket.opcodes import OpcodeType
 from ..websocket.outbox import IN_TURN
@@ -114,8 +115,7 @@ class Room:
         Raises:
             TypeError: ``string`` is not a ``str``.
         """
-        if not isinstance(string, str):
-            raise TypeError(f"send_string_message takes a str, not {type(string).__name__}")
+        check_text(string)
         self._send(RoomMessage(OpcodeType.TEXT, string, bytes(build_text_frame(string)), exclude))
 
     def send_binary_message(self, data: BytesLike, exclude: WebSocket | None = None) -> None:
@@ -128,7 +128,7 @@ class Room:
         Raises:
             TypeError: ``data`` is not bytes-like.
         """
-        payload = bytes_of(data, "send_binary_message")
+        payload = binary_message(data)
         frame = bytes(build_frame(OpcodeType.BINARY, payload))
         self._send(RoomMessage(OpcodeType.BINARY, payload, frame, exclude))
 

@@ -20,6 +20,8 @@ from ..callbacks import logger
 from ..client import connect, timing  # noqa: F401  # for what callbacks do: connect, call_later
 from ..errors import LaunchFailure, LocalProtocolError
 from ..http.filters import (
+    REQUEST_FILTER,
+    RESPONSE_FILTER,
     FilterGroups,
     HTTPRequestFilter,
     HTTPResponseFilter,
@@ -213,7 +215,7 @@ class HTTPServer(SettableLimits):
 
         Source: Perfect's ``setRequestFilters(_:)``.
         """
-        self._request_filters = with_filters(self._request_filters, filters, "filter")
+        self._request_filters = with_filters(self._request_filters, filters, REQUEST_FILTER)
         return self
 
     def set_response_filters(self, filters: ResponseFilters) -> HTTPServer:
@@ -227,7 +229,7 @@ class HTTPServer(SettableLimits):
 
         Source: Perfect's ``setResponseFilters(_:)``.
         """
-        self._response_filters = with_filters(self._response_filters, filters, "filter_headers", "filter_body")
+        self._response_filters = with_filters(self._response_filters, filters, RESPONSE_FILTER)
         return self
 
     def add_upgraders(self, upgraders: Iterable[WebSocketUpgrader]) -> None:

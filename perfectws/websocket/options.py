@@ -12,6 +12,13 @@ from .deflate import DeflateOptions, deflate_options
 #: `WebSocket.read_timeout_seconds`: no timeout. Any negative number means the same, and so does ``None``.
 NO_TIMEOUT = -1
 
+
+class NetEvent:
+    """A name space, for ports. Source: Perfect-Net's ``NetEvent``, of which WebSockets use this one member."""
+
+    NO_TIMEOUT = NO_TIMEOUT
+
+
 #: How far a socket reads ahead with no read pending: frames, and bytes.
 READ_AHEAD_FRAMES = 16
 READ_AHEAD_BYTES = 64 * 1024

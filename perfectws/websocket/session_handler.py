@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Unpack
 
-from ..callbacks import check_callable
 from ..http.request import HTTPRequest
 from ..http.response import HTTPResponse
+from ..signatures import check_callable
 from .options import WebSocketKeywords, WebSocketOptions
 from .server_handshake import (
     PROTOCOLS_NOT_SUPPORTED,
@@ -74,7 +74,7 @@ class WebSocketHandler:
     """
 
     def __init__(self, handler_producer: HandlerProducer, **options: Unpack[WebSocketKeywords]) -> None:
-        check_callable(handler_producer, "handler_producer", "(request, protocols)")
+        check_callable(handler_producer, "handler_producer", "request", "protocols")
         self._produce = handler_producer
         self._options = WebSocketOptions.of(**options)
 

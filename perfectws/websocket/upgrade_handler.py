@@ -12,11 +12,11 @@ from http import HTTPStatus
 from inspect import isawaitable
 from typing import TypeAlias, Unpack
 
-from ..callbacks import check_callable
 from ..errors import LocalProtocolError
 from ..http.headers import Headers
 from ..http.request import HTTPRequest
 from ..http.response import HTTPResponse, RequestHandler
+from ..signatures import check_callable
 from .options import WebSocketKeywords, WebSocketOptions
 from .server_handshake import Offer, Refusal, Session, choose_subprotocol, open_session, read_offer, refuse
 from .socket import WebSocket
@@ -59,9 +59,9 @@ class UpgradeHandler:
         should_upgrade: ShouldUpgrade | None = None,
         **options: Unpack[WebSocketKeywords],
     ) -> None:
-        check_callable(on_upgrade, "on_upgrade", "(request, socket)")
+        check_callable(on_upgrade, "on_upgrade", "request", "socket")
         if should_upgrade is not None:
-            check_callable(should_upgrade, "should_upgrade", "(request)")
+            check_callable(should_upgrade, "should_upgrade", "request")
         self._on_upgrade = on_upgrade
         self._should_upgrade = should_upgrade or accept_all
         self._options = WebSocketOptions.of(**options)
@@ -137,7 +137,7 @@ class WebSocketUpgrader:
         on_upgrade: Callable[[WebSocket, HTTPRequest], object],
         **options: Unpack[WebSocketKeywords],
     ) -> None:
-        check_callable(on_upgrade, "on_upgrade", "(socket, request)")
+        check_callable(on_upgrade, "on_upgrade", "socket", "request")
 
         @wraps(on_upgrade)
         def upgrade(request: HTTPRequest, socket: WebSocket) -> object:

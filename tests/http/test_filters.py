@@ -11,6 +11,8 @@ import pytest
 
 from perfectws.errors import LocalProtocolError
 from perfectws.http.filters import (
+    REQUEST_FILTER,
+    RESPONSE_FILTER,
     FilterPriority,
     HTTPRequestFilter,
     HTTPResponseFilter,
@@ -57,8 +59,8 @@ class Body(HTTPResponseFilter):
 def serve(routes: Routes | None = None, requests: Any = (), responses: Any = (), **limits: Any) -> Server:
     return Server(
         everything(hello) if routes is None else routes,
-        request_filters=with_filters((), requests, "filter"),
-        response_filters=with_filters((), responses, "filter_headers", "filter_body"),
+        request_filters=with_filters((), requests, REQUEST_FILTER),
+        response_filters=with_filters((), responses, RESPONSE_FILTER),
         **limits,
     )
 
@@ -111,9 +113,11 @@ class TestFiltersThatAreGivenTwice:
                 (Noting("session", notes, EXECUTE), HIGH),
                 (Noting("skipped", notes), HIGH),
             ],
-            "filter",
+            REQUEST_FILTER,
         )
-        both = with_filters(first, [(Noting("second low", notes), LOW), (Noting("second high", notes), HIGH)], "filter")
+        both = with_filters(
+            first, [(Noting("second low", notes), LOW), (Noting("second high", notes), HIGH)], REQUEST_FILTER
+        )
         (answer,) = Server(everything(hello), request_filters=both).ask(get("/"))
         assert notes == ["session", "low", "second high", "second low"]
         assert answer.body == b"hello"
@@ -122,9 +126,8 @@ class TestFiltersThatAreGivenTwice:
         def adds(letter: bytes, result: ResponseFilterResult = GO_ON) -> Body:
             return Body(lambda body: body + letter, result)
 
-        members = ("filter_headers", "filter_body")
-        first = with_filters((), [(adds(b"1", DONE), HIGH), (adds(b"no"), HIGH), (adds(b"2"), LOW)], *members)
-        both = with_filters(first, [(adds(b"4"), MEDIUM), (adds(b"3", DONE), HIGH)], *members)
+        first = with_filters((), [(adds(b"1", DONE), HIGH), (adds(b"no"), HIGH), (adds(b"2"), LOW)], RESPONSE_FILTER)
+        both = with_filters(first, [(adds(b"4"), MEDIUM), (adds(b"3", DONE), HIGH)], RESPONSE_FILTER)
         (answer,) = Server(everything(hello), response_filters=both).ask(get("/"))
         assert answer.body == b"hello1234"
 
@@ -540,7 +543,7 @@ class TestMisuse:
     )
     def test_what_is_no_pair_of_filter_and_priority_is_refused_at_once(self, given: Any, says: str) -> None:
         with pytest.raises(TypeError, match=says):
-            with_filters((), given, "filter")
+            with_filters((), given, REQUEST_FILTER)
 
     def test_any_object_with_the_method_will_do(self) -> None:
         class Plain:

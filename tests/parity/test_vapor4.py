@@ -97,7 +97,7 @@ def test_send_text_and_binary_and_receive_them(app: App, event_loop: EventLoop) 
         both.succeed()
 
     ws.send("Hello, world")  # ws.send("Hello, world")
-    ws.send(bytes([1, 2, 3]))  # ws.send([1, 2, 3])
+    ws.send([1, 2, 3])
     both.future_result.wait(PATIENCE)
     assert printed == ["Hello, world", b"\x01\x02\x03"]
 

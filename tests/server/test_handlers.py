@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from perfectws import FilterPriority, HTTPFilter, HTTPHandler, LocalProtocolError, Routes, StaticFileHandler
-from perfectws.http.filters import with_filters
+from perfectws.http.filters import RESPONSE_FILTER, with_filters
 from perfectws.http.routing import Routes as PlainRoutes
 from tests.http.fakes import Server, echo_path, everything, get
 from tests.server.test_static_files import NurseryLoop, TrioServer
@@ -57,9 +57,7 @@ class TestCustom404:
     async def ask(self, page: Path, nursery: trio.Nursery, routes: PlainRoutes, path: str) -> Any:
         loop = NurseryLoop(nursery)
         nursery.start_soon(loop.pump)
-        filters = with_filters(
-            (), [(HTTPFilter.custom_404({"path": str(page)}), FilterPriority.HIGH)], "filter_headers"
-        )
+        filters = with_filters((), [(HTTPFilter.custom_404({"path": str(page)}), FilterPriority.HIGH)], RESPONSE_FILTER)
         server = TrioServer(routes, loop=loop, response_filters=filters)
         return await server.fetch(get(path))
 
@@ -79,7 +77,7 @@ class TestCustom404:
         page.unlink()
         loop = NurseryLoop(nursery)
         nursery.start_soon(loop.pump)
-        pairs = with_filters((), [(filters, FilterPriority.HIGH)], "filter_headers")
+        pairs = with_filters((), [(filters, FilterPriority.HIGH)], RESPONSE_FILTER)
         answer = await TrioServer(Routes(), loop=loop, response_filters=pairs).fetch(get("/x"))
         assert (answer.status, answer.body[:4]) == (404, b"404 ")
         assert len(caplog.records) == 1
