@@ -13,7 +13,8 @@ if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a t
     from .callbacks import Timer as Timer  # noqa: I001  # one import per module
     from .client.connect import HTTPClient as HTTPClient, WebSocket as WebSocket
     from .client.event_loop import EventLoop as EventLoop, run as run
-    from .client.timing import call_every as call_every, call_later as call_later, run_in_thread as run_in_thread
+    from .client.threads import SerialQueue as SerialQueue, run_in_thread as run_in_thread
+    from .client.timing import call_every as call_every, call_later as call_later
     from .errors import (
         ConnectionClosed as ConnectionClosed,
         ConnectionRejected as ConnectionRejected,
@@ -74,10 +75,13 @@ else:
             "EventLoop",
             "run",
         ),
+        "client.threads": (
+            "SerialQueue",
+            "run_in_thread",
+        ),
         "client.timing": (
             "call_every",
             "call_later",
-            "run_in_thread",
         ),
         "errors": (
             "ConnectionClosed",

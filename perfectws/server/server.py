@@ -11,13 +11,13 @@ import os
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, Unpack, overload
+from typing import Any, TypeVar, Unpack, overload
 
 import trio
 
-from ..callbacks import logger
-from ..client import connect, timing  # noqa: F401  # for what callbacks do: connect, call_later
+from ..callbacks import CallbackLoop, logger
+from ..client import connect, threads, timing  # noqa: F401  # for what callbacks do: connect, call_later
+from ..client.event_loop import Startable
 from ..errors import LaunchFailure, LocalProtocolError
 from ..http.filters import (
     REQUEST_FILTER,
@@ -39,17 +39,21 @@ from ..net.listeners import Listening
 from ..net.loop import Loop, open_loop
 from ..net.unix_sockets import unix_path
 from ..rooms import room  # noqa: F401  # likewise
+from ..signatures import check_callable
 from ..websocket.options import WebSocketKeywords
 from ..websocket.socket import WebSocket
 from ..websocket.upgrade_handler import ShouldUpgrade, WebSocketUpgrader, with_upgraders
 from .accepting import Accepting
 from .keywords import PlainServerKeywords, ServerKeywords, check_keywords, check_one_form, check_settings, flat
 from .launch import LaunchContext, launch
+from .starting import Starting
 from .stopping import StopRequest
 from .tls_configuration import TLSConfiguration, make_context
 
+StartT = TypeVar("StartT", bound=Callable[[], object])
 
-class HTTPServer(SettableLimits):
+
+class HTTPServer(SettableLimits, Startable):
     """An HTTP/1.1 server for routes, and for the WebSockets behind them.
 
     Everything is set before it starts. Its limits are attributes as well, such as ``max_body_size`` and
@@ -81,6 +85,7 @@ class HTTPServer(SettableLimits):
         self._tls: ssl.SSLContext | None = None
         self._listening: Listening | None = None
         self._stop_request: StopRequest | None = None
+        self._starting = Starting()
 
     # Launching
 
@@ -269,6 +274,36 @@ class HTTPServer(SettableLimits):
 
     # Running
 
+    def on_start(self, callback: StartT) -> StartT:
+        """Call ``callback()`` as soon as the server accepts connections; may be ``async def``. A decorator too.
+
+        It is the place for what a server does from its first moment. As often as wanted; in the order in which they
+        were given, and again if the server is started again. ::
+
+            @server.on_start
+            def started():
+                call_every(1, lambda: room.send_string_message("tick"))
+
+        Calls back:
+            ``callback()`` in the server's event loop, once for each start. An exception is logged, and the server goes
+            on.
+
+        Raises:
+            TypeError: ``callback`` cannot be called without arguments.
+        """
+        check_callable(callback, "on_start")
+        self._starting.add(callback)
+        return callback
+
+    @property
+    def loop(self) -> CallbackLoop:
+        """The event loop that it runs on, for ``on=``. Raises `LocalProtocolError` unless it runs."""
+        return self._starting.loop
+
+    def call_when_running(self, function: Callable[[CallbackLoop], object]) -> None:
+        """Call ``function(loop)`` at once if it runs, else as soon as it does; perfectws's own."""
+        self._starting.call_when_running(function)
+
     def start(self) -> None:
         """Serve, and block until `stop` is called, from a callback or another thread, or until SIGINT or SIGTERM.
 
@@ -374,7 +409,15 @@ class HTTPServer(SettableLimits):
         kind = "HTTP" if self._tls is None else "HTTPS"
         logger.info("Starting %s server %s on %s", kind, self.server_name, self.listens_on)
         accepting = Accepting(loop, self._make_service(), self._tls)
-        await accepting.run(self._listening.sockets, stop, partial(task_status.started, self.server_port))
+
+        def started() -> None:
+            self._starting.begin(loop)
+            task_status.started(self.server_port)
+
+        try:
+            await accepting.run(self._listening.sockets, stop, started)
+        finally:
+            self._starting.end()
 
     def _make_service(self) -> HTTPService:
         return HTTPService(
