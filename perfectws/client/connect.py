@@ -23,6 +23,7 @@ from ..futures import Promise
 from ..net.dialing import default_ssl_context, dial, dial_unix
 from ..net.loop import Loop
 from ..signatures import check_callable
+from ..spelling import check_names
 from ..transport import Transport
 from ..websocket.connecting import OPEN_TIMEOUT, Backoff, EventLoopHandle
 from ..websocket.connection import WebSocketConnection
@@ -35,6 +36,7 @@ from .url import WebSocketURL
 
 OnUpgrade = Callable[[WebSocket], object]
 
+_KEYWORDS = frozenset(ConnectKeywords.__annotations__)
 #: The rejections of which another attempt may make an acceptance, besides those of the server's own (5xx).
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
@@ -110,6 +112,7 @@ class Order(NamedTuple):
         """Check the arguments of `connect`. Raises `TypeError`, `ValueError` or `LocalProtocolError`."""
         if not isinstance(to, str):
             raise TypeError(f"to= is a URL, a str, not {to!r}")
+        check_names(keywords, _KEYWORDS, "WebSocket.connect")
         on_upgrade = keywords.pop("on_upgrade", None)
         if on_upgrade is not None:
             check_callable(on_upgrade, "on_upgrade", "socket")

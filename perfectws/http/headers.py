@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..errors import LocalProtocolError
+from ..spelling import header_name
 
 #: One character of a name, as a regular expression. RFC 9110 §5.6.2: token = 1*tchar
 TCHAR = r"[-!#$%&'*+.^_`|~0-9A-Za-z]"
 _is_token = re.compile(f"{TCHAR}+").fullmatch
+#: What UTF-8 has no bytes for.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 #: RFC 9110 §5.5: "Field values containing CR, LF, or NUL characters are invalid and dangerous"; no other control
 #: character but a tab has a place in one either.
 _FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -39,8 +42,10 @@ class Headers:
         #: The values by name, once many were looked for; until the fields change.
         self._index: dict[str, list[str]] | None = None
         self.is_as_received = False
-        for name, value in items:
-            self.add(name, value)
+        for item in items:
+            if not isinstance(item, tuple | list) or len(item) != 2:
+                raise TypeError(f"headers are given as pairs such as ('Origin', 'https://example.org'), not {item!r}")
+            self.add(*item)
 
     @classmethod
     def received(cls, items: list[tuple[str, str, str]]) -> Headers:
@@ -89,6 +94,7 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """Return the value of a field, ``None`` if there is none; several are joined as RFC 9110 §5.3 says."""
+        _refuse_case(name)
         values = self.get_all(name)
         if len(values) > 1:
             return ("; " if name.lower() == "cookie" else ", ").join(values)
@@ -178,12 +184,20 @@ def holds_token(values: Sequence[str], token: str) -> bool:
 def _checked(name: str, value: str) -> tuple[str, str, str]:
     if not isinstance(name, str) or not isinstance(value, str):
         raise TypeError(f"a header is a pair of str, not {name!r}: {value!r}")
+    _refuse_case(name)
     if not _is_token(name):
         raise LocalProtocolError(f"{name!r} cannot be the name of a header: use letters, digits and hyphens")
     value = value.strip(" \t")
     if _FORBIDDEN_IN_VALUE.search(value):
         raise LocalProtocolError(f"the header {name} cannot hold a line break or a control character: {value!r}")
+    if not value.isascii() and _SURROGATE.search(value):
+        raise LocalProtocolError(f"the header {name} cannot hold a lone surrogate: {value!r}")
     return (name.lower(), name, value)
+
+
+def _refuse_case(name: str) -> None:
+    if name[:1] == ".":
+        raise LocalProtocolError(f"{name!r} is Swift's spelling of a header: write {header_name(name)!r}")
 
 
 def _decode(head: bytes) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, overload
 
-from ..binary import BytesLike, bytes_of
 from ..transport import Address
+from .binary import BytesLike, bytes_of
 from .cookies import parse_cookies
 from .forms import parse_form, parse_urlencoded
 from .headers import Headers

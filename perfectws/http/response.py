@@ -9,12 +9,13 @@ from http import HTTPStatus
 from json import dumps
 from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
-from ..binary import BytesLike, bytes_of
 from ..callbacks import CallbackLoop, CallbackOwner, logger
 from ..errors import LocalProtocolError
 from ..signatures import explain_call
+from ..spelling import explain_misspelling
 from ..transport import FileSender, Transport
 from ..transport import Protocol as ConnectionProtocol
+from .binary import BytesLike, bytes_of
 from .cookies import HTTPCookie
 from .headers import Headers
 from .request import HTTPRequest
@@ -334,6 +335,7 @@ class HTTPResponse(CallbackOwner):
 
     def callback_failed(self, error: Exception) -> None:
         """Take an exception of one of its handlers or callbacks: a 500 if nothing is sent, else the connection ends."""
+        explain_misspelling(error)
         explain_call(error, "The callback of push() is called with (ok).")
         logger.error(
             "%s %s: a handler raised %s", self.request.method, self.request.path, type(error).__name__, exc_info=error

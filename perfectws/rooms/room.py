@@ -12,8 +12,8 @@ from threading import Lock
 from typing import Literal, NamedTuple
 from weakref import WeakSet
 
-from ..binary import BytesLike
 from ..callbacks import CallbackLoop
+from ..http.binary import BytesLike
 from ..websocket.arguments import binary_message, check_text
 from ..websocket.frames import build_frame, build_text_frame
 from ..websocket.opcodes import OpcodeType

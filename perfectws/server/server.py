@@ -30,7 +30,7 @@ from ..http.filters import (
     with_filters,
 )
 from ..http.forwarding import TrustedProxies
-from ..http.limits import SettableLimits
+from ..http.limits import LIMITS, SettableLimits
 from ..http.request import HTTPRequest
 from ..http.response import RequestHandler, not_found
 from ..http.routing import Route, Routes
@@ -40,6 +40,7 @@ from ..net.loop import Loop, open_loop
 from ..net.unix_sockets import unix_path
 from ..rooms import room  # noqa: F401  # likewise
 from ..signatures import check_callable
+from ..spelling import right_spelling, snake_case
 from ..websocket.options import WebSocketKeywords
 from ..websocket.socket import WebSocket
 from ..websocket.upgrade_handler import ShouldUpgrade, WebSocketUpgrader, with_upgraders
@@ -49,6 +50,11 @@ from .launch import LaunchContext, launch
 from .starting import Starting
 from .stopping import StopRequest
 from .tls_configuration import TLSConfiguration, make_context
+
+#: What an application sets.
+_SETTINGS = frozenset(
+    {"server_name", "server_address", "server_port", "ssl", "trusted_proxies", "document_root", *LIMITS}
+)
 
 StartT = TypeVar("StartT", bound=Callable[[], object])
 
@@ -86,6 +92,15 @@ class HTTPServer(SettableLimits, Startable):
         self._listening: Listening | None = None
         self._stop_request: StopRequest | None = None
         self._starting = Starting()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        # Else a setting in Swift's spelling, such as serverPort, would be set, and read by nobody.
+        if name not in _SETTINGS and not name.startswith("_") and not hasattr(type(self), name):
+            meant = right_spelling(name, _SETTINGS, 0.8)
+            if meant or (type(self) is HTTPServer and snake_case(name) != name):
+                hint = f"write {meant}" if meant else f"what can be set are {', '.join(sorted(_SETTINGS))}"
+                raise AttributeError(f"an HTTPServer has no {name!r}: {hint}")
+        super().__setattr__(name, value)
 
     # Launching
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..binary import BYTES_LIKE, BytesLike, bytes_of
 from ..futures import Promise
+from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
 
 
 def binary_message(data: BytesLike) -> bytes:

@@ -33,6 +33,7 @@ from ..futures import Future, Promise
 from ..http.request import HTTPRequest
 from ..patience import Patience
 from ..signatures import explain_call
+from ..spelling import explain_misspelling
 from ..transport import Protocol, Transport
 from .contract import Connection, EndedConnection
 from .deflate import Deflate
@@ -589,6 +590,7 @@ class WebSocketConnection(SocketConnection, Protocol):
 
 
 def _log_failure(session_name: str, connection: str, error: Exception) -> None:
+    explain_misspelling(error)
     explain_call(error, "A continuation is called with (data, opcode, final), a completion without arguments.")
     logger.error("A callback of %s (%s) raised %s", session_name, connection, type(error).__name__, exc_info=error)
 

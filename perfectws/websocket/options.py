@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
+from ..spelling import check_names
 from .deflate import DeflateOptions, deflate_options
 
 #: `WebSocket.read_timeout_seconds`: no timeout. Any negative number means the same, and so does ``None``.
@@ -42,6 +43,9 @@ class WebSocketKeywords(TypedDict, total=False):
     origins: Sequence[str | re.Pattern[str]] | None
 
 
+_KEYWORDS = frozenset(WebSocketKeywords.__annotations__)
+
+
 @dataclass(frozen=True, slots=True)
 class WebSocketOptions:
     """The limits and choices of one WebSocket.
@@ -73,6 +77,7 @@ class WebSocketOptions:
     @classmethod
     def of(cls, **keywords: Unpack[WebSocketKeywords]) -> WebSocketOptions:
         """Make options of keyword arguments. Raises `TypeError` or `ValueError`, naming the one that is wrong."""
+        check_names(keywords, _KEYWORDS, "a WebSocket")
         given: dict[str, Any] = {**keywords}
         given["compression"] = deflate_options(keywords.get("compression"))
         given["origins"] = _origins(keywords.get("origins"))

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
 
 import outcome
 
-from ..binary import BYTES_LIKE, BytesLike, bytes_of
 from ..callbacks import CallbackLoop, logger
 from ..errors import ConnectionClosed, LocalProtocolError
 from ..futures import Future, Promise
+from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
 from ..http.request import HTTPRequest
 from ..signatures import arguments_for, check_callable
+from ..spelling import Misspelt
 from ..transport import Address, Transport
 from .arguments import binary_message, check_completion, check_continuation, check_promise, check_text
 from .connecting import Backoff, EventLoopHandle, HeaderFields
@@ -136,6 +137,10 @@ class WebSocket:
         self.request = request
         self.subprotocol = subprotocol
         self.read_timeout_seconds: float | None = NO_TIMEOUT
+
+    if not TYPE_CHECKING:
+        readTimeoutSeconds = Misspelt("read_timeout_seconds")  # noqa: N815  # Swift's
+        pingInterval = Misspelt("ping_interval")  # noqa: N815
 
     @staticmethod
     def connect(to: str, **keywords: Unpack[ConnectKeywords]) -> Connecting:

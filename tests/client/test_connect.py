@@ -154,7 +154,7 @@ async def test_an_async_on_upgrade_may_read_with_await(transport: str) -> None:
 async def test_no_event_loop_raises_and_says_what_to_pass() -> None:
     with pytest.raises(LocalProtocolError, match="pass on="):
         WebSocket.connect(to="ws://localhost")
-    with pytest.raises(TypeError, match="an EventLoop or a trio nursery"):
+    with pytest.raises(TypeError, match="an EventLoop, a trio nursery, or a server"):
         WebSocket.connect(to="ws://localhost", on="nursery")  # type: ignore[arg-type]
 
 

@@ -248,11 +248,6 @@ class TestFailing:
 
         await self.failed(connect, produce, caplog, "mine")
 
-    async def test_a_producer_that_takes_other_arguments(
-        self, connect: Connect, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        await self.failed(connect, lambda: None, caplog, "argument")
-
     @pytest.mark.parametrize("wrong", ["echo", 42, object(), greet, True])
     async def test_a_producer_that_returns_no_session_handler(
         self, connect: Connect, caplog: pytest.LogCaptureFixture, wrong: object

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from perfectws import HTTPRequest, HTTPResponse
-from perfectws.binary import bytes_of
+from perfectws.http.binary import bytes_of
 
 
 @pytest.mark.parametrize(
