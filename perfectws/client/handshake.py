@@ -24,9 +24,10 @@ from wsproto.utilities import generate_accept_token
 
 from ..callbacks import CallbackLoop
 from ..errors import ConnectionRejected, HandshakeError, LocalProtocolError
-from ..http.headers import Headers, is_token
+from ..http.headers import Headers
 from ..suspension import Suspension
 from ..transport import Protocol, Transport
+from ..websocket.arguments import check_subprotocols
 from ..websocket.connection import WebSocketConnection
 from ..websocket.deflate import Deflate, DeflateOptions, accept_answer, make_offer
 from ..websocket.opcodes import VERSION
@@ -78,16 +79,7 @@ class ClientOffer(NamedTuple):
         for name, _ in fields:
             if name.lower() in _OWN_HEADERS:
                 raise LocalProtocolError(f"the handshake sets {name} itself: use subprotocols= and compression=")
-        if isinstance(subprotocols, str):
-            raise TypeError(f"subprotocols is a list of names, such as [{subprotocols!r}], not one string")
-        names = tuple(subprotocols)
-        for name in names:
-            if not is_token(name):
-                raise LocalProtocolError(f"{name!r} cannot be the name of a subprotocol: use letters, digits and . - _")
-        if len(set(names)) != len(names):
-            # RFC 6455 §4.1: "The elements that comprise this value [...] MUST all be unique strings."
-            raise LocalProtocolError(f"a subprotocol is offered twice: {', '.join(names)}")
-        return cls(fields, names, compression)
+        return cls(fields, check_subprotocols(subprotocols), compression)
 
 
 class Accepted(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar, Unpack, overload
 
@@ -265,6 +265,7 @@ class HTTPServer(SettableLimits, Startable):
     def web_socket_upgrader(
         should_upgrade: ShouldUpgrade | None = None,
         on_upgrade: Callable[[WebSocket, HTTPRequest], object] | None = None,
+        subprotocols: Sequence[str] = (),
         **options: Unpack[WebSocketKeywords],
     ) -> WebSocketUpgrader:
         """Return what takes the WebSockets that no route does: for ``upgraders=``.
@@ -272,6 +273,7 @@ class HTTPServer(SettableLimits, Startable):
         Args:
             should_upgrade: Decides on each request; may be ``async def``. Without it, all are accepted.
             on_upgrade: Gets each WebSocket; may be ``async def``.
+            subprotocols: Those that we speak, the preferred one first.
             **options: The limits and choices of `WebSocketOptions`, by name.
 
         Calls back:
@@ -285,7 +287,7 @@ class HTTPServer(SettableLimits, Startable):
         """
         if on_upgrade is None:
             raise TypeError("web_socket_upgrader needs on_upgrade, which is given each WebSocket and its request")
-        return WebSocketUpgrader(should_upgrade, on_upgrade, **options)
+        return WebSocketUpgrader(should_upgrade, on_upgrade, subprotocols, **options)
 
     # Running
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from ..errors import LocalProtocolError
 from ..futures import Promise
 from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
+from ..http.headers import is_token
 
 
 def binary_message(data: BytesLike) -> bytes:
@@ -30,6 +34,20 @@ def check_completion(completion: object) -> None:
     """Raise `TypeError` unless ``completion`` can be called, or is ``None``."""
     if completion is not None and not callable(completion):
         raise TypeError(f"a completion is a callable without arguments, not {completion!r}")
+
+
+def check_subprotocols(subprotocols: object) -> tuple[str, ...]:
+    """Return the names of subprotocols. Raises `LocalProtocolError` or `TypeError`, with what to write instead."""
+    if isinstance(subprotocols, str) or not isinstance(subprotocols, Iterable):
+        raise TypeError(f"subprotocols is a list of names, such as ['chat'], not {subprotocols!r}")
+    names = tuple(subprotocols)
+    for name in names:
+        if not isinstance(name, str) or not is_token(name):
+            raise LocalProtocolError(f"{name!r} cannot be the name of a subprotocol: use letters, digits and . - _")
+    if len(set(names)) != len(names):
+        # RFC 6455 §4.1: "The elements that comprise this value [...] MUST all be unique strings."
+        raise LocalProtocolError(f"a subprotocol is named twice: {', '.join(names)}")
+    return names
 
 
 def check_promise(promise: object) -> None:

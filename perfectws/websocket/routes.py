@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPMethod
 from typing import TypeVar, Unpack, overload
 
@@ -37,6 +37,7 @@ class Routes(routing.Routes):
         on_upgrade: OnUpgradeT,
         *,
         should_upgrade: ShouldUpgrade | None = None,
+        subprotocols: Sequence[str] = (),
         **options: Unpack[WebSocketKeywords],
     ) -> OnUpgradeT: ...
     @overload
@@ -46,6 +47,7 @@ class Routes(routing.Routes):
         on_upgrade: None = None,
         *,
         should_upgrade: ShouldUpgrade | None = None,
+        subprotocols: Sequence[str] = (),
         **options: Unpack[WebSocketKeywords],
     ) -> Callable[[OnUpgradeT], OnUpgradeT]: ...
     def web_socket(
@@ -54,6 +56,7 @@ class Routes(routing.Routes):
         on_upgrade: OnUpgradeT | None = None,
         *,
         should_upgrade: ShouldUpgrade | None = None,
+        subprotocols: Sequence[str] = (),
         **options: Unpack[WebSocketKeywords],
     ) -> OnUpgradeT | Callable[[OnUpgradeT], OnUpgradeT]:
         """Accept WebSockets at a URI.
@@ -62,6 +65,8 @@ class Routes(routing.Routes):
             uri: The pattern, as for `add`, in which a variable may be written ``:name`` too.
             on_upgrade: Gets each WebSocket; may be ``async def``. Without it, what is returned is a decorator.
             should_upgrade: Decides on each request; may be ``async def``. Without it, all are accepted.
+            subprotocols: Those that we speak, the preferred one first. A client that offers only others gets 400, one
+                that offers none a session without one; ``socket.subprotocol`` tells.
             **options: The limits and choices of `WebSocketOptions`, by name: ``max_frame_size``, and more.
 
         Returns:
@@ -79,21 +84,15 @@ class Routes(routing.Routes):
 
         Source: Vapor 4's ``app.webSocket(_:maxFrameSize:shouldUpgrade:onUpgrade:)``. ``maxFrameSize`` is 16 KiB there.
         """
-        if on_upgrade is not None:
-            return self._add_web_socket(uri, on_upgrade, should_upgrade, options)
 
         def add_on_upgrade(function: OnUpgradeT) -> OnUpgradeT:
-            return self._add_web_socket(uri, function, should_upgrade, options)
+            if not callable(function):
+                raise RouteError(f"on_upgrade is a function with the arguments (request, socket), not {function!r}")
+            handler = UpgradeHandler(function, should_upgrade, subprotocols, **options)
+            self.add(HTTPMethod.GET, from_vapor(uri), handler)
+            return function
 
-        return add_on_upgrade
-
-    def _add_web_socket(
-        self, uri: str, on_upgrade: OnUpgradeT, should_upgrade: ShouldUpgrade | None, options: WebSocketKeywords
-    ) -> OnUpgradeT:
-        if not callable(on_upgrade):
-            raise RouteError(f"on_upgrade is a function with the arguments (request, socket), not {on_upgrade!r}")
-        self.add(HTTPMethod.GET, from_vapor(uri), UpgradeHandler(on_upgrade, should_upgrade, **options))
-        return on_upgrade
+        return add_on_upgrade if on_upgrade is None else add_on_upgrade(on_upgrade)
 
     # Vapor's spelling of `add`
 

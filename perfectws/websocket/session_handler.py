@@ -127,7 +127,8 @@ class WebSocketHandler:
             refuse(response, PROTOCOLS_NOT_SUPPORTED)
             return
         _check_handler(handler)
-        subprotocol = choose_subprotocol(offer.protocols, handler.socket_protocol)
+        supported = handler.socket_protocol
+        subprotocol = choose_subprotocol(offer.protocols, () if supported is None else (supported,))
         if isinstance(subprotocol, Refusal):
             refuse(response, subprotocol)
             return
