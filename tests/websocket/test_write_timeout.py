@@ -7,13 +7,21 @@ from __future__ import annotations
 
 import ssl
 import time
+from collections.abc import AsyncIterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from perfectws import Room, WebSocket
+from perfectws import Room, Routes, WebSocket
+from perfectws.http.http11 import HTTPConnection
+from perfectws.http.service import HTTPService
+from perfectws.net.acceptors import serve_listener
+from perfectws.net.loop import open_loop
+from perfectws.net.unix_sockets import listen_unix
 
 from ..client.conftest import transport  # noqa: F401  # a fixture
 from ..client.raw_server import RawConnection, RawServer
@@ -82,6 +90,45 @@ async def test_a_servers_peer_that_takes_nothing_is_dropped(
     assert socket.is_connected
     socket.send(bytes(SIZE))
     assert_dropped(socket, await seconds_until_dropped(mock_clock, socket))
+
+
+@pytest.fixture
+async def unix_connect(tmp_path: Path) -> AsyncIterator[Connect]:
+    """Connect over a Unix socket, of which the kernel tells less."""
+    path = str(tmp_path / "socket")
+    async with open_loop() as loop, trio.open_nursery() as accepting:
+
+        async def open_stream(routes: Routes) -> trio.abc.Stream:
+            make = partial(HTTPConnection, loop=loop, service=HTTPService(routes.navigator))
+            accepting.start_soon(serve_listener, loop, listen_unix(path, 1), make)
+            return await trio.open_unix_socket(path)
+
+        connect = Connect(loop, open_stream)
+        yield connect
+        await connect.close()
+        accepting.cancel_scope.cancel()
+        await loop.end_connections(0)
+
+
+@pytest.mark.parametrize("options", [{"ping_interval": None}, {"ping_interval": 20, "ping_timeout": 60}], ids=str)
+async def test_what_is_sent_to_it_meanwhile_is_no_sign_of_life(
+    unix_connect: Connect, mock_clock: MockClock, options: dict[str, Any]
+) -> None:
+    peer, socket = await unix_connect.socket(**options)
+    socket.send(bytes(SIZE))
+    await settle(socket)
+    for _ in range(20):
+        socket.send(bytes(1000))
+        await pass_time(mock_clock, 10)
+        await read_piece(peer.stream)
+        await wait_all_tasks_blocked(0.02)
+    assert socket.is_connected
+    began = trio.current_time()
+    while socket.is_connected and trio.current_time() < began + 1000:
+        socket.send(bytes(1000))
+        await pass_time(mock_clock, STEP)
+    assert 50 <= trio.current_time() - began <= 130
+    assert socket.close_code == 1006
 
 
 @UNJUDGED
