@@ -51,6 +51,7 @@ class Room:
     """A set of sockets that are sent the same messages. From any thread; its members may live in several loops.
 
     A socket leaves by itself when it closes. A member that reads too slowly never slows the others down.
+    A message is compressed once for all members that agreed on the same.
 
     Args:
         name: What the room is called.
