@@ -141,7 +141,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         )
         self.inbox: FrameInbox | MessageInbox = FrameInbox(self, loop)
         self.outbox = Outbox(self, loop, transport, options.max_write_buffer, is_client, deflate)
-        self.keepalive = Keepalive(self, loop, options.ping_interval, options.ping_timeout)
+        self.keepalive = Keepalive(self, loop, options.ping_interval, options.ping_timeout, options.write_timeout)
         self.socket: Any = WebSocket(self, loop, transport, request, subprotocol)
         self.on_ping: Callable[[WebSocket, bytes], object] | None = None
         self.on_pong: Callable[[WebSocket, bytes], object] | None = None

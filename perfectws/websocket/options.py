@@ -38,6 +38,7 @@ class WebSocketKeywords(TypedDict, total=False):
     max_write_buffer: int
     ping_interval: float | None
     ping_timeout: float | None
+    write_timeout: float | None
     close_timeout: float
     compression: bool | Mapping[str, Any] | DeflateOptions | None
     origins: Sequence[str | re.Pattern[str]] | None
@@ -58,6 +59,8 @@ class WebSocketOptions:
             that finds the buffer below its high water goes out whole, however large it is.
         ping_interval: Seconds between keepalive pings; ``None`` sends none.
         ping_timeout: Seconds that a pong may take before the connection is dropped; ``None`` waits for ever.
+        write_timeout: Seconds that a peer may take nothing of what waits for it before the connection is dropped, where
+            no pong is waited for (``ping_interval`` or ``ping_timeout`` is ``None``); ``None`` waits for ever.
         close_timeout: Seconds that the peer's close frame may take before the connection is dropped.
         compression: How messages are compressed (``permessage-deflate``); ``None`` is not at all.
         origins: The ``Origin`` values that may connect, each a string or a pattern that matches it whole; ``None``
@@ -70,6 +73,7 @@ class WebSocketOptions:
     max_write_buffer: int = 16 * 1024 * 1024
     ping_interval: float | None = 20
     ping_timeout: float | None = 20
+    write_timeout: float | None = 60
     close_timeout: float = 10
     compression: DeflateOptions | None = None
     origins: tuple[str | re.Pattern[str], ...] | None = field(default=None)
@@ -88,7 +92,7 @@ class WebSocketOptions:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} is a whole number of at least 1, not {value!r}")
-        for name in ("ping_interval", "ping_timeout"):
+        for name in ("ping_interval", "ping_timeout", "write_timeout"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise ValueError(f"{name} is a number of seconds above 0, or None, not {value!r}")
