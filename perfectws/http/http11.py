@@ -426,7 +426,11 @@ class HTTPConnection(Protocol):
 
     def switch_protocols(self, response: HTTPResponse, headers: Headers, take_over: TakeOver) -> None:
         """Send a 101 with ``headers`` and let another protocol take the transport over."""
-        self.transport.write(encode_switch(response, headers))
+        head = self._head
+        if self._phase is not _HANDLING or head is None:
+            response.move_on(_LOST)
+            return
+        self.transport.write(encode_switch(head, response, headers))
         response.move_on(ResponseState.SWITCHED)
         self.transport.remote_address = response.request.remote_address
         response.request.compact()

@@ -49,9 +49,10 @@ class RequestHead:
 
     Attributes:
         request, method, exchange, parser, has_body: As above.
+        is_continued: Whether the client was told to go on with a ``100 Continue``.
     """
 
-    __slots__ = ("_raw", "exchange", "has_body", "method", "parser", "request")
+    __slots__ = ("_raw", "exchange", "has_body", "is_continued", "method", "parser", "request")
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class RequestHead:
         self.exchange = exchange
         self.parser = parser
         self.has_body = has_body
+        self.is_continued = False
         self._raw = raw
 
     def parsed(self) -> h11.Connection:
@@ -74,6 +76,13 @@ class RequestHead:
         if self.parser is None:
             self.parser = _parse(self._raw, len(self._raw))[0]
         return self.parser
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client asks for a ``100 Continue`` that it has not got. In HTTP/1.0 there is none."""
+        if self.parser is None or self.is_continued or self.request.protocol_version < (1, 1):
+            return False
+        return self.request.headers.has_token("Expect", "100-continue")
 
     @property
     def is_unanswered(self) -> bool:
