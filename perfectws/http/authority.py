@@ -6,6 +6,7 @@ Source: RFC 9110 §7.2: ``Host = uri-host [ ":" port ]``; RFC 3986 §3.2.2 for t
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 
 #: A name or an IPv4 address, which may be empty, and a port. Nothing is ever tried twice: it takes linear time.
@@ -15,6 +16,7 @@ _LITERAL = re.compile(r"\[([0-9A-Fa-f:.]+|v[0-9A-Fa-f]+\.[-.~_!$&'()*+,;=:0-9A-Z
 _LAST_PORT = 65535
 
 
+@lru_cache(maxsize=32)  # a server is called by few names, in every request
 def is_authority(text: str) -> bool:
     """Tell whether ``text`` is a host and perhaps a port, and nothing else: no user, no space, no zone, no path.
 

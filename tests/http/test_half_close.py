@@ -14,6 +14,7 @@ import pytest
 import trio
 
 from perfectws import HTTPRequest, HTTPResponse, WebSocketHandler
+from perfectws import Routes as WebSocketRoutes
 from perfectws.http.filters import FilterPriority, HTTPRequestFilter, HTTPResponseFilter
 from perfectws.http.http11 import READ_AHEAD, HTTPConnection
 from perfectws.http.response import ResponseState
@@ -487,3 +488,41 @@ async def test_a_client_that_is_reset_is_told_at_once(kind: str, behind: bytes, 
         await trio.aclose_forcefully(raw)
         with trio.fail_after(PATIENCE / 2):
             await ended.until(1)
+
+
+async def test_one_that_is_reset_after_it_has_ended_its_side_too(tmp_path: Path) -> None:
+    begun, ended = Calls(), Calls()
+
+    def never(request: HTTPRequest, response: HTTPResponse) -> None:
+        begun()
+        response.on_close.when_complete(ended)
+
+    async with serving("reactor", everything(never), tmp_path, half_close_timeout=PATIENCE) as open_stream:
+        stream: Any = await open_stream()
+        await stream.send_all(get("/"))
+        await stream.send_eof()
+        await begun.until(1)
+        await quiet()
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await trio.aclose_forcefully(stream)
+        with trio.fail_after(PATIENCE / 2):
+            await ended.until(1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_web_socket_that_nobody_decides_on_keeps_nothing(kind: str, tmp_path: Path) -> None:
+    asked = Calls()
+
+    async def never(request: HTTPRequest) -> None:
+        asked()
+        await trio.sleep_forever()
+
+    routes = WebSocketRoutes()
+    routes.web_socket("/", lambda request, ws: None, should_upgrade=never)
+    async with serving(kind, routes, tmp_path, half_close_timeout=0.1) as open_stream:
+        stream = await open_stream()
+        await stream.send_all(get("/", *HANDSHAKE))
+        await asked.until(1)
+        await end_side(stream)
+        assert await read_all(stream) == b""
+        await trio.aclose_forcefully(stream)
