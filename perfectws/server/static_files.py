@@ -98,9 +98,7 @@ class StaticFileHandler:
     async def __call__(self, request: HTTPRequest, response: HTTPResponse) -> None:
         """Serve what the route's ``**`` stands for; without one, the request's path."""
         rest = request.url_variables.get(ROUTE_TRAILING_WILDCARD_KEY)
-        # The variable is decoded already: a "%" in it stands for itself.
-        components = request.path_components if rest is None else path_components(quote(rest[: LONGEST_PATH + 1]))
-        await self._serve(request, response, components)
+        await self._serve(request, response, request.path_components if rest is None else _components(rest))
 
     def handle_request(self, request: HTTPRequest, response: HTTPResponse) -> None:
         """Serve the file at the request's path. This only begins it; a task of the server's goes on.
@@ -269,6 +267,13 @@ def _find(document_root: str, names: Sequence[str], wants_directory: bool) -> St
             return Directory(names[-1])
         return _open(_resolve(document_root, [*names, INDEX]))
     return None if wants_directory else _open(path)
+
+
+def _components(rest: str) -> list[str]:
+    """Return the components of what a route's wildcard stands for."""
+    if len(rest) > LONGEST_PATH:
+        return [rest]  # not worth being taken apart: such a one is nowhere
+    return path_components(quote(rest))  # it is decoded already: a "%" in it stands for itself
 
 
 def _is_plain(name: str) -> bool:

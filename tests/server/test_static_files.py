@@ -521,6 +521,13 @@ class TestServing:
         assert (await server.fetch(get("/files/docs"))).header("location") == "./docs/"
         assert (await server.fetch(get("/files/"))).body == b"<h1>home</h1>"
 
+    async def test_a_path_that_is_too_long_is_not_cut_to_one_that_is_there(self, serve: Serve, root: Path) -> None:
+        routes = Routes()
+        routes.add("GET", "/files/**", StaticFileHandler(root))
+        server = serve(routes)
+        for tail in ("a/" * 10_000, "/" * 5000 + "nothing", "%2f" * 5000 + "nothing", "x" * 5000):
+            assert (await server.fetch(get("/files/docs/" + tail))).status == 404
+
     async def test_on_a_fixed_route_it_serves_the_path(self, serve: Serve, root: Path) -> None:
         routes = Routes()
         routes.add("GET", "/hello.txt", StaticFileHandler(root))
