@@ -87,7 +87,9 @@ TAKE_TWO: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("callback", TAKE_TWO, ids=str)
+@pytest.mark.parametrize(
+    "callback", TAKE_TWO, ids=lambda callback: getattr(callback, "__qualname__", type(callback).__name__)
+)
 def test_what_can_be_called_with_two_is_taken(callback: Any) -> None:
     check_callable(callback, "a callback", "a", "b")
 
@@ -112,7 +114,9 @@ TAKE_OTHERS: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("callback", TAKE_OTHERS, ids=str)
+@pytest.mark.parametrize(
+    "callback", TAKE_OTHERS, ids=lambda callback: getattr(callback, "__qualname__", type(callback).__name__)
+)
 def test_what_cannot_is_refused(callback: Any) -> None:
     with pytest.raises(TypeError, match=r"a callback is a callable that takes \(a, b\): .* cannot be called so"):
         check_callable(callback, "a callback", "a", "b")

@@ -71,7 +71,7 @@ class HTTPClient:
 
         Source: Vapor 3's ``HTTPClient.webSocket(scheme:hostname:port:path:on:)``.
         """
-        host = f"[{hostname}]" if ":" in hostname else hostname
+        host = f"[{hostname.replace('%', '%25')}]" if ":" in hostname else hostname
         place = host if port is None else f"{host}:{port}"
         return connect(f"{scheme}://{place}/{path.removeprefix('/')}", on=on, **options)
 

@@ -159,6 +159,9 @@ class ClientHandshake:
         while True:
             match self._conn.next_event():
                 case h11.InformationalResponse(status_code=101) as response:
+                    version = response.http_version.decode()
+                    # RFC 9110 §7.8, §15.2: HTTP/1.0 has neither Upgrade nor any status 1xx.
+                    self._check(version.startswith("1.") and version != "1.0", f"it is HTTP/{version}")
                     return self._judge(Headers.parse(_head(response)))
                 case h11.Response() as response:
                     self._response = response

@@ -13,6 +13,8 @@ TCHAR = r"[-!#$%&'*+.^_`|~0-9A-Za-z]"
 _is_token = re.compile(f"{TCHAR}+").fullmatch
 #: What UTF-8 has no bytes for.
 _SURROGATE = re.compile("[\ud800-\udfff]")
+#: RFC 9112 §5.2: obs-fold, whose line end is a bare one already.
+_FOLD = re.compile(r"\n[ \t]+")
 #: RFC 9110 §5.5: "Field values containing CR, LF, or NUL characters are invalid and dangerous"; no other control
 #: character but a tab has a place in one either.
 _FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -62,10 +64,8 @@ class Headers:
     def parse(cls, head: bytes) -> Headers:
         """Return the fields of a message head that h11 has found valid: a start line, then the fields."""
         items: list[tuple[str, str, str]] = []
-        for line in _decode(head).replace("\r\n", "\n").split("\n")[1:]:
-            if line[:1] in (" ", "\t"):
-                _unfold(items, line)
-            elif line:
+        for line in _unfold(_decode(head).replace("\r\n", "\n")).split("\n")[1:]:
+            if line:
                 name, _, value = line.partition(":")
                 items.append((name.lower(), name, value.strip(" \t")))
         return cls.received(items)
@@ -208,8 +208,7 @@ def _decode(head: bytes) -> str:
         return head.decode("iso-8859-1")
 
 
-def _unfold(items: list[tuple[str, str, str]], line: str) -> None:
-    # RFC 9112 §5.2: replace each received obs-fold with one or more SP.
-    if items:
-        key, name, value = items[-1]
-        items[-1] = (key, name, f"{value} {line.strip()}".strip(" \t"))
+def _unfold(head: str) -> str:
+    # RFC 9112 §5.2: replace each received obs-fold with one or more SP. In one go: line by line, a value that is folded
+    # a thousand times would be copied as often.
+    return _FOLD.sub(" ", head) if "\n " in head or "\n\t" in head else head

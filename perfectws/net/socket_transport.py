@@ -25,6 +25,7 @@ from ..patience import Patience
 from ..transport import HIGH_WATER, NO_PROTOCOL, Address, FileSender, Parts, Protocol
 from .addresses import address_of
 from .files import send_file
+from .half_close import has_ended
 from .loop import Connections, Loop
 from .output import Output, Write, count_first, drop_sent
 from .reactor import PAUSED, READABLE, WRITABLE, Reactor
@@ -207,6 +208,10 @@ class SocketTransport:
         if count is not None:
             return count
         return self._taken if self.buffered_amount else -unacknowledged(self._socket)
+
+    def peer_has_ended(self) -> bool:
+        """Return whether the peer has ended its side."""
+        return has_ended(self._socket)
 
     def pause_reading(self) -> None:
         """Read nothing more for now."""

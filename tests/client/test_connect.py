@@ -248,6 +248,17 @@ async def test_a_101_that_is_not_for_us_fails_and_ends_the_connection(transport:
         await connection.receive_eof()
 
 
+async def test_a_101_of_http_1_0_fails_and_ends_the_connection(transport: str, raw_server: RawServer) -> None:
+    async with trio.open_nursery() as nursery:
+        future = WebSocket.connect(to=raw_server.url, on=nursery)
+        connection = await raw_server.accept()
+        await connection.read_request()
+        await connection.stream.send_all(connection.response().replace(b"HTTP/1.1", b"HTTP/1.0"))
+        with pytest.raises(HandshakeError, match=r"it is HTTP/1\.0"):
+            await future
+        await connection.receive_eof()
+
+
 async def test_a_server_that_hangs_up_without_an_answer_fails(transport: str, raw_server: RawServer) -> None:
     async with trio.open_nursery() as nursery:
         future = WebSocket.connect(to=raw_server.url, on=nursery)

@@ -8,10 +8,20 @@ from typing import Any
 import pytest
 import trio
 
-from perfectws import FilterPriority, HTTPFilter, HTTPHandler, LocalProtocolError, Routes, StaticFileHandler
+from perfectws import (
+    FilterPriority,
+    HTTPFilter,
+    HTTPHandler,
+    HTTPRequest,
+    HTTPResponse,
+    LocalProtocolError,
+    Routes,
+    StaticFileHandler,
+)
 from perfectws.http.filters import RESPONSE_FILTER, with_filters
 from perfectws.http.routing import Routes as PlainRoutes
 from tests.http.fakes import Server, echo_path, everything, get
+from tests.server.conftest import Launch, raw
 from tests.server.test_static_files import NurseryLoop, TrioServer
 
 
@@ -36,6 +46,47 @@ class TestHandlers:
     def test_redirect_leads_to_the_same_path_of_another_server(self, target: str, location: str) -> None:
         (answer,) = Server(everything(HTTPHandler.redirect({"base": "https://example.org"}))).ask(get(target))
         assert (answer.status, answer.header("location")) == (301, location)
+
+    @pytest.mark.parametrize(
+        ("base", "uri", "location"),
+        [
+            ("https://example.org", ".evil.test/a", "https://example.org/.evil.test/a"),
+            ("https://example.org", "@evil.test/a", "https://example.org/@evil.test/a"),
+            ("https://example.org", ":80@evil.test", "https://example.org/:80@evil.test"),
+            ("https://example.org", "*", "https://example.org/*"),
+            ("https://example.org", "", "https://example.org/"),
+            ("//example.org", "//evil.test/a", "//example.org//evil.test/a"),
+            ("/", "/evil.test/a", "/evil.test/a"),
+            ("/", "//evil.test/a", "/evil.test/a"),
+            ("/", "/\\evil.test/a", "/evil.test/a"),
+            ("/", "/\\//\\evil.test?/a", "/evil.test?/a"),
+            ("/new", "//evil.test/a", "/new//evil.test/a"),
+            ("/a//b", "/c", "/a//b/c"),
+        ],
+    )
+    def test_no_path_leads_a_redirect_to_another_host_whoever_has_set_it(
+        self, base: str, uri: str, location: str
+    ) -> None:
+        request = HTTPRequest("GET", uri)
+        response = HTTPResponse(request)
+        HTTPHandler.redirect({"base": base})(request, response)
+        assert response.header("Location") == location
+
+    @pytest.mark.parametrize(
+        "target", [b".evil.test/a", b"@evil.test/a", b":80@evil.test/", b"\\evil.test", b"*", b"evil.test:80"]
+    )
+    def test_what_is_no_path_is_refused_before_it_is_redirected(self, launch: Launch, target: bytes) -> None:
+        context = launch(routes=everything(HTTPHandler.redirect({"base": "https://example.org"})))
+        with raw(context) as connection:
+            connection.send(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = connection.read_all()
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"Location" not in answer
+
+    @pytest.mark.parametrize("base", ["https://", "https:", "https:///a", "//", "///a", "https://["])
+    def test_a_base_that_lacks_its_host_is_refused(self, base: str) -> None:
+        with pytest.raises(LocalProtocolError, match="no server"):
+            HTTPHandler.redirect({"base": base})
 
     @pytest.mark.parametrize("data", [None, {}, {"base": 7}, {"base": ""}])
     def test_redirect_needs_a_base(self, data: Any) -> None:
