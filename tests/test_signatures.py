@@ -64,6 +64,10 @@ def three(a: object, b: object, c: object) -> None: ...
 def wraps_three(*args: object) -> None: ...
 
 
+def name_of(callback: Any) -> str:
+    return str(getattr(callback, "__qualname__", type(callback).__name__))
+
+
 TAKE_TWO: list[Any] = [
     two,
     asynchronous,
