@@ -274,9 +274,10 @@ class FilteredChannel(Protocol):
 class _Piece:
     """A piece of a body that waits for the filters, and what is to be called once it is sent."""
 
-    __slots__ = ("body", "callbacks", "last")
+    __slots__ = ("body", "callbacks", "last", "response")
 
-    def __init__(self, body: bytes, last: bool) -> None:
+    def __init__(self, response: HTTPResponse, body: bytes, last: bool) -> None:
+        self.response = response
         self.body = body
         self.last = last
         self.callbacks: list[Callable[[bool], object]] = []
@@ -291,7 +292,7 @@ class ResponseFiltering(CallbackOwner):
         channel: What carries it.
     """
 
-    __slots__ = ("_channel", "_filters", "_is_ended", "_methods", "_pieces", "_position", "_response", "_view")
+    __slots__ = ("_channel", "_filters", "_is_ended", "_methods", "_pieces", "_position", "_view")
 
     def __init__(
         self,
@@ -301,7 +302,6 @@ class ResponseFiltering(CallbackOwner):
     ) -> None:
         super().__init__(response.context)
         self._filters = filters
-        self._response = response
         self._channel = channel
         self._view = response.view()
         self._pieces: deque[_Piece] = deque()
@@ -314,9 +314,9 @@ class ResponseFiltering(CallbackOwner):
         """Whether pieces are on their way."""
         return bool(self._pieces)
 
-    def push(self, body: bytes, last: bool) -> None:
+    def push(self, response: HTTPResponse, body: bytes, last: bool) -> None:
         """Take the next piece of the body."""
-        self._pieces.append(_Piece(body, last))
+        self._pieces.append(_Piece(response, body, last))
         if len(self._pieces) == 1:
             self._begin_piece()
 
@@ -330,11 +330,11 @@ class ResponseFiltering(CallbackOwner):
         pieces, self._pieces = self._pieces, deque()
         for piece in pieces:
             for callback in piece.callbacks:
-                self._channel.loop.call(self._response, callback, False)
+                self._channel.loop.call(piece.response, callback, False)
 
     def callback_failed(self, error: Exception) -> None:
         """Take an exception of a filter."""
-        request = self._response.request
+        request = self._view.request
         logger.error(
             "%s %s: a response filter raised %s", request.method, request.path, type(error).__name__, exc_info=error
         )
@@ -403,6 +403,6 @@ class ResponseFiltering(CallbackOwner):
             self.callback_failed(error)
             return
         for callback in piece.callbacks:
-            self._channel.call_when_room(self._response, callback)
+            self._channel.call_when_room(piece.response, callback)
         if self._pieces:
             self._channel.loop.call(self, self._begin_piece)  # not from here: a thousand pieces would go as deep

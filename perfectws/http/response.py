@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from contextvars import Context
 from enum import Enum
 from http import HTTPStatus
@@ -94,8 +95,9 @@ class ResponseChannel(Protocol):
 class HTTPResponse(CallbackOwner):
     """The response to one request.
 
-    Any method may be called from any thread. The setters return the response, so that calls chain. Without a connection
-    (in a test) a response only collects what it is given.
+    Any method may be called from any thread. The setters return the response, so that calls chain. One that nobody
+    refers to any more, and so can never be completed, is answered with 500. Without a connection (in a test) a response
+    only collects what it is given.
 
     Attributes:
         request: The request that it answers.
@@ -109,6 +111,7 @@ class HTTPResponse(CallbackOwner):
     """
 
     __slots__ = (
+        "__weakref__",
         "_body",
         "_channel",
         "_handlers",
@@ -370,11 +373,37 @@ class HTTPResponse(CallbackOwner):
         logger.error(
             "%s %s: a handler raised %s", self.request.method, self.request.path, type(error).__name__, exc_info=error
         )
+        self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
         match self.state:
             case ResponseState.OPEN:
                 self.replace(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed to answer this request")
             case ResponseState.STARTED | ResponseState.SWITCHED if self._channel is not None:
                 self._channel.abandon(self, error)
+
+    def __del__(self) -> None:
+        # The connection does not keep it alive: so nobody is left to complete it, and the client would wait for ever.
+        if self._channel is not None and not self.is_over:
+            with suppress(LocalProtocolError):  # of a process that was forked meanwhile
+                self._channel.loop.ask(self, self._forgotten)
+
+    def _forgotten(self) -> None:
+        if self.is_over:
+            return
+        error = LocalProtocolError(
+            f"{self.request.method} {self.request.path}: {self._handler_name} has let go of its response without "
+            "completing it: call response.completed() on every path; what a handler returns is not sent"
+        )
+        logger.error("%s", error)
+        self._fail(error)
+
+    @property
+    def _handler_name(self) -> str:
+        if not self._next_handler:
+            return "a request filter"
+        handler = self._handlers[self._next_handler - 1]
+        return str(getattr(handler, "__qualname__", type(handler).__name__))
 
     def replace(self, status: HTTPStatus, text: str) -> None:
         """Answer with a status and one line of text instead of all that was set so far."""
