@@ -32,7 +32,6 @@ T = TypeVar("T")
 U = TypeVar("U")
 #: The value of a future that only says "it has happened": ``Future[None]``.
 _NOTHING = cast(Any, None)
-CallbackT = TypeVar("CallbackT", bound=Callable[..., object])
 
 
 class Future(Generic[T]):
@@ -59,7 +58,7 @@ class Future(Generic[T]):
         """Whether the value or the error is there."""
         return self._outcome is not None
 
-    def when_complete(self, callback: CallbackT) -> CallbackT:
+    def when_complete(self, callback: Callable[[outcome.Maybe[T]], U]) -> Callable[[outcome.Maybe[T]], U]:
         """Call back with the outcome, once it is there.
 
         Calls back: ``callback(result)`` from the loop's queue, once; ``result`` is an ``outcome.Value`` or an
@@ -71,13 +70,13 @@ class Future(Generic[T]):
         self._queue_when_resolved(callback, lambda result: (_copy(result),))
         return callback
 
-    def when_success(self, callback: CallbackT) -> CallbackT:
+    def when_success(self, callback: Callable[[T], U]) -> Callable[[T], U]:
         """Call back with the value, if there will be one. Calls back: ``callback(value)``, at most once."""
         check_callable(callback, "when_success", "value")
         self._queue_when_resolved(callback, _value_of)
         return callback
 
-    def when_failure(self, callback: CallbackT) -> CallbackT:
+    def when_failure(self, callback: Callable[[Exception], U]) -> Callable[[Exception], U]:
         """Call back with the error, if there will be one. Calls back: ``callback(error)``, at most once."""
         check_callable(callback, "when_failure", "error")
         self._retrieved = True
@@ -112,7 +111,7 @@ class Future(Generic[T]):
         check_callable(callback, "flat_map", "value")
         return self._then(callback, _value_of, _resolve_as)
 
-    def flat_map_error(self, callback: Callable[[BaseException], Future[T]]) -> Future[T]:
+    def flat_map_error(self, callback: Callable[[Exception], Future[T]]) -> Future[T]:
         """Return the future that ``callback(error)`` returns, if this one fails; else this one's value.
 
         Calls back: ``callback(error)`` from the loop's queue, at most once.
@@ -292,7 +291,7 @@ class Promise(Generic[T]):
         """Resolve the future with ``value``. Does nothing if it is resolved already."""
         self.resolve(outcome.Value(value))
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: Exception) -> None:
         """Resolve the future with ``error``. Does nothing if it is resolved already."""
         self.resolve(outcome.Error(error))
 

@@ -78,7 +78,7 @@ class TestAServersSettings:
 
         assert Chat().rooms == {}
         with pytest.raises(AttributeError, match="write server_port"):
-            Chat().serverPort = 5
+            Chat().serverPort = 5  # type: ignore[attr-defined]  # on purpose
 
 
 #: Seen by no type checker, which would refuse what is wrong on purpose.

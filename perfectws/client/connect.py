@@ -13,7 +13,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, NamedTuple, Unpack, cast
+from typing import NamedTuple, TypeAlias, Unpack, cast
 
 import trio
 
@@ -28,13 +28,14 @@ from ..transport import Transport
 from ..websocket.connecting import OPEN_TIMEOUT, Backoff, EventLoopHandle
 from ..websocket.connection import WebSocketConnection
 from ..websocket.options import WebSocketKeywords, WebSocketOptions
-from ..websocket.socket import Connecting, ConnectKeywords, dial_with
+from ..websocket.socket import Connecting, ConnectKeywords, ConnectOptions, dial_with
 from ..websocket.socket import WebSocket as WebSocket  # the public name: with it comes what connects
 from .event_loop import loop_for
 from .handshake import ClientOffer, OpeningConnection
 from .url import WebSocketURL
 
-OnUpgrade = Callable[[WebSocket], object]
+#: Called with the socket; may be ``async def``.
+OnUpgrade: TypeAlias = Callable[[WebSocket], object]
 
 _KEYWORDS = frozenset(ConnectKeywords.__annotations__)
 #: The rejections of which another attempt may make an acceptance, besides those of the server's own (5xx).
@@ -54,7 +55,7 @@ class HTTPClient:
         path: str = "/",
         on: trio.Nursery | EventLoopHandle | None = None,
         scheme: str = "ws",
-        **options: Any,
+        **options: Unpack[ConnectOptions],
     ) -> Connecting:
         """Open a WebSocket.
 

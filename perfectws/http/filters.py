@@ -66,15 +66,18 @@ class ResponseFilterResult(Enum):
     HALT = "halt"
 
 
+#: What a filter calls back with its result.
+RequestFilterCallback: TypeAlias = Callable[[RequestFilterResult], None]
+ResponseFilterCallback: TypeAlias = Callable[[ResponseFilterResult], None]
+
+
 class HTTPRequestFilter(Protocol):
     """What every request passes. Derive from it, or write any object with this member.
 
     Source: Perfect's protocol of this name.
     """
 
-    def filter(
-        self, request: HTTPRequest, response: HTTPResponse, callback: Callable[[RequestFilterResult], object]
-    ) -> object:
+    def filter(self, request: HTTPRequest, response: HTTPResponse, callback: RequestFilterCallback, /) -> object:
         """Look at a request before a handler is sought for it; may be ``async def``.
 
         Args:
@@ -98,7 +101,7 @@ class HTTPResponseFilter(Protocol):
     # Perfect differs: it gives the filter the handler's own object, in whose body the next piece may be growing;
     # only request.scratchPad["_flushing_"] tells whether a piece is the last one; that is set here too.
 
-    def filter_headers(self, response: HTTPResponse, callback: Callable[[ResponseFilterResult], object]) -> object:
+    def filter_headers(self, response: HTTPResponse, callback: ResponseFilterCallback, /) -> object:
         """Look at a response before its head is sent; may be ``async def``.
 
         Args:
@@ -108,7 +111,7 @@ class HTTPResponseFilter(Protocol):
         callback(ResponseFilterResult.CONTINUE)
         return None
 
-    def filter_body(self, response: HTTPResponse, callback: Callable[[ResponseFilterResult], object]) -> object:
+    def filter_body(self, response: HTTPResponse, callback: ResponseFilterCallback, /) -> object:
         """Look at a piece of the body before it is sent; may be ``async def``.
 
         Args:

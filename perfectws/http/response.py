@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from contextvars import Context
 from enum import Enum
@@ -23,8 +23,12 @@ from .cookies import HTTPCookie
 from .headers import Headers
 from .request import HTTPRequest
 
-PushCallback = TypeVar("PushCallback", bound=Callable[[bool], object])
-RequestHandler: TypeAlias = "Callable[[HTTPRequest, HTTPResponse], object]"
+#: What a callback returns: whatever it likes, or if it is async, a coroutine.
+R = TypeVar("R")
+#: What a handler of requests returns: nothing, or if it is async, a coroutine of nothing. The answer is the response.
+Handled: TypeAlias = Awaitable[None] | None
+#: Called with (request, response): the handler of a route.
+RequestHandler: TypeAlias = "Callable[[HTTPRequest, HTTPResponse], Handled]"
 TakeOver: TypeAlias = Callable[[Transport], ConnectionProtocol]
 
 #: Its name in Swift.
@@ -215,12 +219,12 @@ class HTTPResponse(CallbackOwner):
         return self
 
     @overload
-    def push(self, callback: PushCallback) -> PushCallback: ...
-
-    @overload
     def push(self, callback: None = None) -> None: ...
 
-    def push(self, callback: PushCallback | None = None) -> PushCallback | None:
+    @overload
+    def push(self, callback: Callable[[bool], R]) -> Callable[[bool], R]: ...
+
+    def push(self, callback: Callable[[bool], R] | None = None) -> Callable[[bool], R] | None:
         """Send the head, if that was not done, and what there is of the body; more may follow.
 
         The body has the length that a ``Content-Length`` header says; where there is none, it is sent in chunks.

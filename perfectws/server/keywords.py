@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from ..http.filters import RequestFilters, ResponseFilters
 from ..http.limits import LimitKeywords
 from ..http.routing import Route, Routes
+from ..http.several import Several
 from ..net.unix_sockets import unix_path
 from ..spelling import check_names
 from ..websocket.upgrade_handler import WebSocketUpgrader
@@ -29,7 +30,7 @@ class PlainServerKeywords(LimitKeywords, total=False):
     request_filters: RequestFilters
     response_filters: ResponseFilters
     upgraders: Iterable[WebSocketUpgrader]
-    trusted_proxies: Iterable[str]
+    trusted_proxies: Several[str]
 
 
 class ServerKeywords(PlainServerKeywords, total=False):

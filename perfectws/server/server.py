@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 import trio
 
@@ -31,10 +31,10 @@ from ..http.filters import (
 )
 from ..http.forwarding import TrustedProxies
 from ..http.limits import LIMITS, SettableLimits
-from ..http.request import HTTPRequest
 from ..http.response import RequestHandler, not_found
 from ..http.routing import Route, Routes
 from ..http.service import DOCUMENT_ROOT, HTTPService
+from ..http.several import Several
 from ..net.listeners import Listening
 from ..net.loop import Loop, open_loop
 from ..net.unix_sockets import unix_path
@@ -42,8 +42,7 @@ from ..rooms import room  # noqa: F401  # likewise
 from ..signatures import check_callable
 from ..spelling import right_spelling, snake_case
 from ..websocket.options import WebSocketKeywords
-from ..websocket.socket import WebSocket
-from ..websocket.upgrade_handler import ShouldUpgrade, WebSocketUpgrader, with_upgraders
+from ..websocket.upgrade_handler import OnUpgrade3, ShouldUpgrade, WebSocketUpgrader, with_upgraders
 from .accepting import Accepting
 from .keywords import PlainServerKeywords, ServerKeywords, check_keywords, check_one_form, check_settings, flat
 from .launch import LaunchContext, launch
@@ -82,7 +81,7 @@ class HTTPServer(SettableLimits, Startable):
         self.server_address = "0.0.0.0"
         self.server_port = 0
         self.ssl: TLSConfiguration | tuple[str, str] | None = None
-        self.trusted_proxies: Iterable[str] = ()
+        self.trusted_proxies: Several[str] = ()
         self._document_root: str | None = None
         self._routes = Routes()
         self._request_filters: FilterGroups[HTTPRequestFilter] = ()
@@ -93,14 +92,16 @@ class HTTPServer(SettableLimits, Startable):
         self._stop_request: StopRequest | None = None
         self._starting = Starting()
 
-    def __setattr__(self, name: str, value: object) -> None:
-        # Else a setting in Swift's spelling, such as serverPort, would be set, and read by nobody.
-        if name not in _SETTINGS and not name.startswith("_") and not hasattr(type(self), name):
-            meant = right_spelling(name, _SETTINGS, 0.8)
-            if meant or (type(self) is HTTPServer and snake_case(name) != name):
-                hint = f"write {meant}" if meant else f"what can be set are {', '.join(sorted(_SETTINGS))}"
-                raise AttributeError(f"an HTTPServer has no {name!r}: {hint}")
-        super().__setattr__(name, value)
+    if not TYPE_CHECKING:  # for which it would mean that anything can be set
+
+        def __setattr__(self, name, value):
+            # Else a setting in Swift's spelling, such as serverPort, would be set, and read by nobody.
+            if name not in _SETTINGS and not name.startswith("_") and not hasattr(type(self), name):
+                meant = right_spelling(name, _SETTINGS, 0.8)
+                if meant or (type(self) is HTTPServer and snake_case(name) != name):
+                    hint = f"write {meant}" if meant else f"what can be set are {', '.join(sorted(_SETTINGS))}"
+                    raise AttributeError(f"an HTTPServer has no {name!r}: {hint}")
+            super().__setattr__(name, value)
 
     # Launching
 
@@ -264,8 +265,8 @@ class HTTPServer(SettableLimits, Startable):
     @staticmethod
     def web_socket_upgrader(
         should_upgrade: ShouldUpgrade | None = None,
-        on_upgrade: Callable[[WebSocket, HTTPRequest], object] | None = None,
-        subprotocols: Sequence[str] = (),
+        on_upgrade: OnUpgrade3 | None = None,
+        subprotocols: Several[str] = (),
         **options: Unpack[WebSocketKeywords],
     ) -> WebSocketUpgrader:
         """Return what takes the WebSockets that no route does: for ``upgraders=``.

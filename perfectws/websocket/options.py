@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
+from ..http.several import Several
 from ..spelling import check_names
 from .deflate import DeflateOptions, deflate_options
 
@@ -41,7 +42,7 @@ class WebSocketKeywords(TypedDict, total=False):
     write_timeout: float | None
     close_timeout: float
     compression: bool | Mapping[str, Any] | DeflateOptions | None
-    origins: Sequence[str | re.Pattern[str]] | None
+    origins: Several[str | re.Pattern[str]] | None
 
 
 _KEYWORDS = frozenset(WebSocketKeywords.__annotations__)
@@ -100,7 +101,7 @@ class WebSocketOptions:
             raise ValueError(f"close_timeout is a number of seconds, not {self.close_timeout!r}")
 
 
-def _origins(origins: Sequence[str | re.Pattern[str]] | None) -> tuple[str | re.Pattern[str], ...] | None:
+def _origins(origins: Several[str | re.Pattern[str]] | None) -> tuple[str | re.Pattern[str], ...] | None:
     if origins is None:
         return None
     if isinstance(origins, str | re.Pattern):

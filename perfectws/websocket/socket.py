@@ -7,7 +7,7 @@ outbox, and how the connection lives and ends is `connection.WebSocketConnection
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
 
@@ -18,6 +18,7 @@ from ..errors import ConnectionClosed, LocalProtocolError
 from ..futures import Future, Promise
 from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
 from ..http.request import HTTPRequest
+from ..http.several import Several
 from ..signatures import arguments_for, check_callable
 from ..spelling import Misspelt
 from ..transport import Address, Transport
@@ -37,8 +38,9 @@ if TYPE_CHECKING:
 
     import trio
 
-ReadT = TypeVar("ReadT", bound=Callable[[Any, OpcodeType, bool], object])
-HandlerT = TypeVar("HandlerT", bound=Callable[..., object])
+#: What a callback returns: whatever it likes, or if it is async, a coroutine.
+R = TypeVar("R")
+CallbackT = TypeVar("CallbackT", bound=Callable[..., object])
 
 #: How a connection may end for ``async for`` to end with it, rather than to raise.
 _QUIET_CLOSE_CODES = frozenset({CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD})
@@ -238,11 +240,17 @@ class WebSocket:
 
     # Reading
 
+    # Of several forms the one with the callback comes last: a type checker's error speaks of the last one.
+
     @overload
-    def read_string_message(self, continuation: ReadT) -> ReadT: ...
+    def read_string_message(self, continuation: None = None) -> Awaitable[Message[str | None]]: ...
     @overload
-    def read_string_message(self, continuation: None = None) -> Awaitable[Message]: ...
-    def read_string_message(self, continuation: ReadT | None = None) -> ReadT | Awaitable[Message]:
+    def read_string_message(
+        self, continuation: Callable[[str | None, OpcodeType, bool], R]
+    ) -> Callable[[str | None, OpcodeType, bool], R]: ...
+    def read_string_message(
+        self, continuation: Callable[[str | None, OpcodeType, bool], R] | None = None
+    ) -> Callable[[str | None, OpcodeType, bool], R] | Awaitable[Message[str | None]]:
         """Read one frame, as a string.
 
         Args:
@@ -267,10 +275,14 @@ class WebSocket:
         return self._read(True, continuation)
 
     @overload
-    def read_bytes_message(self, continuation: ReadT) -> ReadT: ...
+    def read_bytes_message(self, continuation: None = None) -> Awaitable[Message[bytes]]: ...
     @overload
-    def read_bytes_message(self, continuation: None = None) -> Awaitable[Message]: ...
-    def read_bytes_message(self, continuation: ReadT | None = None) -> ReadT | Awaitable[Message]:
+    def read_bytes_message(
+        self, continuation: Callable[[bytes | None, OpcodeType, bool], R]
+    ) -> Callable[[bytes | None, OpcodeType, bool], R]: ...
+    def read_bytes_message(
+        self, continuation: Callable[[bytes | None, OpcodeType, bool], R] | None = None
+    ) -> Callable[[bytes | None, OpcodeType, bool], R] | Awaitable[Message[bytes]]:
         """Read one frame, as bytes; a text frame gives its UTF-8.
 
         Args:
@@ -294,7 +306,7 @@ class WebSocket:
     #: Perfect's guide calls it so, its source the other.
     read_binary_message = read_bytes_message
 
-    def _read(self, as_text: bool, continuation: ReadT | None) -> ReadT | Awaitable[Message]:
+    def _read(self, as_text: bool, continuation: CallbackT | None) -> CallbackT | Awaitable[Message[Any]]:
         """Read with ``await``, or from another thread."""
         if continuation is None:
             return self.inbox.receive(as_text, self.read_timeout_seconds)
@@ -305,7 +317,7 @@ class WebSocket:
     def _read_in_loop(self, as_text: bool, continuation: Callable[..., object], timeout: float | None) -> None:
         self.inbox.read(as_text, continuation, timeout)  # the inbox of that moment, not of the thread's
 
-    def __aiter__(self) -> AsyncIterator[Message]:
+    def __aiter__(self) -> AsyncIterator[Message[Any]]:
         """Read frames until the connection closes: strings where they are text, bytes where they are not.
 
         Raises:
@@ -313,7 +325,7 @@ class WebSocket:
         """
         return _Messages(self)
 
-    async def _next_message(self) -> Message:
+    async def _next_message(self) -> Message[Any]:
         try:
             return await self.inbox.receive(None, self.read_timeout_seconds)
         except ConnectionClosed as closed:
@@ -324,11 +336,11 @@ class WebSocket:
     # Sending
 
     @overload
+    def send_string_message(self, string: str, final: bool = True, completion: None = None) -> Drained: ...
+    @overload
     def send_string_message(self, string: str, final: bool, completion: Callable[[], object]) -> None: ...
     @overload
     def send_string_message(self, string: str, final: bool = True, *, completion: Callable[[], object]) -> None: ...
-    @overload
-    def send_string_message(self, string: str, final: bool = True, completion: None = None) -> Drained: ...
     def send_string_message(
         self, string: str, final: bool = True, completion: Callable[[], object] | None = None
     ) -> Drained | None:
@@ -369,11 +381,11 @@ class WebSocket:
             self.call_in_loop(self.outbox.send_text, text, final, completion)
 
     @overload
+    def send_binary_message(self, data: BytesLike, final: bool = True, completion: None = None) -> Drained: ...
+    @overload
     def send_binary_message(self, data: BytesLike, final: bool, completion: Callable[[], object]) -> None: ...
     @overload
     def send_binary_message(self, data: BytesLike, final: bool = True, *, completion: Callable[[], object]) -> None: ...
-    @overload
-    def send_binary_message(self, data: BytesLike, final: bool = True, completion: None = None) -> Drained: ...
     def send_binary_message(
         self, data: BytesLike, final: bool = True, completion: Callable[[], object] | None = None
     ) -> Drained | None:
@@ -399,6 +411,10 @@ class WebSocket:
         self.call_in_loop(self.outbox.send_data, OpcodeType.BINARY, payload, final, completion)
         return self.outbox if completion is None else None
 
+    @overload
+    def send(self, message: str | BytesLike, promise: None = None) -> Drained: ...
+    @overload
+    def send(self, message: str | BytesLike, promise: Promise[None]) -> None: ...
     def send(self, message: str | BytesLike, promise: Promise[None] | None = None) -> Drained | None:
         """Send a whole message: text for a ``str``, binary for bytes, or for a list of ints.
 
@@ -426,6 +442,12 @@ class WebSocket:
             self.call_in_loop(outbox.send_data, OpcodeType.BINARY, payload, True, promise)
         return outbox if promise is None else None
 
+    @overload
+    def send_raw(self, data: BytesLike, opcode: OpcodeType, fin: bool = True, promise: None = None) -> Drained: ...
+    @overload
+    def send_raw(self, data: BytesLike, opcode: OpcodeType, fin: bool, promise: Promise[None]) -> None: ...
+    @overload
+    def send_raw(self, data: BytesLike, opcode: OpcodeType, fin: bool = True, *, promise: Promise[None]) -> None: ...
     def send_raw(
         self, data: BytesLike, opcode: OpcodeType, fin: bool = True, promise: Promise[None] | None = None
     ) -> Drained | None:
@@ -456,6 +478,10 @@ class WebSocket:
             self.call_in_loop(self.outbox.send_fragment, opcode, payload, fin, promise)
         return self.outbox if promise is None else None
 
+    @overload
+    def send_ping(self, completion: BytesLike | None = None, *, data: BytesLike = b"") -> Drained: ...
+    @overload
+    def send_ping(self, completion: Callable[[], object], *, data: BytesLike = b"") -> None: ...
     def send_ping(
         self, completion: Callable[[], object] | BytesLike | None = None, *, data: BytesLike = b""
     ) -> Drained | None:
@@ -475,6 +501,10 @@ class WebSocket:
         """
         return self._ping_or_pong(OpcodeType.PING, completion, data)
 
+    @overload
+    def send_pong(self, completion: BytesLike | None = None, *, data: BytesLike = b"") -> Drained: ...
+    @overload
+    def send_pong(self, completion: Callable[[], object], *, data: BytesLike = b"") -> None: ...
     def send_pong(
         self, completion: Callable[[], object] | BytesLike | None = None, *, data: BytesLike = b""
     ) -> Drained | None:
@@ -513,7 +543,7 @@ class WebSocket:
 
     # Whole messages, and what else happens
 
-    def on_text(self, callback: HandlerT) -> HandlerT:
+    def on_text(self, callback: Callable[[WebSocket, str], R]) -> Callable[[WebSocket, str], R]:
         """Give every whole text message to ``callback``.
 
         Calls back:
@@ -526,7 +556,7 @@ class WebSocket:
         """
         return self._on_message(OpcodeType.TEXT, callback)
 
-    def on_binary(self, callback: HandlerT) -> HandlerT:
+    def on_binary(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]:
         """Give every whole binary message to ``callback``.
 
         Calls back:
@@ -539,7 +569,7 @@ class WebSocket:
         """
         return self._on_message(OpcodeType.BINARY, callback)
 
-    def _on_message(self, opcode: OpcodeType, callback: HandlerT) -> HandlerT:
+    def _on_message(self, opcode: OpcodeType, callback: CallbackT) -> CallbackT:
         check_callable(callback, f"on_{opcode.name.lower()}", "socket", "message")
         self.call_in_loop(self._set_handler, opcode, callback)
         return callback
@@ -548,7 +578,11 @@ class WebSocket:
         self.inbox = inbox = self._connection.choose_messages()
         inbox.set_handler(opcode, callback)
 
-    def on_ping(self, callback: HandlerT) -> HandlerT:
+    @overload
+    def on_ping(self, callback: Callable[[WebSocket], R]) -> Callable[[WebSocket], R]: ...
+    @overload
+    def on_ping(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]: ...
+    def on_ping(self, callback: CallbackT) -> CallbackT:
         """Call ``callback(socket, data)``, or ``callback(socket)``, for every ping of the peer. It is answered already.
 
         Source: websocket-kit's ``onPing``.
@@ -556,7 +590,11 @@ class WebSocket:
         self._connection.on_ping = _taking_data(callback, "on_ping")
         return callback
 
-    def on_pong(self, callback: HandlerT) -> HandlerT:
+    @overload
+    def on_pong(self, callback: Callable[[WebSocket], R]) -> Callable[[WebSocket], R]: ...
+    @overload
+    def on_pong(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]: ...
+    def on_pong(self, callback: CallbackT) -> CallbackT:
         """Call ``callback(socket, data)``, or ``callback(socket)``, for every pong that answers a ping of ours.
 
         Source: websocket-kit's ``onPong``.
@@ -612,17 +650,22 @@ class WebSocket:
             self._loop.ask(self._connection, _log_misuse, function, args)
 
 
-class ConnectKeywords(WebSocketKeywords, total=False):
-    """The keyword arguments of `WebSocket.connect`, where they are described."""
+class ConnectOptions(WebSocketKeywords, total=False):
+    """The keyword arguments of `WebSocket.connect`, where they are described, but for ``on``."""
 
-    on: trio.Nursery | EventLoopHandle | None
     headers: HeaderFields
-    subprotocols: Sequence[str]
+    subprotocols: Several[str]
     ssl_context: ssl.SSLContext | None
     open_timeout: float
     reconnect: bool | Backoff
     proxy: str | None
     on_upgrade: Callable[[WebSocket], object] | None
+
+
+class ConnectKeywords(ConnectOptions, total=False):
+    """The keyword arguments of `WebSocket.connect`."""
+
+    on: trio.Nursery | EventLoopHandle | None
 
 
 class Connecting(Future[WebSocket]):
@@ -678,7 +721,7 @@ class _Messages:
     def __aiter__(self) -> _Messages:
         return self
 
-    def __anext__(self) -> Awaitable[Message]:
+    def __anext__(self) -> Awaitable[Message[Any]]:
         return self._socket._next_message()
 
 

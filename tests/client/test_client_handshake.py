@@ -217,7 +217,7 @@ def test_a_wrong_header_or_subprotocol_raises(headers: list[tuple[str, str]], su
 
 def test_one_string_is_no_list_of_subprotocols() -> None:
     with pytest.raises(TypeError, match=r"\['chat'\]"):
-        ClientOffer.of([], "chat", None)
+        ClientOffer.of([], "chat", None)  # type: ignore[arg-type]  # on purpose
 
 
 # permessage-deflate
