@@ -114,6 +114,15 @@ NEGOTIATIONS = [
         {"window_bits": 11},
         "permessage-deflate; server_max_window_bits=11",
     ),
+    # a value is a token, or one in quotes
+    ('permessage-deflate; server_max_window_bits="1\\0"', {}, "permessage-deflate; server_max_window_bits=10"),
+    ('permessage-deflate; server_max_window_bits=""10""', {}, None),
+    ('permessage-deflate; server_max_window_bits="10', {}, None),
+    ('permessage-deflate; server_max_window_bits=10"', {}, None),
+    ('permessage-deflate; server_max_window_bits=""', {}, None),
+    ('permessage-deflate; client_max_window_bits=""', {}, None),
+    ('permessage-deflate; server_no_context_takeover=""', {}, None),
+    ('permessage-deflate; server_max_window_bits="10; server_no_context_takeover"', {}, None),
     ('permessage-deflate; server_max_window_bits="10"', {}, "permessage-deflate; server_max_window_bits=10"),
     ("permessage-deflate ; server_max_window_bits = 10", {}, "permessage-deflate; server_max_window_bits=10"),
     # declined: zlib cannot do it, or §7.1 says that it is malformed
@@ -311,6 +320,19 @@ class TestRoundTrips:
             for at in range(10)
             for payload in (f"packed {at}", f"plain {at}", f"plain {at} in ", "two", b"packed, too")
         ]
+
+    @ROLES
+    @pytest.mark.parametrize("takeover", [True, False])
+    def test_each_fragment_can_be_read_when_it_has_come(self, is_client: bool, takeover: bool) -> None:
+        options = DeflateOptions(window_bits=15, context_takeover=takeover)
+        ours, theirs = (agree("permessage-deflate; client_max_window_bits", options) for _ in range(2))
+        reader = new_reader(theirs, is_client)
+        for parts in (["first, ", "second, ", "", "last"], ["", "x" * 70_000, ""], ["a", ""], ["", "b"]):
+            for at, part in enumerate(parts):
+                is_last, opcode = at == len(parts) - 1, CONTINUATION if at else TEXT
+                payload = ours.compress(not is_client, opcode, part.encode(), is_last)
+                data = frame_bytes(opcode, payload, is_last, 0 if at else RSV1, b"" if is_client else None)
+                assert read(reader, data) == [(OpcodeType(opcode), part, is_last)]
 
     def test_a_fragmented_send_of_nothing_is_a_message(self) -> None:
         deflate, reader = agree(), new_reader()
