@@ -89,6 +89,11 @@ class FrameInbox(Inbox):
         """Whether a read is pending."""
         return self._reader is not None
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the session was given all that arrived, and reads on."""
+        return self._reader is not None and not self._frames and self._delivery is _IDLE
+
     def read(
         self, as_text: bool | None, continuation: Continuation, timeout: float | None, is_awaited: bool = False
     ) -> None:

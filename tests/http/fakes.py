@@ -70,6 +70,7 @@ class FakeLoop(CallbackLoop):
             while self._from_threads:
                 self.call(*self._from_threads.popleft())
             self.run_ready()
+            self.run_before_writing()
             self._step_tasks()
 
     def advance(self, seconds: float) -> None:
