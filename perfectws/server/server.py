@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, Unpack, overload
 
@@ -72,6 +72,8 @@ class HTTPServer(SettableLimits):
         self._tls: ssl.SSLContext | None = None
         self._listening: Listening | None = None
         self._stop_request: StopRequest | None = None
+        #: Held by the one run that it may have at a time.
+        self._claim = threading.Lock()
 
     # Launching
 
@@ -161,7 +163,8 @@ class HTTPServer(SettableLimits):
             The server's context; a list of them unless it was described by keywords here.
 
         Raises:
-            LaunchFailure: One of them cannot listen, or is configured wrongly; the message names it and says why.
+            LaunchFailure: One of them cannot listen, is configured wrongly, runs already or is given twice; the message
+                names it and says why.
             TypeError: The arguments contradict each other, or describe no server.
 
         Source: Perfect's ``HTTPServer.launch(…)`` in all its forms.
@@ -263,7 +266,7 @@ class HTTPServer(SettableLimits):
     def start(self) -> None:
         """Serve, and block until `stop` is called, from a callback or another thread, or until SIGINT or SIGTERM.
 
-        A second SIGINT ends it at once, with `KeyboardInterrupt`.
+        A second SIGINT interrupts what runs, at once, with `KeyboardInterrupt`; a second SIGTERM ends the process.
 
         Raises:
             LaunchFailure: It cannot listen on its address, or is configured wrongly.
@@ -305,6 +308,20 @@ class HTTPServer(SettableLimits):
             self._listening.close()
             self._listening = None
 
+    def claim(self) -> None:
+        """Let the caller be the one to run it, until `release`; perfectws's own.
+
+        Raises:
+            LaunchFailure: It runs already, or is given twice.
+        """
+        if not self._claim.acquire(blocking=False):
+            raise LaunchFailure(f"{self._title} on {self.listens_on} is launched already: one runs once at a time")
+
+    def release(self) -> None:
+        """Listen no more, and let it be run again; perfectws's own."""
+        self.unbind()
+        self._claim.release()
+
     @property
     def listens_on(self) -> str:
         """Its address and port, or its path, for people."""
@@ -335,27 +352,23 @@ class HTTPServer(SettableLimits):
             LaunchFailure: It cannot listen on its address, or is configured wrongly.
             LocalProtocolError: It is running already.
         """
-        with self._running() as stop:
+        if not self._claim.acquire(blocking=False):
+            raise LocalProtocolError("this server is running already")
+        try:
             await trio.to_thread.run_sync(self.bind)
             async with open_loop() as loop:
                 try:
-                    await self._accept(loop, stop, task_status)
+                    await self.serve_on(loop, task_status=task_status)
                 finally:
                     await loop.end_connections(self.close_timeout)  # those that callbacks have opened as clients
+        finally:
+            self.release()
 
     async def serve_on(self, loop: Loop, *, task_status: trio.TaskStatus[int]) -> None:
-        """Serve as `serve` does, bound already, on a loop that others use too; perfectws's own."""
-        with self._running() as stop:
-            await self._accept(loop, stop, task_status)
-
-    @contextmanager
-    def _running(self) -> Iterator[StopRequest]:
-        """Give the request that `stop` makes, and listen no more at the end."""
-        if self._stop_request is not None:
-            raise LocalProtocolError("this server is running already")
-        self._stop_request = StopRequest()
+        """Serve as `serve` does, claimed and bound already, on a loop that others use too; perfectws's own."""
+        stop = self._stop_request = StopRequest()
         try:
-            yield self._stop_request
+            await self._accept(loop, stop, task_status)
         finally:
             self._stop_request = None
             self.unbind()
