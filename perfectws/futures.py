@@ -111,8 +111,7 @@ class Future(Generic[T]):
         def wake(_: object) -> None:
             resolved.set()
 
-        self._add(wake)
-        if not resolved.wait(seconds):
+        if self._add_unless_resolved(wake) and not resolved.wait(seconds):
             self._remove(wake)
             raise TimeoutError(f"the future was not resolved within {seconds} seconds")
         self._retrieved = True

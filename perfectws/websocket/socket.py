@@ -159,6 +159,8 @@ class WebSocket:
             The future of the WebSocket. With ``on_upgrade`` it succeeds when that has returned (async: has first
             waited, or returned). Without, when the socket is open; then frames wait for the first ``on_*`` or
             ``read_*``. It fails with `InvalidURL`, `ConnectionRejected`, `ConnectionTimeout` or `HandshakeError`.
+            Without ``on_upgrade``, and without a callback of the future's, the attempt is given up once nobody holds
+            the future any more: when an ``await`` of it is cancelled, say.
 
         Calls back:
             ``on_upgrade(socket)`` once, with ``reconnect`` once for each connection. Nothing is delivered before it has
@@ -613,22 +615,40 @@ class ConnectKeywords(WebSocketKeywords, total=False):
     on_upgrade: Callable[[WebSocket], object] | None
 
 
+class Attempt(Protocol):
+    """What opens the WebSocket of a `Connecting`."""
+
+    def cancel(self) -> None:
+        """Make no attempt any more. From any thread."""
+
+    def keep(self, future: Connecting) -> None:
+        """Hold the future until it is resolved: callbacks wait for it, which do not. From any thread."""
+
+    def abandon(self, opened: WebSocket | None) -> None:
+        """Give up what nobody can get any more; close what has opened. From any thread, between any two steps."""
+
+
 class Connecting(Future[WebSocket]):
     """The future of a WebSocket that is being opened.
+
+    Once nobody can get its result any more, since whoever waited was cancelled, or has waited long enough, and nobody
+    holds it, the attempt is given up; a socket that has opened is closed.
 
     Source: what websocket-kit's ``connect`` returns, which has no `cancel`.
     """
 
-    __slots__ = ("_cancel",)
+    __slots__ = ("_attempt", "_is_taken")
 
-    def __init__(self, loop: CallbackLoop, cancel: Callable[[], object]) -> None:
+    def __init__(self, loop: CallbackLoop, attempt: Attempt | None, is_taken: bool = False) -> None:
         super().__init__(loop)
-        self._cancel = cancel
+        self._attempt = attempt
+        #: Whether callbacks are given the socket, whoever holds the future.
+        self._is_taken = is_taken
 
     @classmethod
     def failed(cls, loop: CallbackLoop, error: Exception) -> Connecting:
         """Return one that has failed."""
-        future = cls(loop, lambda: None)
+        future = cls(loop, None)
         future._resolve(outcome.Error(error))
         return future
 
@@ -637,7 +657,20 @@ class Connecting(Future[WebSocket]):
 
         A WebSocket that is open stays so.
         """
-        self._cancel()
+        if self._attempt is not None:
+            self._attempt.cancel()
+
+    def _add(self, on_resolved: Callable[[outcome.Outcome[WebSocket]], object]) -> None:
+        self._is_taken = True
+        super()._add(on_resolved)
+        if self._attempt is not None and not self.is_done:
+            self._attempt.keep(self)
+
+    def __del__(self) -> None:
+        if self._attempt is not None and not (self._is_taken or self._retrieved):
+            opened = self._outcome.value if isinstance(self._outcome, outcome.Value) else None
+            self._attempt.abandon(opened)
+        super().__del__()
 
 
 class Dial(Protocol):
