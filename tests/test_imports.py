@@ -18,16 +18,27 @@ import perfectws
 
 PACKAGE = Path(perfectws.__file__).parent
 
-GROUND = {"errors", "log_limit", "suspension", "callbacks", "deadline", "patience", "futures", "transport"}
+GROUND = {
+    "errors",
+    "log_limit",
+    "quantities",
+    "suspension",
+    "callbacks",
+    "deadline",
+    "patience",
+    "futures",
+    "transport",
+}
 #: The rooms of the house, from the ground up, and what each may import besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "log_limit": set(),
+    "quantities": set(),
     "suspension": set(),
     "callbacks": {"errors", "suspension"},
     "deadline": {"callbacks"},
     "patience": {"callbacks"},
-    "futures": {"errors", "suspension", "callbacks"},
+    "futures": {"errors", "quantities", "suspension", "callbacks"},
     "transport": {"callbacks"},
     "http": GROUND,
     "websocket": GROUND | {"http"},

@@ -24,6 +24,7 @@ from ..callbacks import CallbackOwner, check_callable, context_in, logger
 from ..errors import ConnectionRejected, ConnectionTimeout, HandshakeError, InvalidURL, LocalProtocolError
 from ..net.dialing import default_ssl_context, dial, dial_unix
 from ..net.loop import Loop
+from ..quantities import PORT_OR_NONE, SECONDS_ABOVE_0
 from ..transport import Transport
 from ..websocket.connecting import OPEN_TIMEOUT, Backoff, EventLoopHandle
 from ..websocket.connection import WebSocketConnection
@@ -70,6 +71,7 @@ class HTTPClient:
 
         Source: Vapor 3's ``HTTPClient.webSocket(scheme:hostname:port:path:on:)``.
         """
+        PORT_OR_NONE.check("port", port)
         host = f"[{hostname}]" if ":" in hostname else hostname
         place = host if port is None else f"{host}:{port}"
         return connect(f"{scheme}://{place}/{path.removeprefix('/')}", on=on, **options)
@@ -115,9 +117,10 @@ class Order(NamedTuple):
         if on_upgrade is not None:
             check_callable(on_upgrade, "on_upgrade", "(socket)")
         open_timeout = keywords.pop("open_timeout", OPEN_TIMEOUT)
-        if not open_timeout > 0:
-            raise ValueError(f"open_timeout is a number of seconds above 0, not {open_timeout!r}")
+        SECONDS_ABOVE_0.check("open_timeout", open_timeout)
         reconnect = keywords.pop("reconnect", False)
+        if not isinstance(reconnect, bool | Backoff):
+            raise TypeError(f"reconnect is True, False or a Backoff, not {reconnect!r}")
         if reconnect and on_upgrade is None:
             raise LocalProtocolError("reconnect= needs on_upgrade, which is given each new WebSocket")
         if keywords.pop("proxy", None) is not None:

@@ -19,6 +19,7 @@ from ..errors import LocalProtocolError, lone_error
 from ..futures import Promise
 from ..net.loop import Loop
 from ..net.signals import StopSignals, run_until_signal
+from ..quantities import SECONDS
 from .loop import ClientLoop, adopt, loop_of, make_loop, run_client_loop
 
 #: How long connections may take to end when a loop does, in seconds.
@@ -46,8 +47,7 @@ class EventLoop:
     """
 
     def __init__(self, *, close_timeout: float = CLOSE_TIMEOUT) -> None:
-        if not close_timeout >= 0:
-            raise ValueError(f"close_timeout is a number of seconds, not {close_timeout!r}")
+        SECONDS.check("close_timeout", close_timeout)
         self._close_timeout = close_timeout
         self._thread: threading.Thread | None = None
         self._has_begun = threading.Event()
@@ -146,6 +146,7 @@ def run(setup: Callable[[trio.Nursery], object], *, close_timeout: float = CLOSE
         KeyboardInterrupt: SIGINT has ended it, in order; a second one interrupts what runs, at once.
         RuntimeError: This is called inside a trio program already, which can pass a nursery with ``on=``.
     """
+    SECONDS.check("close_timeout", close_timeout)
     if run_until_signal(partial(_run_setup, setup, close_timeout), takes_sigterm=False) is not None:
         raise KeyboardInterrupt
 

@@ -12,6 +12,7 @@ from ..callbacks import CallbackOwner, Timer, check_callable, context_in
 from ..errors import PerfectWSError
 from ..futures import Future, Promise
 from ..net.loop import Loop
+from ..quantities import INTERVAL, SECONDS
 from .event_loop import loop_for
 
 if TYPE_CHECKING:
@@ -39,7 +40,8 @@ def call_later(
     Raises:
         LocalProtocolError: There is no event loop here.
     """
-    return _started(ScriptTimer(loop_for(on), _checked(seconds, least=0), None, callback))
+    SECONDS.check("seconds", seconds)
+    return _started(ScriptTimer(loop_for(on), seconds, None, callback))
 
 
 def call_every(
@@ -61,8 +63,8 @@ def call_every(
     Raises:
         LocalProtocolError: There is no event loop here.
     """
-    interval = _checked(seconds, least=0.000_001)
-    return _started(ScriptTimer(loop_for(on), interval, interval, callback))
+    INTERVAL.check("seconds", seconds)
+    return _started(ScriptTimer(loop_for(on), seconds, seconds, callback))
 
 
 def run_in_thread(
@@ -203,9 +205,3 @@ class ScriptTimer(Timer):
 def _started(timer: ScriptTimer) -> Timer:
     timer.start()
     return timer
-
-
-def _checked(seconds: float, least: float) -> float:
-    if not seconds >= least:
-        raise ValueError(f"seconds is a number of at least {least}, not {seconds!r}")
-    return seconds

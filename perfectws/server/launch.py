@@ -24,6 +24,7 @@ from ..futures import Future, Promise
 from ..net.loop import Loop, open_loop
 from ..net.memory import collect_less_often, keep_freed_memory
 from ..net.signals import StopSignals, run_until_signal
+from ..quantities import WAIT
 
 
 class Launchable(Protocol):
@@ -123,6 +124,7 @@ class LaunchContext:
             LocalProtocolError: This is the server's own thread, where waiting would hang for ever.
             Exception: What the server has failed with.
         """
+        WAIT.check("seconds", seconds)
         try:
             self.on_close.wait(None if seconds is None or seconds < 0 else seconds)
         except TimeoutError:

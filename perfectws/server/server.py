@@ -50,6 +50,8 @@ class HTTPServer(SettableLimits):
         server_name: Its name, for the log and for ``request.server_name``.
         server_address: The address to listen on: a host name or an IP address; or ``unix:`` and a path.
         server_port: The port to listen on; 0 asks the kernel for one, which stands here once the server is bound.
+        unix_mode: Who may connect to a Unix socket, as the mode of its file, such as ``0o660``; ``None`` is ``0o666``:
+            whoever may enter its directory.
         ssl: Makes it an HTTPS server: a `TLSConfiguration`, or the paths of certificate and key.
         trusted_proxies: The addresses and networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed;
             ``"unix:"`` stands for every proxy that connects through a Unix socket.
@@ -62,6 +64,7 @@ class HTTPServer(SettableLimits):
         self.server_name = ""
         self.server_address = "0.0.0.0"
         self.server_port = 0
+        self.unix_mode: int | None = None
         self.ssl: TLSConfiguration | tuple[str, str] | None = None
         self.trusted_proxies: Iterable[str] = ()
         self._document_root: str | None = None
@@ -94,6 +97,7 @@ class HTTPServer(SettableLimits):
         server.server_name = keywords.get("name", "localhost")
         server.server_address = keywords.get("address", server.server_address)
         server.server_port = keywords.get("port", 0)
+        server.unix_mode = keywords.get("unix_mode")
         server.ssl = keywords.get("tls_config")
         server.add_routes(keywords.get("routes", ()))
         server.add_upgraders(keywords.get("upgraders", ()))
@@ -149,7 +153,8 @@ class HTTPServer(SettableLimits):
             configuration_data: Describes the servers as Perfect's dictionary does: see
                 `perfectws.server.configuration`.
             configuration_path: A JSON file with the same.
-            name, address, port: As ``server_name``, ``server_address`` and ``server_port`` of `HTTPServer`.
+            name, address, port, unix_mode: As ``server_name``, ``server_address``, ``server_port`` and ``unix_mode`` of
+                `HTTPServer`.
             routes: What is served: a `Routes`, or a list of `Route`.
             document_root: A directory whose files are served at every path that no route takes.
             request_filters, response_filters: What each request and each response passes, as
@@ -296,7 +301,7 @@ class HTTPServer(SettableLimits):
             return
         self._check()
         try:
-            self._listening = Listening(self.server_address, self.server_port)
+            self._listening = Listening(self.server_address, self.server_port, self.unix_mode)
         except OSError as error:
             reason = error.strerror or error
             raise LaunchFailure(f"{self._title} cannot listen on {self.listens_on}: {reason}") from error
@@ -336,7 +341,7 @@ class HTTPServer(SettableLimits):
     def _check(self) -> None:
         """Raise `LaunchFailure` if something is set that cannot be."""
         try:
-            check_settings(self.server_address, self.server_port, self._document_root)
+            check_settings(self.server_address, self.server_port, self.unix_mode, self._document_root)
             self._make_service()
             self._tls = make_context(self.ssl)
         except (TypeError, ValueError) as error:

@@ -17,6 +17,7 @@ from ..callbacks import CallbackLoop, check_callable, logger
 from ..errors import ConnectionClosed, LocalProtocolError
 from ..futures import Future, Promise
 from ..http.request import HTTPRequest
+from ..quantities import SECONDS_OR_NONE, WAIT
 from ..transport import Address, Transport
 from .arguments import BytesLike, bytes_of, check_completion, check_continuation, check_promise
 from .connecting import Backoff, EventLoopHandle, HeaderFields
@@ -98,8 +99,6 @@ class WebSocket:
     Attributes:
         request: The request that opened this socket, a server's; ``None`` for a client's.
         subprotocol: The subprotocol that was agreed on, or ``None``.
-        read_timeout_seconds: How long a read waits for its frame, in seconds, from the moment it is asked for;
-            negative or ``None`` for ever.
 
     Source: Perfect-WebSockets' ``WebSocket``, websocket-kit's ``WebSocket``, RFC 6455.
     """
@@ -108,11 +107,11 @@ class WebSocket:
         "__weakref__",
         "_connection",
         "_loop",
+        "_read_timeout",
         "_scratch_pad",
         "_transport",
         "inbox",
         "outbox",
-        "read_timeout_seconds",
         "request",
         "subprotocol",
     )
@@ -133,7 +132,7 @@ class WebSocket:
         self._scratch_pad: dict[str, Any] | None = None
         self.request = request
         self.subprotocol = subprotocol
-        self.read_timeout_seconds: float | None = NO_TIMEOUT
+        self._read_timeout: float | None = NO_TIMEOUT
 
     @staticmethod
     def connect(to: str, **keywords: Unpack[ConnectKeywords]) -> Connecting:
@@ -226,12 +225,24 @@ class WebSocket:
 
     @ping_interval.setter
     def ping_interval(self, seconds: float | None) -> None:
-        if seconds is not None and not seconds > 0:
-            raise ValueError(f"ping_interval is a number of seconds above 0, or None, not {seconds!r}")
+        SECONDS_OR_NONE.check("ping_interval", seconds)
         self._connection.keepalive.interval = seconds
         self.call_in_loop(self._connection.restart_keepalive)
 
     # Reading
+
+    @property
+    def read_timeout_seconds(self) -> float | None:
+        """How long a read waits for its frame, in seconds, from when it is asked for; negative or None: for ever.
+
+        Source: Perfect's ``readTimeoutSeconds``.
+        """
+        return self._read_timeout
+
+    @read_timeout_seconds.setter
+    def read_timeout_seconds(self, seconds: float | None) -> None:
+        WAIT.check("read_timeout_seconds", seconds)
+        self._read_timeout = seconds
 
     @overload
     def read_string_message(self, continuation: ReadT) -> ReadT: ...
@@ -255,7 +266,7 @@ class WebSocket:
         Source: Perfect's ``readStringMessage``.
         """
         if continuation is not None and get_ident() == self._loop.direct_thread:
-            self.inbox.read(True, continuation, self.read_timeout_seconds)
+            self.inbox.read(True, continuation, self._read_timeout)
             return continuation
         return self._read(True, continuation)
 
@@ -279,7 +290,7 @@ class WebSocket:
         Source: Perfect's ``readBytesMessage``.
         """
         if continuation is not None and get_ident() == self._loop.direct_thread:
-            self.inbox.read(False, continuation, self.read_timeout_seconds)
+            self.inbox.read(False, continuation, self._read_timeout)
             return continuation
         return self._read(False, continuation)
 
@@ -289,9 +300,9 @@ class WebSocket:
     def _read(self, as_text: bool, continuation: ReadT | None) -> ReadT | Awaitable[Message]:
         """Read with ``await``, or from another thread."""
         if continuation is None:
-            return self.inbox.receive(as_text, self.read_timeout_seconds)
+            return self.inbox.receive(as_text, self._read_timeout)
         check_continuation(continuation)
-        self.call_in_loop(self._read_in_loop, as_text, continuation, self.read_timeout_seconds)
+        self.call_in_loop(self._read_in_loop, as_text, continuation, self._read_timeout)
         return continuation
 
     def _read_in_loop(self, as_text: bool, continuation: Callable[..., object], timeout: float | None) -> None:
@@ -307,7 +318,7 @@ class WebSocket:
 
     async def _next_message(self) -> Message:
         try:
-            return await self.inbox.receive(None, self.read_timeout_seconds)
+            return await self.inbox.receive(None, self._read_timeout)
         except ConnectionClosed as closed:
             if closed.code in _QUIET_CLOSE_CODES:
                 raise StopAsyncIteration from None
@@ -580,7 +591,7 @@ class WebSocket:
 
         Source: RFC 6455 §7.1.2. `Perfect differs:` its ``close()`` sends no code and waits for nothing.
         """
-        if not isinstance(code, int) or not isinstance(reason, str):
+        if not isinstance(code, int) or isinstance(code, bool) or not isinstance(reason, str):
             raise TypeError(f"close takes an int for its code and a str for its reason, not {code!r} and {reason!r}")
         if not is_sendable(code):
             raise LocalProtocolError(

@@ -12,7 +12,6 @@ import trio
 from perfectws import ConnectionClosed, EventLoop, HTTPClient, Promise, WebSocket
 
 from ..calls import Calls
-from .conftest import PATIENCE
 from .raw_server import RawServer
 
 
