@@ -10,6 +10,8 @@ the signal's handler, by the frames that it meets::
 So nothing is interrupted half way through what it changes but the user's own code. A callback that has no frame of its
 own, such as ``partial(time.sleep, 1000)``, is known by where it was called: nothing of ours stays in a place for long.
 
+In a trio program of the application's own the first is trio's, and only the second is judged so.
+
 The second SIGTERM is what it was before the run: it ends the process, unless the application has a handler for it; to
 such a handler the second SIGINT goes too.
 """
@@ -19,7 +21,8 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from enum import Enum, auto
 from time import monotonic
 from types import FrameType, TracebackType
@@ -36,6 +39,42 @@ Handling = Callable[[int, FrameType | None], Any] | int | None
 _OURS = frozenset({"perfectws", "trio", "outcome", "attr", "attrs", "sortedcontainers", "sniffio", "wsproto", "h11"})
 #: Who has stayed in one place for so long is held up there, in seconds. A turn of the loop takes less.
 _HELD_UP = 0.1
+
+
+class MainThread:
+    """What the main thread does when a signal meets it, in one trio run, in which this is made."""
+
+    def __init__(self) -> None:
+        self._token = trio.lowlevel.current_trio_token()
+        #: Where the last signal has met the thread, and when; whether the trio run has got on since.
+        self._place: tuple[int, int] | None = None
+        self._met_at = 0.0
+        self._has_got_on = True
+
+    def interrupt(self, frame: FrameType | None) -> bool:
+        """Interrupt the user's code, now or as soon as what it has called of ours returns; tell whether there is any.
+
+        Raises:
+            KeyboardInterrupt: That is it.
+        """
+        users, is_running = _users_frame(frame)
+        if is_running or self.is_held_up(frame):
+            raise KeyboardInterrupt
+        if users is not None:
+            _interrupt_on_return_to(users)
+        return users is not None
+
+    def is_held_up(self, frame: FrameType | None) -> bool:
+        """Tell whether the thread is where the last signal has met it, and was there all the time."""
+        now, place = monotonic(), None if frame is None else (id(frame), frame.f_lasti)
+        is_held_up = place == self._place and not self._has_got_on and now - self._met_at >= _HELD_UP
+        if place != self._place or self._has_got_on:
+            self._place, self._met_at, self._has_got_on = place, now, False
+            self._token.run_sync_soon(self._get_on)
+        return is_held_up
+
+    def _get_on(self) -> None:
+        self._has_got_on = True
 
 
 class StopSignals:
@@ -58,10 +97,7 @@ class StopSignals:
         self._former: dict[int, Handling] = {}
         self._came = trio.Event()
         self._token = trio.lowlevel.current_trio_token()
-        #: Where the last signal has met the thread, and when; whether the trio run has got on since.
-        self._place: tuple[int, int] | None = None
-        self._met_at = 0.0
-        self._has_got_on = True
+        self._thread = MainThread()
 
     def __enter__(self) -> StopSignals:
         for number in self._numbers:
@@ -93,38 +129,71 @@ class StopSignals:
             for each, former in list(self._former.items()):
                 if each != signal.SIGINT or _is_applications(former):
                     self._give_back(each)
-            self._is_held_up(frame)
+            self._thread.is_held_up(frame)
             self._token.run_sync_soon(self._came.set)
-        else:
-            self._interrupt(frame)
+        elif not self._thread.interrupt(frame):
+            self.was_aborted = True
+            self._token.run_sync_soon(self.abort.cancel)
 
-    def _interrupt(self, frame: FrameType | None) -> None:
-        users, is_running = _users_frame(frame)
-        if is_running or self._is_held_up(frame):
-            raise KeyboardInterrupt
-        if users is not None:
-            _interrupt_on_return_to(users)
-            return
-        self.was_aborted = True
-        self._token.run_sync_soon(self.abort.cancel)
 
-    def _is_held_up(self, frame: FrameType | None) -> bool:
-        """Tell whether the thread is where the last signal has met it, and was there all the time."""
-        now, place = monotonic(), None if frame is None else (id(frame), frame.f_lasti)
-        is_held_up = place == self._place and not self._has_got_on and now - self._met_at >= _HELD_UP
-        if place != self._place or self._has_got_on:
-            self._place, self._met_at, self._has_got_on = place, now, False
-            self._token.run_sync_soon(self._get_on)
-        return is_held_up
-
-    def _get_on(self) -> None:
-        self._has_got_on = True
+def _is_trios(handling: Handling) -> bool:
+    """Tell whether trio has set this."""
+    return callable(handling) and str(getattr(handling, "__module__", "")).startswith("trio.")
 
 
 def _is_applications(handling: Handling) -> bool:
     """Tell whether the application has set this, rather than the system, Python or trio."""
-    is_trios = getattr(handling, "__module__", "").startswith("trio.")
-    return callable(handling) and handling is not signal.default_int_handler and not is_trios
+    return callable(handling) and handling is not signal.default_int_handler and not _is_trios(handling)
+
+
+class TriosInterrupt:
+    """SIGINT in a trio program of the application's own, in which loops run: the first is trio's, as ever.
+
+    That gives it to the main task, since the pump is protected, and so it does not reach a callback that blocks. The
+    second interrupts the callback.
+    """
+
+    def __init__(self) -> None:
+        self._loops = 0
+        self._former: Handling = None
+        self._thread: MainThread
+        self._has_come = False
+
+    @contextmanager
+    def taken(self) -> Iterator[None]:
+        """Take SIGINT from trio, if it is trio's, while a loop runs in this thread."""
+        if threading.current_thread() is not threading.main_thread() or not (
+            self._loops or _is_trios(signal.getsignal(signal.SIGINT))
+        ):
+            yield
+            return
+        if not self._loops:
+            self._thread, self._has_come = MainThread(), False
+            self._former = signal.signal(signal.SIGINT, self._arrived)
+        self._loops += 1
+        try:
+            yield
+        finally:
+            self._loops -= 1
+            # Compared by what it is bound to: a bound method is made anew each time.
+            if not self._loops and getattr(signal.getsignal(signal.SIGINT), "__self__", None) is self:
+                signal.signal(signal.SIGINT, self._former)
+
+    def _arrived(self, number: int, frame: FrameType | None) -> None:
+        users, is_running = _users_frame(frame)
+        is_protected = trio.lowlevel.currently_ki_protected()
+        if self._has_come and is_protected and self._thread.interrupt(frame):
+            return
+        self._has_come = True
+        self._thread.is_held_up(frame)
+        if not is_protected and users is not None and not is_running:
+            _interrupt_on_return_to(users)  # trio would interrupt ours, which a task of the user's has called
+        elif callable(self._former):
+            self._former(number, frame)
+
+
+#: There is one, as there is one main thread.
+trios_interrupt = TriosInterrupt()
 
 
 def run_until_signal(main: Callable[[StopSignals], Awaitable[None]], *, takes_sigterm: bool) -> signal.Signals | None:

@@ -21,7 +21,8 @@ import perfectws
 from perfectws import HTTPRequest, HTTPResponse, HTTPServer, Routes, call_later
 from perfectws.errors import lone_error
 from perfectws.net import signals as signals_module
-from perfectws.net.signals import StopSignals, run_until_signal
+from perfectws.net.loop import open_loop
+from perfectws.net.signals import MainThread, StopSignals, run_until_signal
 
 from ..conftest import PATIENCE
 from ..examples.running import ROOT
@@ -213,14 +214,69 @@ def test_whoever_stays_in_one_place_because_nothing_happens_is_not_held_up(monke
     monkeypatch.setattr(signals_module, "_HELD_UP", 0)
 
     async def main() -> None:
-        with StopSignals([SIGINT]) as signals:
-            here = sys._getframe()
-            assert not signals._is_held_up(here)
-            await trio.sleep(0)
-            await trio.sleep(0)  # the loop has got on
-            assert not signals._is_held_up(here)
+        thread, here = MainThread(), sys._getframe()
+        for gets_on in (True, True, False, False):
+            told.append(thread.is_held_up(here))
+            if gets_on:
+                await trio.sleep(0)
+                await trio.sleep(0)
 
+    told: list[bool] = []
     trio.run(main)
+    assert told == [False, False, False, True]
+
+
+# In a trio program of the application's own
+
+
+def test_in_a_trio_program_the_second_interrupts_a_callback() -> None:
+    reached: list[int] = []
+
+    def callback() -> None:
+        interrupt()
+        reached.append(1)
+        interrupt()
+        reached.append(2)
+
+    async def main() -> None:
+        async with open_loop() as loop:
+            loop.call(loop.owner, callback)
+            await trio.sleep_forever()
+
+    with pytest.raises((KeyboardInterrupt, BaseExceptionGroup)) as raised:
+        trio.run(main, strict_exception_groups=True)
+    assert type(lone_error(raised.value)) is KeyboardInterrupt
+    assert reached == [1]
+
+
+def test_in_a_trio_program_the_first_is_trios() -> None:
+    async def main() -> None:
+        trios = signal.getsignal(SIGINT)
+        async with open_loop() as loop, open_loop():
+            loop.call(loop.owner, interrupt)  # in the pump: it goes to the main task
+            try:
+                await trio.sleep_forever()
+            except KeyboardInterrupt:
+                caught.append("here")
+        assert signal.getsignal(SIGINT) is trios
+
+    caught: list[str] = []
+    trio.run(main)
+    assert caught == ["here"]
+
+
+def test_in_a_trio_program_ours_goes_on_though_a_task_of_the_users_has_called_it() -> None:
+    reached: list[int] = []
+
+    async def main() -> None:
+        async with open_loop():
+            OURS["call"](interrupt)
+            reached.append(1)
+
+    with pytest.raises((KeyboardInterrupt, BaseExceptionGroup)) as raised:
+        trio.run(main, strict_exception_groups=True)
+    assert type(lone_error(raised.value)) is KeyboardInterrupt
+    assert (len(OURS["went_on"]), reached) == (1, [])
 
 
 # Handlers
@@ -295,7 +351,7 @@ def test_several_keyboard_interrupts_are_one_and_other_errors_are_not_lost() -> 
 _BUSY = """
 import sys, time, threading, urllib.request
 from functools import partial
-import perfectws
+import perfectws, trio
 from perfectws import *
 
 def busy(*_):
@@ -324,6 +380,16 @@ def in_event_loop():
         call_later(0, busy, on=event_loop)
         event_loop.make_promise().future_result.wait()
 
+async def in_trio():
+    async with trio.open_nursery() as nursery:
+        call_later(0, busy, on=nursery)
+
+def run_trio():
+    try:
+        trio.run(in_trio)
+    except BaseExceptionGroup as group:
+        raise KeyboardInterrupt from None
+
 {program}
 """
 
@@ -335,6 +401,7 @@ _PROGRAMS = {
     "start": "serve(busy, HTTPServer.start)",
     "launch and wait": "serve(busy, wait)",
     "EventLoop": "in_event_loop()",
+    "trio": "run_trio()",
 }
 _WORK = {
     "nothing": "pass",
