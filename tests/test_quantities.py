@@ -160,6 +160,7 @@ _HTTP: dict[str, Values] = {
     "keep_alive_timeout": ABOVE_0_OR_NONE,
     "body_timeout": ABOVE_0_OR_NONE,
     "write_timeout": ABOVE_0_OR_NONE,
+    "half_close_timeout": ABOVE_0_OR_NONE,
     "close_timeout": SECONDS,
 }
 _WEB_SOCKET: dict[str, Values] = {
@@ -169,6 +170,7 @@ _WEB_SOCKET: dict[str, Values] = {
     "max_write_buffer": AT_LEAST_1,
     "ping_interval": ABOVE_0_OR_NONE,
     "ping_timeout": ABOVE_0_OR_NONE,
+    "write_timeout": ABOVE_0_OR_NONE,
     "close_timeout": SECONDS,
 }
 

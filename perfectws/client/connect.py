@@ -20,11 +20,13 @@ from weakref import ReferenceType, ref
 import outcome
 import trio
 
-from ..callbacks import CallbackOwner, check_callable, context_in, logger
+from ..callbacks import CallbackOwner, context_in, logger
 from ..errors import ConnectionRejected, ConnectionTimeout, HandshakeError, InvalidURL, LocalProtocolError
 from ..net.dialing import default_ssl_context, dial, dial_unix
 from ..net.loop import Loop
 from ..quantities import PORT_OR_NONE, SECONDS_ABOVE_0
+from ..signatures import check_callable
+from ..spelling import check_names
 from ..transport import Transport
 from ..websocket.connecting import OPEN_TIMEOUT, Backoff, EventLoopHandle
 from ..websocket.connection import WebSocketConnection
@@ -37,6 +39,7 @@ from .url import WebSocketURL
 
 OnUpgrade = Callable[[WebSocket], object]
 
+_KEYWORDS = frozenset(ConnectKeywords.__annotations__)
 #: The rejections of which another attempt may make an acceptance, besides those of the server's own (5xx).
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
@@ -72,7 +75,7 @@ class HTTPClient:
         Source: Vapor 3's ``HTTPClient.webSocket(scheme:hostname:port:path:on:)``.
         """
         PORT_OR_NONE.check("port", port)
-        host = f"[{hostname}]" if ":" in hostname else hostname
+        host = f"[{hostname.replace('%', '%25')}]" if ":" in hostname else hostname
         place = host if port is None else f"{host}:{port}"
         return connect(f"{scheme}://{place}/{path.removeprefix('/')}", on=on, **options)
 
@@ -113,9 +116,10 @@ class Order(NamedTuple):
         """Check the arguments of `connect`. Raises `TypeError`, `ValueError` or `LocalProtocolError`."""
         if not isinstance(to, str):
             raise TypeError(f"to= is a URL, a str, not {to!r}")
+        check_names(keywords, _KEYWORDS, "WebSocket.connect")
         on_upgrade = keywords.pop("on_upgrade", None)
         if on_upgrade is not None:
-            check_callable(on_upgrade, "on_upgrade", "(socket)")
+            check_callable(on_upgrade, "on_upgrade", "socket")
         open_timeout = keywords.pop("open_timeout", OPEN_TIMEOUT)
         SECONDS_ABOVE_0.check("open_timeout", open_timeout)
         reconnect = keywords.pop("reconnect", False)

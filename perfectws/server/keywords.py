@@ -14,6 +14,7 @@ from ..http.limits import LimitKeywords
 from ..http.routing import Route, Routes
 from ..net.unix_sockets import unix_path
 from ..quantities import FILE_MODE_OR_NONE, PORT
+from ..spelling import check_names
 from ..websocket.upgrade_handler import WebSocketUpgrader
 from .tls_configuration import TLSConfiguration
 
@@ -46,21 +47,11 @@ KEYWORDS = frozenset(ServerKeywords.__annotations__)
 
 def check_keywords(keywords: Mapping[str, Any]) -> None:
     """Raise `TypeError` if they describe no server; the message says what is wrong with them."""
-    for name in keywords:
-        if name not in KEYWORDS:
-            raise TypeError(f"a server has no keyword {name!r}{did_you_mean(name, KEYWORDS)}")
+    check_names(keywords, KEYWORDS, "a server")
     if "port" not in keywords and unix_path(keywords.get("address")) is None:
         raise TypeError("a server needs port=: 8181, say, or 0 for any that is free; or address='unix:/run/chat.sock'")
     if not {"routes", "document_root", "upgraders"} & keywords.keys():
         raise TypeError("a server needs something to serve: routes=, document_root= or upgraders=")
-
-
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return a hint at the name that was meant, ``""`` if none is near."""
-    from difflib import get_close_matches  # for mistakes only
-
-    near = get_close_matches(name, names, 1)
-    return f": did you mean {near[0]!r}?" if near else ""
 
 
 def check_one_form(servers: object, data: object, path: object, keywords: object) -> None:

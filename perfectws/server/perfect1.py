@@ -21,6 +21,7 @@ from ..http.methods import Method, parse_method
 from ..http.request import HTTPRequest
 from ..http.response import HTTPResponse, RequestHandler, not_found
 from ..http.routing import Route, RouteNavigator
+from ..signatures import check_callable
 
 #: Called with the response: returns an object with ``handle_request(request, response)``.
 HandlerFactory: TypeAlias = Callable[[HTTPResponse], Any]
@@ -47,6 +48,7 @@ class RouteMap:
     def __setitem__(self, key: RouteKey, factory: HandlerFactory) -> None:
         if not callable(factory):
             raise RouteError(f"a route is given a function that takes the response, not {factory!r}")
+        check_callable(factory, "a route's factory", "response")
         method, paths = _split(key)
         for path in [paths] if isinstance(paths, str) else paths:
             handler = _made_by(factory)

@@ -32,7 +32,9 @@ from ..errors import ConnectionClosed
 from ..futures import Future, Promise
 from ..http.request import HTTPRequest
 from ..patience import Patience
-from ..transport import Address, Protocol, Transport
+from ..signatures import explain_call
+from ..spelling import explain_misspelling
+from ..transport import Protocol, Transport
 from .contract import Connection, EndedConnection
 from .deflate import Deflate
 from .frame_inbox import FrameInbox
@@ -84,6 +86,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         socket: What the session holds.
         inbox, outbox, keepalive: What arrived and waits, what is sent, and the pings.
         close_code, close_reason: The first close frame's, whoever sent it.
+        session_name: What the log calls the session.
     """
 
     __slots__ = (
@@ -109,6 +112,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         "keepalive",
         "on_close_requested",
         "outbox",
+        "session_name",
         "socket",
     )
 
@@ -123,8 +127,10 @@ class WebSocketConnection(SocketConnection, Protocol):
         subprotocol: str | None = None,
         deflate: Deflate | None = None,
         is_client: bool = False,
+        session_name: str,
     ) -> None:
         super().__init__(context)
+        self.session_name = session_name
         self._transport = transport
         self._loop = loop
         self._options = options
@@ -135,7 +141,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         )
         self.inbox: FrameInbox | MessageInbox = FrameInbox(self, loop)
         self.outbox = Outbox(self, loop, transport, options.max_write_buffer, is_client, deflate)
-        self.keepalive = Keepalive(self, loop, options.ping_interval, options.ping_timeout)
+        self.keepalive = Keepalive(self, loop, options.ping_interval, options.ping_timeout, options.write_timeout)
         self.socket: Any = WebSocket(self, loop, transport, request, subprotocol)
         self.on_ping: Callable[[WebSocket, bytes], object] | None = None
         self.on_pong: Callable[[WebSocket, bytes], object] | None = None
@@ -341,7 +347,10 @@ class WebSocketConnection(SocketConnection, Protocol):
         """
         if self._state is not _OPEN and _is_closed_error(error):
             return
-        _log_failure(self._transport.remote_address, error)
+        if self._ended is not None:
+            self._ended.callback_failed(error)
+            return
+        _log_failure(self.session_name, self._describe(), error)
         self.inbox.discard()
         self.close(CloseCode.INTERNAL_ERROR, "")
 
@@ -513,9 +522,8 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._loop.call(self, self._tell_on_close)
 
     def _tell_on_close(self) -> None:
-        ended = EndedConnection(
-            self.closed_error(), self.context, self.socket, partial(_log_failure, self._transport.remote_address)
-        )
+        report = partial(_log_failure, self.session_name, self._describe())
+        ended = EndedConnection(self.closed_error(), self.context, self.socket, self.session_name, report)
         with _futures_lock:
             on_close, self._ended = self._on_close, ended
         if on_close is not None:
@@ -561,6 +569,12 @@ class WebSocketConnection(SocketConnection, Protocol):
                     self._on_close.succeed()
             return self._on_close.future_result
 
+    def _describe(self) -> str:
+        """Return which of the session's connections this is."""
+        request, (host, port) = self.socket.request, self._transport.remote_address
+        peer = f"{host}:{port}" if port else host
+        return f"{request.path} from {peer}" if request is not None else f"at {peer}"
+
     def restart_keepalive(self) -> None:
         """Ping at the interval that is set now."""
         if self.is_connected:
@@ -575,8 +589,10 @@ class WebSocketConnection(SocketConnection, Protocol):
         return self._transport.progress()
 
 
-def _log_failure(remote: Address, error: Exception) -> None:
-    logger.error("A callback of the WebSocket of %s raised", remote, exc_info=error)
+def _log_failure(session_name: str, connection: str, error: Exception) -> None:
+    explain_misspelling(error)
+    explain_call(error, "A continuation is called with (data, opcode, final), a completion without arguments.")
+    logger.error("A callback of %s (%s) raised %s", session_name, connection, type(error).__name__, exc_info=error)
 
 
 def _is_closed_error(error: Exception) -> bool:

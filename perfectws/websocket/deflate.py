@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, fields
 from sys import maxsize
-from typing import Any
+from typing import Any, NamedTuple
 
 from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
@@ -54,6 +54,7 @@ class DeflateOptions:
         window_bits: The base-2 logarithm of each side's window, 9 to 15. A window costs memory for each connection:
             15 takes up to 300 KiB, 9 takes 18 KiB.
         context_takeover: Whether a message may refer to the one before it: smaller messages, memory kept between them.
+            Those of a `Room` refer to the last that it said, and the compressor of each socket begins anew behind them.
         min_size: Messages of fewer bytes are sent as they are.
     """
 
@@ -88,11 +89,43 @@ def deflate_options(compression: bool | Mapping[str, Any] | DeflateOptions | Non
 _OPTIONS = frozenset(option.name for option in fields(DeflateOptions))
 
 
+class Compression(NamedTuple):
+    """How one side of a connection compresses: two that do it alike may be sent the same frame.
+
+    Attributes:
+        level, min_size: As in `DeflateOptions`.
+        window_bits, context_takeover: What was agreed on for this direction.
+    """
+
+    level: int
+    min_size: int
+    window_bits: int
+    context_takeover: bool
+
+    def takes(self, data: bytes | memoryview) -> bool:
+        """Tell whether a message is long enough to be compressed."""
+        return len(data) >= self.min_size
+
+    def compressor(self, content: bytes = b"") -> zlib._Compress:
+        """Return what compresses messages that may refer to ``content``, the last that the receiver's window holds."""
+        return zlib.compressobj(self.level, zlib.DEFLATED, -self.window_bits, zdict=content)
+
+    def deflate(self, data: bytes | memoryview, compressor: zlib._Compress | None = None) -> bytes:
+        """Return the payload of a compressed message.
+
+        Without a ``compressor`` it refers to none before it, and so is inflated whatever a receiver's window holds:
+        RFC 7692 §7.2.3.2 lets a message refer to earlier ones, and obliges none to.
+        """
+        compressor = compressor or self.compressor()
+        return b"".join((compressor.compress(data), memoryview(compressor.flush(zlib.Z_SYNC_FLUSH))[: -len(_TAIL)]))
+
+
 class Deflate(PerMessageDeflate):
     """The agreed compression of one connection, both directions.
 
     Attributes:
         limit: The most bytes that one frame may inflate to.
+        context: As `replaced` was told, until something is compressed here again.
     """
 
     def __init__(self, options: DeflateOptions) -> None:
@@ -100,6 +133,8 @@ class Deflate(PerMessageDeflate):
         self.options = options
         self.limit = 0
         self._inflated = 0
+        #: Stands for what the peer's window ends with, if that was not compressed here.
+        self.context: object | None = None
 
     def frame_inbound_payload_data(self, proto: FrameDecoder | FrameProtocol, data: bytes) -> bytes | CloseReason:
         """Inflate a frame's payload, up to `limit` bytes."""
@@ -145,10 +180,33 @@ class Deflate(PerMessageDeflate):
     def compress(self, is_client: bool, opcode: int, data: bytes, is_final: bool) -> bytes:
         """Return the payload of a frame of a compressed message."""
         if self._compressor is None:
+            self.context = None
             bits = self.client_max_window_bits if is_client else self.server_max_window_bits
             self._compressor = zlib.compressobj(self.options.level, zlib.DEFLATED, -bits)
         _, payload = self.frame_outbound(_ROLES[is_client], Opcode(opcode), _NO_RSV, data, is_final)
         return payload
+
+    def compression(self, is_client: bool) -> Compression:
+        """Return how our side compresses."""
+        options = self.options
+        if is_client:
+            return Compression(
+                options.level, options.min_size, self.client_max_window_bits, not self.client_no_context_takeover
+            )
+        return Compression(
+            options.level, options.min_size, self.server_max_window_bits, not self.server_no_context_takeover
+        )
+
+    def replaced(self, context: object | None) -> None:
+        """Refer to nothing that was compressed here: between two messages, the peer was sent one from elsewhere.
+
+        What would be referred to is no longer where it was in the peer's window.
+
+        Args:
+            context: Stands for what the window ends with now.
+        """
+        self._compressor = None
+        self.context = context
 
 
 _ROLES = {True: FrameDecoder(client=True), False: FrameDecoder(client=False)}

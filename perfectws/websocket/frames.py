@@ -591,6 +591,16 @@ def mask_frame(frame: bytes | Parts) -> bytes:
     return header + mask + apply_mask(frame[header_size:], mask)
 
 
+def payload_of(frame: bytes) -> memoryview:
+    """Return the payload of a server's frame."""
+    return memoryview(frame)[_SERVER_HEADER_SIZES.get(frame[1], 2) :]
+
+
+def is_compressed(frame: bytes) -> bool:
+    """Tell whether a frame begins a compressed message."""
+    return bool(frame[0] & _RSV1)
+
+
 def build_close_payload(code: int, reason: str = "") -> bytes:
     """Return the payload of a close frame; that of 1005, "no status", is empty."""
     if code == CloseCode.NO_STATUS_RCVD:

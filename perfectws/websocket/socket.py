@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
 
 import outcome
 
-from ..callbacks import CallbackLoop, check_callable, logger
+from ..callbacks import CallbackLoop, logger
 from ..errors import ConnectionClosed, LocalProtocolError
 from ..futures import Future, Promise
+from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
 from ..http.request import HTTPRequest
 from ..quantities import SECONDS_OR_NONE, WAIT
+from ..signatures import arguments_for, check_callable
+from ..spelling import Misspelt
 from ..transport import Address, Transport
-from .arguments import BytesLike, bytes_of, check_completion, check_continuation, check_promise
+from .arguments import binary_message, check_completion, check_continuation, check_promise, check_text
 from .connecting import Backoff, EventLoopHandle, HeaderFields
 from .contract import Connection
 from .frame_inbox import FrameInbox, Message
@@ -133,6 +136,10 @@ class WebSocket:
         self.request = request
         self.subprotocol = subprotocol
         self._read_timeout: float | None = NO_TIMEOUT
+
+    if not TYPE_CHECKING:
+        readTimeoutSeconds = Misspelt("read_timeout_seconds")  # noqa: N815  # Swift's
+        pingInterval = Misspelt("ping_interval")  # noqa: N815
 
     @staticmethod
     def connect(to: str, **keywords: Unpack[ConnectKeywords]) -> Connecting:
@@ -258,9 +265,11 @@ class WebSocket:
             ``continuation(string, opcode, final)`` once. ``string`` is ``None`` for a binary frame that is not UTF-8;
             ``(None, OpcodeType.INVALID, True)`` says that there was nothing to read: the connection ended
             (`is_connected` is false), or the read timed out. A character cut by a frame's end comes with the next.
+            It takes the place of a callback read that is pending: the earlier continuation is dropped then.
 
         Raises:
-            LocalProtocolError: A read is pending, or messages go to `on_text` and `on_binary`.
+            LocalProtocolError: A task awaits a read; this one is awaited and another pending; or messages go to
+                `on_text` and `on_binary`.
             ConnectionClosed, TimeoutError: Only with ``await``, instead of ``INVALID``.
 
         Source: Perfect's ``readStringMessage``.
@@ -284,7 +293,8 @@ class WebSocket:
             ``continuation(data, opcode, final)`` once; ``(None, OpcodeType.INVALID, True)`` as `read_string_message`.
 
         Raises:
-            LocalProtocolError: A read is pending, or messages go to `on_text` and `on_binary`.
+            LocalProtocolError: A task awaits a read; this one is awaited and another pending; or messages go to
+                `on_text` and `on_binary`.
             ConnectionClosed, TimeoutError: Only with ``await``, instead of ``INVALID``.
 
         Source: Perfect's ``readBytesMessage``.
@@ -354,9 +364,7 @@ class WebSocket:
         Source: Perfect's ``sendStringMessage``.
         """
         if not isinstance(string, str):
-            raise TypeError(
-                f"send_string_message takes a str, not {type(string).__name__}: send bytes with send_binary_message"
-            )
+            check_text(string)
         if completion is not None and not callable(completion):
             check_completion(completion)
         outbox = self.outbox
@@ -385,7 +393,7 @@ class WebSocket:
         """Send a binary message, or with ``final=False`` a part of one.
 
         Args:
-            data: The bytes, in any object that has a buffer of them.
+            data: The bytes, in any object that has a buffer of them, or as a list of ints.
             final: Whether this ends the message.
             completion: As for `send_string_message`.
 
@@ -399,13 +407,13 @@ class WebSocket:
 
         Source: Perfect's ``sendBinaryMessage``.
         """
-        payload = bytes_of(data, "send_binary_message")
+        payload = binary_message(data)
         check_completion(completion)
         self.call_in_loop(self.outbox.send_data, OpcodeType.BINARY, payload, final, completion)
         return self.outbox if completion is None else None
 
     def send(self, message: str | BytesLike, promise: Promise[None] | None = None) -> Drained | None:
-        """Send a whole message: text for a ``str``, binary for bytes.
+        """Send a whole message: text for a ``str``, binary for bytes, or for a list of ints.
 
         Args:
             message: The message.
@@ -427,7 +435,7 @@ class WebSocket:
         if isinstance(message, str):
             self._send_text(message, True, promise)
         else:
-            payload = bytes_of(message, "send")
+            payload = bytes_of(message, "send takes a str or bytes")
             self.call_in_loop(outbox.send_data, OpcodeType.BINARY, payload, True, promise)
         return outbox if promise is None else None
 
@@ -448,7 +456,7 @@ class WebSocket:
 
         Source: websocket-kit's ``send(raw:opcode:fin:promise:)``.
         """
-        payload = bytes_of(data, "send_raw")
+        payload = bytes_of(data, "send_raw takes a payload of bytes")
         check_promise(promise)
         opcode = OpcodeType(opcode)
         if opcode in (OpcodeType.CLOSE, OpcodeType.INVALID):
@@ -502,10 +510,10 @@ class WebSocket:
     def _ping_or_pong(
         self, opcode: OpcodeType, completion: Callable[[], object] | BytesLike | None, data: BytesLike
     ) -> Drained | None:
-        if isinstance(completion, (bytes, bytearray, memoryview)):
+        if isinstance(completion, BYTES_LIKE):
             return self._ping_or_pong(opcode, None, completion)
         check_completion(completion)
-        payload = bytes_of(data, f"send_{opcode.name.lower()}")
+        payload = bytes_of(data, "the data of a ping or a pong is bytes")
         self._send_control(opcode, payload, completion)
         return self.outbox if completion is None else None
 
@@ -545,7 +553,7 @@ class WebSocket:
         return self._on_message(OpcodeType.BINARY, callback)
 
     def _on_message(self, opcode: OpcodeType, callback: HandlerT) -> HandlerT:
-        check_callable(callback, "a callback", "(socket, message)")
+        check_callable(callback, f"on_{opcode.name.lower()}", "socket", "message")
         self.call_in_loop(self._set_handler, opcode, callback)
         return callback
 
@@ -554,15 +562,19 @@ class WebSocket:
         inbox.set_handler(opcode, callback)
 
     def on_ping(self, callback: HandlerT) -> HandlerT:
-        """Call ``callback(socket, data)`` for every ping of the peer, which has been answered. Vapor's ``onPing``."""
-        check_callable(callback, "a callback", "(socket, data)")
-        self._connection.on_ping = callback
+        """Call ``callback(socket, data)``, or ``callback(socket)``, for every ping of the peer. It is answered already.
+
+        Source: websocket-kit's ``onPing``.
+        """
+        self._connection.on_ping = _taking_data(callback, "on_ping")
         return callback
 
     def on_pong(self, callback: HandlerT) -> HandlerT:
-        """Call ``callback(socket, data)`` for every pong that answers a ping of ours. Vapor's ``onPong``."""
-        check_callable(callback, "a callback", "(socket, data)")
-        self._connection.on_pong = callback
+        """Call ``callback(socket, data)``, or ``callback(socket)``, for every pong that answers a ping of ours.
+
+        Source: websocket-kit's ``onPong``.
+        """
+        self._connection.on_pong = _taking_data(callback, "on_pong")
         return callback
 
     # The end
@@ -712,6 +724,12 @@ class _Messages:
 
     def __anext__(self) -> Awaitable[Message]:
         return self._socket._next_message()
+
+
+def _taking_data(callback: Callable[..., object], what: str) -> Callable[[WebSocket, bytes], object]:
+    """Return ``callback`` as it is called: who can take the data gets it."""
+    takes = arguments_for(callback, what, ("socket", "data"), ("socket",))
+    return callback if takes == 2 else lambda socket, data: callback(socket)
 
 
 def _log_misuse(function: Callable[..., object], args: tuple[Any, ...]) -> None:

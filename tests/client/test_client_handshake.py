@@ -56,6 +56,27 @@ def test_the_request_is_the_one_of_the_rfc() -> None:
     assert not re.search("Content-|Origin|Extensions|Authorization", request)
 
 
+@pytest.mark.parametrize("version", ["1.0", "2.0", "0.9", "3.1"])
+def test_a_101_of_a_version_that_has_none_is_refused(version: str) -> None:
+    handshake = Handshake()
+    response = handshake.response().replace(b"HTTP/1.1", f"HTTP/{version}".encode())
+    with pytest.raises(HandshakeError, match=f"ws://example.com.*it is HTTP/{version}") as caught:
+        handshake.client.receive(response)
+    assert not isinstance(caught.value, ConnectionRejected)
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_a_later_one_is_accepted_and_so_is_what_comes_before_it(version: str) -> None:
+    handshake = Handshake()
+    response = handshake.response().replace(b"HTTP/1.1", f"HTTP/{version}".encode())
+    assert handshake.client.receive(b"HTTP/1.1 100 Continue\r\n\r\n" + response) is not None
+
+
+def test_another_answer_of_http_1_0_is_a_rejection_like_any() -> None:
+    with pytest.raises(ConnectionRejected, match="404"):
+        Handshake().client.receive(b"HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+
 def test_each_key_is_16_bytes_and_another() -> None:
     keys = {Handshake().key for _ in range(20)}
     assert len(keys) == 20

@@ -154,7 +154,7 @@ async def test_an_async_on_upgrade_may_read_with_await(transport: str) -> None:
 async def test_no_event_loop_raises_and_says_what_to_pass() -> None:
     with pytest.raises(LocalProtocolError, match="pass on="):
         WebSocket.connect(to="ws://localhost")
-    with pytest.raises(TypeError, match="an EventLoop or a trio nursery"):
+    with pytest.raises(TypeError, match="an EventLoop, a trio nursery, or a server"):
         WebSocket.connect(to="ws://localhost", on="nursery")  # type: ignore[arg-type]
 
 
@@ -244,6 +244,17 @@ async def test_a_101_that_is_not_for_us_fails_and_ends_the_connection(transport:
         await connection.read_request()
         await connection.stream.send_all(connection.response(accept="s3pPLMBiTxaQ9kYGzzhZRbK+xOo="))
         with pytest.raises(HandshakeError, match="does not answer our key"):
+            await future
+        await connection.receive_eof()
+
+
+async def test_a_101_of_http_1_0_fails_and_ends_the_connection(transport: str, raw_server: RawServer) -> None:
+    async with trio.open_nursery() as nursery:
+        future = WebSocket.connect(to=raw_server.url, on=nursery)
+        connection = await raw_server.accept()
+        await connection.read_request()
+        await connection.stream.send_all(connection.response().replace(b"HTTP/1.1", b"HTTP/1.0"))
+        with pytest.raises(HandshakeError, match=r"it is HTTP/1\.0"):
             await future
         await connection.receive_eof()
 

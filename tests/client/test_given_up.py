@@ -94,7 +94,7 @@ async def test_a_future_that_was_never_held_is_given_up(transport: str, raw_serv
         WebSocket.connect(to=raw_server.url, on=nursery)
 
 
-@pytest.mark.parametrize("register", ["when_complete", "when_success", "cascade", "on_upgrade"])
+@pytest.mark.parametrize("register", ["when_complete", "when_success", "map", "cascade", "on_upgrade"])
 async def test_who_has_given_a_callback_need_not_hold_the_future(
     register: str, transport: str, raw_server: RawServer
 ) -> None:

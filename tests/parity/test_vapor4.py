@@ -97,7 +97,7 @@ def test_send_text_and_binary_and_receive_them(app: App, event_loop: EventLoop) 
         both.succeed()
 
     ws.send("Hello, world")  # ws.send("Hello, world")
-    ws.send(bytes([1, 2, 3]))  # ws.send([1, 2, 3])
+    ws.send([1, 2, 3])
     both.future_result.wait(PATIENCE)
     assert printed == ["Hello, world", b"\x01\x02\x03"]
 
@@ -181,18 +181,29 @@ def test_pings_and_pongs_are_told(app: App, event_loop: EventLoop) -> None:
     pinged, ponged = event_loop.make_promise(), event_loop.make_promise()
 
     @app.sockets[0].on_ping  # ws.onPing { ws in
-    def on_ping(ws: WebSocket, data: bytes) -> None:
+    def on_ping(ws: WebSocket) -> None:
         # Ping was received.
-        pinged.succeed(data)
+        pinged.succeed(ws)
 
     @ws.on_pong  # ws.onPong { ws in
-    def on_pong(ws: WebSocket, data: bytes) -> None:
+    def on_pong(ws: WebSocket) -> None:
         # Pong was received.
-        ponged.succeed(data)
+        ponged.succeed(ws)
 
     ws.send_ping(data=b"are you there?")
-    assert pinged.future_result.wait(PATIENCE) == b"are you there?"
-    assert ponged.future_result.wait(PATIENCE) == b"are you there?"
+    assert pinged.future_result.wait(PATIENCE) is app.sockets[0]
+    assert ponged.future_result.wait(PATIENCE) is ws
+
+
+def test_pings_and_pongs_are_sent_automatically(app: App, event_loop: EventLoop) -> None:
+    # "Ping and pong messages are sent automatically by the client and server to keep WebSocket connections alive."
+    ws = connected(app, event_loop)
+    pinged, ponged = event_loop.make_promise(), event_loop.make_promise()
+    app.sockets[0].on_ping(lambda ws, data: pinged.succeed())
+    ws.on_pong(lambda ws, data: ponged.succeed())
+    ws.ping_interval = 0.01  # ws.pingInterval = .milliseconds(10)
+    pinged.future_result.wait(PATIENCE)
+    ponged.future_result.wait(PATIENCE)
 
 
 # "WebSocket routes can be grouped and protected by middleware like normal routes."
