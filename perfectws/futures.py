@@ -25,6 +25,7 @@ from .callbacks import (
     set_running_loop,
 )
 from .errors import LocalProtocolError, PerfectWSError
+from .quantities import WAIT
 from .signatures import check_callable
 from .suspension import Suspension, checkpoint
 
@@ -165,12 +166,13 @@ class Future(Generic[T]):
         """Block this thread until the value is there, and return it, or raise the error.
 
         Args:
-            seconds: How long to wait at most; ``None`` waits for ever.
+            seconds: How long to wait at most; ``None`` waits for ever, a negative number not at all.
 
         Raises:
             TimeoutError: It was not there in time.
             LocalProtocolError: This is the loop's own thread, where waiting would hang for ever.
         """
+        WAIT.check("seconds", seconds)
         if self._outcome is None and self._is_in_loop_thread():
             raise LocalProtocolError(
                 "wait() in an event loop's own thread would hang for ever: use when_complete(callback) or await"
@@ -180,8 +182,7 @@ class Future(Generic[T]):
         def wake(_: object) -> None:
             resolved.set()
 
-        self._add(wake)
-        if not resolved.wait(seconds):
+        if self._add_unless_resolved(wake) and not resolved.wait(_bounded(seconds)):
             self._remove(wake)
             raise TimeoutError(f"the future was not resolved within {seconds} seconds")
         self._retrieved = True
@@ -298,6 +299,11 @@ class Promise(Generic[T]):
     def resolve(self, result: outcome.Outcome[T]) -> None:
         """Resolve the future with an outcome. Does nothing if it is resolved already."""
         self.future_result._resolve(result)
+
+
+def _bounded(seconds: float | None) -> float | None:
+    """Return how long the system can wait: three hundred years are for ever."""
+    return None if seconds is None else min(seconds, threading.TIMEOUT_MAX)
 
 
 def _unwrapped(result: outcome.Outcome[T] | None) -> T:

@@ -14,6 +14,7 @@ program that logs at INFO need not want a line per request.
 
 from __future__ import annotations
 
+import codecs
 import logging
 import time
 from functools import partial
@@ -139,4 +140,5 @@ class CountedTransport:
 
 def _escaped(text: str) -> str:
     """Return text without control characters and quotation marks, as Apache writes it."""
-    return text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+    # The function itself: a codec is imported when it is first asked for by its name, and no file may be left for that.
+    return codecs.unicode_escape_encode(text)[0].decode("ascii").replace('"', '\\"')

@@ -19,6 +19,7 @@ from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol
 
 from ..http.headers import split_unquoted, unquote
+from ..quantities import SIZE, Kind, whole_number
 
 _NAME = "permessage-deflate"
 #: RFC 7692 §7.2.2: what a sender strips from the end of a message, and a receiver puts back.
@@ -33,6 +34,14 @@ _VALUES: Mapping[str, frozenset[str | None]] = {
     "client_no_context_takeover": frozenset({None}),
     "server_max_window_bits": _WINDOW_BITS,
     "client_max_window_bits": _WINDOW_BITS | {None},
+}
+
+
+#: What the numbers among the options may be.
+_KINDS: Mapping[str, Kind] = {
+    "level": whole_number(1, 9),
+    "window_bits": whole_number(_MIN_WINDOW_BITS, _MAX_WINDOW_BITS),
+    "min_size": SIZE,
 }
 
 
@@ -55,12 +64,8 @@ class DeflateOptions:
     min_size: int = 64
 
     def __post_init__(self) -> None:
-        for name, least, most in (("level", 1, 9), ("window_bits", _MIN_WINDOW_BITS, _MAX_WINDOW_BITS)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or not least <= value <= most:
-                raise ValueError(f"compression: {name} is {least} to {most}, not {value!r}")
-        if not isinstance(self.min_size, int) or self.min_size < 0:
-            raise ValueError(f"compression: min_size is a number of bytes, not {self.min_size!r}")
+        for name, kind in _KINDS.items():
+            kind.check(f"compression: {name}", getattr(self, name))
 
 
 def deflate_options(compression: bool | Mapping[str, Any] | DeflateOptions | None) -> DeflateOptions | None:

@@ -19,6 +19,7 @@ from ..futures import Future, Promise
 from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
 from ..http.request import HTTPRequest
 from ..http.several import Several
+from ..quantities import SECONDS_OR_NONE, WAIT
 from ..signatures import arguments_for, check_callable
 from ..spelling import Misspelt
 from ..transport import Address, Transport
@@ -103,8 +104,6 @@ class WebSocket:
     Attributes:
         request: The request that opened this socket, a server's; ``None`` for a client's.
         subprotocol: The subprotocol that was agreed on, or ``None``.
-        read_timeout_seconds: How long a read waits for its frame, in seconds, from the moment it is asked for;
-            negative or ``None`` for ever.
 
     Source: Perfect-WebSockets' ``WebSocket``, websocket-kit's ``WebSocket``, RFC 6455.
     """
@@ -113,11 +112,11 @@ class WebSocket:
         "__weakref__",
         "_connection",
         "_loop",
+        "_read_timeout",
         "_scratch_pad",
         "_transport",
         "inbox",
         "outbox",
-        "read_timeout_seconds",
         "request",
         "subprotocol",
     )
@@ -138,7 +137,7 @@ class WebSocket:
         self._scratch_pad: dict[str, Any] | None = None
         self.request = request
         self.subprotocol = subprotocol
-        self.read_timeout_seconds: float | None = NO_TIMEOUT
+        self._read_timeout: float | None = NO_TIMEOUT
 
     if not TYPE_CHECKING:
         readTimeoutSeconds = Misspelt("read_timeout_seconds")  # noqa: N815  # Swift's
@@ -168,6 +167,8 @@ class WebSocket:
             The future of the WebSocket. With ``on_upgrade`` it succeeds when that has returned (async: has first
             waited, or returned). Without, when the socket is open; then frames wait for the first ``on_*`` or
             ``read_*``. It fails with `InvalidURL`, `ConnectionRejected`, `ConnectionTimeout` or `HandshakeError`.
+            Without ``on_upgrade``, and without a callback of the future's, the attempt is given up once nobody holds
+            the future any more: when an ``await`` of it is cancelled, say.
 
         Calls back:
             ``on_upgrade(socket)`` once, with ``reconnect`` once for each connection. Nothing is delivered before it has
@@ -233,12 +234,24 @@ class WebSocket:
 
     @ping_interval.setter
     def ping_interval(self, seconds: float | None) -> None:
-        if seconds is not None and not seconds > 0:
-            raise ValueError(f"ping_interval is a number of seconds above 0, or None, not {seconds!r}")
+        SECONDS_OR_NONE.check("ping_interval", seconds)
         self._connection.keepalive.interval = seconds
         self.call_in_loop(self._connection.restart_keepalive)
 
     # Reading
+
+    @property
+    def read_timeout_seconds(self) -> float | None:
+        """How long a read waits for its frame, in seconds, from when it is asked for; negative or None: for ever.
+
+        Source: Perfect's ``readTimeoutSeconds``.
+        """
+        return self._read_timeout
+
+    @read_timeout_seconds.setter
+    def read_timeout_seconds(self, seconds: float | None) -> None:
+        WAIT.check("read_timeout_seconds", seconds)
+        self._read_timeout = seconds
 
     # Of several forms the one with the callback comes last: a type checker's error speaks of the last one.
 
@@ -270,7 +283,7 @@ class WebSocket:
         Source: Perfect's ``readStringMessage``.
         """
         if continuation is not None and get_ident() == self._loop.direct_thread:
-            self.inbox.read(True, continuation, self.read_timeout_seconds)
+            self.inbox.read(True, continuation, self._read_timeout)
             return continuation
         return self._read(True, continuation)
 
@@ -299,7 +312,7 @@ class WebSocket:
         Source: Perfect's ``readBytesMessage``.
         """
         if continuation is not None and get_ident() == self._loop.direct_thread:
-            self.inbox.read(False, continuation, self.read_timeout_seconds)
+            self.inbox.read(False, continuation, self._read_timeout)
             return continuation
         return self._read(False, continuation)
 
@@ -309,9 +322,9 @@ class WebSocket:
     def _read(self, as_text: bool, continuation: CallbackT | None) -> CallbackT | Awaitable[Message[Any]]:
         """Read with ``await``, or from another thread."""
         if continuation is None:
-            return self.inbox.receive(as_text, self.read_timeout_seconds)
+            return self.inbox.receive(as_text, self._read_timeout)
         check_continuation(continuation)
-        self.call_in_loop(self._read_in_loop, as_text, continuation, self.read_timeout_seconds)
+        self.call_in_loop(self._read_in_loop, as_text, continuation, self._read_timeout)
         return continuation
 
     def _read_in_loop(self, as_text: bool, continuation: Callable[..., object], timeout: float | None) -> None:
@@ -327,7 +340,7 @@ class WebSocket:
 
     async def _next_message(self) -> Message[Any]:
         try:
-            return await self.inbox.receive(None, self.read_timeout_seconds)
+            return await self.inbox.receive(None, self._read_timeout)
         except ConnectionClosed as closed:
             if closed.code in _QUIET_CLOSE_CODES:
                 raise StopAsyncIteration from None
@@ -628,7 +641,7 @@ class WebSocket:
 
         Source: RFC 6455 §7.1.2. `Perfect differs:` its ``close()`` sends no code and waits for nothing.
         """
-        if not isinstance(code, int) or not isinstance(reason, str):
+        if not isinstance(code, int) or isinstance(code, bool) or not isinstance(reason, str):
             raise TypeError(f"close takes an int for its code and a str for its reason, not {code!r} and {reason!r}")
         if not is_sendable(code):
             raise LocalProtocolError(
@@ -668,22 +681,40 @@ class ConnectKeywords(ConnectOptions, total=False):
     on: trio.Nursery | EventLoopHandle | None
 
 
+class Attempt(Protocol):
+    """What opens the WebSocket of a `Connecting`."""
+
+    def cancel(self) -> None:
+        """Make no attempt any more. From any thread."""
+
+    def keep(self, future: Connecting) -> None:
+        """Hold the future until it is resolved: callbacks wait for it, which do not. From any thread."""
+
+    def abandon(self, opened: WebSocket | None) -> None:
+        """Give up what nobody can get any more; close what has opened. From any thread, between any two steps."""
+
+
 class Connecting(Future[WebSocket]):
     """The future of a WebSocket that is being opened.
+
+    Once nobody can get its result any more, since whoever waited was cancelled, or has waited long enough, and nobody
+    holds it, the attempt is given up; a socket that has opened is closed.
 
     Source: what websocket-kit's ``connect`` returns, which has no `cancel`.
     """
 
-    __slots__ = ("_cancel",)
+    __slots__ = ("_attempt", "_is_taken")
 
-    def __init__(self, loop: CallbackLoop, cancel: Callable[[], object]) -> None:
+    def __init__(self, loop: CallbackLoop, attempt: Attempt | None, is_taken: bool = False) -> None:
         super().__init__(loop)
-        self._cancel = cancel
+        self._attempt = attempt
+        #: Whether callbacks are given the socket, whoever holds the future.
+        self._is_taken = is_taken
 
     @classmethod
     def failed(cls, loop: CallbackLoop, error: Exception) -> Connecting:
         """Return one that has failed."""
-        future = cls(loop, lambda: None)
+        future = cls(loop, None)
         future._resolve(outcome.Error(error))
         return future
 
@@ -692,7 +723,20 @@ class Connecting(Future[WebSocket]):
 
         A WebSocket that is open stays so.
         """
-        self._cancel()
+        if self._attempt is not None:
+            self._attempt.cancel()
+
+    def _add(self, on_resolved: Callable[[outcome.Outcome[WebSocket]], object]) -> None:
+        self._is_taken = True
+        super()._add(on_resolved)
+        if self._attempt is not None and not self.is_done:
+            self._attempt.keep(self)
+
+    def __del__(self) -> None:
+        if self._attempt is not None and not (self._is_taken or self._retrieved):
+            opened = self._outcome.value if isinstance(self._outcome, outcome.Value) else None
+            self._attempt.abandon(opened)
+        super().__del__()
 
 
 class Dial(Protocol):
