@@ -24,9 +24,9 @@ from .callbacks import (
     running_loop,
     set_running_loop,
 )
+from .checks.quantities import WAIT
+from .checks.signatures import check_callable
 from .errors import LocalProtocolError, PerfectWSError
-from .quantities import WAIT
-from .signatures import check_callable
 from .suspension import Suspension, checkpoint
 
 T = TypeVar("T")

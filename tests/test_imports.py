@@ -20,29 +20,25 @@ PACKAGE = Path(perfectws.__file__).parent
 
 GROUND = {
     "errors",
+    "checks",
     "log_limit",
-    "quantities",
     "suspension",
-    "spelling",
     "callbacks",
     "deadline",
     "patience",
     "futures",
     "transport",
-    "signatures",
 }
 #: The rooms of the house, from the ground up, and what each may import besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "checks": set(),
     "log_limit": set(),
-    "quantities": set(),
     "suspension": set(),
-    "spelling": set(),
     "callbacks": {"errors", "suspension"},
     "deadline": {"callbacks"},
     "patience": {"callbacks"},
-    "signatures": set(),
-    "futures": {"errors", "quantities", "suspension", "callbacks", "signatures"},
+    "futures": {"errors", "checks", "suspension", "callbacks"},
     "transport": {"callbacks"},
     "http": GROUND,
     "websocket": GROUND | {"http"},
@@ -136,7 +132,7 @@ def test_protocols_load_no_trio() -> None:
 
 
 def test_the_top_floor_has_few_rooms() -> None:
-    assert len([path for path in MODULES if path.parent == PACKAGE]) <= 13
+    assert len([path for path in MODULES if path.parent == PACKAGE]) <= 12
 
 
 def test_all_names_that_the_public_face_lists_are_there_and_are_not_private() -> None:

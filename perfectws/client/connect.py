@@ -21,12 +21,12 @@ import outcome
 import trio
 
 from ..callbacks import CallbackOwner, context_in, logger
+from ..checks.quantities import PORT_OR_NONE, SECONDS_ABOVE_0
+from ..checks.signatures import check_callable
+from ..checks.spelling import check_names
 from ..errors import ConnectionRejected, ConnectionTimeout, HandshakeError, InvalidURL, LocalProtocolError
 from ..net.dialing import default_ssl_context, dial, dial_unix
 from ..net.loop import Loop
-from ..quantities import PORT_OR_NONE, SECONDS_ABOVE_0
-from ..signatures import check_callable
-from ..spelling import check_names
 from ..transport import Transport
 from ..websocket.connecting import OPEN_TIMEOUT, Backoff, EventLoopHandle
 from ..websocket.connection import WebSocketConnection

@@ -16,11 +16,11 @@ from typing import Any
 import trio
 
 from ..callbacks import CallbackLoop, running_loop, set_running_loop
+from ..checks.quantities import SECONDS
 from ..errors import LocalProtocolError, lone_error
 from ..futures import Promise
 from ..net.loop import Loop
 from ..net.signals import StopSignals, run_until_signal
-from ..quantities import SECONDS
 from .loop import ClientLoop, adopt, loop_of, make_loop, run_client_loop
 
 #: How long connections may take to end when a loop does, in seconds.

@@ -7,9 +7,9 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from ..callbacks import CallbackOwner, Timer, set_running_loop
+from ..checks.quantities import INTERVAL, SECONDS
+from ..checks.signatures import check_callable
 from ..net.loop import Loop
-from ..quantities import INTERVAL, SECONDS
-from ..signatures import check_callable
 from .event_loop import begin_on
 
 if TYPE_CHECKING:

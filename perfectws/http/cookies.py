@@ -9,8 +9,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote, unquote
 
+from ..checks.quantities import FINITE_SECONDS
 from ..errors import LocalProtocolError
-from ..quantities import FINITE_SECONDS
 from .dates import http_date
 
 if TYPE_CHECKING:

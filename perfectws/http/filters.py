@@ -21,7 +21,7 @@ from operator import itemgetter
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ..callbacks import CallbackLoop, CallbackOwner, logger
-from ..signatures import check_callable
+from ..checks.signatures import check_callable
 from .request import HTTPRequest
 from .response import HTTPResponse
 

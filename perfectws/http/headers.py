@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from ..checks.spelling import header_name
 from ..errors import LocalProtocolError
-from ..spelling import header_name
 
 #: One character of a name, as a regular expression. RFC 9110 §5.6.2: token = 1*tchar
 TCHAR = r"[-!#$%&'*+.^_`|~0-9A-Za-z]"

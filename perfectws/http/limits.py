@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Generic, TypedDict, TypeVar, overload
 
-from ..quantities import COUNT_OR_NONE, SECONDS, SECONDS_OR_NONE, SIZE, Kind
+from ..checks.quantities import COUNT_OR_NONE, SECONDS, SECONDS_OR_NONE, SIZE, Kind
 
 T = TypeVar("T")
 

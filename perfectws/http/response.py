@@ -12,10 +12,10 @@ from json import dumps
 from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 from ..callbacks import CallbackLoop, CallbackOwner, logger
+from ..checks.signatures import explain_call
+from ..checks.spelling import explain_misspelling
 from ..errors import LocalProtocolError
 from ..futures import Future, Promise
-from ..signatures import explain_call
-from ..spelling import explain_misspelling
 from ..transport import FileSender, Transport
 from ..transport import Protocol as ConnectionProtocol
 from .binary import BytesLike, bytes_of

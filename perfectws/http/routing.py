@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterable
 from http import HTTPMethod
 from typing import TypeVar, overload
 
+from ..checks.signatures import check_callable
 from ..errors import RouteError
-from ..signatures import check_callable
 from .methods import ALL_METHODS, Method, parse_method
 from .paths import path_components, split_target
 from .patterns import VARIABLE, check_base_uri, check_pattern, pattern_components

@@ -39,13 +39,13 @@ from inspect import Parameter, signature
 from types import ModuleType
 from typing import Any, cast
 
+from ..checks.spelling import did_you_mean
 from ..errors import LaunchFailure, PerfectWSError
 from ..http.filters import FilterPriority, RequestFilters
 from ..http.limits import LIMITS
 from ..http.response import RequestHandler
 from ..http.routing import Route, Routes
 from ..net.unix_sockets import unix_path
-from ..spelling import did_you_mean
 from .filters import HTTPFilter
 from .handlers import HTTPHandler
 from .keywords import ServerKeywords

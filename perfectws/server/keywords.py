@@ -9,13 +9,13 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+from ..checks.quantities import FILE_MODE_OR_NONE, PORT
+from ..checks.spelling import check_names
 from ..http.filters import RequestFilters, ResponseFilters
 from ..http.limits import LimitKeywords
 from ..http.routing import Route, Routes
 from ..http.several import Several
 from ..net.unix_sockets import unix_path
-from ..quantities import FILE_MODE_OR_NONE, PORT
-from ..spelling import check_names
 from ..websocket.upgrade_handler import WebSocketUpgrader
 from .tls_configuration import TLSConfiguration
 

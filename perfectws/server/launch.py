@@ -19,13 +19,13 @@ from typing import Protocol
 import trio
 
 from ..callbacks import CallbackLoop, logger
+from ..checks.quantities import WAIT
 from ..client.event_loop import Startable
 from ..errors import LocalProtocolError, lone_error
 from ..futures import Future, Promise
 from ..net.loop import Loop, open_loop
 from ..net.memory import collect_less_often, keep_freed_memory
 from ..net.signals import StopSignals, run_until_signal
-from ..quantities import WAIT
 
 
 class Launchable(Protocol):

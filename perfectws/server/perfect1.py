@@ -15,13 +15,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol, TypeAlias
 
+from ..checks.signatures import check_callable
 from ..errors import RouteError
 from ..http import routing
 from ..http.methods import Method, parse_method
 from ..http.request import HTTPRequest
 from ..http.response import Handled, HTTPResponse, RequestHandler, not_found
 from ..http.routing import Route, RouteNavigator
-from ..signatures import check_callable
 
 
 class PageHandler(Protocol):

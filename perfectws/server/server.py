@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 import trio
 
 from ..callbacks import CallbackLoop, logger
+from ..checks.signatures import check_callable
+from ..checks.spelling import right_spelling, snake_case
 from ..client import connect, threads, timing  # noqa: F401  # for what callbacks do: connect, call_later
 from ..client.event_loop import Startable
 from ..errors import LaunchFailure, LocalProtocolError
@@ -40,8 +42,6 @@ from ..net.listeners import Listening
 from ..net.loop import Loop, open_loop
 from ..net.unix_sockets import unix_path
 from ..rooms import room  # noqa: F401  # likewise
-from ..signatures import check_callable
-from ..spelling import right_spelling, snake_case
 from ..websocket.options import WebSocketKeywords
 from ..websocket.upgrade_handler import OnUpgrade3, ShouldUpgrade, WebSocketUpgrader, with_upgraders
 from .accepting import Accepting

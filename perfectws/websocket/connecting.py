@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..callbacks import CallbackLoop
-from ..quantities import FACTOR, SECONDS_ABOVE_0, Kind
+from ..checks.quantities import FACTOR, SECONDS_ABOVE_0, Kind
 
 #: Seconds from `WebSocket.connect` to the server's 101.
 OPEN_TIMEOUT = 10.0

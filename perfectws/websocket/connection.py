@@ -38,12 +38,12 @@ from types import coroutine
 from typing import Any
 
 from ..callbacks import CallbackLoop, logger
+from ..checks.signatures import explain_call
+from ..checks.spelling import explain_misspelling
 from ..errors import ConnectionClosed
 from ..futures import Future, Promise
 from ..http.request import HTTPRequest
 from ..patience import Patience
-from ..signatures import explain_call
-from ..spelling import explain_misspelling
 from ..transport import Protocol, Transport
 from .contract import Connection, EndedConnection
 from .deflate import Deflate

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 from wsproto.extensions import PerMessageDeflate
 from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol
 
+from ..checks.quantities import SIZE, Kind, whole_number
 from ..http.headers import split_unquoted, unquote
-from ..quantities import SIZE, Kind, whole_number
 
 _NAME = "permessage-deflate"
 #: RFC 7692 §7.2.2: what a sender strips from the end of a message, and a receiver puts back.

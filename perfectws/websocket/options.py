@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
+from ..checks.quantities import COUNT, SECONDS, SECONDS_OR_NONE, Kind
+from ..checks.spelling import check_names
 from ..http.several import Several
-from ..quantities import COUNT, SECONDS, SECONDS_OR_NONE, Kind
-from ..spelling import check_names
 from .deflate import DeflateOptions, deflate_options
 
 #: `WebSocket.read_timeout_seconds`: no timeout. Any negative number means the same, and so does ``None``.

@@ -6,9 +6,9 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any, Protocol, TypeAlias, Unpack, cast
 
+from ..checks.signatures import check_callable
 from ..http.request import HTTPRequest
 from ..http.response import Handled, HTTPResponse
-from ..signatures import check_callable
 from .options import WebSocketKeywords, WebSocketOptions
 from .server_handshake import (
     PROTOCOLS_NOT_SUPPORTED,

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
 import outcome
 
 from ..callbacks import CallbackLoop, logger
+from ..checks.quantities import SECONDS_OR_NONE, WAIT
+from ..checks.signatures import arguments_for, check_callable
+from ..checks.spelling import Misspelt
 from ..errors import ConnectionClosed, LocalProtocolError
 from ..futures import Future, Promise
 from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
 from ..http.request import HTTPRequest
 from ..http.several import Several
-from ..quantities import SECONDS_OR_NONE, WAIT
-from ..signatures import arguments_for, check_callable
-from ..spelling import Misspelt
 from ..transport import Address, Transport
 from .arguments import binary_message, check_completion, check_continuation, check_promise, check_text
 from .connecting import Backoff, EventLoopHandle, HeaderFields

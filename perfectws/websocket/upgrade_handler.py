@@ -12,12 +12,12 @@ from http import HTTPStatus
 from inspect import isawaitable
 from typing import TypeAlias, Unpack
 
+from ..checks.signatures import check_callable
 from ..errors import LocalProtocolError
 from ..http.headers import Headers
 from ..http.request import HTTPRequest
 from ..http.response import Handled, HTTPResponse, RequestHandler
 from ..http.several import Several
-from ..signatures import check_callable
 from .arguments import check_subprotocols
 from .options import WebSocketKeywords, WebSocketOptions
 from .server_handshake import Offer, Refusal, Session, choose_subprotocol, open_session, read_offer, refuse

@@ -18,10 +18,10 @@ from perfectws import (
     WebSocketHandler,
     WebSocketSessionHandler,
 )
-from perfectws.spelling import header_name, right_spelling, snake_case
+from perfectws.checks.spelling import header_name, right_spelling, snake_case
 
-from .calls import Calls
-from .conftest import Connect
+from ..calls import Calls
+from ..conftest import Connect
 
 
 @pytest.mark.parametrize(

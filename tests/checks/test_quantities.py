@@ -38,7 +38,7 @@ from perfectws.server.keywords import ServerKeywords
 from perfectws.websocket.options import WebSocketKeywords
 from perfectws.websocket.socket import ConnectKeywords
 
-from .conftest import Connect
+from ..conftest import Connect
 
 #: The package as it runs: type checkers see another half of its file.
 FACE: Any = perfectws
