@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextvars import Context
 from enum import Enum
@@ -11,6 +12,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 from ..callbacks import CallbackLoop, CallbackOwner, logger
 from ..errors import LocalProtocolError
+from ..futures import Future, Promise
 from ..transport import FileSender, Transport
 from ..transport import Protocol as ConnectionProtocol
 from .cookies import HTTPCookie
@@ -23,6 +25,8 @@ TakeOver: TypeAlias = Callable[[Transport], ConnectionProtocol]
 
 _STATUSES: dict[int, HTTPStatus] = {status.value: status for status in HTTPStatus}
 _UNSET: Any = object()
+#: Any thread may be the first to ask for `HTTPResponse.on_close`.
+_on_close_lock = threading.Lock()
 
 
 class ResponseState(Enum):
@@ -103,6 +107,7 @@ class HTTPResponse(CallbackOwner):
         "_channel",
         "_handlers",
         "_next_handler",
+        "_on_close",
         "_status",
         "headers",
         "is_body_filtered",
@@ -125,6 +130,7 @@ class HTTPResponse(CallbackOwner):
         self._channel = channel
         self._handlers: Sequence[RequestHandler] = ()
         self._next_handler = 0
+        self._on_close: Promise[None] | None = None
 
     @property
     def status(self) -> int:
@@ -237,6 +243,30 @@ class HTTPResponse(CallbackOwner):
         """Whether there is nothing more to do: it is complete, handed over, or the peer is gone."""
         return self.state is not _OPEN and self.state is not _STARTED
 
+    @property
+    def on_close(self) -> Future[None]:
+        """The future of this response's end: it is complete, handed over, or the client is gone. Never fails.
+
+        So a handler that answers later learns that nobody waits any more: ``response.on_close.when_complete(…)``, or
+        ``await response.on_close``. A client that resets the connection is gone at once. One that has merely ended its
+        side may still read the answer; it is gone once it has got nothing for ``half_close_timeout``.
+        """
+        with _on_close_lock:
+            if self._on_close is None:
+                # What its callbacks raise cannot be answered with a 500 any more; so they are not the response's own.
+                owner = CallbackOwner(self.context)
+                self._on_close = Promise(None if self._channel is None else self._channel.loop, owner)
+            promise = self._on_close
+        if self.is_over:
+            promise.succeed()
+        return promise.future_result
+
+    def move_on(self, state: ResponseState) -> None:
+        """Enter a state; perfectws's own."""
+        self.state = state
+        if self._on_close is not None and self.is_over:
+            self._on_close.succeed()
+
     def view(self) -> HTTPResponse:
         """Return the response as its filters get it: as it stands, but with a body of its own."""
         view = HTTPResponse(self.request)
@@ -276,7 +306,7 @@ class HTTPResponse(CallbackOwner):
         if self._channel is not None:
             self._in_loop(self._complete, self._take_body())
         else:
-            self.state = _COMPLETED
+            self.move_on(_COMPLETED)
 
     def take_file_sender(self, size: int) -> FileSender | None:
         """Do what `ResponseChannel.take_file_sender` does; `completed` follows.

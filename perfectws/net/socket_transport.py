@@ -25,6 +25,7 @@ from ..patience import Patience
 from ..transport import HIGH_WATER, NO_PROTOCOL, Address, FileSender, Parts, Protocol
 from .addresses import address_of
 from .files import send_file
+from .half_close import has_ended
 from .loop import Connections, Loop
 from .output import Output, Write, count_first, drop_sent
 from .reactor import PAUSED, READABLE, WRITABLE, Reactor
@@ -198,6 +199,10 @@ class SocketTransport:
         """Return a number that changes as the peer takes what was sent."""
         count = acknowledged(self._socket)
         return -self.unsent_amount() if count is None else count
+
+    def peer_has_ended(self) -> bool:
+        """Return whether the peer has ended its side."""
+        return has_ended(self._socket)
 
     def pause_reading(self) -> None:
         """Read nothing more for now."""

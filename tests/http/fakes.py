@@ -115,6 +115,8 @@ class FakeTransport:
         self.is_paused = False
         self.linger: float | None = None
         self.is_aborted = False
+        #: What the kernel would tell of the peer's end.
+        self.has_ended = False
 
     def set_protocol(self, protocol: Protocol) -> None:
         self.protocol = protocol
@@ -141,6 +143,9 @@ class FakeTransport:
 
     def progress(self) -> int:
         return -self.buffered_amount
+
+    def peer_has_ended(self) -> bool:
+        return self.has_ended
 
     def pause_reading(self) -> None:
         assert not self.is_paused
