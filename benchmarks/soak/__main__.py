@@ -16,7 +16,8 @@ from ..output import check_writable, write_file
 from ..processes import Failure
 from ..runner import say
 from . import picture
-from .control import allow_descriptors, load_reports, running_server
+from .control import allow_descriptors, running_load, running_server
+from .load import Stage
 from .places import TRANSPORTS, prepared_directory
 from .verdict import MAX_GROWTH, WARM_UP, WATCHED, Findings, Sample
 
@@ -93,24 +94,28 @@ def _minutes(text: str) -> float:
 def soak(arguments: argparse.Namespace) -> Findings:
     """Run the server and the load, and return what they were found to do."""
     say(f"{arguments.connections} connections for {arguments.minutes:g} minutes, --seed {arguments.seed}")
+    seconds = arguments.minutes * 60
     with prepared_directory() as directory, running_server(directory) as server:
-        before = server.census()
-        seconds = arguments.minutes * 60
+        before = held = after = server.census()
         samples: list[Sample] = []
+        report: dict[str, Any] = {}
+        told = 0
         began = time.monotonic()
-        report = {}
-        for report in load_reports(
+        with running_load(
             server,
             connections=arguments.connections,
             seconds=seconds,
             interval=max(0.5, seconds / _SAMPLES),
             over=arguments.over,
             seed=arguments.seed,
-        ):
-            samples.append(Sample(time.monotonic() - began, server.sample()))
-            _tell(samples[-1], report["tally"])
-        held = server.when_quiet(before)
-        after = server.at_rest(before)
+        ) as load:
+            for report in load.reports():
+                samples.append(Sample(time.monotonic() - began, server.sample()))
+                told = _tell(samples[-1], report["tally"], told)
+                if report["stage"] == Stage.SQUATTING:
+                    held = server.when_quiet(before)
+                    after = server.at_rest(before)
+                    load.let_go()
         return Findings(
             connections=arguments.connections,
             seconds=seconds,
@@ -124,13 +129,16 @@ def soak(arguments: argparse.Namespace) -> Findings:
         )
 
 
-def _tell(sample: Sample, tally: dict[str, Any]) -> None:
-    """Say how far it is."""
+def _tell(sample: Sample, tally: dict[str, Any], told: int) -> int:
+    """Say how far it is, and what has failed since; return how many failures have been told of."""
     census, sent, answered = sample.census, sum(tally["sent"].values()), sum(tally["answered"].values())
     say(
         f"{sample.seconds:6.0f} s  {sent:10,} sent {answered:10,} answered {tally['failed']:4,} failures  "
         f"{census.memory / 2**20:7.1f} MiB {census.descriptors:6,} descriptors {census.tasks:5,} tasks"
     )
+    for failure in tally["failures"][told:]:
+        say(f"    {failure}")
+    return len(tally["failures"])
 
 
 def as_text(findings: Findings) -> str:

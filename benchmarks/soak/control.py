@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from ..processes import Failure, running_process
 from .census import Census
+from .load import Stage
 from .places import Places
 from .scene import PATIENCE
 
@@ -104,20 +105,39 @@ def running_server(directory: Path) -> Iterator[SoakServer]:
         yield SoakServer(process, Places(directory, json.loads(line)), log)
 
 
-def load_reports(server: SoakServer, **options: object) -> Iterator[dict[str, Any]]:
-    """Run the load to its end, and yield what it reports, each interval."""
+class SoakLoad:
+    """The load of a soak."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+        self._process = process
+        self._log = log
+
+    def reports(self) -> Iterator[dict[str, Any]]:
+        """Yield what it reports, to its end."""
+        assert self._process.stdout is not None
+        report: dict[str, Any] = {}
+        for line in self._process.stdout:
+            report = json.loads(line)
+            yield report
+        if self._process.wait() or report.get("stage") != Stage.OVER:
+            raise Failure(f"the load ended with {self._process.returncode}:\n{last_words(self._log)}")
+
+    def let_go(self) -> None:
+        """Let the squatters go."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(b"\n")
+        self._process.stdin.flush()
+
+
+@contextlib.contextmanager
+def running_load(server: SoakServer, **options: object) -> Iterator[SoakLoad]:
+    """Run the load of a soak around a block."""
     command = [sys.executable, "-m", "benchmarks.soak.load", "--directory", str(server.places.directory)]
     command += ["--parent", str(os.getpid()), "--ports", json.dumps(server.places.ports)]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
     with tempfile.TemporaryFile() as log, running_process(command, stdout=subprocess.PIPE, stderr=log) as process:
-        assert process.stdout is not None
-        report: dict[str, Any] = {}
-        for line in process.stdout:
-            report = json.loads(line)
-            yield report
-        if process.wait() or not report.get("is_last"):
-            raise Failure(f"the load ended with {process.returncode}:\n{last_words(log)}")
+        yield SoakLoad(process, log)
 
 
 def last_words(log: IO[bytes]) -> str:

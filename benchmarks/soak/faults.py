@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections import Counter
 from typing import Any
 
 #: So many of the records are told in words.
@@ -15,17 +16,21 @@ class Intended(Exception):
 
 
 class Faults(logging.Handler):
-    """Keeps what is logged as an error, unless it was meant to go wrong."""
+    """Keeps what is logged as an error, unless it was meant to go wrong, and counts the warnings."""
 
     def __init__(self) -> None:
-        super().__init__(logging.ERROR)
+        super().__init__(logging.WARNING)
         self.setFormatter(logging.Formatter("%(levelname)s %(name)s: %(message)s"))
         self.count = 0
         self.first: list[str] = []
         self.intended = 0
+        self.warnings = Counter[str]()
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a record."""
+        if record.levelno < logging.ERROR:
+            self.warnings[str(record.msg)] += 1
+            return
         if record.exc_info is not None and isinstance(record.exc_info[1], Intended):
             self.intended += 1
             return
@@ -36,4 +41,4 @@ class Faults(logging.Handler):
 
     def as_json(self) -> dict[str, Any]:
         """Return it for the other process."""
-        return {"count": self.count, "first": self.first, "intended": self.intended}
+        return {"count": self.count, "first": self.first, "intended": self.intended, "warnings": self.warnings}

@@ -19,18 +19,18 @@ import trio
 from perfectws import WebSocket
 
 from .places import FILES
-from .scene import PATIENCE, Scene
+from .scene import NEVER, Scene
 
 #: How many messages one session sends at most.
-_LENGTH = 48
+_LENGTH = 100
 #: How long the texts are, in characters; most are short.
 _SIZES = (0, 5, 60, 120, 130, 900, 5_000, 40_000)
 #: The limits of perfectws's own clients: a server that is busy is not dead.
 _CLIENT: dict[str, Any] = {
-    "open_timeout": PATIENCE,
+    "open_timeout": NEVER,
     "ping_interval": 5.0,
-    "ping_timeout": PATIENCE,
-    "close_timeout": PATIENCE,
+    "ping_timeout": NEVER,
+    "close_timeout": NEVER,
 }
 
 _numbers = itertools.count()
@@ -143,7 +143,7 @@ async def echo_foreign(scene: Scene) -> None:
 
     async with scene.opening():
         stream = await scene.places.open(scene.honest_place())
-        options: dict[str, Any] = {"open_timeout": PATIENCE, "ping_timeout": PATIENCE, "close_timeout": PATIENCE}
+        options: dict[str, Any] = {"open_timeout": NEVER, "ping_interval": None, "close_timeout": NEVER}
         path = scene.random.choice(("/messages", "/compressed"))
         opened = connect(f"ws://localhost{path}", stream=stream, proxy=None, **options)
     async with opened as socket:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from math import inf
 from typing import NamedTuple
 
 import trio
 
 from .places import Place
-from .scene import PATIENCE, Scene
+from .scene import Scene
 from .wire import BINARY, CLOSE, CONTINUATION, LEFT, PING, TEXT, Wire, frame, handshake, request
 
 _DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate"
@@ -29,25 +30,57 @@ class Kind(NamedTuple):
         act: What it does with a connection.
         share: How many of a hundred connections it has.
         squats: Whether it stays until it is dropped.
+        drips: Whether it sends a byte now and then while it stays.
     """
 
     act: Callable[[Scene, Wire], Awaitable[None]]
     share: int
     squats: bool = False
+    drips: bool = False
 
 
 async def run(scene: Scene, name: str, kind: Kind) -> None:
-    """Let one peer come and go."""
+    """Let one peer come and go; a squatter goes too, in case nobody puts an end to it."""
     scene.tally.attacks[name] += 1
     place = scene.strict_place() if kind.squats else scene.any_place()
     try:
         async with _opened(scene, place) as wire:
+            await kind.act(scene, wire)
             if kind.squats:
-                await _squat(scene, name, kind, wire)
-            else:
-                await kind.act(scene, wire)
+                await _stay(kind, wire, 10)
     except LEFT:
         pass  # dropped, refused, reset: as it should be
+
+
+async def hold(scene: Scene, name: str, kind: Kind, begun: Callable[[], object]) -> None:
+    """Let a squatter come, and stay until cancelled, whatever the server does.
+
+    Calls back:
+        ``begun()`` once, when it squats.
+    """
+    scene.tally.attacks[name] += 1
+    try:
+        async with _opened(scene, scene.strict_place()) as wire:
+            await kind.act(scene, wire)
+            begun()
+            begun = _nothing
+            await _stay(kind, wire, inf)
+    except LEFT:
+        pass  # dropped while it was at it
+    begun()
+
+
+def _nothing() -> None:
+    pass
+
+
+async def _stay(kind: Kind, wire: Wire, seconds: float) -> None:
+    """Stay for so long, and read nothing; some send a byte now and then."""
+    with trio.move_on_after(seconds):
+        while kind.drips:
+            await trio.sleep(0.3)
+            await wire.send(b"x")
+        await trio.sleep_forever()
 
 
 @asynccontextmanager
@@ -60,14 +93,6 @@ async def _opened(scene: Scene, place: Place) -> AsyncIterator[Wire]:
         await wire.leave(scene.random)
 
 
-async def _squat(scene: Scene, name: str, kind: Kind, wire: Wire) -> None:
-    with trio.move_on_after(PATIENCE) as scope:
-        await kind.act(scene, wire)
-        await wire.until_end()
-    if scope.cancelled_caught:
-        scene.tally.fail(f"{name}: kept for {PATIENCE:.0f} seconds on {wire.place.name}")
-
-
 # Attacks
 
 
@@ -75,7 +100,7 @@ async def idle(scene: Scene, wire: Wire) -> None:
     """Open a WebSocket, say a word, answer pings, and go some time."""
     await wire.upgrade(scene.random.choice(_ENDPOINTS))
     await wire.send(frame(TEXT, b"hello"))
-    with trio.move_on_after(scene.random.random() * 60):
+    with trio.move_on_after(scene.random.random() * 120):
         await wire.answer_pings()
     if scene.random.random() < 0.5:
         await wire.send(frame(CLOSE, b"\x03\xe8"))
@@ -249,38 +274,17 @@ async def half_a_head(scene: Scene, wire: Wire) -> None:
 
 async def drip_a_head(scene: Scene, wire: Wire) -> None:
     """Send a request that never comes to its end, byte by byte."""
-    await _drip(wire, b"GET /hello HTTP/1.1\r\nHost: a\r\nX: ")
+    await wire.send(b"GET /hello HTTP/1.1\r\nHost: a\r\nX: ")
 
 
 async def drip_a_body(scene: Scene, wire: Wire) -> None:
     """Send a body that never comes to its end, byte by byte."""
-    await _drip(wire, request("POST", "/post", "Content-Length: 1000000"))
-
-
-async def _drip(wire: Wire, first: bytes) -> None:
-    await wire.send(first)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_send_slowly, wire)
-        try:
-            await wire.until_end()
-        except LEFT:
-            pass
-        nursery.cancel_scope.cancel()
-
-
-async def _send_slowly(wire: Wire) -> None:
-    try:
-        while True:
-            await trio.sleep(0.3)
-            await wire.send(b"x")
-    except LEFT:
-        pass
+    await wire.send(request("POST", "/post", "Content-Length: 1000000"))
 
 
 async def leave_the_response(scene: Scene, wire: Wire) -> None:
-    """Ask for more than the kernel holds, and take none of it until long after."""
-    await wire.send(request("GET", "/files/large") * 4)
-    await trio.sleep(6)
+    """Ask for more than the kernel holds, and take none of it."""
+    await wire.send(request("GET", "/much"))
 
 
 async def be_deaf(scene: Scene, wire: Wire) -> None:
@@ -318,8 +322,8 @@ KINDS = {
     "silent connections": Kind(say_nothing, 1, squats=True),
     "stray CRLFs": Kind(stray_line, 1, squats=True),
     "half heads": Kind(half_a_head, 1, squats=True),
-    "dripping heads": Kind(drip_a_head, 1, squats=True),
-    "dripping bodies": Kind(drip_a_body, 1, squats=True),
+    "dripping heads": Kind(drip_a_head, 1, squats=True, drips=True),
+    "dripping bodies": Kind(drip_a_body, 1, squats=True, drips=True),
     "responses unread": Kind(leave_the_response, 1, squats=True),
     "deaf sockets": Kind(be_deaf, 1, squats=True),
     "half frames": Kind(half_a_frame, 1, squats=True),

@@ -1,7 +1,7 @@
 """The load of a soak: so many connections, honest and hostile ones at once, for a while.
 
-A program of its own: ``python -m benchmarks.soak.load``. It prints a line of JSON each interval, and a last one with
-all that it has found. It stops by itself, whatever the server does.
+A program of its own: ``python -m benchmarks.soak.load``. It prints a line of JSON each interval, and at each `Stage`;
+the last one holds all that it has found. It stops by itself, whatever the server does.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -30,7 +31,17 @@ from .scene import PATIENCE, Scene
 from .tally import Tally
 
 #: How many steps all sessions together take in a second, at most.
-_STEPS = 1500.0
+_STEPS = 1000.0
+
+
+class Stage(StrEnum):
+    """How far a load is."""
+
+    #: Everybody is at it.
+    SOAKING = "soaking"
+    #: All have gone, but for those who never do. It waits for a line on its standard input until these go too.
+    SQUATTING = "squatting"
+    OVER = "over"
 
 
 class Load:
@@ -54,31 +65,35 @@ class Load:
         self._random = Random(seed)
         self._tally = Tally()
         self._faults = Faults()
+        #: How many squatters have not begun their last stay yet.
+        self._missing = 0
+        self._squatting = trio.Event()
 
     async def run(self, interval: float) -> None:
         """Soak, and print."""
         logging.getLogger().addHandler(self._faults)
         before = take_census()
-        async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as nursery, trio.open_nursery() as squatters:
             nursery.start_soon(self._tell, interval)
-            await self._soak()
+            await self._soak(squatters)
+            await self._squatting.wait()
+            self._print(Stage.SQUATTING)
+            await trio.to_thread.run_sync(sys.stdin.readline)
+            squatters.cancel_scope.cancel()
             nursery.cancel_scope.cancel()
         after = await _at_rest(before)
-        _print(
-            {
-                "tally": self._tally.as_json(),
-                "faults": self._faults.as_json(),
-                "left": after.beyond(before),
-                "is_last": True,
-            }
-        )
+        self._print(Stage.OVER, faults=self._faults.as_json(), left=after.beyond(before))
 
     async def _tell(self, interval: float) -> None:
         while True:
             await trio.sleep(interval)
-            _print({"tally": self._tally.as_json(), "is_last": False})
+            self._print(Stage.SOAKING)
 
-    async def _soak(self) -> None:
+    def _print(self, stage: Stage, **more: Any) -> None:
+        sys.stdout.write(json.dumps({"stage": stage, "tally": self._tally.as_json(), **more}) + "\n")
+        sys.stdout.flush()
+
+    async def _soak(self, squatters: trio.Nursery) -> None:
         async with trio.open_nursery() as clients, trio.open_nursery() as sessions, trio.open_nursery() as attackers:
             scene = Scene(
                 places=self._places,
@@ -88,31 +103,29 @@ class Load:
                 random=self._random,
                 pause=max(0.2, self._connections / _STEPS),
             )
-            for kind, (name, nursery, session, count) in enumerate(self._slots(scene, sessions, attackers)):
-                for _ in range(count):
-                    nursery.start_soon(self._repeat, scene, session, name=f"{kind}: {name}")
+            self._start(scene, sessions, attackers, squatters)
             await trio.sleep(self._seconds)
             scene.over.set()
             attackers.cancel_scope.cancel()
-            sessions.cancel_scope.deadline = trio.current_time() + 2 * PATIENCE
+            sessions.cancel_scope.deadline = trio.current_time() + PATIENCE
         if sessions.cancel_scope.cancelled_caught:
-            self._tally.fail(f"sessions waited {2 * PATIENCE:.0f} seconds for an answer, in vain")
+            self._tally.fail(f"sessions waited {PATIENCE:.0f} seconds for an answer, in vain")
 
-    def _slots(
-        self, scene: Scene, sessions: trio.Nursery, attackers: trio.Nursery
-    ) -> list[tuple[str, trio.Nursery, Callable[[], Awaitable[None]], int]]:
-        """Return what is to be repeated, in which nursery, and how many times at once."""
+    def _start(self, scene: Scene, sessions: trio.Nursery, attackers: trio.Nursery, squatters: trio.Nursery) -> None:
+        """Start all sessions: each kind in its nursery, so many at once as its share is."""
         good, bad = honest.kinds(), hostile.KINDS
         shares = sum(kind.share for kind in good.values()) + sum(kind.share for kind in bad.values())
         each = self._connections / shares
-        slots: list[tuple[str, trio.Nursery, Callable[[], Awaitable[None]], int]] = []
         for name, kind in good.items():
-            count = max(1, round(each * kind.share / kind.connections))
-            slots.append((name, sessions, partial(_be_honest, scene, name, kind), count))
+            for _ in range(max(1, round(each * kind.share / kind.connections))):
+                sessions.start_soon(self._repeat, scene, partial(_be_honest, scene, name, kind))
         for name, peer in bad.items():
-            nursery = sessions if peer.squats else attackers
-            slots.append((name, nursery, partial(hostile.run, scene, name, peer), max(1, round(each * peer.share))))
-        return slots
+            for _ in range(max(1, round(each * peer.share))):
+                if peer.squats:
+                    self._missing += 1
+                    squatters.start_soon(self._squat, scene, name, peer)
+                else:
+                    attackers.start_soon(self._repeat, scene, partial(hostile.run, scene, name, peer))
 
     async def _repeat(self, scene: Scene, session: Callable[[], Awaitable[None]]) -> None:
         """Hold one session after the other, until all is over: at least one."""
@@ -122,6 +135,19 @@ class Load:
             if scene.over.is_set():
                 return
             await scene.rest()
+
+    async def _squat(self, scene: Scene, name: str, kind: hostile.Kind) -> None:
+        """Squat again and again; when all is over, once more and until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._repeat, scene, partial(hostile.run, scene, name, kind))
+            await scene.over.wait()
+            nursery.cancel_scope.cancel()
+        await hostile.hold(scene, name, kind, self._has_begun)
+
+    def _has_begun(self) -> None:
+        self._missing -= 1
+        if not self._missing:
+            self._squatting.set()
 
 
 async def _be_honest(scene: Scene, name: str, kind: honest.Kind) -> None:
@@ -140,11 +166,6 @@ async def _at_rest(before: Census) -> Census:
                 break
             await trio.sleep(0.5)
     return take_census()
-
-
-def _print(report: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(report) + "\n")
-    sys.stdout.flush()
 
 
 def main() -> None:

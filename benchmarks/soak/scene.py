@@ -12,9 +12,11 @@ import trio
 from .places import Place, Places
 from .tally import Tally
 
-#: How long an honest peer waits for anything, and a squatter until it is dropped, in seconds: far longer than it takes
-#: on the slowest machine, so that who waits in vain has found a fault.
+#: How long the end of a soak may take, in seconds: until the last answers have come, and until a process is at rest.
+#: Far longer than on the slowest machine, so that what has not come by then never will.
 PATIENCE = 90.0
+#: What honest peers set timeouts to, in seconds: on a machine that has better things to do, no answer is too late.
+NEVER = 3600.0
 #: How many connections are being opened at once.
 _OPENING = 64
 

@@ -33,22 +33,24 @@ from perfectws import (
     call_later,
 )
 from perfectws.http.limits import LimitKeywords
+from perfectws.net import tls
 from perfectws.websocket.options import WebSocketKeywords
 
 from ..servers.__main__ import die_with_parent
 from .census import take_census, take_sample
 from .faults import Faults, Intended
 from .places import ALL, HOST, Place, Places
+from .scene import NEVER
 
 #: The rooms by name: each is there as long as somebody is in it.
 Rooms: TypeAlias = WeakValueDictionary[str, Room]
 
 _HTTP_LIMITS: dict[str, LimitKeywords] = {
     "patient": {
-        "header_timeout": 600.0,
-        "keep_alive_timeout": 600.0,
-        "body_timeout": 600.0,
-        "write_timeout": 600.0,
+        "header_timeout": NEVER,
+        "keep_alive_timeout": NEVER,
+        "body_timeout": NEVER,
+        "write_timeout": NEVER,
         "half_close_timeout": 5.0,  # no honest peer ends its side early
     },
     "strict": {
@@ -61,7 +63,7 @@ _HTTP_LIMITS: dict[str, LimitKeywords] = {
     },
 }
 _WEBSOCKET_LIMITS: dict[str, WebSocketKeywords] = {
-    "patient": {"ping_interval": 5.0, "ping_timeout": 600.0, "close_timeout": 5.0},
+    "patient": {"ping_interval": 5.0, "ping_timeout": NEVER, "close_timeout": 5.0},
     "strict": {"ping_interval": 1.0, "ping_timeout": 2.0, "close_timeout": 1.0, "max_write_buffer": 256 * 1024},
 }
 
@@ -144,6 +146,10 @@ def add_requests(routes: Routes, files: Path) -> None:
     def send_back(request: HTTPRequest, response: HTTPResponse) -> None:
         response.set_body(request.post_body_bytes).completed()
 
+    @routes.add("GET", "/much")
+    def answer_much(request: HTTPRequest, response: HTTPResponse) -> None:
+        response.set_body(b"much " * 3_000_000).completed()
+
     @routes.add("GET", "/late")
     def answer_late(request: HTTPRequest, response: HTTPResponse) -> None:
         response.append_body("late ")
@@ -218,6 +224,7 @@ def main() -> None:
     arguments = parser.parse_args()
     die_with_parent(arguments.parent)
     os.nice(5)
+    tls.HANDSHAKE_TIMEOUT = NEVER  # it is the same for all servers, also for the patient ones
     faults = Faults()
     logging.getLogger().addHandler(faults)
     places = Places(arguments.directory, {})
