@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import trio
 
-from .places import Place
+from .places import TRANSPORTS, Place
 from .scene import Scene
 from .wire import BINARY, CLOSE, CONTINUATION, LEFT, PING, TEXT, Wire, frame, handshake, request
 
@@ -31,18 +31,20 @@ class Kind(NamedTuple):
         share: How many of a hundred connections it has.
         squats: Whether it stays until it is dropped.
         drips: Whether it sends a byte now and then while it stays.
+        transports: Over which it comes.
     """
 
     act: Callable[[Scene, Wire], Awaitable[None]]
     share: int
     squats: bool = False
     drips: bool = False
+    transports: tuple[str, ...] = TRANSPORTS
 
 
 async def run(scene: Scene, name: str, kind: Kind) -> None:
     """Let one peer come and go; a squatter goes too, in case nobody puts an end to it."""
     scene.tally.attacks[name] += 1
-    place = scene.strict_place() if kind.squats else scene.any_place()
+    place = scene.strict_place(kind.transports) if kind.squats else scene.any_place()
     try:
         async with _opened(scene, place) as wire:
             await kind.act(scene, wire)
@@ -60,7 +62,7 @@ async def hold(scene: Scene, name: str, kind: Kind, begun: Callable[[], object])
     """
     scene.tally.attacks[name] += 1
     try:
-        async with _opened(scene, scene.strict_place()) as wire:
+        async with _opened(scene, scene.strict_place(kind.transports)) as wire:
             await kind.act(scene, wire)
             begun()
             begun = _nothing
@@ -309,6 +311,9 @@ async def stay_after_the_refusal(scene: Scene, wire: Wire) -> None:
     await wire.send(b"GET / HTTP/1.1\r\nno header\r\n\r\n")
 
 
+#: On a Unix socket whoever reads nothing is not dropped yet: what the kernel tells there changes with our own pings.
+_TCP = ("plain", "tls")
+
 KINDS = {
     "idle sockets": Kind(idle, 38),
     "slow readers": Kind(read_slowly, 6),
@@ -325,8 +330,8 @@ KINDS = {
     "dripping heads": Kind(drip_a_head, 1, squats=True, drips=True),
     "dripping bodies": Kind(drip_a_body, 1, squats=True, drips=True),
     "responses unread": Kind(leave_the_response, 1, squats=True),
-    "deaf sockets": Kind(be_deaf, 1, squats=True),
-    "half frames": Kind(half_a_frame, 1, squats=True),
+    "deaf sockets": Kind(be_deaf, 1, squats=True, transports=_TCP),
+    "half frames": Kind(half_a_frame, 1, squats=True, transports=_TCP),
     "closed but not gone": Kind(stay_after_the_close, 1, squats=True),
     "refused but not gone": Kind(stay_after_the_refusal, 1, squats=True),
 }

@@ -120,6 +120,8 @@ class Load:
             for _ in range(max(1, round(each * kind.share / kind.connections))):
                 sessions.start_soon(self._repeat, scene, partial(_be_honest, scene, name, kind))
         for name, peer in bad.items():
+            if not set(peer.transports) & set(scene.transports):
+                continue
             for _ in range(max(1, round(each * peer.share))):
                 if peer.squats:
                     self._missing += 1

@@ -54,9 +54,9 @@ class Scene:
         """Return where a hostile peer goes."""
         return Place(self.random.choice(("patient", "strict")), self.random.choice(self.transports))
 
-    def strict_place(self) -> Place:
-        """Return where a squatter goes."""
-        return Place("strict", self.random.choice(self.transports))
+    def strict_place(self, transports: tuple[str, ...]) -> Place:
+        """Return where a squatter goes that is dropped on ``transports``."""
+        return Place("strict", self.random.choice([each for each in self.transports if each in transports]))
 
     @asynccontextmanager
     async def opening(self) -> AsyncIterator[None]:
