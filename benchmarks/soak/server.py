@@ -68,6 +68,11 @@ _WEBSOCKET_LIMITS: dict[str, WebSocketKeywords] = {
 }
 
 
+#: What is sent to many who do not take it is there once: memory is to tell of leaks, not of how much waits just now.
+_TORRENT = b"torrent " * 16_384
+_MUCH = b"much " * 3_000_000
+
+
 class EchoByReads(WebSocketSessionHandler):
     """Sends back what comes, frame by frame, and reads on once that is sent: the recursion of Perfect's guide."""
 
@@ -123,8 +128,8 @@ def add_web_sockets(routes: Routes, rooms: Rooms, options: WebSocketKeywords) ->
 
     @routes.web_socket("/torrent", **options)
     def pour(request: HTTPRequest, socket: WebSocket) -> None:
-        for _ in range(128):  # without waiting: whoever reads slowly is cut off
-            socket.send(b"torrent " * 2048)
+        for _ in range(16):  # without waiting: whoever reads slowly is cut off
+            socket.send(_TORRENT)
 
     @routes.web_socket("/raising", **options)
     def raise_later(request: HTTPRequest, socket: WebSocket) -> None:
@@ -148,7 +153,7 @@ def add_requests(routes: Routes, files: Path) -> None:
 
     @routes.add("GET", "/much")
     def answer_much(request: HTTPRequest, response: HTTPResponse) -> None:
-        response.set_body(b"much " * 3_000_000).completed()
+        response.set_body(_MUCH).completed()
 
     @routes.add("GET", "/late")
     def answer_late(request: HTTPRequest, response: HTTPResponse) -> None:

@@ -12,6 +12,8 @@ from .census import Census
 
 #: How long memory is given to find its level before it is judged, in seconds.
 WARM_UP = 60.0
+#: From this part of the most connections on, all are there.
+ALL_THERE = 0.9
 #: How long it has to be watched after that, in seconds: less says nothing.
 WATCHED = 60.0
 #: So much it may grow while it is watched, as a part of itself.
@@ -78,8 +80,11 @@ class Findings:
 
     @property
     def watched(self) -> Sequence[Sample]:
-        """The samples by which the memory is judged."""
-        return [sample for sample in self.samples if WARM_UP <= sample.seconds <= self.seconds]
+        """The samples by which memory is judged: from when nearly all connections are there, however long that took."""
+        soaking = [sample for sample in self.samples if sample.seconds <= self.seconds]
+        most = max((sample.census.descriptors for sample in soaking), default=0)
+        full = next((sample.seconds for sample in soaking if sample.census.descriptors >= ALL_THERE * most), 0.0)
+        return [sample for sample in soaking if sample.seconds >= max(WARM_UP, full)]
 
     @property
     def growth(self) -> float | None:

@@ -178,3 +178,16 @@ def test_the_pictures_show_every_sample() -> None:
     assert lines[-1].endswith("298 s")
     assert as_svg(found).count("<polyline") == 3
     assert as_svg(found).split('points="')[1].partition('"')[0].count(",") == 150
+
+
+def test_memory_is_judged_once_the_connections_are_there_however_long_that_takes() -> None:
+    slowly = [
+        Sample(
+            sample.seconds, replace(sample.census, memory=int(1e8 * min(1, sample.seconds / 100)), descriptors=count)
+        )
+        for sample in growing(0)
+        for count in [int(10 * min(100, sample.seconds))]
+    ]
+    found = findings(samples=slowly)
+    assert found.watched[0].seconds == 90
+    assert found.growth == pytest.approx(0)
