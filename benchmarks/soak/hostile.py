@@ -286,6 +286,7 @@ async def drip_a_body(scene: Scene, wire: Wire) -> None:
 
 async def leave_the_response(scene: Scene, wire: Wire) -> None:
     """Ask for more than the kernel holds, and take none of it."""
+    # Not of a file: one that the kernel sends is not bounded by write_timeout yet.
     await wire.send(request("GET", "/much"))
 
 
