@@ -35,7 +35,7 @@ from contextvars import Context
 from enum import Enum, IntEnum
 from functools import partial
 from types import coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 from ..callbacks import CallbackLoop, logger
 from ..checks.signatures import explain_call
@@ -54,7 +54,10 @@ from .message_inbox import MessageInbox
 from .opcodes import CloseCode, OpcodeType
 from .options import CONTROL_FRAME_SECONDS, MAX_CONTROL_FRAMES, READ_AHEAD_BYTES, WebSocketOptions
 from .outbox import Outbox
+from .receive_inbox import ReceiveInbox
 from .socket import SocketConnection, WebSocket
+
+InboxT = TypeVar("InboxT", MessageInbox, ReceiveInbox)
 
 #: Any thread may be the first to ask for `on_close` or `gone`.
 _futures_lock = threading.Lock()
@@ -157,7 +160,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._frames = FrameReader(
             is_client, options.max_frame_size, options.max_message_size, options.max_fragments, deflate
         )
-        self.inbox: FrameInbox | MessageInbox = FrameInbox(self, loop)
+        self.inbox: FrameInbox | MessageInbox | ReceiveInbox = FrameInbox(self, loop)
         self.outbox = Outbox(self, loop, transport, options.max_write_buffer, is_client, deflate)
         self.keepalive = Keepalive(self, loop, options.ping_interval, options.ping_timeout, options.write_timeout)
         self.socket: Any = WebSocket(self, loop, transport, request, subprotocol)
@@ -233,15 +236,23 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def choose_messages(self) -> MessageInbox:
         """Put together from now on whatever arrives, what waits included. Raises `LocalProtocolError` beside a read."""
+        return self._choose(MessageInbox)
+
+    def choose_receiving(self) -> ReceiveInbox:
+        """Do the same, for who asks for each message. Raises `LocalProtocolError` beside a read, or handlers."""
+        return self._choose(ReceiveInbox)
+
+    def _choose(self, kind: type[InboxT]) -> InboxT:
         former = self.inbox
-        if isinstance(former, MessageInbox):
+        if isinstance(former, kind):
             return former
         waiting = former.give_up()
-        self.inbox = inbox = MessageInbox(self._ended or self, self._loop, former)
+        self.inbox = inbox = kind(self._ended or self, self._loop, former)
         if self._ended is None:
             self.socket.inbox = inbox
         try:
-            self._frames.begin_messages(waiting)
+            if isinstance(former, FrameInbox):
+                self._frames.begin_messages(waiting)
         except FrameError as error:
             waiting = []
             self._fail(error.code, str(error))

@@ -18,7 +18,7 @@ from ..suspension import Suspension
 from .arguments import check_continuation
 from .contract import Connection
 from .frames import TEXT, Frame
-from .inbox import Delivery, Inbox
+from .inbox import DeliveringInbox, Delivery
 from .opcodes import OpcodeType
 
 INVALID = OpcodeType.INVALID
@@ -63,7 +63,7 @@ class _AwaitedRead:
         self._suspension.resume(outcome.Value(Message(data, opcode, final)))
 
 
-class FrameInbox(Inbox):
+class FrameInbox(DeliveringInbox):
     """The frames that wait, and the read that waits for one.
 
     Attributes:

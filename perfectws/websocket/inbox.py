@@ -1,13 +1,15 @@
 """What arrived and has not been taken: frames wait in an `Inbox` until the session takes them.
 
-A session reads frame by frame (`frame_inbox`) or takes whole messages (`message_inbox`). It chooses by what it calls
-first, and until then frames wait::
+A session reads frame by frame (`frame_inbox`), or takes whole messages (`whole_inbox`), by handlers (`message_inbox`) or
+by asking for each (`receive_inbox`). It chooses by what it calls first, and until then frames wait::
 
-    FrameInbox, undecided ──read_*──► FrameInbox ──on_text / on_binary, no read pending──► MessageInbox
-              └────────────────────on_text / on_binary────────────────────────────────────────┘
+    FrameInbox, undecided ──read_*──► FrameInbox ──no read pending──┬──on_text, on_binary──► MessageInbox
+              └─────────────────────────────────────────────────────┤                          ▲ │ no handler is set
+                                                                    │        nobody waits for it │ ▼
+                                                                    └──receive, async for──► ReceiveInbox
 
-What the two have in common stands here: how much may wait, when a delivery is queued, and what becomes of all of it at
-the end.
+What they have in common stands here: how much may wait, when a delivery is queued, and what becomes of all of it at the
+end.
 """
 
 from __future__ import annotations
@@ -153,34 +155,13 @@ class Inbox(ABC):
         """Tell the connection of no end: another inbox does, which has taken over. A delivery may still be queued."""
         self._has_ended = False
 
-    def settle(self) -> None:
-        """Queue a delivery if one is due; after the end, tell the connection once nothing is left to deliver."""
-        if self._delivery is not Delivery.IDLE:
-            return
-        if self._is_due():
-            self._delivery = Delivery.QUEUED
-            self._loop.call(self._connection, self._deliver)
-        elif self._has_ended and not self._is_awaited():
-            self._connection.inbox_drained()
-
     @abstractmethod
-    def _is_due(self) -> bool:
-        """Tell whether there is something to deliver, and somebody to deliver it to."""
+    def settle(self) -> None:
+        """Deliver what is due; after the end, tell the connection once nothing is left to deliver."""
 
     @abstractmethod
     def _is_awaited(self) -> bool:
         """Tell whether the session is still to be told something before the end is."""
-
-    def _deliver(self) -> object:
-        self._delivery = Delivery.IDLE
-        if self._is_due():
-            return self._deliver_next()
-        self.settle()  # the read was cancelled meanwhile
-        return None
-
-    @abstractmethod
-    def _deliver_next(self) -> object:
-        """Deliver what is due, and return what the callback returned."""
 
     def _take(self) -> Frame:
         frame = self._frames.pop(0)
@@ -197,3 +178,34 @@ class Inbox(ABC):
     def _is_crowded(self, frames: int, size: int) -> bool:
         """Tell whether at least so many frames wait, or so many bytes."""
         return len(self._frames) >= frames or sum(map(len, map(_payload_of, self._frames))) >= size
+
+
+class DeliveringInbox(Inbox):
+    """An inbox that delivers by callbacks, each from the loop's queue."""
+
+    __slots__ = ()
+
+    def settle(self) -> None:
+        """Queue a delivery if one is due; after the end, tell the connection once nothing is left to deliver."""
+        if self._delivery is not Delivery.IDLE:
+            return
+        if self._is_due():
+            self._delivery = Delivery.QUEUED
+            self._loop.call(self._connection, self._deliver)
+        elif self._has_ended and not self._is_awaited():
+            self._connection.inbox_drained()
+
+    @abstractmethod
+    def _is_due(self) -> bool:
+        """Tell whether there is something to deliver, and somebody to deliver it to."""
+
+    def _deliver(self) -> object:
+        self._delivery = Delivery.IDLE
+        if self._is_due():
+            return self._deliver_next()
+        self.settle()  # the read was cancelled meanwhile
+        return None
+
+    @abstractmethod
+    def _deliver_next(self) -> object:
+        """Deliver what is due, and return what the callback returned."""

@@ -33,6 +33,7 @@ from .message_inbox import MessageInbox
 from .opcodes import MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, CloseCode, OpcodeType, is_sendable
 from .options import NO_TIMEOUT, WebSocketKeywords
 from .outbox import PLAIN, Completion, Drained, Outbox
+from .receive_inbox import Received, ReceiveInbox
 
 if TYPE_CHECKING:
     import ssl
@@ -58,7 +59,7 @@ class SocketConnection(Connection):
 
     __slots__ = ("on_ping", "on_pong")
 
-    inbox: FrameInbox | MessageInbox
+    inbox: FrameInbox | MessageInbox | ReceiveInbox
     outbox: Outbox
     keepalive: Keepalive
     close_code: int | None
@@ -84,6 +85,10 @@ class SocketConnection(Connection):
     @abstractmethod
     def choose_messages(self) -> MessageInbox:
         """Put together from now on whatever arrives, what waits included. Raises `LocalProtocolError` beside a read."""
+
+    @abstractmethod
+    def choose_receiving(self) -> ReceiveInbox:
+        """Do the same, for who asks for each message. Raises `LocalProtocolError` beside a read, or handlers."""
 
     @abstractmethod
     def close_by_request(self, code: int, reason: str) -> None:
@@ -330,17 +335,52 @@ class WebSocket:
     def _read_in_loop(self, as_text: bool, continuation: Callable[..., object], timeout: float | None) -> None:
         self.inbox.read(as_text, continuation, timeout)  # the inbox of that moment, not of the thread's
 
-    def __aiter__(self) -> AsyncIterator[Message[Any]]:
-        """Read frames until the connection closes: strings where they are text, bytes where they are not.
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """Receive whole messages until the connection closes: each a ``str`` for text, ``bytes`` for binary.
 
         Raises:
             ConnectionClosed: It closed with a code other than 1000, 1001 or none.
+            LocalProtocolError: A read is pending, or messages go to `on_text` and `on_binary`.
         """
         return _Messages(self)
 
-    async def _next_message(self) -> Message[Any]:
+    def receive(self) -> Future[str | bytes]:
+        """Receive one whole message: a ``str`` for text, ``bytes`` for binary.
+
+        A message of several frames is put together, within ``max_message_size``. Who asks while others wait gets the
+        message behind theirs. A future that is cancelled while it is awaited is still to come; once nobody holds it any
+        more, as after a ``wait(seconds)`` that has timed out, it takes no message, and the next who asks gets it.
+
+        Returns:
+            The future of the message: ``await`` it in a task, ``.wait()`` for it in a script's thread. It fails with
+            `ConnectionClosed` when there is no further message, and with `TimeoutError` after `read_timeout_seconds`.
+
+        Raises:
+            LocalProtocolError: A read is pending, or messages go to `on_text` and `on_binary`.
+        """
+        received = Received(self._loop, self._connection)
+        if self._loop.is_here():
+            self._receive(received)
+        else:
+            self._loop.ask(self._connection, self._receive_for_thread, received)
+        return received
+
+    def _receive(self, received: Received) -> None:
+        received.wait_in(self._receiving(), self._read_timeout)
+
+    def _receive_for_thread(self, received: Received) -> None:
         try:
-            return await self.inbox.receive(None, self._read_timeout)
+            self._receive(received)
+        except LocalProtocolError as error:
+            Promise(future=received).fail(error)
+
+    def _receiving(self) -> ReceiveInbox:
+        self.inbox = inbox = self._connection.choose_receiving()
+        return inbox
+
+    async def _next_message(self) -> str | bytes:
+        try:
+            return await self._receiving().receive_whole(self._read_timeout)
         except ConnectionClosed as closed:
             if closed.code in _QUIET_CLOSE_CODES:
                 raise StopAsyncIteration from None
@@ -765,7 +805,7 @@ class _Messages:
     def __aiter__(self) -> _Messages:
         return self
 
-    def __anext__(self) -> Awaitable[Message[Any]]:
+    def __anext__(self) -> Awaitable[str | bytes]:
         return self._socket._next_message()
 
 

@@ -67,7 +67,7 @@ def secure(loop: Loop, server_context: ssl.SSLContext, trusting: ssl.SSLContext)
 async def test_messages_go_both_ways(secure: Secure) -> None:
     async def session(request: HTTPRequest, socket: WebSocket) -> None:
         async for message in socket:
-            await socket.send_string_message(message.data)
+            await socket.send(message)
 
     peer = await secure(session)
     for size in (0, 1, 1000, 100_000):

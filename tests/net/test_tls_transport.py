@@ -688,7 +688,8 @@ def connected_pair() -> tuple[CountingSocket, socket.socket]:
 class TestSessions:
     async def test_a_large_message_goes_both_ways(self, either: Server) -> None:
         async def session(request: HTTPRequest, socket: WebSocket) -> None:
-            async for data, _, final in socket:
+            while True:
+                data, _, final = await socket.read_bytes_message()
                 await socket.send_binary_message(data, final)
 
         either.begin_sessions(session)

@@ -137,8 +137,11 @@ class SetLater(WebSocketSessionHandler):
 class WithoutProtocol(WebSocketSessionHandler):
     async def handle_session(self, request: HTTPRequest, socket: WebSocket) -> None:
         try:
+            first: str | bytes = await socket.receive()
+            await socket.send(first)
             async for message in socket:
-                log.info("%s", message)
+                await socket.send(message)
+                log.info("%s", message.upper())
         except ConnectionClosed as closed:
             log.info("%s %s", closed.code, closed.reason)
 

@@ -144,7 +144,7 @@ async def test_a_slow_async_handler_is_backpressure_but_pings_are_answered(conne
 async def test_an_async_session_and_producer_are_awaited(connect: Connect) -> None:
     async def session(request: HTTPRequest, socket: WebSocket) -> None:
         async for message in socket:
-            await socket.send_string_message(message.data.upper())
+            await socket.send(message.upper())
 
     peer = await connect(session)
     for word in ("one", "two"):

@@ -10,10 +10,10 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from perfectws import ConnectionClosed, LocalProtocolError, Message, WebSocket
+from perfectws import ConnectionClosed, HTTPRequest, LocalProtocolError, Message, WebSocket
 
 from .. import peer as wire
-from ..calls import BINARY, NOTHING, PONG, TEXT, Calls, quiet
+from ..calls import NOTHING, TEXT, Calls, quiet
 from ..conftest import Connect
 
 
@@ -218,15 +218,30 @@ async def test_a_read_that_a_close_and_a_cancellation_reach_at_once_settles(conn
         assert await calls.until(1) == [NOTHING]
 
 
-async def test_iteration_gives_text_as_str_binary_as_bytes_and_pongs(connect: Connect) -> None:
+async def test_iteration_gives_whole_messages_text_as_str_and_binary_as_bytes(connect: Connect) -> None:
     peer, socket = await connect.socket()
     socket.send_ping(data=b"p")
     await peer.receive()
     await peer.send_text("text")
     await peer.send(wire.PONG, b"p")
-    await peer.send(wire.BINARY, b"bytes")
+    await peer.send(wire.BINARY, b"by", fin=False)
+    await peer.send(wire.PING)
+    await peer.send(wire.CONTINUATION, b"tes")
     await peer.send_close()
-    assert [message async for message in socket] == [("text", TEXT, True), (b"p", PONG, True), (b"bytes", BINARY, True)]
+    assert [message async for message in socket] == ["text", b"bytes"]
+
+
+async def test_what_iteration_gives_can_be_sent(connect: Connect) -> None:
+    async def session(request: HTTPRequest, socket: WebSocket) -> None:
+        async for message in socket:
+            await socket.send(message)
+
+    peer = await connect(session)
+    await peer.send(wire.TEXT, "two ", fin=False)
+    await peer.send(wire.CONTINUATION, "lines")
+    assert await peer.receive_text() == "two lines"
+    await peer.send(wire.BINARY, b"\xff")
+    assert (await peer.receive()).payload == b"\xff"
 
 
 @pytest.mark.parametrize("code", [1000, 1001, None])
@@ -234,7 +249,7 @@ async def test_iteration_ends_at_an_ordinary_close(connect: Connect, code: int |
     peer, socket = await connect.socket()
     await peer.send_text("x")
     await peer.send_close(code)
-    assert [message.data async for message in socket] == ["x"]
+    assert [message async for message in socket] == ["x"]
 
 
 @pytest.mark.parametrize("code", [1002, 1008, 1011, 3000, 4001])
@@ -246,7 +261,7 @@ async def test_iteration_raises_at_any_other_close(connect: Connect, code: int) 
 
     async def iterate() -> None:
         async for message in socket:
-            got.append(message.data)  # noqa: PERF401  # what came before the error counts
+            got.append(message)  # noqa: PERF401  # what came before the error counts
 
     with pytest.raises(ConnectionClosed, match="why"):
         await iterate()
@@ -258,11 +273,11 @@ async def test_iteration_may_be_broken_off_and_taken_up_again(connect: Connect) 
     for number in range(4):
         await peer.send_text(str(number))
     async for message in socket:
-        if message.data == "1":
+        if message == "1":
             break
-    assert (await socket.read_string_message()).data == "2"
+    assert await socket.receive() == "2"
     async for message in socket:
-        assert message.data == "3"
+        assert message == "3"
         break
 
 

@@ -172,7 +172,7 @@ async def watched_while_it_takes_nothing(connect: Connect) -> None:
 async def with_an_async_session(connect: Connect) -> None:
     async def session(request: HTTPRequest, socket: WebSocket) -> None:
         async for message in socket:
-            await socket.send_string_message(message.data)
+            await socket.send(message)
 
     peer = await connect(session)
     await peer.send_text("x")

@@ -16,8 +16,9 @@ from perfectws.errors import LocalProtocolError
 from perfectws.websocket.frame_inbox import FrameInbox
 from perfectws.websocket.frames import Frame
 from perfectws.websocket.inbox import Delivery
-from perfectws.websocket.message_inbox import Assembler, MessageInbox
+from perfectws.websocket.message_inbox import MessageInbox
 from perfectws.websocket.options import READ_AHEAD_BYTES, READ_AHEAD_FRAMES
+from perfectws.websocket.whole_inbox import Assembler
 
 from ..calls import BINARY, CONTINUATION, PONG, TEXT, Calls
 from .fakes import Cancelled, FakeConnection, FakeSuspension, FakeTask, TaskLoop
