@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+import sys
 
 from ..transport import UNIX
 
@@ -20,10 +21,10 @@ def listen_unix(path: str, backlog: int) -> socket.socket:
     A socket there that nothing listens on any more, as a crashed server leaves it, is replaced.
 
     Raises:
-        OSError: A server listens there, or there is something other than a socket.
+        OSError: A server listens there, or there is something other than a socket, or this is Windows.
     """
-    if not hasattr(socket, "AF_UNIX"):
-        raise OSError("this system has no Unix sockets")
+    if sys.platform == "win32" or not hasattr(socket, "AF_UNIX"):
+        raise OSError("this system has no Unix sockets; give a host's name or its IP address, and a port")
     _remove_stale(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -37,6 +38,8 @@ def listen_unix(path: str, backlog: int) -> socket.socket:
 
 
 def _remove_stale(path: str) -> None:
+    if sys.platform == "win32":
+        return  # where there are none
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             return

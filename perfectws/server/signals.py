@@ -1,12 +1,22 @@
-"""SIGINT and SIGTERM: the first of them stops servers in an orderly way; a SIGINT after it ends the process at once."""
+"""SIGINT and SIGTERM: the first of them stops servers in an orderly way; a SIGINT after it ends the process at once.
+
+On Windows SIGINT is Ctrl-C, and nobody can send SIGTERM. There SIGBREAK does the same: Ctrl-Break, a console that is
+closed, or another process that asks by ``CTRL_BREAK_EVENT``.
+"""
 
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable
 
 import trio
+
+#: What asks servers to stop.
+STOP_SIGNALS = [signal.SIGINT, signal.SIGTERM]
+if sys.platform == "win32":
+    STOP_SIGNALS.append(signal.SIGBREAK)
 
 
 def can_receive_signals() -> bool:
@@ -15,8 +25,8 @@ def can_receive_signals() -> bool:
 
 
 async def stop_at_signal(stop: Callable[[str], object], *, task_status: trio.TaskStatus[None]) -> None:
-    """Wait for SIGINT or SIGTERM, and call ``stop("SIGTERM")``, once."""
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+    """Wait for one of `STOP_SIGNALS`, and call ``stop("SIGTERM")``, once."""
+    with trio.open_signal_receiver(*STOP_SIGNALS) as signals:
         task_status.started()
         async for number in signals:
             stop(signal.Signals(number).name)

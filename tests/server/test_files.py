@@ -9,12 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
 
 from perfectws import TLSConfiguration
 from tests.examples.running import ROOT
+from tests.platforms import python
 from tests.server.conftest import PATIENCE, Launch, Raw, raw, url
 
 GIB = 1024**3
@@ -66,7 +68,7 @@ def file_server(tmp_path: Path) -> Iterator[FileServer]:
             file.seek(position)
             file.write(b"mark")
     with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", PROGRAM, str(tmp_path)],
+        [*python(), "-c", PROGRAM, str(tmp_path)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
@@ -188,7 +190,7 @@ def test_200_hostile_paths_give_404_or_400_and_nothing_from_outside(launch: Laun
 
 
 def test_nothing_is_hidden_by_surprise(launch: Launch, root: Path) -> None:
-    for name in (".well-known/acme", "grüße & mehr.txt", "100%.txt", "a+b.txt", "~user", "file.", "..x", "sub/..x"):
+    for name in (".well-known/acme", "grüße & mehr.txt", "100%.txt", "a+b.txt", "~user", "..x", "sub/..x"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(name)
     (root / "inside.txt").symlink_to(root / "sub" / "file.txt")
@@ -203,10 +205,23 @@ def test_nothing_is_hidden_by_surprise(launch: Launch, root: Path) -> None:
             ("/100%25.txt", "100%.txt"),
             ("/a+b.txt", "a+b.txt"),
             ("/~user", "~user"),
-            ("/file.", "file."),
             ("/..x", "..x"),
         ]:
             assert client.get(path).text == content, path
+
+
+def test_a_name_that_windows_takes_for_another_is_served_on_all_other_systems(launch: Launch, root: Path) -> None:
+    names = ["file.", "page.html ", "page.html:hidden", "question?"]
+    for name in names:
+        (root / name).write_text(name)
+    context = launch(document_root=root)
+    with httpx.Client(base_url=url(context), trust_env=False) as client:
+        for name in names:
+            answer = client.get("/" + quote(name))
+            if sys.platform == "win32":
+                assert answer.status_code == 404, name
+            else:
+                assert answer.text == name
 
 
 def test_files_go_over_tls_too(

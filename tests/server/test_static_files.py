@@ -1,6 +1,7 @@
 """`StaticFileHandler`: the pure parts by themselves, then real files through a connection in memory."""
 
 import os
+import sys
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,8 @@ def root(tmp_path: Path) -> Path:
     (webroot / "leads-out").mkdir()
     (webroot / "leads-out" / "index.html").symlink_to(tmp_path / "secret.txt")
     (webroot / "inside.txt").symlink_to(webroot / "hello.txt")
-    os.mkfifo(webroot / "pipe")
+    if sys.platform != "win32":
+        os.mkfifo(webroot / "pipe")
     return webroot
 
 

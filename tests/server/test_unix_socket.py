@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import sys
 from pathlib import Path
 
 import httpx
@@ -12,6 +13,10 @@ import pytest
 
 from perfectws import HTTPServer, LaunchFailure, Routes, TLSConfiguration
 from tests.server.conftest import PATIENCE, Launch, Raw
+
+if sys.platform == "win32":
+    pytest.skip("Windows has no Unix sockets", allow_module_level=True)
+assert sys.platform != "win32"  # which type checkers understand
 
 
 def fetch(path: Path, **headers: str) -> httpx.Response:
