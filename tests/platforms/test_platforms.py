@@ -40,6 +40,7 @@ RUNS = {
     "servers": [
         "tests/net/test_server.py",
         "tests/net/test_stream_transport.py",
+        "tests/net/test_unacknowledged.py",
         "tests/server/test_operation.py",
         "tests/server/test_unix_socket.py",
         "tests/websocket/test_keepalive.py",
