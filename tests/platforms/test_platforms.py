@@ -134,6 +134,23 @@ def test_what_windows_cannot_do_is_said() -> None:
     assert ended.stderr == ""
 
 
+REST = """
+import errno, trio
+from perfectws.net.acceptors import _accept
+
+class Listener:
+    async def accept(self):
+        raise OSError(errno.WSAEMFILE, "too many open sockets")
+
+assert trio.run(_accept, Listener()) is None
+"""
+
+
+def test_a_listener_rests_while_windows_has_no_sockets_left() -> None:
+    ended = run("win32", "-c", REST)
+    assert ended.stderr == "Cannot accept connections: too many open sockets; trying again in 0.1 s\n"
+
+
 def test_the_command_line_says_it_in_one_line_too() -> None:
     ended = run("win32", "-m", "perfectws", "serve", "tests.parity.perfect1_module", "--address", "unix:chat.sock")
     assert ended.returncode == 1
