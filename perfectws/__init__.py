@@ -13,7 +13,8 @@ if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a t
     from .callbacks import Timer as Timer  # noqa: I001  # one import per module
     from .client.connect import HTTPClient as HTTPClient, WebSocket as WebSocket
     from .client.event_loop import EventLoop as EventLoop, run as run
-    from .client.timing import call_every as call_every, call_later as call_later, run_in_thread as run_in_thread
+    from .client.threads import SerialQueue as SerialQueue, run_in_thread as run_in_thread
+    from .client.timing import call_every as call_every, call_later as call_later
     from .errors import (
         ConnectionClosed as ConnectionClosed,
         ConnectionRejected as ConnectionRejected,
@@ -29,13 +30,17 @@ if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a t
     from .http.cookies import Expiration as Expiration, HTTPCookie as HTTPCookie, SameSite as SameSite
     from .http.filters import (
         FilterPriority as FilterPriority,
+        HTTPFilterPriority as HTTPFilterPriority,
         HTTPRequestFilter as HTTPRequestFilter,
+        HTTPRequestFilterResult as HTTPRequestFilterResult,
         HTTPResponseFilter as HTTPResponseFilter,
+        HTTPResponseFilterResult as HTTPResponseFilterResult,
         RequestFilterResult as RequestFilterResult,
         ResponseFilterResult as ResponseFilterResult,
     )
+    from .http.methods import HTTPMethod as HTTPMethod
     from .http.request import HTTPRequest as HTTPRequest
-    from .http.response import HTTPResponse as HTTPResponse
+    from .http.response import HTTPResponse as HTTPResponse, HTTPResponseStatus as HTTPResponseStatus
     from .http.routing import ROUTE_TRAILING_WILDCARD_KEY as ROUTE_TRAILING_WILDCARD_KEY, Route as Route
     from .rooms.room import Room as Room, RoomFigures as RoomFigures
     from .server.filters import HTTPFilter as HTTPFilter
@@ -49,7 +54,7 @@ if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a t
     from .websocket.deflate import DeflateOptions as DeflateOptions
     from .websocket.frame_inbox import Message as Message
     from .websocket.opcodes import CloseCode as CloseCode, OpcodeType as OpcodeType
-    from .websocket.options import NO_TIMEOUT as NO_TIMEOUT
+    from .websocket.options import NO_TIMEOUT as NO_TIMEOUT, NetEvent as NetEvent
     from .websocket.outbox import Drained as Drained
     from .websocket.routes import Routes as Routes
     from .websocket.session_handler import (
@@ -70,10 +75,13 @@ else:
             "EventLoop",
             "run",
         ),
+        "client.threads": (
+            "SerialQueue",
+            "run_in_thread",
+        ),
         "client.timing": (
             "call_every",
             "call_later",
-            "run_in_thread",
         ),
         "errors": (
             "ConnectionClosed",
@@ -97,13 +105,20 @@ else:
         ),
         "http.filters": (
             "FilterPriority",
+            "HTTPFilterPriority",
             "HTTPRequestFilter",
+            "HTTPRequestFilterResult",
             "HTTPResponseFilter",
+            "HTTPResponseFilterResult",
             "RequestFilterResult",
             "ResponseFilterResult",
         ),
+        "http.methods": ("HTTPMethod",),
         "http.request": ("HTTPRequest",),
-        "http.response": ("HTTPResponse",),
+        "http.response": (
+            "HTTPResponse",
+            "HTTPResponseStatus",
+        ),
         "http.routing": (
             "ROUTE_TRAILING_WILDCARD_KEY",
             "Route",
@@ -126,7 +141,10 @@ else:
             "CloseCode",
             "OpcodeType",
         ),
-        "websocket.options": ("NO_TIMEOUT",),
+        "websocket.options": (
+            "NO_TIMEOUT",
+            "NetEvent",
+        ),
         "websocket.outbox": ("Drained",),
         "websocket.routes": ("Routes",),
         "websocket.session_handler": (

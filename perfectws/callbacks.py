@@ -264,19 +264,6 @@ def report_failure(owner: CallbackOwner, error: Exception) -> None:
         logger.exception("perfectws failed to handle an exception")
 
 
-def check_callable(callback: object, what: str, arguments: str = "") -> None:
-    """Raise `TypeError` unless ``callback`` can be called.
-
-    Args:
-        callback: What was given.
-        what: What it was given as, such as ``"a completion"``.
-        arguments: What it will be called with, such as ``"(socket, text)"``; ``""`` is nothing.
-    """
-    if not callable(callback):
-        takes = f"that takes {arguments}" if arguments else "without arguments"
-        raise TypeError(f"{what} is a callable {takes}, not {callback!r}")
-
-
 _running: ContextVar[CallbackLoop | None] = ContextVar("perfectws_running_loop", default=None)
 
 

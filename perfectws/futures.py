@@ -11,7 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, overload
 
 import outcome
 
@@ -24,13 +24,14 @@ from .callbacks import (
     running_loop,
     set_running_loop,
 )
-from .errors import LocalProtocolError
+from .errors import LocalProtocolError, PerfectWSError
+from .signatures import check_callable
 from .suspension import Suspension, checkpoint
 
 T = TypeVar("T")
+U = TypeVar("U")
 #: The value of a future that only says "it has happened": ``Future[None]``.
 _NOTHING = cast(Any, None)
-CallbackT = TypeVar("CallbackT", bound=Callable[..., object])
 
 
 class Future(Generic[T]):
@@ -39,8 +40,7 @@ class Future(Generic[T]):
     ``await future`` gives the value or raises the error; cancelling the ``await`` leaves the future as it is. An error
     that nobody ever asked for is logged once, when the future is collected.
 
-    Source: SwiftNIO's ``EventLoopFuture``. ``whenComplete``, ``whenSuccess`` and ``whenFailure`` are here in
-    snake_case, `wait` takes a limit.
+    Source: SwiftNIO's ``EventLoopFuture``. Its members are here in snake_case, `wait` takes a limit.
     """
 
     __slots__ = ("__weakref__", "_lock", "_loop", "_on_resolved", "_outcome", "_owner", "_retrieved")
@@ -58,27 +58,96 @@ class Future(Generic[T]):
         """Whether the value or the error is there."""
         return self._outcome is not None
 
-    def when_complete(self, callback: CallbackT) -> CallbackT:
+    def when_complete(self, callback: Callable[[outcome.Maybe[T]], U]) -> Callable[[outcome.Maybe[T]], U]:
         """Call back with the outcome, once it is there.
 
         Calls back: ``callback(result)`` from the loop's queue, once; ``result`` is an ``outcome.Value`` or an
         ``outcome.Error``: ``result.unwrap()`` gives the value or raises the error.
         """
+        check_callable(callback, "when_complete", "result")
         self._retrieved = True
         # A fresh outcome for each callback: one can be unwrapped only once.
         self._queue_when_resolved(callback, lambda result: (_copy(result),))
         return callback
 
-    def when_success(self, callback: CallbackT) -> CallbackT:
+    def when_success(self, callback: Callable[[T], U]) -> Callable[[T], U]:
         """Call back with the value, if there will be one. Calls back: ``callback(value)``, at most once."""
+        check_callable(callback, "when_success", "value")
         self._queue_when_resolved(callback, _value_of)
         return callback
 
-    def when_failure(self, callback: CallbackT) -> CallbackT:
+    def when_failure(self, callback: Callable[[Exception], U]) -> Callable[[Exception], U]:
         """Call back with the error, if there will be one. Calls back: ``callback(error)``, at most once."""
+        check_callable(callback, "when_failure", "error")
         self._retrieved = True
         self._queue_when_resolved(callback, _error_of)
         return callback
+
+    @overload
+    def map(self, callback: Callable[[T], Coroutine[Any, Any, U]]) -> Future[U]: ...
+    @overload
+    def map(self, callback: Callable[[T], U]) -> Future[U]: ...
+    def map(self, callback: Callable[[T], Any]) -> Future[Any]:
+        """Return the future of what ``callback(value)`` returns; it may be ``async def``.
+
+        The future fails with this one's error, or with what ``callback`` raises.
+
+        Calls back: ``callback(value)`` from the loop's queue, at most once.
+
+        Source: SwiftNIO's ``map`` and ``flatMapThrowing``.
+        """
+        check_callable(callback, "map", "value")
+        return self._then(callback, _value_of, Promise.succeed)
+
+    def flat_map(self, callback: Callable[[T], Future[U]]) -> Future[U]:
+        """Return the future that ``callback(value)`` returns, once this one has a value.
+
+        It fails with this one's error, or with what ``callback`` raises.
+
+        Calls back: ``callback(value)`` from the loop's queue, at most once.
+
+        Source: SwiftNIO's ``flatMap``.
+        """
+        check_callable(callback, "flat_map", "value")
+        return self._then(callback, _value_of, _resolve_as)
+
+    def flat_map_error(self, callback: Callable[[Exception], Future[T]]) -> Future[T]:
+        """Return the future that ``callback(error)`` returns, if this one fails; else this one's value.
+
+        Calls back: ``callback(error)`` from the loop's queue, at most once.
+
+        Source: SwiftNIO's ``flatMapError``.
+        """
+        check_callable(callback, "flat_map_error", "error")
+        return self._then(callback, _error_of, _resolve_as)
+
+    def _then(
+        self,
+        callback: Callable[[Any], object],
+        argument: Callable[[outcome.Outcome[T]], tuple[Any] | None],
+        resolve: Callable[[Promise[Any], Any], object],
+    ) -> Future[Any]:
+        """Return the future of what ``callback`` makes of the outcome; one that it is not for is passed on."""
+        promise = Promise[Any](self._loop, self._owner)
+        self._retrieved = True
+
+        def apply(result: outcome.Outcome[T]) -> object:
+            args = argument(result)
+            if args is None:
+                promise.resolve(_copy(result))
+                return None
+            try:
+                made = callback(*args)
+            except Exception as error:
+                promise.fail(error)
+                return None
+            if isinstance(made, Coroutine):
+                return _resolve_later(promise, made, resolve)
+            resolve(promise, made)
+            return None
+
+        self._queue_when_resolved(apply, lambda result: (_copy(result),))
+        return promise.future_result
 
     def belong_to(self, owner: CallbackOwner) -> None:
         """Let the callbacks that are given from now on be those of ``owner``; perfectws's own."""
@@ -222,7 +291,7 @@ class Promise(Generic[T]):
         """Resolve the future with ``value``. Does nothing if it is resolved already."""
         self.resolve(outcome.Value(value))
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: Exception) -> None:
         """Resolve the future with ``error``. Does nothing if it is resolved already."""
         self.resolve(outcome.Error(error))
 
@@ -294,6 +363,26 @@ class _Loopless(threading.local):
 
 
 _loopless = _Loopless()
+
+
+def _resolve_as(promise: Promise[Any], future: object) -> None:
+    """Resolve a promise as the future that a callback of `Future.flat_map` has returned."""
+    if isinstance(future, Future):
+        future.cascade(promise)
+    else:
+        promise.fail(TypeError(f"the callback of flat_map returns a Future, not {future!r}: use map for a value"))
+
+
+async def _resolve_later(
+    promise: Promise[Any], coroutine: Coroutine[Any, Any, object], resolve: Callable[[Promise[Any], Any], object]
+) -> None:
+    try:
+        resolve(promise, await coroutine)
+    except Exception as error:
+        promise.fail(error)
+    except BaseException:
+        promise.fail(PerfectWSError("the event loop ended before the callback returned"))
+        raise
 
 
 def _value_of(result: outcome.Outcome[Any]) -> tuple[Any] | None:

@@ -7,19 +7,23 @@ from time import monotonic
 
 logger = logging.getLogger("perfectws")
 
-#: How long further warnings of one kind are only counted, in seconds.
+#: How long further warnings of one kind are only counted by default, in seconds.
 INTERVAL = 600.0
 
 
 class LogLimit:
-    """Warnings about what peers do wrong, at most one of each kind per `INTERVAL`.
+    """Warnings about what happens again and again, at most one of each kind per interval.
 
     A peer can do anything as often as it likes; the log must not grow with it.
+
+    Args:
+        interval: How long further warnings of one kind are only counted, in seconds.
     """
 
-    __slots__ = ("_counts", "_logged_at")
+    __slots__ = ("_counts", "_interval", "_logged_at")
 
-    def __init__(self) -> None:
+    def __init__(self, interval: float = INTERVAL) -> None:
+        self._interval = interval
         self._logged_at: dict[str, float] = {}
         self._counts: dict[str, int] = {}
 
@@ -32,7 +36,7 @@ class LogLimit:
             *args: As above.
         """
         now = monotonic()
-        if now - self._logged_at.get(kind, -INTERVAL) < INTERVAL:
+        if now - self._logged_at.get(kind, -self._interval) < self._interval:
             self._counts[kind] = self._counts.get(kind, 0) + 1
             return
         self._logged_at[kind] = now

@@ -110,3 +110,54 @@ class Patience:
         given_up = self._given_up
         self.cancel()
         return None if given_up is None else given_up()
+
+
+class Watch:
+    """Calls when a peer has taken nothing of what was sent to it for a while, whenever that is, until it is cancelled.
+
+    Nobody tells it that something was sent, so it costs nothing per message: it looks now and then whether anything is
+    on its way, which takes up to a quarter of the peer's time longer. A `Patience` judges from then on.
+
+    Args:
+        loop, owner, transport, seconds, given_up: As for `Patience`.
+
+    Calls back: ``given_up()`` from the loop's queue, once, unless it is cancelled before.
+    """
+
+    __slots__ = ("_given_up", "_loop", "_owner", "_patience", "_seconds", "_timer", "_transport")
+
+    def __init__(
+        self,
+        loop: CallbackLoop,
+        owner: CallbackOwner,
+        transport: Sending,
+        seconds: float,
+        given_up: Callable[[], object],
+    ) -> None:
+        self._loop = loop
+        self._owner = owner
+        self._transport = transport
+        self._seconds = seconds
+        self._given_up = given_up
+        self._patience: Patience | None = None
+        self._timer = self._look_later()
+
+    def cancel(self) -> None:
+        """Watch no longer. Harmless when it is over."""
+        self._timer.cancel()
+        if self._patience is not None:
+            self._patience.cancel()
+
+    def _look_later(self) -> Timer:
+        return self._loop.call_later(self._owner, self._seconds * LONGEST_LOOK, self._look)
+
+    def _look(self) -> None:
+        self._timer = self._look_later()
+        if (self._patience is None or self._patience.is_over) and self._transport.unsent_amount():
+            self._patience = Patience(
+                self._loop, self._owner, self._transport, self._seconds, self._give_up, ends_when_sent=True
+            )
+
+    def _give_up(self) -> object:
+        self._timer.cancel()
+        return self._given_up()

@@ -159,6 +159,12 @@ class Transport(Contract):
     def progress(self) -> int:
         """Return a number that changes as the peer takes what was sent. A system call: to be asked now and then."""
 
+    def peer_has_ended(self) -> bool:
+        """Return whether the peer has ended its side, as far as can be told, though reading is paused.
+
+        A system call: to be asked now and then.
+        """
+
     def pause_reading(self) -> None:
         """Read nothing more for now, so that TCP holds the peer back."""
 

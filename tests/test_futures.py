@@ -6,12 +6,13 @@ import gc
 import threading
 from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
+from typing import Any
 
 import outcome
 import pytest
 import trio
 
-from perfectws import Future, LocalProtocolError, Promise
+from perfectws import Future, LocalProtocolError, PerfectWSError, Promise
 from perfectws.callbacks import CallbackLoop, running_loop
 from perfectws.net.loop import Loop, open_loop
 
@@ -101,13 +102,13 @@ async def test_callbacks_are_queued_in_order_and_each_is_called_once(loop: Loop)
 async def test_failures_go_to_when_failure_and_when_complete(loop: Loop) -> None:
     promise = Promise[int]()
     future, error, log = promise.future_result, Failure(), Calls()
-    future.when_complete(lambda result: log("complete", result.error))
+    future.when_complete(lambda result: log("complete", result))
     future.when_success(lambda value: log("never"))
     future.when_failure(lambda error: log("failure", error))
     promise.fail(error)
     await log.until(2)
     await quiet()
-    assert log.got == [("complete", error), ("failure", error)]
+    assert log.got == [("complete", outcome.Error(error)), ("failure", error)]
 
 
 async def test_every_callback_may_unwrap_the_outcome_it_gets(loop: Loop) -> None:
@@ -321,3 +322,113 @@ async def test_a_callback_may_be_async(loop: Loop) -> None:
     promise.future_result.when_success(callback)
     promise.succeed(5)
     assert await log.until(1) == [(5,)]
+
+
+class TestMapping:
+    """SwiftNIO's ``map``, ``flatMap`` and ``flatMapError``."""
+
+    async def test_map_gives_the_future_of_what_the_callback_returns(self, loop: Loop) -> None:
+        promise = Promise[int]()
+        doubled = promise.future_result.map(lambda value: value * 2)
+        text = doubled.map(str)
+        promise.succeed(21)
+        assert (await doubled, await text) == (42, "42")
+
+    async def test_the_callback_may_be_async(self, loop: Loop) -> None:
+        async def later(value: int) -> int:
+            await trio.lowlevel.checkpoint()
+            return value + 1
+
+        async def fails(value: int) -> int:
+            await trio.lowlevel.checkpoint()
+            raise Failure(value)
+
+        promise = Promise[int]()
+        mapped, failed = promise.future_result.map(later), promise.future_result.map(fails)
+        promise.succeed(1)
+        assert await mapped == 2
+        with pytest.raises(Failure):
+            await failed
+
+    async def test_an_error_is_passed_on_and_the_callback_not_called(self, loop: Loop) -> None:
+        promise = Promise[int]()
+        calls: Any = Calls()
+        mapped = promise.future_result.map(calls)
+        flat: Future[int] = promise.future_result.flat_map(calls)
+        promise.fail(Failure("why"))
+        for future in (mapped, flat):
+            with pytest.raises(Failure, match="why"):
+                await future
+        assert calls.got == []
+
+    async def test_what_the_callback_raises_is_the_error_and_nothing_is_logged(
+        self, loop: Loop, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        promise = Promise[int]()
+        mapped = promise.future_result.map(lambda value: 1 // value)
+        promise.succeed(0)
+        with pytest.raises(ZeroDivisionError):
+            await mapped
+        assert caplog.messages == []
+
+    async def test_an_error_that_nobody_asks_for_is_logged_by_the_last_of_a_chain(
+        self, loop: Loop, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        promise = Promise[int]()
+        promise.future_result.map(str).map(str)
+        promise.fail(Failure("why"))
+        await quiet()
+        del promise
+        gc.collect()
+        assert caplog.messages == ["A future failed and nobody asked for its result"]
+
+    async def test_flat_map_goes_on_with_another_future(self, loop: Loop) -> None:
+        first, second = Promise[int](), Promise[str]()
+        asked = Calls()
+
+        def go_on(value: int) -> Future[str]:
+            asked(value)
+            return second.future_result
+
+        flat = first.future_result.flat_map(go_on)
+        first.succeed(5)
+        assert await asked.until(1) == [(5,)]
+        assert not flat.is_done
+        second.succeed("done")
+        assert await flat == "done"
+
+    async def test_flat_map_wants_a_future(self, loop: Loop) -> None:
+        promise = Promise[int]()
+        returns_no_future: Any = lambda value: value  # noqa: E731
+        flat: Future[int] = promise.future_result.flat_map(returns_no_future)
+        promise.succeed(5)
+        with pytest.raises(TypeError, match=r"returns a Future, not 5: use map for a value"):
+            await flat
+
+    async def test_flat_map_error_recovers_and_leaves_a_value_alone(self, loop: Loop) -> None:
+        failing, fine, other = Promise[int](), Promise[int](), Promise[int]()
+        recovered = failing.future_result.flat_map_error(lambda error: other.future_result)
+        untouched = fine.future_result.flat_map_error(lambda error: other.future_result)
+        failing.fail(Failure())
+        fine.succeed(1)
+        other.succeed(2)
+        assert (await recovered, await untouched) == (2, 1)
+
+    def test_without_a_loop_the_callbacks_run_where_it_is_resolved(self) -> None:
+        promise = Promise[int]()
+        chained = promise.future_result.map(lambda value: value + 1).map(lambda value: value * 2)
+        promise.succeed(1)
+        assert chained.wait(0) == 4
+
+    async def test_the_end_of_the_loop_fails_what_an_async_callback_has_not_returned(self) -> None:
+        async with open_loop() as loop:
+            promise = Promise[int](loop)
+            mapped = promise.future_result.map(_forever)
+            promise.succeed(1)
+            await quiet()
+        with pytest.raises(PerfectWSError, match="ended before"):
+            mapped.wait(0)
+
+
+async def _forever(value: int) -> None:
+    await trio.sleep_forever()

@@ -18,16 +18,29 @@ import perfectws
 
 PACKAGE = Path(perfectws.__file__).parent
 
-GROUND = {"errors", "log_limit", "suspension", "callbacks", "deadline", "patience", "futures", "transport"}
+GROUND = {
+    "errors",
+    "log_limit",
+    "suspension",
+    "spelling",
+    "callbacks",
+    "deadline",
+    "patience",
+    "futures",
+    "transport",
+    "signatures",
+}
 #: The rooms of the house, from the ground up, and what each may import besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "log_limit": set(),
     "suspension": set(),
+    "spelling": set(),
     "callbacks": {"errors", "suspension"},
     "deadline": {"callbacks"},
     "patience": {"callbacks"},
-    "futures": {"errors", "suspension", "callbacks"},
+    "signatures": set(),
+    "futures": {"errors", "suspension", "callbacks", "signatures"},
     "transport": {"callbacks"},
     "http": GROUND,
     "websocket": GROUND | {"http"},

@@ -1,11 +1,11 @@
-"""`Patience`: what bounds a peer is progress, not time."""
+"""`Patience` and `Watch`: what bounds a peer is progress, not time."""
 
 from __future__ import annotations
 
 import pytest
 
 from perfectws.callbacks import CallbackOwner
-from perfectws.patience import Patience
+from perfectws.patience import Patience, Watch
 
 from .http.fakes import FakeLoop
 
@@ -107,3 +107,84 @@ def test_cancelled_in_the_same_turn_it_never_begins() -> None:
     Patience(loop, CallbackOwner(), Sent(), 8, lambda: called.append(None)).cancel()
     loop.advance(100)
     assert called == []
+
+
+class WatchBench:
+    """A `Watch` of 8 seconds, which looks every 2, with a clock."""
+
+    def __init__(self, seconds: float = 8) -> None:
+        self.loop = FakeLoop()
+        self.sent = Sent()
+        self.given_up_at: list[float] = []
+        self.began = self.loop.now
+        self.watch = Watch(self.loop, CallbackOwner(), self.sent, seconds, self._give_up)
+
+    def _give_up(self) -> None:
+        self.given_up_at.append(self.loop.now - self.began)
+
+
+class TestWatch:
+    def test_while_nothing_is_sent_nobody_is_given_up_and_one_timer_runs(self) -> None:
+        bench = WatchBench()
+        bench.loop.advance(1000)
+        assert bench.given_up_at == []
+        assert bench.loop.live_timers == 1
+
+    @pytest.mark.parametrize("at", [0, 7, 99.5, 100])
+    def test_a_peer_that_takes_nothing_is_given_up_once_that_has_lasted(self, at: float) -> None:
+        bench = WatchBench()
+        bench.loop.advance(at)
+        bench.sent.unsent = 1
+        bench.loop.advance(1000)
+        (given_up_at,) = bench.given_up_at
+        assert 8 <= given_up_at - at <= 10
+        assert bench.loop.live_timers == 0
+
+    def test_so_is_one_that_has_taken_much_before(self) -> None:
+        bench = WatchBench()
+        for _ in range(50):
+            bench.sent.unsent += 100
+            bench.loop.advance(1)
+            bench.sent.take(100)
+            bench.loop.advance(3)
+        bench.sent.unsent += 100
+        bench.loop.advance(1000)
+        assert bench.given_up_at == [pytest.approx(200 + 9, abs=1)]
+
+    def test_one_that_gets_on_is_not_however_much_waits(self) -> None:
+        bench = WatchBench()
+        bench.sent.unsent = 10**6
+        for _ in range(200):
+            bench.loop.advance(5)
+            bench.sent.take(1)
+        assert bench.given_up_at == []
+
+    def test_nor_is_one_to_whom_the_same_amount_is_always_on_its_way(self) -> None:
+        """As where the kernel tells no more than that, and each message is as long as the one before."""
+        bench = WatchBench()
+        bench.sent.progress = lambda: -bench.sent.unsent  # type: ignore[method-assign]
+        for _ in range(10_000):
+            bench.sent.unsent = 64
+            bench.loop.advance(0.05)
+            bench.sent.unsent = 0
+            bench.loop.advance(0.05)
+        assert bench.given_up_at == []
+
+    @pytest.mark.parametrize("unsent", [0, 1])
+    @pytest.mark.parametrize("at", [0, 1, 5])
+    def test_cancelled_it_calls_nothing_and_leaves_no_timer(self, unsent: int, at: float) -> None:
+        bench = WatchBench()
+        bench.sent.unsent = unsent
+        bench.loop.advance(at)
+        bench.watch.cancel()
+        bench.watch.cancel()
+        bench.loop.advance(100)
+        assert bench.given_up_at == []
+        assert bench.loop.live_timers == 0
+
+    @pytest.mark.parametrize("seconds", [1e-3, 1e9, float("inf")])
+    def test_it_takes_any_number_of_seconds(self, seconds: float) -> None:
+        bench = WatchBench(seconds)
+        bench.sent.unsent = 1
+        bench.loop.advance(10)
+        assert len(bench.given_up_at) == (seconds < 10)

@@ -13,27 +13,31 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Any, NamedTuple, Unpack, cast
+from typing import NamedTuple, TypeAlias, Unpack, cast
 
 import trio
 
-from ..callbacks import CallbackOwner, check_callable, context_in, logger
+from ..callbacks import CallbackOwner, context_in, logger
 from ..errors import ConnectionRejected, ConnectionTimeout, HandshakeError, InvalidURL, LocalProtocolError
 from ..futures import Promise
 from ..net.dialing import default_ssl_context, dial, dial_unix
 from ..net.loop import Loop
+from ..signatures import check_callable
+from ..spelling import check_names
 from ..transport import Transport
 from ..websocket.connecting import OPEN_TIMEOUT, Backoff, EventLoopHandle
 from ..websocket.connection import WebSocketConnection
 from ..websocket.options import WebSocketKeywords, WebSocketOptions
-from ..websocket.socket import Connecting, ConnectKeywords, dial_with
+from ..websocket.socket import Connecting, ConnectKeywords, ConnectOptions, dial_with
 from ..websocket.socket import WebSocket as WebSocket  # the public name: with it comes what connects
 from .event_loop import loop_for
 from .handshake import ClientOffer, OpeningConnection
 from .url import WebSocketURL
 
-OnUpgrade = Callable[[WebSocket], object]
+#: Called with the socket; may be ``async def``.
+OnUpgrade: TypeAlias = Callable[[WebSocket], object]
 
+_KEYWORDS = frozenset(ConnectKeywords.__annotations__)
 #: The rejections of which another attempt may make an acceptance, besides those of the server's own (5xx).
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
@@ -51,7 +55,7 @@ class HTTPClient:
         path: str = "/",
         on: trio.Nursery | EventLoopHandle | None = None,
         scheme: str = "ws",
-        **options: Any,
+        **options: Unpack[ConnectOptions],
     ) -> Connecting:
         """Open a WebSocket.
 
@@ -68,7 +72,7 @@ class HTTPClient:
 
         Source: Vapor 3's ``HTTPClient.webSocket(scheme:hostname:port:path:on:)``.
         """
-        host = f"[{hostname}]" if ":" in hostname else hostname
+        host = f"[{hostname.replace('%', '%25')}]" if ":" in hostname else hostname
         place = host if port is None else f"{host}:{port}"
         return connect(f"{scheme}://{place}/{path.removeprefix('/')}", on=on, **options)
 
@@ -109,9 +113,10 @@ class Order(NamedTuple):
         """Check the arguments of `connect`. Raises `TypeError`, `ValueError` or `LocalProtocolError`."""
         if not isinstance(to, str):
             raise TypeError(f"to= is a URL, a str, not {to!r}")
+        check_names(keywords, _KEYWORDS, "WebSocket.connect")
         on_upgrade = keywords.pop("on_upgrade", None)
         if on_upgrade is not None:
-            check_callable(on_upgrade, "on_upgrade", "(socket)")
+            check_callable(on_upgrade, "on_upgrade", "socket")
         open_timeout = keywords.pop("open_timeout", OPEN_TIMEOUT)
         if not open_timeout > 0:
             raise ValueError(f"open_timeout is a number of seconds above 0, not {open_timeout!r}")

@@ -6,6 +6,7 @@ Source: SwiftNIO's ``EventLoopGroup``, as Vapor's scripts use it.
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from types import TracebackType
@@ -13,7 +14,7 @@ from typing import Any
 
 import trio
 
-from ..callbacks import running_loop, set_running_loop
+from ..callbacks import CallbackLoop, running_loop, set_running_loop
 from ..errors import LocalProtocolError, lone_error
 from ..futures import Promise
 from ..net.loop import Loop
@@ -162,28 +163,63 @@ async def _result_of(awaitable: Awaitable[object]) -> None:
     await awaitable
 
 
-def loop_for(on: object) -> Loop:
-    """Return the loop that ``on=`` means.
+class Startable(ABC):
+    """What runs later, and has its event loop then: an `HTTPServer`, a `LaunchContext`."""
 
-    Args:
-        on: An `EventLoop`, a trio nursery, or ``None`` for the loop in whose callback this is called.
+    @property
+    @abstractmethod
+    def loop(self) -> CallbackLoop:
+        """The loop of what runs. Raises `LocalProtocolError` unless it does."""
+
+    @abstractmethod
+    def call_when_running(self, function: Callable[[CallbackLoop], object]) -> None:
+        """Call ``function(loop)`` at once if it runs, else as soon as it does. From any thread."""
+
+
+def begin_on(on: object, begin: Callable[[Loop], object]) -> None:
+    """Call ``begin(loop)`` with the loop that ``on=`` means: at once, or for a server as soon as it runs.
 
     Raises:
         LocalProtocolError: There is none; the message says what to pass.
     """
+    if isinstance(on, Startable):
+        on.call_when_running(begin)  # type: ignore[arg-type]  # a server's loop is a `Loop`
+    else:
+        begin(loop_for(on))
+
+
+def known_loop(on: object) -> Loop | None:
+    """Return the loop that ``on=`` means; ``None`` for a server's, which may not run yet. Raises as `begin_on`."""
+    return None if isinstance(on, Startable) else loop_for(on)
+
+
+def loop_for(on: object) -> Loop:
+    """Return the loop that ``on=`` means.
+
+    Args:
+        on: An `EventLoop`, a trio nursery, a server that runs, or ``None`` for the loop in whose callback this is
+            called. A loop itself will do.
+
+    Raises:
+        LocalProtocolError: There is none; the message says what to pass.
+    """
+    if isinstance(on, Loop):
+        return on
     if on is None:
         loop = running_loop()
         if not isinstance(loop, Loop):
             raise LocalProtocolError(
-                "there is no event loop here: pass on=, which is an EventLoop or a trio nursery, or call this from a "
-                "callback or inside perfectws.run(setup)"
+                "there is no event loop here: pass on=, which is an EventLoop, a trio nursery or a server, or call "
+                "this from a callback or inside perfectws.run(setup)"
             )
         return loop
-    if isinstance(on, EventLoop):
-        return on.loop
+    if isinstance(on, EventLoop | Startable):
+        loop = on.loop
+        assert isinstance(loop, Loop)
+        return loop
     if isinstance(on, trio.Nursery):
         return _loop_of_nursery(on)
-    raise TypeError(f"on= is an EventLoop or a trio nursery, not {on!r}")
+    raise TypeError(f"on= is an EventLoop, a trio nursery, or a server, not {on!r}")
 
 
 def _loop_of_nursery(nursery: trio.Nursery) -> Loop:

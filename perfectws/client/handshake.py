@@ -12,7 +12,7 @@ Source: RFC 6455 §4.1 and §4.2.2, RFC 7692 §7.1 for ``permessage-deflate``.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextvars import Context
 from http import HTTPStatus
 from os import urandom
@@ -24,9 +24,11 @@ from wsproto.utilities import generate_accept_token
 
 from ..callbacks import CallbackLoop
 from ..errors import ConnectionRejected, HandshakeError, LocalProtocolError
-from ..http.headers import Headers, is_token
+from ..http.headers import Headers
+from ..http.several import Several
 from ..suspension import Suspension
 from ..transport import Protocol, Transport
+from ..websocket.arguments import check_subprotocols
 from ..websocket.connection import WebSocketConnection
 from ..websocket.deflate import Deflate, DeflateOptions, accept_answer, make_offer
 from ..websocket.opcodes import VERSION
@@ -71,23 +73,14 @@ class ClientOffer(NamedTuple):
 
     @classmethod
     def of(
-        cls, headers: Iterable[tuple[str, str]], subprotocols: Sequence[str], compression: DeflateOptions | None
+        cls, headers: Iterable[tuple[str, str]], subprotocols: Several[str], compression: DeflateOptions | None
     ) -> ClientOffer:
         """Check what a user gives. Raises `LocalProtocolError` or `TypeError`, with what to write instead."""
         fields = tuple(Headers(headers))
         for name, _ in fields:
             if name.lower() in _OWN_HEADERS:
                 raise LocalProtocolError(f"the handshake sets {name} itself: use subprotocols= and compression=")
-        if isinstance(subprotocols, str):
-            raise TypeError(f"subprotocols is a list of names, such as [{subprotocols!r}], not one string")
-        names = tuple(subprotocols)
-        for name in names:
-            if not is_token(name):
-                raise LocalProtocolError(f"{name!r} cannot be the name of a subprotocol: use letters, digits and . - _")
-        if len(set(names)) != len(names):
-            # RFC 6455 §4.1: "The elements that comprise this value [...] MUST all be unique strings."
-            raise LocalProtocolError(f"a subprotocol is offered twice: {', '.join(names)}")
-        return cls(fields, names, compression)
+        return cls(fields, check_subprotocols(subprotocols), compression)
 
 
 class Accepted(NamedTuple):
@@ -167,6 +160,9 @@ class ClientHandshake:
         while True:
             match self._conn.next_event():
                 case h11.InformationalResponse(status_code=101) as response:
+                    version = response.http_version.decode()
+                    # RFC 9110 §7.8, §15.2: HTTP/1.0 has neither Upgrade nor any status 1xx.
+                    self._check(version.startswith("1.") and version != "1.0", f"it is HTTP/{version}")
                     return self._judge(Headers.parse(_head(response)))
                 case h11.Response() as response:
                     self._response = response
@@ -352,6 +348,7 @@ class OpeningConnection(Protocol):
             subprotocol=accepted.subprotocol,
             deflate=accepted.deflate,
             is_client=True,
+            session_name=f"the WebSocket to {self._url.text}",
         )
         self._transport.set_protocol(connection)
         self._begin(connection)

@@ -1,23 +1,20 @@
-"""Time and threads for scripts without ``async``: `call_later`, `call_every`, `run_in_thread`."""
+"""Time for scripts without ``async``: `call_later`, `call_every`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
 from math import inf
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-import trio
-
-from ..callbacks import CallbackOwner, Timer, check_callable, context_in
-from ..errors import PerfectWSError
-from ..futures import Future, Promise
+from ..callbacks import CallbackOwner, Timer, set_running_loop
 from ..net.loop import Loop
-from .event_loop import loop_for
+from ..signatures import check_callable
+from .event_loop import begin_on
 
 if TYPE_CHECKING:
-    from ..websocket.connecting import EventLoopHandle
+    import trio
 
-T = TypeVar("T")
+    from ..websocket.connecting import EventLoopHandle
 
 
 def call_later(
@@ -28,7 +25,8 @@ def call_later(
     Args:
         seconds: When, in seconds from now.
         callback: What to call; may be ``async def``.
-        on: An `EventLoop` or a trio nursery; not needed inside a callback or `perfectws.run`.
+        on: An `EventLoop`, a trio nursery, or an `HTTPServer` or its `LaunchContext`, which need not run yet: the time
+            is counted from when it does. Not needed inside a callback or `perfectws.run`.
 
     Returns:
         A timer, which can be cancelled.
@@ -39,7 +37,7 @@ def call_later(
     Raises:
         LocalProtocolError: There is no event loop here.
     """
-    return _started(ScriptTimer(loop_for(on), _checked(seconds, least=0), None, callback))
+    return _started(on, ScriptTimer(_checked(seconds, least=0), None, callback))
 
 
 def call_every(
@@ -50,7 +48,8 @@ def call_every(
     Args:
         seconds: How often, in seconds.
         callback: What to call; may be ``async def``. While one call is under way, those that come due are left out.
-        on: An `EventLoop` or a trio nursery; not needed inside a callback or `perfectws.run`.
+        on: An `EventLoop`, a trio nursery, or an `HTTPServer` or its `LaunchContext`, which need not run yet: the time
+            is counted from when it does. Not needed inside a callback or `perfectws.run`.
 
     Returns:
         A timer, which can be cancelled.
@@ -62,130 +61,76 @@ def call_every(
         LocalProtocolError: There is no event loop here.
     """
     interval = _checked(seconds, least=0.000_001)
-    return _started(ScriptTimer(loop_for(on), interval, interval, callback))
-
-
-def run_in_thread(
-    function: Callable[[], T],
-    completion: Callable[[T], object] | None = None,
-    *,
-    on: trio.Nursery | EventLoopHandle | None = None,
-) -> Future[T]:
-    """Run ``function()``, which may block, in a thread of trio's.
-
-    Args:
-        function: What to run.
-        completion: Gets its value.
-        on: An `EventLoop` or a trio nursery; not needed inside a callback or `perfectws.run`.
-
-    Returns:
-        The future of the value; it fails with what ``function`` raises.
-
-    Calls back:
-        ``completion(value)`` in the loop, once, unless ``function`` raises.
-
-    Raises:
-        LocalProtocolError: There is no event loop here.
-    """
-    check_callable(function, "the function of run_in_thread")
-    loop = loop_for(on)
-    promise: Promise[T] = Promise(loop)
-    if completion is not None:
-        promise.future_result.when_success(completion)
-    owner = CallbackOwner(context_in(loop))
-
-    def start() -> None:
-        try:
-            loop.tasks.start_soon(_run_function, loop, function, promise)
-        except RuntimeError:
-            promise.fail(_loop_ended())
-        else:
-            loop.hold()
-
-    loop.call_soon(owner, start)
-    return promise.future_result
-
-
-async def _run_function(loop: Loop, function: Callable[[], T], promise: Promise[T]) -> None:
-    try:
-        # The loop's end must not wait for a thread that blocks.
-        promise.succeed(await trio.to_thread.run_sync(function, abandon_on_cancel=True))
-    except Exception as error:
-        promise.fail(error)
-    finally:
-        promise.fail(_loop_ended())  # unless it has been resolved
-        loop.release()
-
-
-def _loop_ended() -> PerfectWSError:
-    return PerfectWSError("the event loop ended before the function returned")
+    return _started(on, ScriptTimer(interval, interval, callback))
 
 
 class ScriptTimer(Timer):
     """The timer of `call_later` and `call_every`.
 
     Args:
-        loop: The loop that calls.
-        seconds: When the first call is due, in seconds from now.
+        seconds: When the first call is due, in seconds from its beginning.
         interval: Seconds from one call to the next, ``None`` for a single one.
         callback: What is called.
     """
 
     __slots__ = ("_callback", "_delay", "_interval", "_is_busy", "_is_cancelled", "_loop", "_owner", "_timer")
 
-    def __init__(self, loop: Loop, seconds: float, interval: float | None, callback: Callable[[], object]) -> None:
-        check_callable(callback, "a callback")
+    def __init__(self, seconds: float, interval: float | None, callback: Callable[[], object]) -> None:
+        check_callable(callback, "the callback of a timer")
         self.when = inf
-        self._loop = loop
+        self._loop: Loop | None = None
         self._delay = seconds
         self._interval = interval
         self._callback = callback
-        self._owner = CallbackOwner(context_in(loop))
+        self._owner = CallbackOwner()
         self._timer: Timer | None = None
         self._is_busy = False
         self._is_cancelled = False
 
-    def start(self) -> None:
-        """Begin, from any thread."""
-        if self._loop.is_here():
-            self._start()
-        else:
-            self._loop.ask(self._owner, self._start)
+    def begin(self, loop: Loop) -> None:
+        """Count the time from now on, and call in ``loop``. From any thread."""
+        self._owner.run(set_running_loop, loop)
+        self._loop = loop
+        self._do(loop, self._start)
 
     def cancel(self) -> None:
         """Make no further call. From any thread."""
         self._is_cancelled = True
-        if self._loop.is_here():
-            self._end()
+        if self._loop is not None:
+            self._do(self._loop, self._end)
+
+    def _do(self, loop: Loop, function: Callable[[Loop], object]) -> None:
+        if loop.is_here():
+            function(loop)
         else:
-            self._loop.ask(self._owner, self._end)
+            loop.ask(self._owner, function, loop)
 
-    def _start(self) -> None:
+    def _start(self, loop: Loop) -> None:
         if not self._is_cancelled:
-            self._loop.hold()
-            self.when = self._loop.time() + self._delay
-            self._set()
+            loop.hold()
+            self.when = loop.time() + self._delay
+            self._set(loop)
 
-    def _set(self) -> None:
-        self._timer = self._loop.call_later(self._owner, max(0.0, self.when - self._loop.time()), self._fire)
+    def _set(self, loop: Loop) -> None:
+        self._timer = loop.call_later(self._owner, max(0.0, self.when - loop.time()), self._fire, loop)
 
-    def _end(self) -> None:
+    def _end(self, loop: Loop) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-            self._loop.release()
+            loop.release()
 
-    def _fire(self) -> object:
+    def _fire(self, loop: Loop) -> object:
         if self._is_cancelled:
             return None
         if self._interval is None:
-            self._end()
+            self._end(loop)
             return self._callback()
         self.when += self._interval
-        late = self._loop.time() - self.when
+        late = loop.time() - self.when
         if late >= 0:
             self.when += self._interval * (late // self._interval + 1)
-        self._set()
+        self._set(loop)
         return None if self._is_busy else self._call_again()
 
     def _call_again(self) -> object:
@@ -200,8 +145,8 @@ class ScriptTimer(Timer):
             self._is_busy = False
 
 
-def _started(timer: ScriptTimer) -> Timer:
-    timer.start()
+def _started(on: object, timer: ScriptTimer) -> Timer:
+    begin_on(on, timer.begin)
     return timer
 
 

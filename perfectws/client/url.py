@@ -17,6 +17,8 @@ _SCHEMES = {"ws": (80, False), "wss": (443, True)}
 _UNIX_SCHEME = "ws+unix:"
 #: What urlsplit would silently take out, and what can stand in no URL.
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f]")
+#: What may be the name, or the number, of a network interface.
+_ZONE = re.compile(r"[^\s/%\[\]]+", re.ASCII)
 #: A password, which no message shows.
 _PASSWORD = re.compile(r"^([^/@]*//[^/@:]*):[^/]*@")
 #: All of ASCII that may stand in a request target: what the caller has encoded stays as it is.
@@ -28,12 +30,13 @@ class WebSocketURL(NamedTuple):
 
     Attributes:
         text: The URL as it may be shown: without the password.
-        host: The host to connect to: a name, in its ASCII form, or an IP address without brackets; or a Unix path.
+        host: The host to connect to: a name, in its ASCII form, or an IP address without brackets, with the zone of a
+            link-local one (``fe80::1%eth0``); or a Unix path.
         port: The port to connect to; 0 for a Unix socket.
         is_secure: Whether the connection is encrypted.
         is_unix: Whether ``host`` is the path of a Unix socket.
         target: The request target: the path and the query.
-        authority: The value of the ``Host`` header.
+        authority: The value of the ``Host`` header. It has no zone, which means something on this machine only.
         authorization: The value of the ``Authorization`` header, ``None`` if the URL has no credentials.
     """
 
@@ -71,8 +74,11 @@ class WebSocketURL(NamedTuple):
             # RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used"
             raise InvalidURL(f"{shown!r}: a WebSocket's URL has no fragment; write # as %23")
         default_port, is_secure = _SCHEMES[parts.scheme]
-        host = _ascii_host(parts.hostname, shown)
-        bracketed = f"[{host}]" if ":" in host else host
+        if ":" in parts.hostname:
+            address, zone = _split_zone(parts.hostname, shown)
+            host, named = address + zone, f"[{address}]"
+        else:
+            host = named = _ascii_host(parts.hostname, shown)
         return cls(
             text=shown,
             host=host,
@@ -80,7 +86,7 @@ class WebSocketURL(NamedTuple):
             is_secure=is_secure,
             is_unix=False,
             target=_target(parts.path, parts.query),
-            authority=bracketed if port in (None, default_port) else f"{bracketed}:{port}",
+            authority=named if port in (None, default_port) else f"{named}:{port}",
             authorization=_authorization(parts, shown),
         )
 
@@ -94,6 +100,20 @@ class WebSocketURL(NamedTuple):
             )
         resource, _, query = target.partition("?")
         return cls(url, unquote(path), 0, False, True, _target(resource, query), "localhost", None)
+
+
+def _split_zone(host: str, shown: str) -> tuple[str, str]:
+    """Return an IPv6 address, and its zone with the ``%`` before it, or ``""``.
+
+    Source: RFC 6874 §2: ``IPv6address "%25" ZoneID``; §3 lets people write the ``%`` alone.
+    """
+    address, percent, zone = host.partition("%")
+    if not percent:
+        return address, ""
+    name = unquote(zone.removeprefix("25"))
+    if not _ZONE.fullmatch(name):
+        raise InvalidURL(f"{shown!r}: {zone!r} is no zone: write the interface behind %25, as in [fe80::1%25eth0]")
+    return address, f"%{name}"
 
 
 def _ascii_host(host: str, shown: str) -> str:

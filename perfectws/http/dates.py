@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -36,11 +38,38 @@ def http_date(seconds: float) -> str:
 current_http_date = once_per_second(http_date)
 
 
-def parse_http_date(text: str) -> float | None:
-    """Return the seconds since the epoch that a date stands for, in any form that HTTP has had; ``None`` if in none."""
-    from email.utils import parsedate_to_datetime  # heavy, and needed only where files are served
+#: RFC 9110 §5.6.7: IMF-fixdate, and the obsolete rfc850-date and asctime-date.
+_TIME = r"(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})"
+_MONTH = rf"(?P<month>{'|'.join(_MONTHS)})"
+_FORMS = [
+    re.compile(form)
+    for form in (
+        rf"(?:{'|'.join(_DAYS)}), (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT",
+        rf"[A-Z][a-z]+day, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT",
+        rf"(?:{'|'.join(_DAYS)}) {_MONTH} (?P<day>[ 0-9][0-9]) {_TIME} (?P<year>[0-9]{{4}})",
+    )
+]
 
-    try:
-        return parsedate_to_datetime(text).timestamp()
-    except (TypeError, ValueError, OverflowError, IndexError):
+
+def parse_http_date(text: str) -> int | None:
+    """Return the seconds since the epoch that a date stands for, in any form that HTTP has had; ``None`` if in none."""
+    match = next((match for form in _FORMS if (match := form.fullmatch(text))), None)
+    if match is None:
         return None
+    year, month, day = int(match["year"]), _MONTHS.index(match["month"]) + 1, int(match["day"])
+    hour, minute, second = map(int, match["time"].split(":"))
+    try:
+        moment = datetime(_whole_year(match["year"], year), month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:
+        return None
+    return int(moment.timestamp())
+
+
+def _whole_year(text: str, year: int) -> int:
+    """Return a year of two digits as one of four."""
+    if len(text) == 4:
+        return year
+    now = time.gmtime().tm_year
+    # RFC 9110 §5.6.7: one that "appears to be more than 50 years in the future" is the most recent past one instead.
+    near = now - now % 100 + year
+    return near - 100 if near > now + 50 else near

@@ -5,7 +5,8 @@
     request ──▶ request filters ──CONTINUE, EXECUTE──▶ handlers ──push, completed──▶ response filters ──▶ the wire
                        └──HALT──▶ completed()                                               └──HALT──▶ closed
 
-Filters go by priority, then in the order in which they were given. Each is called from the loop's queue, like any other
+Filters go in groups: each time that some are given they make three, by priority, behind those that were given before;
+inside a group they go in the order in which they were given. Each is called from the loop's queue, like any other
 callback, and calls back when it is done: at once, later, or from another thread.
 
 Source: Perfect's ``HTTPFilter.swift`` and its guide on filters.
@@ -14,11 +15,13 @@ Source: Perfect's ``HTTPFilter.swift`` and its guide on filters.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
+from operator import itemgetter
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ..callbacks import CallbackLoop, CallbackOwner, logger
+from ..signatures import check_callable
 from .request import HTTPRequest
 from .response import HTTPResponse
 
@@ -32,14 +35,24 @@ class FilterPriority(Enum):
 
 
 class RequestFilterResult(Enum):
-    """What a request filter has decided. Source: Perfect's ``HTTPRequestFilterResult``."""
+    """What a request filter has decided.
+
+    ``callback(RequestFilterResult.CONTINUE(request, response))``, as a port of ``.continue(request, response)`` has it,
+    is the same as ``callback(RequestFilterResult.CONTINUE)``.
+
+    Source: Perfect's ``HTTPRequestFilterResult``.
+    """
 
     #: The next filter goes on.
     CONTINUE = "continue"
     #: The response is completed as it is; no handler runs.
     HALT = "halt"
-    #: The other filters of this priority are left out.
+    #: The other filters of this group are left out.
     EXECUTE = "execute"
+
+    def __call__(self, request: HTTPRequest, response: HTTPResponse) -> RequestFilterResult:
+        """Return this result: the request and the response of a filter are always those that it was given."""
+        return self
 
 
 class ResponseFilterResult(Enum):
@@ -47,10 +60,15 @@ class ResponseFilterResult(Enum):
 
     #: The next filter goes on.
     CONTINUE = "continue"
-    #: The other filters are left out, until the next push.
+    #: The other filters of this group are left out, until the next push.
     DONE = "done"
     #: The connection is closed.
     HALT = "halt"
+
+
+#: What a filter calls back with its result.
+RequestFilterCallback: TypeAlias = Callable[[RequestFilterResult], None]
+ResponseFilterCallback: TypeAlias = Callable[[ResponseFilterResult], None]
 
 
 class HTTPRequestFilter(Protocol):
@@ -59,9 +77,7 @@ class HTTPRequestFilter(Protocol):
     Source: Perfect's protocol of this name.
     """
 
-    def filter(
-        self, request: HTTPRequest, response: HTTPResponse, callback: Callable[[RequestFilterResult], object]
-    ) -> object:
+    def filter(self, request: HTTPRequest, response: HTTPResponse, callback: RequestFilterCallback, /) -> object:
         """Look at a request before a handler is sought for it; may be ``async def``.
 
         Args:
@@ -85,7 +101,7 @@ class HTTPResponseFilter(Protocol):
     # Perfect differs: it gives the filter the handler's own object, in whose body the next piece may be growing;
     # only request.scratchPad["_flushing_"] tells whether a piece is the last one; that is set here too.
 
-    def filter_headers(self, response: HTTPResponse, callback: Callable[[ResponseFilterResult], object]) -> object:
+    def filter_headers(self, response: HTTPResponse, callback: ResponseFilterCallback, /) -> object:
         """Look at a response before its head is sent; may be ``async def``.
 
         Args:
@@ -95,7 +111,7 @@ class HTTPResponseFilter(Protocol):
         callback(ResponseFilterResult.CONTINUE)
         return None
 
-    def filter_body(self, response: HTTPResponse, callback: Callable[[ResponseFilterResult], object]) -> object:
+    def filter_body(self, response: HTTPResponse, callback: ResponseFilterCallback, /) -> object:
         """Look at a piece of the body before it is sent; may be ``async def``.
 
         Args:
@@ -106,40 +122,65 @@ class HTTPResponseFilter(Protocol):
         return None
 
 
+#: Their names in Swift.
+HTTPRequestFilterResult = RequestFilterResult
+HTTPResponseFilterResult = ResponseFilterResult
+HTTPFilterPriority = FilterPriority
+
 RequestFilters: TypeAlias = Iterable[tuple[HTTPRequestFilter, FilterPriority]]
 ResponseFilters: TypeAlias = Iterable[tuple[HTTPResponseFilter, FilterPriority]]
-#: Filters as a server keeps them.
-OrderedRequestFilters: TypeAlias = tuple[tuple[HTTPRequestFilter, FilterPriority], ...]
-OrderedResponseFilters: TypeAlias = tuple[tuple[HTTPResponseFilter, FilterPriority], ...]
 FilterT = TypeVar("FilterT")
+FilterMembers: TypeAlias = Mapping[str, Sequence[str]]
+#: Filters as a server keeps them: in the order of their turns, each with the number of its group.
+FilterGroups: TypeAlias = tuple[tuple[FilterT, int], ...]
+
+#: The methods of each kind of filter, and what they are called with.
+REQUEST_FILTER: FilterMembers = {"filter": ("request", "response", "callback")}
+RESPONSE_FILTER: FilterMembers = {
+    "filter_headers": ("response", "callback"),
+    "filter_body": ("response", "callback"),
+}
 
 _PRIORITIES = list(FilterPriority)
 
 
-def in_order(
-    filters: Iterable[tuple[FilterT, FilterPriority]], *members: str
-) -> tuple[tuple[FilterT, FilterPriority], ...]:
-    """Return filters in the order of their turns.
+def with_filters(
+    before: FilterGroups[FilterT], filters: Iterable[tuple[FilterT, FilterPriority]], members: FilterMembers
+) -> FilterGroups[FilterT]:
+    """Return filters in the order of their turns: ``filters``, by priority, behind those that were given before.
 
     Args:
+        before: Those.
         filters: Pairs of a filter and its priority.
-        *members: The methods that each must have.
+        members: The methods that each must have, with what they are called with.
 
     Raises:
         TypeError: One of them is no such pair.
     """
     pairs = [_check_pair(pair, members) for pair in filters]
-    return tuple(sorted(pairs, key=lambda pair: _PRIORITIES.index(pair[1])))
+    first = before[-1][1] + 1 if before else 0
+    groups = [(each, first + _PRIORITIES.index(priority)) for each, priority in pairs]
+    return (*before, *sorted(groups, key=itemgetter(1)))
 
 
-def _check_pair(pair: tuple[FilterT, FilterPriority], members: Sequence[str]) -> tuple[FilterT, FilterPriority]:
+def _behind_group(filters: FilterGroups[Any], position: int) -> int:
+    """Return the position of the first filter behind the group of the one at ``position``."""
+    group = filters[position][1]
+    while position < len(filters) and filters[position][1] == group:
+        position += 1
+    return position
+
+
+def _check_pair(pair: tuple[FilterT, FilterPriority], members: FilterMembers) -> tuple[FilterT, FilterPriority]:
     if not isinstance(pair, tuple) or len(pair) != 2 or not isinstance(pair[1], FilterPriority):
         raise TypeError(f"filters are given as pairs such as (my_filter, FilterPriority.HIGH), not {pair!r}")
-    for member in members:
-        if not callable(getattr(pair[0], member, None)):
-            raise TypeError(f"{pair[0]!r} is no such filter: it has no method {member}")
     if isinstance(pair[0], type):
         raise TypeError(f"{pair[0].__qualname__} is a class: give a filter, {pair[0].__qualname__}()")
+    for member, parameters in members.items():
+        method = getattr(pair[0], member, None)
+        if not callable(method):
+            raise TypeError(f"{pair[0]!r} is no such filter: it has no method {member}")
+        check_callable(method, f"a filter's {member}", *parameters)
     return pair
 
 
@@ -181,7 +222,7 @@ class RequestFiltering:
 
     def __init__(
         self,
-        filters: Sequence[tuple[HTTPRequestFilter, FilterPriority]],
+        filters: FilterGroups[HTTPRequestFilter],
         response: HTTPResponse,
         passed: Callable[[HTTPResponse], object],
     ) -> None:
@@ -205,7 +246,7 @@ class RequestFiltering:
             case RequestFilterResult.CONTINUE:
                 self._position += 1
             case RequestFilterResult.EXECUTE:
-                self._leave_priority()
+                self._position = _behind_group(self._filters, self._position)
             case RequestFilterResult.HALT:
                 if not self._response.is_over:
                     self._response.completed()
@@ -213,11 +254,6 @@ class RequestFiltering:
             case _:
                 raise TypeError(f"a request filter calls back with a RequestFilterResult, not {result!r}")
         self.advance()
-
-    def _leave_priority(self) -> None:
-        priority = self._filters[self._position][1]
-        while self._position < len(self._filters) and self._filters[self._position][1] is priority:
-            self._position += 1
 
 
 class FilteredChannel(Protocol):
@@ -241,9 +277,10 @@ class FilteredChannel(Protocol):
 class _Piece:
     """A piece of a body that waits for the filters, and what is to be called once it is sent."""
 
-    __slots__ = ("body", "callbacks", "last")
+    __slots__ = ("body", "callbacks", "last", "response")
 
-    def __init__(self, body: bytes, last: bool) -> None:
+    def __init__(self, response: HTTPResponse, body: bytes, last: bool) -> None:
+        self.response = response
         self.body = body
         self.last = last
         self.callbacks: list[Callable[[bool], object]] = []
@@ -258,17 +295,16 @@ class ResponseFiltering(CallbackOwner):
         channel: What carries it.
     """
 
-    __slots__ = ("_channel", "_filters", "_is_ended", "_methods", "_pieces", "_position", "_response", "_view")
+    __slots__ = ("_channel", "_filters", "_is_ended", "_methods", "_pieces", "_position", "_view")
 
     def __init__(
         self,
-        filters: Sequence[tuple[HTTPResponseFilter, FilterPriority]],
+        filters: FilterGroups[HTTPResponseFilter],
         response: HTTPResponse,
         channel: FilteredChannel,
     ) -> None:
         super().__init__(response.context)
         self._filters = filters
-        self._response = response
         self._channel = channel
         self._view = response.view()
         self._pieces: deque[_Piece] = deque()
@@ -281,9 +317,9 @@ class ResponseFiltering(CallbackOwner):
         """Whether pieces are on their way."""
         return bool(self._pieces)
 
-    def push(self, body: bytes, last: bool) -> None:
+    def push(self, response: HTTPResponse, body: bytes, last: bool) -> None:
         """Take the next piece of the body."""
-        self._pieces.append(_Piece(body, last))
+        self._pieces.append(_Piece(response, body, last))
         if len(self._pieces) == 1:
             self._begin_piece()
 
@@ -297,11 +333,11 @@ class ResponseFiltering(CallbackOwner):
         pieces, self._pieces = self._pieces, deque()
         for piece in pieces:
             for callback in piece.callbacks:
-                self._channel.loop.call(self._response, callback, False)
+                self._channel.loop.call(piece.response, callback, False)
 
     def callback_failed(self, error: Exception) -> None:
         """Take an exception of a filter."""
-        request = self._response.request
+        request = self._view.request
         logger.error(
             "%s %s: a response filter raised %s", request.method, request.path, type(error).__name__, exc_info=error
         )
@@ -352,7 +388,8 @@ class ResponseFiltering(CallbackOwner):
                 self._position += 1
                 self._ask()
             case ResponseFilterResult.DONE:
-                self._end_round()
+                self._position = _behind_group(self._filters, self._position)
+                self._ask()
             case ResponseFilterResult.HALT:
                 self.end()
                 self._channel.close()
@@ -369,6 +406,6 @@ class ResponseFiltering(CallbackOwner):
             self.callback_failed(error)
             return
         for callback in piece.callbacks:
-            self._channel.call_when_room(self._response, callback)
+            self._channel.call_when_room(piece.response, callback)
         if self._pieces:
             self._channel.loop.call(self, self._begin_piece)  # not from here: a thousand pieces would go as deep

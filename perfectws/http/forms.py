@@ -9,6 +9,8 @@ from .headers import Headers
 
 #: The most parts of a multipart body that are read.
 MAX_PARTS = 1000
+#: The most bytes of a part's headers; a part that has more is left out.
+MAX_PART_HEAD = 16 * 1024
 
 _PARAMETER = re.compile(r';[ \t]*([-\w*]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"|([^;\s]*))')
 
@@ -47,7 +49,7 @@ def _parse_multipart(body: bytes, boundary: str) -> list[tuple[str, str]]:
     if not boundary:
         return []
     # RFC 2046 §5.1.1: the boundary delimiter is the CRLF before it, two hyphens and the boundary.
-    parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode())
+    parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode(), MAX_PARTS + 1)
     fields = []
     for part in parts[1 : MAX_PARTS + 1]:
         if part.startswith(b"--"):
@@ -61,6 +63,8 @@ def _parse_multipart(body: bytes, boundary: str) -> list[tuple[str, str]]:
 def _parse_part(part: bytes) -> tuple[str, str] | None:
     # A part without headers begins with its empty line.
     head, _, content = part.partition(b"\r\n\r\n")
+    if len(head) > MAX_PART_HEAD:
+        return None
     disposition, parameters = parse_parameters(Headers.parse(head).get("Content-Disposition") or "")
     if disposition != "form-data" or "name" not in parameters or "filename" in parameters:
         return None

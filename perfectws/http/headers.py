@@ -6,10 +6,20 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ..errors import LocalProtocolError
+from ..spelling import header_name
 
 #: One character of a name, as a regular expression. RFC 9110 §5.6.2: token = 1*tchar
 TCHAR = r"[-!#$%&'*+.^_`|~0-9A-Za-z]"
 _is_token = re.compile(f"{TCHAR}+").fullmatch
+#: What UTF-8 has no bytes for.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+#: RFC 9112 §5.2: obs-fold, whose line end is a bare one already.
+_FOLD = re.compile(r"\n[ \t]+")
+#: RFC 9110 §5.6.4: quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
+_is_quoted = re.compile(r'"(?:[^"\\]|\\.)*+"').fullmatch
+_QUOTED_PAIR = re.compile(r"\\(.)")
+#: What stands between two separators that are outside of quotes. A quote that is never closed goes to the end.
+_PARTS = {separator: re.compile(rf'(?:[^"{separator}]|"(?:[^"\\]|\\.)*+"?)++') for separator in ",;"}
 #: RFC 9110 §5.5: "Field values containing CR, LF, or NUL characters are invalid and dangerous"; no other control
 #: character but a tab has a place in one either.
 _FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -39,8 +49,10 @@ class Headers:
         #: The values by name, once many were looked for; until the fields change.
         self._index: dict[str, list[str]] | None = None
         self.is_as_received = False
-        for name, value in items:
-            self.add(name, value)
+        for item in items:
+            if not isinstance(item, tuple | list) or len(item) != 2:
+                raise TypeError(f"headers are given as pairs such as ('Origin', 'https://example.org'), not {item!r}")
+            self.add(*item)
 
     @classmethod
     def received(cls, items: list[tuple[str, str, str]]) -> Headers:
@@ -57,10 +69,8 @@ class Headers:
     def parse(cls, head: bytes) -> Headers:
         """Return the fields of a message head that h11 has found valid: a start line, then the fields."""
         items: list[tuple[str, str, str]] = []
-        for line in _decode(head).replace("\r\n", "\n").split("\n")[1:]:
-            if line[:1] in (" ", "\t"):
-                _unfold(items, line)
-            elif line:
+        for line in _unfold(_decode(head).replace("\r\n", "\n")).split("\n")[1:]:
+            if line:
                 name, _, value = line.partition(":")
                 items.append((name.lower(), name, value.strip(" \t")))
         return cls.received(items)
@@ -89,6 +99,7 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """Return the value of a field, ``None`` if there is none; several are joined as RFC 9110 §5.3 says."""
+        _refuse_case(name)
         values = self.get_all(name)
         if len(values) > 1:
             return ("; " if name.lower() == "cookie" else ", ").join(values)
@@ -165,7 +176,22 @@ def list_elements(values: Sequence[str]) -> list[str]:
     """Return the elements of comma-separated lists. Source: RFC 9110 §5.6.1: empty elements do not count."""
     if not values:
         return []
-    return [stripped for element in ",".join(values).split(",") if (stripped := element.strip())]
+    return [stripped for element in split_unquoted(",".join(values), ",") if (stripped := element.strip())]
+
+
+def split_unquoted(text: str, separator: str) -> list[str]:
+    """Return the parts of ``text`` between the separators (``","`` or ``";"``) that no quoted-string holds.
+
+    Source: RFC 9110 §5.6.4.
+    """
+    if '"' not in text:
+        return text.split(separator)
+    return _PARTS[separator].findall(text)
+
+
+def unquote(text: str) -> str:
+    """Return what a quoted-string says; anything else as it is. Source: RFC 9110 §5.6.4."""
+    return _QUOTED_PAIR.sub(r"\1", text[1:-1]) if _is_quoted(text) else text
 
 
 def holds_token(values: Sequence[str], token: str) -> bool:
@@ -178,12 +204,20 @@ def holds_token(values: Sequence[str], token: str) -> bool:
 def _checked(name: str, value: str) -> tuple[str, str, str]:
     if not isinstance(name, str) or not isinstance(value, str):
         raise TypeError(f"a header is a pair of str, not {name!r}: {value!r}")
+    _refuse_case(name)
     if not _is_token(name):
         raise LocalProtocolError(f"{name!r} cannot be the name of a header: use letters, digits and hyphens")
     value = value.strip(" \t")
     if _FORBIDDEN_IN_VALUE.search(value):
         raise LocalProtocolError(f"the header {name} cannot hold a line break or a control character: {value!r}")
+    if not value.isascii() and _SURROGATE.search(value):
+        raise LocalProtocolError(f"the header {name} cannot hold a lone surrogate: {value!r}")
     return (name.lower(), name, value)
+
+
+def _refuse_case(name: str) -> None:
+    if name[:1] == ".":
+        raise LocalProtocolError(f"{name!r} is Swift's spelling of a header: write {header_name(name)!r}")
 
 
 def _decode(head: bytes) -> str:
@@ -194,8 +228,7 @@ def _decode(head: bytes) -> str:
         return head.decode("iso-8859-1")
 
 
-def _unfold(items: list[tuple[str, str, str]], line: str) -> None:
-    # RFC 9112 §5.2: replace each received obs-fold with one or more SP.
-    if items:
-        key, name, value = items[-1]
-        items[-1] = (key, name, f"{value} {line.strip()}".strip(" \t"))
+def _unfold(head: str) -> str:
+    # RFC 9112 §5.2: replace each received obs-fold with one or more SP. In one go: line by line, a value that is folded
+    # a thousand times would be copied as often.
+    return _FOLD.sub(" ", head) if "\n " in head or "\n\t" in head else head

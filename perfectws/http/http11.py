@@ -8,7 +8,8 @@ What h11 keeps for one request and its response, this keeps for the connection::
                                                                        └──switch_protocols──▶ SWITCHED
 
 A head that comes whole leaves HEAD out, a request without a body leaves BODY out. A bad request, a deadline and a peer
-that leaves end every phase in CLOSED. Each phase has its deadline, which `_enter` sets and nothing else.
+that leaves end every phase in CLOSED. Each phase has its deadline, which `_enter` sets and nothing else; HANDLING has
+one once the peer has ended its side (`_watch_peer`).
 
 Either way goes through each of its rooms once::
 
@@ -28,6 +29,7 @@ from collections.abc import Callable
 from contextvars import Context
 from enum import Enum
 from http import HTTPStatus
+from weakref import ref
 
 from ..callbacks import CallbackLoop, logger
 from ..deadline import Deadline
@@ -61,7 +63,11 @@ class Phase(Enum):
 
 #: Named once: in Python 3.11 to find a member of an enum takes far longer than to find a global.
 _IDLE, _HEAD, _BODY, _HANDLING, _SWITCHED, _CLOSED = Phase
-_STARTED, _COMPLETED = ResponseState.STARTED, ResponseState.COMPLETED
+_STARTED, _COMPLETED, _LOST = ResponseState.STARTED, ResponseState.COMPLETED, ResponseState.LOST
+
+
+def _no_response() -> None:
+    """Stand for the response where there is none."""
 
 
 class HTTPConnection(Protocol):
@@ -93,6 +99,7 @@ class HTTPConnection(Protocol):
         "_output",
         "_peer_is_done",
         "_phase",
+        "_progress",
         "_response",
         "_successor",
         "_unsent",
@@ -113,7 +120,8 @@ class HTTPConnection(Protocol):
         self._input = Input()
         self._head: RequestHead | None = None
         self._body: RequestBody | None = None
-        self._response: HTTPResponse | None = None
+        #: The response under way: those hold it who are to complete it. Once nobody does, it says so.
+        self._response: Callable[[], HTTPResponse | None] = _no_response
         self._filtering: ResponseFiltering | None = None
         self._exchange: Exchange | None = None
         self._successor: Protocol | None = None
@@ -121,6 +129,8 @@ class HTTPConnection(Protocol):
         #: What had not left for the peer when it became idle, and what watches how it leaves if it is much.
         self._unsent = 0
         self._output: Patience | None = None
+        #: How far the response had got when the peer was last found to have ended its side.
+        self._progress: int | None = None
         self._is_paused = False
         self._is_stopping = False
         self._peer_is_done = False
@@ -141,6 +151,8 @@ class HTTPConnection(Protocol):
         self._peer_is_done = True
         if self._phase in (_IDLE, _HEAD, _BODY):
             self._advance()
+        elif self._phase is _HANDLING:
+            self._begin_watch()
 
     def resume_writing(self) -> None:
         """Go on with what waited for room in the output."""
@@ -152,9 +164,10 @@ class HTTPConnection(Protocol):
         """Settle what waits for the connection, which is gone."""
         self._end(_CLOSED)
         self._call_waiting(False)
-        if self._response is not None:
-            self._response.state = ResponseState.LOST
-        self._response = None
+        response = self._response()
+        self._response = _no_response
+        if response is not None:
+            response.move_on(_LOST)
 
     def _call_waiting(self, ok: bool) -> None:
         waiting, self._waiting = self._waiting, []
@@ -182,7 +195,9 @@ class HTTPConnection(Protocol):
     def _enter(self, phase: Phase) -> None:
         """Begin a phase, or begin it anew since the peer has got on in it: the phase decides how long it may take."""
         self._phase = phase
-        if phase is _HANDLING:
+        if phase is _HANDLING and (self._peer_is_done or self._is_paused):
+            self._begin_watch()  # while nothing is read, that the peer ends its side is seen only if asked for
+        elif phase is _HANDLING:
             self._deadline.clear()  # not the peer's time: a handler may take as long as it likes
         elif phase is _HEAD:
             self._deadline.set(self.service.header_timeout)
@@ -191,6 +206,24 @@ class HTTPConnection(Protocol):
         else:
             self._deadline.set(self.service.keep_alive_timeout)
             self._unsent = self.transport.buffered_amount
+
+    def _begin_watch(self) -> None:
+        self._progress = None
+        self._watch_peer()
+
+    def _watch_peer(self) -> None:
+        """Drop a peer that has ended its side, and gets nothing of its response for ``half_close_timeout``.
+
+        It may have ended its side only, and still read the answer, or be gone: nothing tells before something is sent.
+        """
+        ended = self._peer_is_done or self.transport.peer_has_ended()
+        progress = self.transport.progress() if ended else None
+        seconds = self.service.half_close_timeout
+        if progress is not None and progress == self._progress:
+            self._abort(ConnectionAbortedError(f"the peer had ended its side, and got nothing for {seconds} seconds"))
+        else:
+            self._progress = progress
+            self._deadline.set(seconds)
 
     # Requests.
 
@@ -213,6 +246,8 @@ class HTTPConnection(Protocol):
         if is_full and not self._is_paused:
             self._is_paused = True
             self.transport.pause_reading()
+            if self._phase is _HANDLING:
+                self._begin_watch()
         elif self._is_paused and not is_full:
             self._resume_reading()
 
@@ -278,11 +313,12 @@ class HTTPConnection(Protocol):
     def _dispatch(self, head: RequestHead) -> None:
         """Give a request that is here as a whole to the filters, and then to its handlers."""
         self._enter(_HANDLING)
-        self._response = HTTPResponse(head.request, self)
+        response = HTTPResponse(head.request, self)
+        self._response = ref(response)
         if self.service.request_filters:
-            RequestFiltering(self.service.request_filters, self._response, self._route).advance()
+            RequestFiltering(self.service.request_filters, response, self._route).advance()
         else:
-            self._route(self._response)
+            self._route(response)
 
     def _route(self, response: HTTPResponse) -> None:
         request = response.request
@@ -298,7 +334,7 @@ class HTTPConnection(Protocol):
     def send(self, response: HTTPResponse, body: bytes, last: bool) -> None:
         """Send the head if that was not done, then ``body``, then the end if this is the ``last``."""
         if self._phase is not _HANDLING:
-            response.state = ResponseState.LOST
+            response.move_on(_LOST)
         elif self.service.response_filters:
             self._filter(response, body, last)
         else:
@@ -313,7 +349,8 @@ class HTTPConnection(Protocol):
         head = self._head
         assert head is not None
         data = encode_response(head, response, body, last, self._is_stopping)
-        response.state = _COMPLETED if last else _STARTED
+        response.move_on(_COMPLETED if last else _STARTED)
+        self._progress = None
         if data:
             self.transport.write(data)
             if self.transport.buffered_amount >= HIGH_WATER:
@@ -350,8 +387,8 @@ class HTTPConnection(Protocol):
         """Give the filters a piece of the response, which its handlers take for sent."""
         if self._filtering is None:
             self._filtering = ResponseFiltering(self.service.response_filters, response, self)
-        response.state = ResponseState.COMPLETED if last else ResponseState.STARTED
-        self._filtering.push(body, last)
+        response.move_on(_COMPLETED if last else _STARTED)
+        self._filtering.push(response, body, last)
 
     def filter_failed(self, view: HTTPResponse, error: Exception) -> None:
         """Answer 500, since a filter has failed; a response that has begun can only be broken off."""
@@ -366,12 +403,13 @@ class HTTPConnection(Protocol):
         if self._head is not None and self._head.is_unanswered:
             response.replace(HTTPStatus.INTERNAL_SERVER_ERROR, "the server made a malformed response")
         else:
-            response.state = ResponseState.LOST
+            response.move_on(_LOST)
             self._abort()
 
     def _response_sent(self, head: RequestHead) -> None:
         self._log_exchange()
-        self._head = self._response = self._filtering = None
+        self._head = self._filtering = None
+        self._response = _no_response
         if self._is_stopping or not head.may_be_followed:
             self.close()
             return
@@ -397,11 +435,15 @@ class HTTPConnection(Protocol):
 
     def switch_protocols(self, response: HTTPResponse, headers: Headers, take_over: TakeOver) -> None:
         """Send a 101 with ``headers`` and let another protocol take the transport over."""
-        self.transport.write(encode_switch(response, headers))
-        response.state = ResponseState.SWITCHED
+        head = self._head
+        if self._phase is not _HANDLING or head is None:
+            response.move_on(_LOST)
+            return
+        self.transport.write(encode_switch(head, response, headers))
+        response.move_on(ResponseState.SWITCHED)
         self.transport.remote_address = response.request.remote_address
         response.request.compact()
-        self._response = None
+        self._response = _no_response
         self._hand_over(take_over)
 
     def _hand_over(self, take_over: TakeOver) -> None:
@@ -424,7 +466,7 @@ class HTTPConnection(Protocol):
         if self._successor is not None:
             self._successor.callback_failed(error)
         else:
-            response.state = ResponseState.LOST
+            response.move_on(_LOST)
             self._abort(error)
 
     # Refusing and closing.
@@ -471,7 +513,9 @@ class HTTPConnection(Protocol):
             self._exchange = None
 
     def _deadline_passed(self) -> None:
-        if self._phase is not _IDLE:
+        if self._phase is _HANDLING:
+            self._watch_peer()
+        elif self._phase is not _IDLE:
             self._refuse(Refused(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive", self._method))
         elif self._input or 0 < self.transport.buffered_amount != self._unsent:
             self._enter(_IDLE)  # the peer is still reading the answers before

@@ -61,6 +61,7 @@ class LimitKeywords(TypedDict, total=False):
     keep_alive_timeout: float | None
     body_timeout: float | None
     write_timeout: float | None
+    half_close_timeout: float | None
     close_timeout: float
 
 
@@ -80,6 +81,9 @@ class HTTPLimits:
         body_timeout: How long a request's body may take in all, in seconds, or ``None``. Past it: 408.
         write_timeout: How long a peer may take nothing of a response that waits for it, in seconds, or ``None``. Past
             it: the connection is dropped.
+        half_close_timeout: How long a client that has ended its side, and so may be gone, is waited on by a response of
+            which it gets nothing, in seconds, or ``None``. Past it: the connection is dropped, and
+            ``response.on_close`` tells.
         close_timeout: How long connections may take to end when the server stops, and a peer that is being left may
             take nothing of the last bytes, in seconds.
 
@@ -95,6 +99,7 @@ class HTTPLimits:
     keep_alive_timeout: float | None = _limit(75.0, SECONDS_OR_NONE)
     body_timeout: float | None = _limit(300.0, SECONDS_OR_NONE)
     write_timeout: float | None = _limit(60.0, SECONDS_OR_NONE)
+    half_close_timeout: float | None = _limit(30.0, SECONDS_OR_NONE)
     close_timeout: float = _limit(10.0, SECONDS)
 
     def __post_init__(self) -> None:
@@ -147,6 +152,7 @@ class SettableLimits:
     keep_alive_timeout = Limit(HTTPLimits.keep_alive_timeout)
     body_timeout = Limit(HTTPLimits.body_timeout)
     write_timeout = Limit(HTTPLimits.write_timeout)
+    half_close_timeout = Limit(HTTPLimits.half_close_timeout)
     close_timeout = Limit(HTTPLimits.close_timeout)
 
     def __init__(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from http import HTTPMethod
+from http import HTTPMethod as HTTPMethod  # a public name of ours too
 from typing import TypeAlias
 
 from .headers import is_token
@@ -26,6 +26,8 @@ def parse_method(method: Method) -> Method:
     """
     if type(method) is HTTPMethod:
         return method
+    if isinstance(method, str) and method.startswith("."):
+        raise ValueError(f"{method!r} is Swift's spelling of a request method: write {method[1:].upper()!r}")
     if not isinstance(method, str) or not is_token(method):
         raise ValueError(f"{method!r} is not a request method: write http.HTTPMethod.GET, or its name 'GET'")
     name = method.upper()

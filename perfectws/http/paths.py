@@ -1,11 +1,30 @@
-"""Request targets and their paths, taken apart."""
+"""Request targets and their paths, judged and taken apart."""
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote, unquote
+
+from .authority import is_authority
 
 #: What may stand in a path's component as it is, beside the unreserved characters. RFC 3986 §3.3: pchar
 _PCHAR = "!$&'()*+,;=:@~"
+#: What stands before the path of a target in absolute form.
+_ABSOLUTE = re.compile(r"[A-Za-z][-+.0-9A-Za-z]*+://([^/?]+)")
+
+
+def is_target(target: str, method: str) -> bool:
+    """Tell whether a request may ask for ``target``: a path, an absolute URI, or the server as a whole.
+
+    Source: RFC 9112 §3.2. Its authority-form is for CONNECT only, which a server such as this does not serve.
+    """
+    if target[:1] == "/":
+        return True
+    if target == "*":
+        return method == "OPTIONS"
+    match = _ABSOLUTE.match(target)
+    # RFC 9110 §4.2.4: a user in an http URI is to be "treat[ed] as an error"; a host that is empty names no server.
+    return match is not None and is_authority(match[1]) and match[1][0] != ":"
 
 
 def split_target(target: str) -> tuple[str, str]:

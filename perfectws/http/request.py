@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, overload
 
 from ..transport import Address
+from .binary import BytesLike, bytes_of
 from .cookies import parse_cookies
 from .forms import parse_form, parse_urlencoded
 from .headers import Headers
@@ -63,7 +64,7 @@ class HTTPRequest:
         method: Method = "GET",
         uri: str = "/",
         headers: Iterable[tuple[str, str]] | bytes = (),
-        body: bytes = b"",
+        body: BytesLike = b"",
         *,
         protocol_version: tuple[int, int] = (1, 1),
         remote_address: Address = ("", 0),
@@ -76,7 +77,7 @@ class HTTPRequest:
         self._head = headers if isinstance(headers, bytes) else b""
         self._headers = None if isinstance(headers, bytes) else Headers(headers)
         self._is_compact = False
-        self._body = body
+        self._body = bytes_of(body, "a body is bytes")
         self._post_params: list[tuple[str, str]] | None = None
         self._url_variables: dict[str, str] | None = None
         self._scratch_pad: dict[str, Any] | None = None
@@ -181,8 +182,8 @@ class HTTPRequest:
         return self._body
 
     @post_body_bytes.setter
-    def post_body_bytes(self, body: bytes) -> None:
-        self._body = body
+    def post_body_bytes(self, body: BytesLike) -> None:
+        self._body = bytes_of(body, "a body is bytes")
         self._post_params = None
 
     @property

@@ -77,4 +77,5 @@ class RequestBody:
         parser = self._head.parsed()
         if not parser.they_are_waiting_for_100_continue:
             return b""
+        self._head.is_continued = True
         return parser.send(h11.InformationalResponse(status_code=100, headers=[], reason=b"Continue")) or b""

@@ -7,9 +7,10 @@ narrower than the grammar, and one regular expression knows it; that is a *plain
     Name: value CRLF            once or more; printable ASCII; one space before the value, none behind it
     CRLF
 
-with one ``Host`` and nothing that tells of a body, of an expectation, or of the connection's end. Whatever differs by a
-byte is h11's to judge: other methods and versions, line ends without CR, folded lines, tabs, other characters. Of what
-is taken here, h11 would say the same, to the byte of the answer: ``tests/properties/test_plain.py`` shows it.
+with one valid ``Host`` and nothing that tells of a body, of an expectation, or of the connection's end. Whatever
+differs by a byte is h11's to judge: other methods and versions, line ends without CR, folded lines, tabs, other
+characters. Of what is taken here, h11 would say the same, to the byte of the answer: ``tests/properties/test_plain.py``
+shows it.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ import h11
 
 from ..transport import TLS_HANDSHAKE, Transport
 from .access_log import Exchange
+from .authority import is_authority
 from .headers import TCHAR, Headers
 from .input import Input
 from .methods import received_method
+from .paths import is_target
 from .request import HTTPRequest
 from .service import HTTPService
 
@@ -46,9 +49,10 @@ class RequestHead:
 
     Attributes:
         request, method, exchange, parser, has_body: As above.
+        is_continued: Whether the client was told to go on with a ``100 Continue``.
     """
 
-    __slots__ = ("_raw", "exchange", "has_body", "method", "parser", "request")
+    __slots__ = ("_raw", "exchange", "has_body", "is_continued", "method", "parser", "request")
 
     def __init__(
         self,
@@ -64,6 +68,7 @@ class RequestHead:
         self.exchange = exchange
         self.parser = parser
         self.has_body = has_body
+        self.is_continued = False
         self._raw = raw
 
     def parsed(self) -> h11.Connection:
@@ -71,6 +76,13 @@ class RequestHead:
         if self.parser is None:
             self.parser = _parse(self._raw, len(self._raw))[0]
         return self.parser
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the client asks for a ``100 Continue`` that it has not got. In HTTP/1.0 there is none."""
+        if self.parser is None or self.is_continued or self.request.protocol_version < (1, 1):
+            return False
+        return self.request.headers.has_token("Expect", "100-continue")
 
     @property
     def is_unanswered(self) -> bool:
@@ -176,7 +188,8 @@ def read_plain(raw: bytes) -> tuple[str, Headers] | None:
     headers = Headers.received(items)
     fields = headers.by_name()
     # RFC 9112 §3.2: a request with "more than one Host header field line" is answered with a 400.
-    if len(fields.get("host", ())) != 1 or not _JUDGED_BY_H11.isdisjoint(fields):
+    hosts = fields.get("host", ())
+    if len(hosts) != 1 or not is_authority(hosts[0]) or not _JUDGED_BY_H11.isdisjoint(fields):
         return None
     if "close" in ",".join(fields.get("connection", ())).lower():
         return None
@@ -189,6 +202,7 @@ def _judge_by_h11(raw: bytes, exchange: Exchange | None, transport: Transport, s
     request.method = received_method(event.method)
     request.protocol_version = (event.http_version[0] - 48, event.http_version[2] - 48)
     _check_served(event)
+    _check_addressed(event)
     if has_body:
         check_body_size(_declared_length(event), event.method, service)
     return RequestHead(request, event.method, raw, exchange, parser, has_body)
@@ -248,6 +262,19 @@ def _check_served(event: h11.Request) -> None:
         raise Refused(HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, "this server speaks HTTP/1.1", event.method)
     if event.method == b"CONNECT":
         raise Refused(HTTPStatus.NOT_IMPLEMENTED, "this server is no proxy", event.method)
+
+
+def _check_addressed(event: h11.Request) -> None:
+    """Refuse what names nothing that a server could have. That there is one ``Host``, h11 has seen to."""
+    if not is_target(event.target.decode("ascii"), event.method.decode("ascii")):
+        # What has no slash before it would become a part of the host where a URL is made of it.
+        text = "the request target is neither a path nor an absolute URI"
+        raise Refused(HTTPStatus.BAD_REQUEST, text, event.method)
+    for name, value in event.headers:
+        # RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any [...] request message that
+        # contains [...] a Host header field with an invalid field value."
+        if name == b"host" and not is_authority(value.decode("iso-8859-1")):
+            raise Refused(HTTPStatus.BAD_REQUEST, "the Host header is no host name or address", event.method)
 
 
 def _declared_length(event: h11.Request) -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from contextvars import Context
 from enum import Enum
 from http import HTTPStatus
@@ -11,18 +13,31 @@ from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 from ..callbacks import CallbackLoop, CallbackOwner, logger
 from ..errors import LocalProtocolError
+from ..futures import Future, Promise
+from ..signatures import explain_call
+from ..spelling import explain_misspelling
 from ..transport import FileSender, Transport
 from ..transport import Protocol as ConnectionProtocol
+from .binary import BytesLike, bytes_of
 from .cookies import HTTPCookie
 from .headers import Headers
 from .request import HTTPRequest
 
-PushCallback = TypeVar("PushCallback", bound=Callable[[bool], object])
-RequestHandler: TypeAlias = "Callable[[HTTPRequest, HTTPResponse], object]"
+#: What a callback returns: whatever it likes, or if it is async, a coroutine.
+R = TypeVar("R")
+#: What a handler of requests returns: nothing, or if it is async, a coroutine of nothing. The answer is the response.
+Handled: TypeAlias = Awaitable[None] | None
+#: Called with (request, response): the handler of a route.
+RequestHandler: TypeAlias = "Callable[[HTTPRequest, HTTPResponse], Handled]"
 TakeOver: TypeAlias = Callable[[Transport], ConnectionProtocol]
+
+#: Its name in Swift.
+HTTPResponseStatus = HTTPStatus
 
 _STATUSES: dict[int, HTTPStatus] = {status.value: status for status in HTTPStatus}
 _UNSET: Any = object()
+#: Any thread may be the first to ask for `HTTPResponse.on_close`.
+_on_close_lock = threading.Lock()
 
 
 class ResponseState(Enum):
@@ -84,8 +99,9 @@ class ResponseChannel(Protocol):
 class HTTPResponse(CallbackOwner):
     """The response to one request.
 
-    Any method may be called from any thread. The setters return the response, so that calls chain. Without a connection
-    (in a test) a response only collects what it is given.
+    Any method may be called from any thread. The setters return the response, so that calls chain. One that nobody
+    refers to any more, and so can never be completed, is answered with 500. Without a connection (in a test) a response
+    only collects what it is given.
 
     Attributes:
         request: The request that it answers.
@@ -99,10 +115,12 @@ class HTTPResponse(CallbackOwner):
     """
 
     __slots__ = (
+        "__weakref__",
         "_body",
         "_channel",
         "_handlers",
         "_next_handler",
+        "_on_close",
         "_status",
         "headers",
         "is_body_filtered",
@@ -125,6 +143,7 @@ class HTTPResponse(CallbackOwner):
         self._channel = channel
         self._handlers: Sequence[RequestHandler] = ()
         self._next_handler = 0
+        self._on_close: Promise[None] | None = None
 
     @property
     def status(self) -> int:
@@ -173,7 +192,7 @@ class HTTPResponse(CallbackOwner):
     def body_bytes(self, body: bytes) -> None:
         self._body = [_encode(body)]
 
-    def set_body(self, string: str | bytes | None = None, *, json: Any = _UNSET) -> HTTPResponse:
+    def set_body(self, string: str | BytesLike | None = None, *, json: Any = _UNSET) -> HTTPResponse:
         """Replace the body.
 
         Args:
@@ -186,7 +205,7 @@ class HTTPResponse(CallbackOwner):
         """
         if (string is None) == (json is _UNSET):
             raise LocalProtocolError("give set_body() either a str or bytes, or json=…")
-        if json is _UNSET:
+        if string is not None:
             self._body = [_encode(string)]
         else:
             self._body = [dumps(json, ensure_ascii=False).encode()]
@@ -194,18 +213,18 @@ class HTTPResponse(CallbackOwner):
                 self.headers.add("Content-Type", "application/json")
         return self
 
-    def append_body(self, string: str | bytes) -> HTTPResponse:
+    def append_body(self, string: str | BytesLike) -> HTTPResponse:
         """Add to the body; a `str` is sent as UTF-8. Raises `TypeError` if it is neither text nor bytes."""
         self._body.append(_encode(string))
         return self
 
     @overload
-    def push(self, callback: PushCallback) -> PushCallback: ...
-
-    @overload
     def push(self, callback: None = None) -> None: ...
 
-    def push(self, callback: PushCallback | None = None) -> PushCallback | None:
+    @overload
+    def push(self, callback: Callable[[bool], R]) -> Callable[[bool], R]: ...
+
+    def push(self, callback: Callable[[bool], R] | None = None) -> Callable[[bool], R] | None:
         """Send the head, if that was not done, and what there is of the body; more may follow.
 
         The body has the length that a ``Content-Length`` header says; where there is none, it is sent in chunks.
@@ -223,7 +242,7 @@ class HTTPResponse(CallbackOwner):
         # Perfect differs: with neither a Content-Length nor is_streaming, its first push declares its own bytes to be
         # all, and the second breaks the connection.
         if callback is not None and not callable(callback):
-            raise TypeError(f"push() calls back a function with one argument, not {callback!r}")
+            raise TypeError(f"push() takes a callable that takes (ok), not {callback!r}")
         self._in_loop(self._push, self._take_body(), callback)
         return callback
 
@@ -236,6 +255,30 @@ class HTTPResponse(CallbackOwner):
     def is_over(self) -> bool:
         """Whether there is nothing more to do: it is complete, handed over, or the peer is gone."""
         return self.state is not _OPEN and self.state is not _STARTED
+
+    @property
+    def on_close(self) -> Future[None]:
+        """The future of this response's end: it is complete, handed over, or the client is gone. Never fails.
+
+        So a handler that answers later learns that nobody waits any more: ``response.on_close.when_complete(…)``, or
+        ``await response.on_close``. A client that resets the connection is gone at once. One that has merely ended its
+        side may still read the answer; it is gone once it has got nothing for ``half_close_timeout``.
+        """
+        with _on_close_lock:
+            if self._on_close is None:
+                # What its callbacks raise cannot be answered with a 500 any more; so they are not the response's own.
+                owner = CallbackOwner(self.context)
+                self._on_close = Promise(None if self._channel is None else self._channel.loop, owner)
+            promise = self._on_close
+        if self.is_over:
+            promise.succeed()
+        return promise.future_result
+
+    def move_on(self, state: ResponseState) -> None:
+        """Enter a state; perfectws's own."""
+        self.state = state
+        if self._on_close is not None and self.is_over:
+            self._on_close.succeed()
 
     def view(self) -> HTTPResponse:
         """Return the response as its filters get it: as it stands, but with a body of its own."""
@@ -276,7 +319,7 @@ class HTTPResponse(CallbackOwner):
         if self._channel is not None:
             self._in_loop(self._complete, self._take_body())
         else:
-            self.state = _COMPLETED
+            self.move_on(_COMPLETED)
 
     def take_file_sender(self, size: int) -> FileSender | None:
         """Do what `ResponseChannel.take_file_sender` does; `completed` follows.
@@ -329,14 +372,42 @@ class HTTPResponse(CallbackOwner):
 
     def callback_failed(self, error: Exception) -> None:
         """Take an exception of one of its handlers or callbacks: a 500 if nothing is sent, else the connection ends."""
+        explain_misspelling(error)
+        explain_call(error, "The callback of push() is called with (ok).")
         logger.error(
             "%s %s: a handler raised %s", self.request.method, self.request.path, type(error).__name__, exc_info=error
         )
+        self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
         match self.state:
             case ResponseState.OPEN:
                 self.replace(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed to answer this request")
             case ResponseState.STARTED | ResponseState.SWITCHED if self._channel is not None:
                 self._channel.abandon(self, error)
+
+    def __del__(self) -> None:
+        # The connection does not keep it alive: so nobody is left to complete it, and the client would wait for ever.
+        if self._channel is not None and not self.is_over:
+            with suppress(LocalProtocolError):  # of a process that was forked meanwhile
+                self._channel.loop.ask(self, self._forgotten)
+
+    def _forgotten(self) -> None:
+        if self.is_over:
+            return
+        error = LocalProtocolError(
+            f"{self.request.method} {self.request.path}: {self._handler_name} has let go of its response without "
+            "completing it: call response.completed() on every path; what a handler returns is not sent"
+        )
+        logger.error("%s", error)
+        self._fail(error)
+
+    @property
+    def _handler_name(self) -> str:
+        if not self._next_handler:
+            return "a request filter"
+        handler = self._handlers[self._next_handler - 1]
+        return str(getattr(handler, "__qualname__", type(handler).__name__))
 
     def replace(self, status: HTTPStatus, text: str) -> None:
         """Answer with a status and one line of text instead of all that was set so far."""
@@ -404,9 +475,7 @@ def not_found(request: HTTPRequest, response: HTTPResponse) -> None:
     response.replace(HTTPStatus.NOT_FOUND, f"nothing is served at {request.path[:200]}")
 
 
-def _encode(body: object) -> bytes:
+def _encode(body: str | BytesLike) -> bytes:
     if isinstance(body, str):
         return body.encode()
-    if isinstance(body, bytes | bytearray | memoryview):
-        return bytes(body)
-    raise TypeError(f"a body is a str or bytes, not {type(body).__name__}: use set_body(json=…) for other things")
+    return bytes_of(body, "a body is a str or bytes (set_body(json=…) takes other things)")

@@ -127,15 +127,18 @@ def count_body(head: RequestHead, size: int) -> None:
     head.parsed().send_with_data_passthrough(h11.Data(data=_Elsewhere(size)))  # type: ignore[arg-type]  # its length counts
 
 
-def encode_switch(response: HTTPResponse, handshake: Headers) -> bytes:
+def encode_switch(head: RequestHead, response: HTTPResponse, handshake: Headers) -> bytes:
     """Return a ``101 Switching Protocols`` with the handshake's headers, then those that the response has besides."""
+    # RFC 9110 §7.8: "If a server receives both an Upgrade and an Expect header field with the "100-continue"
+    # expectation [...], the server MUST send a 100 (Continue) response before sending a 101 [...] response."
+    first = b"HTTP/1.1 100 Continue\r\n\r\n" if head.expects_continue else b""
     headers = handshake
     if response.headers:
         headers = handshake.copy()
         for name, value in response.headers:
             if name.lower() not in _NOT_IN_101 and name not in handshake:
                 headers.add(name, value)
-    return b"HTTP/1.1 101 Switching Protocols\r\n" + headers.encode() + b"\r\n"
+    return first + b"HTTP/1.1 101 Switching Protocols\r\n" + headers.encode() + b"\r\n"
 
 
 def encode_refusal(status: HTTPStatus, text: str) -> tuple[bytes, bytes]:

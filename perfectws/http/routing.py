@@ -9,16 +9,18 @@ Source: Perfect's ``Routing.swift``, to the letter unless a comment says otherwi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from http import HTTPMethod
 from typing import TypeVar, overload
 
 from ..errors import RouteError
+from ..signatures import check_callable
 from .methods import ALL_METHODS, Method, parse_method
 from .paths import path_components, split_target
+from .patterns import VARIABLE, check_base_uri, check_pattern, pattern_components
 from .request import HTTPRequest
 from .response import RequestHandler
+from .several import Several
 
 #: The key in ``request.url_variables`` of what ``**`` stands for.
 ROUTE_TRAILING_WILDCARD_KEY = "_trailing_wildcard_"
@@ -28,8 +30,6 @@ HandlerT = TypeVar("HandlerT", bound=RequestHandler)
 #: How many URIs a navigator remembers, and how long they may be, in characters: a client chooses them.
 _MOST_FOUND = 1000
 _LONGEST_FOUND = 200
-
-_VARIABLE = re.compile(r"\{([^{}]+)\}")
 
 
 class Route:
@@ -56,12 +56,12 @@ class Route:
         uri: str | None = None,
         handler: RequestHandler | None = None,
         *,
-        methods: Iterable[Method] | None = None,
+        methods: Several[Method] | None = None,
     ) -> None:
         if uri is None or handler is None:
             raise RouteError("a Route needs a uri and a handler: Route(method='GET', uri='/echo', handler=echo)")
         self.methods = _parse_methods(method, methods)
-        self.uri = _check_pattern(uri)
+        self.uri = check_pattern(uri)
         self.handler: RequestHandler = _check_handler(handler)
 
     def __repr__(self) -> str:
@@ -90,10 +90,12 @@ class Routes:
     ) -> None:
         if not isinstance(base_uri, str):
             raise RouteError(f"a base_uri is a str, not {base_uri!r}: write Routes(routes=[…]) for a list of routes")
-        self.base_uri = _check_base_uri(base_uri)
+        self.base_uri = check_base_uri(base_uri)
         self.handler = None if handler is None else _check_handler(handler)
         self._routes: list[Route] = []
         self._nested: list[Routes] = []
+        #: What runs before each handler that is added here, and passes on: a group's filters.
+        self._before: tuple[RequestHandler, ...] = ()
         self._add_all(routes)
 
     @overload
@@ -106,19 +108,22 @@ class Routes:
         uri: str | None = None,
         handler: None = None,
         *,
-        methods: Iterable[Method] | None = None,
-        uris: Iterable[str] | None = None,
+        methods: Several[Method] | None = None,
+        uris: Several[str] | None = None,
     ) -> Callable[[HandlerT], HandlerT]: ...
+
+    @overload
+    def add(self, method: Method | None, uri: str | None, handler: RequestHandler) -> None: ...
 
     @overload
     def add(
         self,
         method: Method | None = None,
         uri: str | None = None,
-        handler: RequestHandler = ...,
         *,
-        methods: Iterable[Method] | None = None,
-        uris: Iterable[str] | None = None,
+        handler: RequestHandler,
+        methods: Several[Method] | None = None,
+        uris: Several[str] | None = None,
     ) -> None: ...
 
     def add(
@@ -127,8 +132,8 @@ class Routes:
         uri: str | None = None,
         handler: RequestHandler | None = None,
         *,
-        methods: Iterable[Method] | None = None,
-        uris: Iterable[str] | None = None,
+        methods: Several[Method] | None = None,
+        uris: Several[str] | None = None,
     ) -> Callable[[HandlerT], HandlerT] | None:
         """Add a route, or a `Route`, a `Routes` or a list of them.
 
@@ -153,7 +158,9 @@ class Routes:
                 raise RouteError(f"{method!r} is to be added alone: its methods, URIs and handlers are its own")
             self._add_all([method] if isinstance(method, Route | Routes) else method)
             return None
-        patterns = [_check_pattern(pattern) for pattern in _one_or_many(uri, uris)]
+        if isinstance(method, str) and "/" in method:
+            raise RouteError(f"{method!r} is a URI, and the method comes first: write add('GET', {method!r}, handler)")
+        patterns = [check_pattern(pattern) for pattern in _one_or_many(uri, uris)]
         names = _parse_methods(method, methods)
         if handler is not None:
             self._add_routes(names, patterns, handler)
@@ -240,16 +247,23 @@ class RouteNavigator:
             handlers = root.find(components, first, request)
         return handlers
 
-    def _plant(self, routes: Routes, base_uri: str) -> set[Method]:
-        """Add the nodes of ``routes``, and return the methods that they are for."""
+    def _plant(self, routes: Routes, base_uri: str, before: tuple[RequestHandler, ...] = ()) -> set[Method]:
+        """Add the nodes of ``routes``, and return the methods that they are for.
+
+        Args:
+            routes: The routes.
+            base_uri: The pattern of the `Routes` around them.
+            before: The handlers that come before each of theirs, wherever it stands.
+        """
         base_uri += routes.base_uri
+        before += routes._before
         methods: set[Method] = set()
         for nested in routes._nested:
-            methods |= self._plant(nested, base_uri)
+            methods |= self._plant(nested, base_uri, before)
         for route in routes._routes:
             methods.update(route.methods)
             for method in route.methods:
-                self._node(method, f"{base_uri}/{route.uri}").handler = route.handler
+                self._node(method, f"{base_uri}/{route.uri}").handlers = (*before, route.handler)
         if routes.handler is not None:
             for method in methods:
                 # Perfect differs: a node there holds one handler, so that an outer Routes' handler makes an inner one
@@ -259,7 +273,7 @@ class RouteNavigator:
 
     def _node(self, method: Method, pattern: str) -> _Node:
         node = self._roots.setdefault(method, _Node())
-        for component in _pattern_components(pattern):
+        for component in pattern_components(pattern):
             node = node.grow(component)
         return node
 
@@ -267,10 +281,10 @@ class RouteNavigator:
 class _Node:
     """One component of the patterns of one method, and the ways on from there."""
 
-    __slots__ = ("handler", "intermediates", "literals", "trailing_wildcard", "variables", "wildcard")
+    __slots__ = ("handlers", "intermediates", "literals", "trailing_wildcard", "variables", "wildcard")
 
     def __init__(self) -> None:
-        self.handler: RequestHandler | None = None
+        self.handlers: tuple[RequestHandler, ...] = ()
         self.intermediates: list[RequestHandler] = []
         self.variables: dict[str, _Node] = {}
         self.literals: dict[str, _Node] = {}
@@ -285,7 +299,7 @@ class _Node:
         if component == "**":
             self.trailing_wildcard = self.trailing_wildcard or _Node()
             return self.trailing_wildcard
-        if variable := _VARIABLE.fullmatch(component):
+        if variable := VARIABLE.fullmatch(component):
             return self.variables.setdefault(variable[1], _Node())
         return self.literals.setdefault(component.lower(), _Node())
 
@@ -311,8 +325,8 @@ class _Node:
         return self._find_trailing(components, index, request)
 
     def _find_end(self, components: list[str], request: HTTPRequest) -> list[RequestHandler] | None:
-        if self.handler is not None:
-            return [self.handler]
+        if self.handlers:
+            return [*self.handlers]
         if self.intermediates:
             return None  # as in Perfect: a Routes' own handler keeps wildcards from matching its bare base URI
         handlers = None if self.wildcard is None else self.wildcard.find(components, len(components), request)
@@ -320,55 +334,23 @@ class _Node:
 
     def _find_trailing(self, components: list[str], index: int, request: HTTPRequest) -> list[RequestHandler] | None:
         node = self.trailing_wildcard
-        if node is None or node.handler is None:
+        if node is None or not node.handlers:
             return None
         # Perfect differs: a trailing slash gives it a doubled one, "/a//".
         names = components[index:]
         ending = "/" if names[-1:] == ["/"] and len(names) > 1 else ""
         request.url_variables[ROUTE_TRAILING_WILDCARD_KEY] = "/" + "/".join(n for n in names if n != "/") + ending
-        return [node.handler]
-
-
-def _pattern_components(pattern: str) -> list[str]:
-    names = [name for name in pattern.split("/") if name]
-    return [*names, "/"] if names and pattern[-1] == "/" else names
-
-
-def _check_pattern(pattern: str) -> str:
-    if not isinstance(pattern, str):
-        raise RouteError(f"the URI of a route is a str, not {pattern!r}")
-    if "?" in pattern or "#" in pattern:
-        raise RouteError(f"{pattern!r}: a route matches a path only; read the query from request.query_params")
-    components = [name for name in _pattern_components(pattern) if name != "/"]
-    for name in components:
-        _check_component(name, pattern)
-    if "**" in components[:-1] or ("**" in components and pattern[-1:] == "/"):
-        raise RouteError(f"{pattern!r}: ** can only be the last component; write * for one component in between")
-    return pattern
-
-
-def _check_component(name: str, pattern: str) -> None:
-    if ("{" in name or "}" in name) and not _VARIABLE.fullmatch(name):
-        # Perfect differs: it takes such a component for a literal, which no request can ever match.
-        raise RouteError(f"{pattern!r}: a variable has a name and is a whole component, such as {{name}}; not {name!r}")
-    if "*" in name and name not in ("*", "**"):
-        raise RouteError(f"{pattern!r}: * is a whole component, or ** the last one; not {name!r}")
-
-
-def _check_base_uri(base_uri: str) -> str:
-    names = _pattern_components(_check_pattern(base_uri))
-    if "**" in names:
-        raise RouteError(f"{base_uri!r}: nothing can follow **, so it cannot be part of a base_uri")
-    return "".join(f"/{name}" for name in names if name != "/")
+        return [*node.handlers]
 
 
 def _check_handler(handler: HandlerT) -> HandlerT:
     if not callable(handler):
         raise RouteError(f"a handler is a function with the arguments (request, response), not {handler!r}")
+    check_callable(handler, "a route's handler", "request", "response")
     return handler
 
 
-def _parse_methods(method: Method | None, methods: Iterable[Method] | None) -> tuple[Method, ...]:
+def _parse_methods(method: Method | None, methods: Several[Method] | None) -> tuple[Method, ...]:
     if isinstance(methods, str):
         raise RouteError(f"methods is a list of methods: write method={methods!r} for a single one")
     if method is not None and methods is not None:
@@ -383,7 +365,7 @@ def _parse_methods(method: Method | None, methods: Iterable[Method] | None) -> t
 T = TypeVar("T")
 
 
-def _one_or_many(one: T | None, many: Iterable[T] | None) -> list[T]:
+def _one_or_many(one: T | None, many: Several[T] | None) -> list[T]:
     if one is not None and many is not None:
         raise RouteError("give a route either uri= or uris=, not both")
     if isinstance(many, str):

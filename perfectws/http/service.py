@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Unpack
 
 from ..log_limit import LogLimit
-from .filters import FilterPriority, HTTPRequestFilter, HTTPResponseFilter
+from .filters import FilterGroups, HTTPRequestFilter, HTTPResponseFilter
 from .forwarding import TrustedProxies
 from .limits import HTTPLimits, LimitKeywords
 from .response import RequestHandler, not_found
@@ -42,8 +41,8 @@ class HTTPService(HTTPLimits):
         server_name: str = "",
         document_root: str = DOCUMENT_ROOT,
         not_found: RequestHandler = not_found,
-        request_filters: Sequence[tuple[HTTPRequestFilter, FilterPriority]] = (),
-        response_filters: Sequence[tuple[HTTPResponseFilter, FilterPriority]] = (),
+        request_filters: FilterGroups[HTTPRequestFilter] = (),
+        response_filters: FilterGroups[HTTPResponseFilter] = (),
         proxies: TrustedProxies | None = None,
         **limits: Unpack[LimitKeywords],
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 
 import trio
 
@@ -18,7 +19,16 @@ def stream_addresses(stream: trio.SocketStream) -> tuple[Address | None, Address
 
 
 def address_of(name: object) -> Address:
-    """Return what a socket calls its end, as (host, port)."""
+    """Return what a socket calls its end, as (host, port); the host of a link-local address has its zone."""
     if isinstance(name, tuple):
-        return (str(name[0]), int(name[1]))
+        zone = f"%{_interface(name[3])}" if len(name) == 4 and name[3] else ""
+        return (f"{name[0]}{zone}", int(name[1]))
     return (os.fsdecode(name) if isinstance(name, (str, bytes)) else "", 0)
+
+
+def _interface(index: int) -> str:
+    """Return the name of a network interface, its number if it is gone."""
+    try:
+        return socket.if_indextoname(index)
+    except OSError:
+        return str(index)

@@ -35,7 +35,7 @@ async def dial(
 
     Args:
         loop: The loop that is to drive the connection.
-        host: A name or an IP address.
+        host: A name or an IP address; of a link-local one, with its zone: ``fe80::1%eth0``.
         port: The port.
         make_protocol: Makes the protocol of the connection.
         ssl_context: Encrypts the connection. ``host`` must be what the certificate says; it is named to the server
@@ -90,7 +90,8 @@ async def _attach_tls(
     ssl_context: ssl.SSLContext,
 ) -> ProtocolT:
     remote, local = await _addresses(stream)
-    tls = trio.SSLStream(stream, ssl_context, server_hostname=host)
+    # RFC 6874 §1: a zone has "no meaning outside" this machine: no certificate names one.
+    tls = trio.SSLStream(stream, ssl_context, server_hostname=host.partition("%")[0])
     try:
         await tls.do_handshake()
     except BaseException as error:

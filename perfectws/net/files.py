@@ -19,6 +19,8 @@ assert sys.platform != "win32"  # which is also how type checkers know
 MOST = 4 * 1024 * 1024
 #: The most bytes of one copy, where the kernel cannot do it.
 PIECE = 256 * 1024
+#: How long to wait for a descriptor when the process has none left, in seconds.
+REST = 0.1
 #: The errors of a file, or a file system, with which the kernel cannot do it.
 _CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
@@ -39,7 +41,7 @@ async def send_file(connected: socket.socket, descriptor: int, part: range, may_
         EOFError: The file has become shorter.
     """
     # A descriptor of our own: while a thread writes, the loop may close the socket, and another may get its number.
-    target = os.dup(connected.fileno())
+    target = await _duplicate(connected)
     position = part.start
     try:
         while position < part.stop:
@@ -52,6 +54,17 @@ async def send_file(connected: socket.socket, descriptor: int, part: range, may_
     finally:
         os.close(target)
     return True
+
+
+async def _duplicate(connected: socket.socket) -> int:
+    """Return another descriptor of a socket; while there is none, wait: the file is promised already."""
+    while True:
+        try:
+            return os.dup(connected.fileno())
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+        await trio.sleep(REST)
 
 
 def _send_some(target: int, descriptor: int, position: int, count: int) -> int:

@@ -22,7 +22,8 @@ def listen(address: str, port: int) -> list[socket.socket]:
     """Listen on an address. It blocks while a host name is resolved.
 
     Args:
-        address: A host name or IP address, ``""`` or ``"0.0.0.0"`` for every interface; or ``unix:`` and a path.
+        address: A host name or IP address, with the zone of a link-local one (``fe80::1%eth0``); ``""`` or
+            ``"0.0.0.0"`` for every interface; or ``unix:`` and a path.
         port: The port; 0 asks the kernel for one, which is the same for every address of the host.
 
     Raises:
@@ -34,7 +35,8 @@ def listen(address: str, port: int) -> list[socket.socket]:
     listeners: list[socket.socket] = []
     try:
         for family, _, _, _, name in _resolve(address, port):
-            listeners.append(_listen_tcp(family, name[0], port or (bound_port(listeners) if listeners else 0)))
+            place = (name[0], port or (bound_port(listeners) if listeners else 0), *name[2:])
+            listeners.append(_listen_tcp(family, place))
     except OSError:
         for listening in listeners:
             listening.close()
@@ -42,7 +44,7 @@ def listen(address: str, port: int) -> list[socket.socket]:
     return listeners
 
 
-def _resolve(address: str, port: int) -> list[tuple[int, int, int, str, tuple[str, int]]]:
+def _resolve(address: str, port: int) -> list[tuple[int, int, int, str, tuple[str | int, ...]]]:
     infos = socket.getaddrinfo(address or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     has_ipv6 = socket.has_ipv6 and _can_open(socket.AF_INET6)
     usable = [info for info in dict.fromkeys(infos) if info[0] != socket.AF_INET6 or has_ipv6]
@@ -57,7 +59,7 @@ def _can_open(family: int) -> bool:
     return True
 
 
-def _listen_tcp(family: int, host: str, port: int) -> socket.socket:
+def _listen_tcp(family: int, place: tuple[str | int, ...]) -> socket.socket:
     listening = socket.socket(family, socket.SOCK_STREAM)
     try:
         if sys.platform == "win32":
@@ -68,7 +70,7 @@ def _listen_tcp(family: int, host: str, port: int) -> socket.socket:
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         # On Linux accepted sockets inherit it, which saves a system call for each.
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        listening.bind((host, port))
+        listening.bind(place)  # whole: a link-local address means nothing without its zone
         listening.listen(BACKLOG)
     except OSError:
         listening.close()

@@ -25,6 +25,7 @@ from ..callbacks import report_failure
 from ..patience import Patience
 from ..transport import HIGH_WATER, NO_PROTOCOL, Address, FileSender, Parts, Protocol
 from .addresses import address_of
+from .half_close import has_ended
 from .loop import Connections, Loop
 from .output import Output, Write, count_first, drop_sent
 from .reactor import PAUSED, READABLE, WRITABLE, Reactor
@@ -73,6 +74,7 @@ class SocketTransport:
         "_read_size",
         "_socket",
         "_stage",
+        "_taken",
         "_waits_for_room",
         "buffered_amount",
         "is_secure",
@@ -106,6 +108,8 @@ class SocketTransport:
         self._is_dirty = False
         #: How many of the first of the output are not to be discarded; see `output`.
         self._kept = 0
+        #: How many bytes the kernel has taken while it could not take all.
+        self._taken = 0
         self._peer_has_ended = False
         self._error: Exception | None = None
         self._linger: Patience | None = None
@@ -198,9 +202,19 @@ class SocketTransport:
         return self.buffered_amount + unacknowledged(self._socket)
 
     def progress(self) -> int:
-        """Return a number that changes as the peer takes what was sent."""
+        """Return a number that changes as the peer takes what was sent.
+
+        Of a Unix socket the kernel tells only what it holds. While more waits here it is full, and what counts is that
+        it takes more: what is written meanwhile is no progress.
+        """
         count = acknowledged(self._socket)
-        return -self.unsent_amount() if count is None else count
+        if count is not None:
+            return count
+        return self._taken if self.buffered_amount else -unacknowledged(self._socket)
+
+    def peer_has_ended(self) -> bool:
+        """Return whether the peer has ended its side."""
+        return has_ended(self._socket)
 
     def pause_reading(self) -> None:
         """Read nothing more for now."""
@@ -347,6 +361,7 @@ class SocketTransport:
     def _drop_sent(self, sent: int, tried: int) -> None:
         """Keep the rest. A short write waits for room; more than one write can take goes on in the next turn."""
         self.buffered_amount -= sent
+        self._taken += sent
         if not self.buffered_amount:
             self._all_sent()
             return

@@ -16,6 +16,7 @@ import trio
 from ..callbacks import report_failure
 from ..patience import Patience
 from ..transport import HIGH_WATER, NO_PROTOCOL, Address, FileSender, Parts, Protocol
+from .half_close import has_ended
 from .loop import Loop
 from .output import count_first
 from .unacknowledged import acknowledged, unacknowledged
@@ -116,6 +117,11 @@ class StreamTransport:
             return self._taken
         count = acknowledged(connected)
         return self._taken - unacknowledged(connected) if count is None else count
+
+    def peer_has_ended(self) -> bool:
+        """Return whether the peer has ended its side; only a kernel can tell."""
+        connected = self._kernel_socket()
+        return connected is not None and has_ended(connected)
 
     def _kernel_socket(self) -> socket.socket | None:
         stream: object = self._stream

@@ -365,6 +365,10 @@ class TLSTransport(Protocol):
         """Return a number that changes as the peer takes what was sent."""
         return self._lower.progress()
 
+    def peer_has_ended(self) -> bool:
+        """Return whether the peer has ended its side, by close_notify or without."""
+        return self._input >= Input.ENDING or self._lower.peer_has_ended()
+
     def pause_reading(self) -> None:
         """Read nothing more for now."""
         if self._input is Input.FLOWING and self._stage is _OPEN:

@@ -3,6 +3,8 @@
 A frame is built once for all. What a room is sent during one turn of the loop is gathered, joined once, and given to
 each member once, at the end of the turn: so a hundred members who all talk take two hundred small steps, not ten
 thousand. A member that sends something of its own in between gets what the room holds first, so that the order holds.
+
+The same is true of those who compress: all who do it alike get the same bytes, compressed once, however slow they are.
 """
 
 from __future__ import annotations
@@ -13,11 +15,15 @@ from typing import Literal, NamedTuple
 from weakref import WeakSet
 
 from ..callbacks import CallbackLoop
-from ..websocket.arguments import BytesLike, bytes_of
+from ..http.binary import BytesLike
+from ..websocket.arguments import binary_message, check_text
+from ..websocket.deflate import Compression
 from ..websocket.frames import build_frame, build_text_frame
 from ..websocket.opcodes import OpcodeType
-from ..websocket.outbox import IN_TURN
+from ..websocket.outbox import DEFLATED, IN_TURN
 from ..websocket.socket import WebSocket
+from .deflate import DeflatedTurn, History
+from .message import RoomMessage
 
 #: Guards what threads share of rooms: the figures, and which loops there are.
 _lock = Lock()
@@ -46,6 +52,7 @@ class Room:
     """A set of sockets that are sent the same messages. From any thread; its members may live in several loops.
 
     A socket leaves by itself when it closes. A member that reads too slowly never slows the others down.
+    A message is compressed once for all members that agreed on the same.
 
     Args:
         name: What the room is called.
@@ -114,9 +121,8 @@ class Room:
         Raises:
             TypeError: ``string`` is not a ``str``.
         """
-        if not isinstance(string, str):
-            raise TypeError(f"send_string_message takes a str, not {type(string).__name__}")
-        self._send(RoomMessage(OpcodeType.TEXT, string, bytes(build_text_frame(string)), exclude))
+        check_text(string)
+        self._send(RoomMessage(bytes(build_text_frame(string)), exclude))
 
     def send_binary_message(self, data: BytesLike, exclude: WebSocket | None = None) -> None:
         """Send a binary message to every member.
@@ -128,9 +134,7 @@ class Room:
         Raises:
             TypeError: ``data`` is not bytes-like.
         """
-        payload = bytes_of(data, "send_binary_message")
-        frame = bytes(build_frame(OpcodeType.BINARY, payload))
-        self._send(RoomMessage(OpcodeType.BINARY, payload, frame, exclude))
+        self._send(RoomMessage(bytes(build_frame(OpcodeType.BINARY, binary_message(data))), exclude))
 
     def _send(self, message: RoomMessage) -> None:
         self._messages += 1
@@ -171,15 +175,6 @@ class Room:
             self._drops += drops
 
 
-class RoomMessage(NamedTuple):
-    """A message on its way through a room: what it says, and the frame that says it to all but those who compress."""
-
-    opcode: OpcodeType
-    data: str | bytes
-    frame: bytes
-    exclude: WebSocket | None
-
-
 class RoomGroup:
     """The members of a room that live in one loop, and what they are to be sent at the end of the turn.
 
@@ -188,13 +183,24 @@ class RoomGroup:
         pending: What is to be sent at the end of the turn.
     """
 
-    __slots__ = ("_loop", "members", "pending", "room")
+    __slots__ = ("_histories", "_loop", "members", "pending", "room")
 
     def __init__(self, room: Room, loop: CallbackLoop) -> None:
         self.room = room
         self._loop = loop
         self.members: dict[WebSocket, Member] = {}
         self.pending: list[RoomMessage] = []
+        #: What its members that compress have been sent, by how they do.
+        self._histories: dict[Compression, History] | None = None
+
+    def history(self, compression: Compression) -> History:
+        """Return what the members that compress so have been sent."""
+        if self._histories is None:
+            self._histories = {}
+        history = self._histories.get(compression)
+        if history is None:
+            history = self._histories[compression] = History(compression)
+        return history
 
     def join(self, socket: WebSocket) -> None:
         """Let a member in; what is pending is not for it."""
@@ -222,15 +228,21 @@ class RoomGroup:
         excluded = {message.exclude for message in messages}
         size, count = len(frames), len(messages)
         may_drop = self.room.drops_for_slow
+        turns: dict[Compression, DeflatedTurn] = {}
         delivered = 0
         for member in list(self.members.values()):
             outbox = member.outbox
-            if member.early or member.socket in excluded or outbox.sending is not IN_TURN:
+            if member.early or member.socket in excluded:
                 delivered += member.deliver_apart(messages[member.early :])
                 member.early = 0
-            elif not may_drop or member.has_room(size, count):
-                outbox.write_shared(frames, count)
-                delivered += count
+            elif outbox.sending is IN_TURN:
+                if not may_drop or member.has_room(size, count):
+                    outbox.write_shared(frames, count)
+                    delivered += count
+            elif outbox.sending is DEFLATED:
+                delivered += member.deliver_deflated(messages, turns)
+            else:
+                delivered += member.deliver_apart(messages)
         self.room.count(delivered)
 
 
@@ -242,12 +254,15 @@ class Member:
         early: How many of the pending messages it is not to get, since it has them or came after them.
     """
 
-    __slots__ = ("_group", "_missed", "early", "outbox", "socket")
+    __slots__ = ("_compression", "_group", "_known_from", "_missed", "early", "outbox", "socket")
 
     def __init__(self, group: RoomGroup, socket: WebSocket) -> None:
         self._group = group
         self.socket = socket
         self.outbox = socket.outbox
+        self._compression = socket.outbox.compression
+        #: From where on the peer's window holds the history of those who compress alike; ``None`` if nothing is known.
+        self._known_from: int | None = None
         self.early = len(group.pending)
         #: How many messages it has missed since it last had room; ``None`` while it has room.
         self._missed: int | None = None
@@ -266,13 +281,41 @@ class Member:
     def deliver_apart(self, messages: list[RoomMessage]) -> int:
         """Send messages to this member alone, but for those that exclude it. Return how many were sent."""
         may_drop = self._group.room.drops_for_slow
+        compression = self._compression
         delivered = 0
-        for opcode, data, frame, exclude in messages:
-            if exclude is self.socket or (may_drop and not self.has_room(len(frame), 1)):
+        for message in messages:
+            if message.exclude is self.socket:
                 continue
-            self.outbox.write_whole(opcode, data, frame)
-            delivered += 1
+            frame = message.frame if compression is None else message.frame_for(compression)
+            if not may_drop or self.has_room(len(frame), 1):
+                self.outbox.write_whole(frame)
+                delivered += 1
         return delivered
+
+    def deliver_deflated(self, messages: list[RoomMessage], turns: dict[Compression, DeflatedTurn]) -> int:
+        """Send all of a turn's messages to this member, which compresses. Return how many were sent.
+
+        Args:
+            messages: The messages.
+            turns: What compresses them, by how it does, as far as members before this one have asked for it.
+        """
+        compression, outbox, count = self._compression, self.outbox, len(messages)
+        assert compression is not None
+        turn = turns.get(compression)
+        if turn is None:
+            turn = turns[compression] = self._group.history(compression).turn(messages)
+        if self._known_from is None or not outbox.is_in(turn.before):
+            self._known_from = turn.start
+        joined = turn.joined(self._known_from)
+        if self._group.room.drops_for_slow and not self.has_room(len(joined.frames), count):
+            return 0
+        if not joined.is_compressed:
+            outbox.write_shared(joined.frames, count)
+            return count
+        if not joined.is_gapless:
+            self._known_from = turn.end
+        outbox.write_shared_deflated(joined.frames, count, turn.position)
+        return count
 
     def has_room(self, size: int, count: int) -> bool:
         """Tell whether the member can take ``size`` more bytes; if not, it misses those ``count`` messages."""

@@ -45,9 +45,10 @@ from ..http.limits import LIMITS
 from ..http.response import RequestHandler
 from ..http.routing import Route, Routes
 from ..net.unix_sockets import unix_path
+from ..spelling import did_you_mean
 from .filters import HTTPFilter
 from .handlers import HTTPHandler
-from .keywords import ServerKeywords, did_you_mean
+from .keywords import ServerKeywords
 from .tls_configuration import TLSConfiguration
 
 #: Perfect's names of what is there already.

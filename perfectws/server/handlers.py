@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from ..errors import LocalProtocolError
 from ..http.paths import split_target
@@ -43,7 +44,7 @@ class HTTPHandler:
             data: ``base`` is what comes before the path: ``"https://example.org"``.
 
         Raises:
-            LocalProtocolError: There is no ``base``.
+            LocalProtocolError: There is no ``base``, or it has a scheme and no host.
 
         Source: Perfect's ``HTTPHandler.redirect(data:)``.
         """
@@ -53,9 +54,12 @@ class HTTPHandler:
                 "HTTPHandler.redirect needs the key 'base': the server to redirect to, such as 'https://example.org'"
             )
 
+        if not _is_base(base):
+            raise LocalProtocolError(f"HTTPHandler.redirect: the base {base!r} names no server to redirect to")
+
         def redirect(request: HTTPRequest, response: HTTPResponse) -> None:
             path, query = split_target(request.uri)
-            location = base + path + (f"?{query}" if query else "")
+            location = _below(base, path) + (f"?{query}" if query else "")
             response.set_header("Location", location).completed(HTTPStatus.MOVED_PERMANENTLY)
 
         return redirect
@@ -69,3 +73,19 @@ class HTTPHandler:
             response.set_body("OK\n").completed()
 
         return healthy
+
+
+def _is_base(base: str) -> bool:
+    """Tell whether a base has a host wherever it seems to: else the path behind it would be read as one."""
+    try:
+        parts = urlsplit(base)
+    except ValueError:
+        return False
+    return bool(parts.netloc) or not (parts.scheme or base.startswith("//"))
+
+
+def _below(base: str, path: str) -> str:
+    """Return where a path leads below a base: never to a host that the path names."""
+    if base == "/":
+        return "/" + path.lstrip("/\\")  # browsers take two slashes of either kind for the beginning of a host
+    return base + path if path[:1] == "/" else f"{base}/{path}"

@@ -12,7 +12,9 @@ from typing import Any, TypeVar
 from ..http.filters import RequestFilters, ResponseFilters
 from ..http.limits import LimitKeywords
 from ..http.routing import Route, Routes
+from ..http.several import Several
 from ..net.unix_sockets import unix_path
+from ..spelling import check_names
 from ..websocket.upgrade_handler import WebSocketUpgrader
 from .tls_configuration import TLSConfiguration
 
@@ -28,7 +30,7 @@ class PlainServerKeywords(LimitKeywords, total=False):
     request_filters: RequestFilters
     response_filters: ResponseFilters
     upgraders: Iterable[WebSocketUpgrader]
-    trusted_proxies: Iterable[str]
+    trusted_proxies: Several[str]
 
 
 class ServerKeywords(PlainServerKeywords, total=False):
@@ -44,21 +46,11 @@ KEYWORDS = frozenset(ServerKeywords.__annotations__)
 
 def check_keywords(keywords: Mapping[str, Any]) -> None:
     """Raise `TypeError` if they describe no server; the message says what is wrong with them."""
-    for name in keywords:
-        if name not in KEYWORDS:
-            raise TypeError(f"a server has no keyword {name!r}{did_you_mean(name, KEYWORDS)}")
+    check_names(keywords, KEYWORDS, "a server")
     if "port" not in keywords and unix_path(keywords.get("address")) is None:
         raise TypeError("a server needs port=: 8181, say, or 0 for any that is free; or address='unix:/run/chat.sock'")
     if not {"routes", "document_root", "upgraders"} & keywords.keys():
         raise TypeError("a server needs something to serve: routes=, document_root= or upgraders=")
-
-
-def did_you_mean(name: str, names: Iterable[str]) -> str:
-    """Return a hint at the name that was meant, ``""`` if none is near."""
-    from difflib import get_close_matches  # for mistakes only
-
-    near = get_close_matches(name, names, 1)
-    return f": did you mean {near[0]!r}?" if near else ""
 
 
 def check_one_form(servers: object, data: object, path: object, keywords: object) -> None:

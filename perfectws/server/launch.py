@@ -17,7 +17,8 @@ from typing import Protocol
 
 import trio
 
-from ..callbacks import logger
+from ..callbacks import CallbackLoop, logger
+from ..client.event_loop import Startable
 from ..errors import LocalProtocolError, lone_error
 from ..futures import Future, Promise
 from ..net.loop import Loop, open_loop
@@ -58,8 +59,15 @@ class Launchable(Protocol):
     def stop(self) -> None:
         """Stop in an orderly way, without waiting for that. From any thread."""
 
+    @property
+    def loop(self) -> CallbackLoop:
+        """The event loop that it runs on. Raises `LocalProtocolError` unless it runs."""
 
-class LaunchContext:
+    def call_when_running(self, function: Callable[[CallbackLoop], object]) -> None:
+        """Call ``function(loop)`` at once if it runs, else as soon as it does."""
+
+
+class LaunchContext(Startable):
     """One server that was launched.
 
     Attributes:
@@ -95,6 +103,15 @@ class LaunchContext:
         """
         assert self._closed is not None  # made before this context is given away
         return self._closed.future_result
+
+    @property
+    def loop(self) -> CallbackLoop:
+        """The server's event loop, for ``on=``. Raises `LocalProtocolError` once it has stopped."""
+        return self.server.loop
+
+    def call_when_running(self, function: Callable[[CallbackLoop], object]) -> None:
+        """Call ``function(loop)`` at once if it runs, else as soon as it does; perfectws's own."""
+        self.server.call_when_running(function)
 
     def terminate(self) -> LaunchContext:
         """Stop the server in an orderly way, without waiting for that. From any thread; harmless when it has stopped.

@@ -11,36 +11,54 @@ import os
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 import trio
 
-from ..callbacks import logger
-from ..client import connect, timing  # noqa: F401  # for what callbacks do: connect, call_later
+from ..callbacks import CallbackLoop, logger
+from ..client import connect, threads, timing  # noqa: F401  # for what callbacks do: connect, call_later
+from ..client.event_loop import Startable
 from ..errors import LaunchFailure, LocalProtocolError
-from ..http.filters import OrderedRequestFilters, OrderedResponseFilters, RequestFilters, ResponseFilters, in_order
+from ..http.filters import (
+    REQUEST_FILTER,
+    RESPONSE_FILTER,
+    FilterGroups,
+    HTTPRequestFilter,
+    HTTPResponseFilter,
+    RequestFilters,
+    ResponseFilters,
+    with_filters,
+)
 from ..http.forwarding import TrustedProxies
-from ..http.limits import SettableLimits
-from ..http.request import HTTPRequest
+from ..http.limits import LIMITS, SettableLimits
 from ..http.response import RequestHandler, not_found
 from ..http.routing import Route, Routes
 from ..http.service import DOCUMENT_ROOT, HTTPService
+from ..http.several import Several
 from ..net.listeners import Listening
 from ..net.loop import Loop, open_loop
 from ..net.unix_sockets import unix_path
 from ..rooms import room  # noqa: F401  # likewise
+from ..signatures import check_callable
+from ..spelling import right_spelling, snake_case
 from ..websocket.options import WebSocketKeywords
-from ..websocket.socket import WebSocket
-from ..websocket.upgrade_handler import ShouldUpgrade, WebSocketUpgrader, with_upgraders
+from ..websocket.upgrade_handler import OnUpgrade3, ShouldUpgrade, WebSocketUpgrader, with_upgraders
 from .accepting import Accepting
 from .keywords import PlainServerKeywords, ServerKeywords, check_keywords, check_one_form, check_settings, flat
 from .launch import LaunchContext, launch
+from .starting import Starting
 from .stopping import StopRequest
 from .tls_configuration import TLSConfiguration, make_context
 
+#: What an application sets.
+_SETTINGS = frozenset(
+    {"server_name", "server_address", "server_port", "ssl", "trusted_proxies", "document_root", *LIMITS}
+)
 
-class HTTPServer(SettableLimits):
+StartT = TypeVar("StartT", bound=Callable[[], object])
+
+
+class HTTPServer(SettableLimits, Startable):
     """An HTTP/1.1 server for routes, and for the WebSockets behind them.
 
     Everything is set before it starts. Its limits are attributes as well, such as ``max_body_size`` and
@@ -63,15 +81,27 @@ class HTTPServer(SettableLimits):
         self.server_address = "0.0.0.0"
         self.server_port = 0
         self.ssl: TLSConfiguration | tuple[str, str] | None = None
-        self.trusted_proxies: Iterable[str] = ()
+        self.trusted_proxies: Several[str] = ()
         self._document_root: str | None = None
         self._routes = Routes()
-        self._request_filters: OrderedRequestFilters = ()
-        self._response_filters: OrderedResponseFilters = ()
+        self._request_filters: FilterGroups[HTTPRequestFilter] = ()
+        self._response_filters: FilterGroups[HTTPResponseFilter] = ()
         self._upgraders: list[WebSocketUpgrader] = []
         self._tls: ssl.SSLContext | None = None
         self._listening: Listening | None = None
         self._stop_request: StopRequest | None = None
+        self._starting = Starting()
+
+    if not TYPE_CHECKING:  # for which it would mean that anything can be set
+
+        def __setattr__(self, name, value):
+            # Else a setting in Swift's spelling, such as serverPort, would be set, and read by nobody.
+            if name not in _SETTINGS and not name.startswith("_") and not hasattr(type(self), name):
+                meant = right_spelling(name, _SETTINGS, 0.8)
+                if meant or (type(self) is HTTPServer and snake_case(name) != name):
+                    hint = f"write {meant}" if meant else f"what can be set are {', '.join(sorted(_SETTINGS))}"
+                    raise AttributeError(f"an HTTPServer has no {name!r}: {hint}")
+            super().__setattr__(name, value)
 
     # Launching
 
@@ -196,7 +226,7 @@ class HTTPServer(SettableLimits):
         self._routes.add(routes)
 
     def set_request_filters(self, filters: RequestFilters) -> HTTPServer:
-        """Let every request pass ``filters``, instead of those set before; high priorities first.
+        """Let every request pass ``filters``, high priorities first, behind those that were set before.
 
         Args:
             filters: Pairs of an `HTTPRequestFilter` and its `FilterPriority`.
@@ -206,11 +236,11 @@ class HTTPServer(SettableLimits):
 
         Source: Perfect's ``setRequestFilters(_:)``.
         """
-        self._request_filters = in_order(filters, "filter")
+        self._request_filters = with_filters(self._request_filters, filters, REQUEST_FILTER)
         return self
 
     def set_response_filters(self, filters: ResponseFilters) -> HTTPServer:
-        """Let every response pass ``filters``, instead of those set before; high priorities first.
+        """Let every response pass ``filters``, high priorities first, behind those that were set before.
 
         Args:
             filters: Pairs of an `HTTPResponseFilter` and its `FilterPriority`.
@@ -220,7 +250,7 @@ class HTTPServer(SettableLimits):
 
         Source: Perfect's ``setResponseFilters(_:)``.
         """
-        self._response_filters = in_order(filters, "filter_headers", "filter_body")
+        self._response_filters = with_filters(self._response_filters, filters, RESPONSE_FILTER)
         return self
 
     def add_upgraders(self, upgraders: Iterable[WebSocketUpgrader]) -> None:
@@ -235,7 +265,8 @@ class HTTPServer(SettableLimits):
     @staticmethod
     def web_socket_upgrader(
         should_upgrade: ShouldUpgrade | None = None,
-        on_upgrade: Callable[[WebSocket, HTTPRequest], object] | None = None,
+        on_upgrade: OnUpgrade3 | None = None,
+        subprotocols: Several[str] = (),
         **options: Unpack[WebSocketKeywords],
     ) -> WebSocketUpgrader:
         """Return what takes the WebSockets that no route does: for ``upgraders=``.
@@ -243,6 +274,7 @@ class HTTPServer(SettableLimits):
         Args:
             should_upgrade: Decides on each request; may be ``async def``. Without it, all are accepted.
             on_upgrade: Gets each WebSocket; may be ``async def``.
+            subprotocols: Those that we speak, the preferred one first.
             **options: The limits and choices of `WebSocketOptions`, by name.
 
         Calls back:
@@ -256,9 +288,39 @@ class HTTPServer(SettableLimits):
         """
         if on_upgrade is None:
             raise TypeError("web_socket_upgrader needs on_upgrade, which is given each WebSocket and its request")
-        return WebSocketUpgrader(should_upgrade, on_upgrade, **options)
+        return WebSocketUpgrader(should_upgrade, on_upgrade, subprotocols, **options)
 
     # Running
+
+    def on_start(self, callback: StartT) -> StartT:
+        """Call ``callback()`` as soon as the server accepts connections; may be ``async def``. A decorator too.
+
+        It is the place for what a server does from its first moment. As often as wanted; in the order in which they
+        were given, and again if the server is started again. ::
+
+            @server.on_start
+            def started():
+                call_every(1, lambda: room.send_string_message("tick"))
+
+        Calls back:
+            ``callback()`` in the server's event loop, once for each start. An exception is logged, and the server goes
+            on.
+
+        Raises:
+            TypeError: ``callback`` cannot be called without arguments.
+        """
+        check_callable(callback, "on_start")
+        self._starting.add(callback)
+        return callback
+
+    @property
+    def loop(self) -> CallbackLoop:
+        """The event loop that it runs on, for ``on=``. Raises `LocalProtocolError` unless it runs."""
+        return self._starting.loop
+
+    def call_when_running(self, function: Callable[[CallbackLoop], object]) -> None:
+        """Call ``function(loop)`` at once if it runs, else as soon as it does; perfectws's own."""
+        self._starting.call_when_running(function)
 
     def start(self) -> None:
         """Serve, and block until `stop` is called, from a callback or another thread, or until SIGINT or SIGTERM.
@@ -365,7 +427,15 @@ class HTTPServer(SettableLimits):
         kind = "HTTP" if self._tls is None else "HTTPS"
         logger.info("Starting %s server %s on %s", kind, self.server_name, self.listens_on)
         accepting = Accepting(loop, self._make_service(), self._tls)
-        await accepting.run(self._listening.sockets, stop, partial(task_status.started, self.server_port))
+
+        def started() -> None:
+            self._starting.begin(loop)
+            task_status.started(self.server_port)
+
+        try:
+            await accepting.run(self._listening.sockets, stop, started)
+        finally:
+            self._starting.end()
 
     def _make_service(self) -> HTTPService:
         return HTTPService(

@@ -7,10 +7,11 @@ memory.
 
 from __future__ import annotations
 
-import email.utils  # noqa: F401  # what `parse_http_date` loads, before a request has to wait for it
+import errno
 import os
 import stat
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPMethod, HTTPStatus
@@ -21,11 +22,13 @@ from urllib.parse import quote
 import trio
 
 from ..futures import Promise
-from ..http.dates import http_date, parse_http_date
+from ..http.dates import http_date
 from ..http.paths import path_components
+from ..http.preconditions import failed_precondition, range_applies
 from ..http.request import HTTPRequest
-from ..http.response import HTTPResponse, RequestHandler, error_text, not_found
+from ..http.response import Handled, HTTPResponse, RequestHandler, error_text, not_found
 from ..http.routing import ROUTE_TRAILING_WILDCARD_KEY
+from ..log_limit import LogLimit
 
 #: Bytes read and pushed at once.
 PIECE = 256 * 1024
@@ -41,6 +44,15 @@ if sys.platform == "win32":
 
 #: What a directory's own URI serves.
 INDEX = "index.html"
+
+#: The most characters of a path that the file system is asked for: Linux's ``PATH_MAX``. A longer one is nowhere, but
+#: to find that out name by name would take long.
+LONGEST_PATH = 4096
+
+#: The errors, beside those that have classes, which say that nothing can be had at a path, now or later.
+_NOWHERE = frozenset({errno.EINVAL, errno.EILSEQ, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO})
+#: Those which say that it could be had at another time.
+_EXHAUSTED = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 # The machine's own list of types (/etc/mime.types) is left out: a site should look the same on every machine.
 _TYPES = MimeTypes()
@@ -69,7 +81,9 @@ class StaticFileHandler:
 
     As a route's handler it serves what the ``**`` of the route stands for, else the request's path. `handle_request`
     always serves the request's path, as Perfect does. With ``ETag``, ``Last-Modified`` and conditional requests, single
-    ranges, HEAD, ``index.html`` for a directory, and a redirect to the slash of one.
+    ranges, HEAD, ``index.html`` for a directory, and a redirect to the slash of one. What is not there, or may not be
+    read, gets 404; what cannot be opened while descriptors or memory have run out, 503; another error of the file
+    system, 500. The last two are logged, and kept by no cache.
 
     Args:
         document_root: The directory; ``None`` for the request's ``document_root``. What lies outside of it is never
@@ -82,20 +96,19 @@ class StaticFileHandler:
 
     # Perfect differs: its ETag is not quoted, and it knows neither Last-Modified nor suffix ranges nor 416.
 
-    __slots__ = ("allow_response_filters", "document_root")
+    __slots__ = ("_log_limit", "allow_response_filters", "document_root")
 
     def __init__(
         self, document_root: str | os.PathLike[str] | None = None, allow_response_filters: bool = False
     ) -> None:
         self.document_root = None if document_root is None else os.fspath(document_root)
         self.allow_response_filters = allow_response_filters
+        self._log_limit = LogLimit()
 
     async def __call__(self, request: HTTPRequest, response: HTTPResponse) -> None:
         """Serve what the route's ``**`` stands for; without one, the request's path."""
         rest = request.url_variables.get(ROUTE_TRAILING_WILDCARD_KEY)
-        # The variable is decoded already: a "%" in it stands for itself.
-        components = request.path_components if rest is None else path_components(quote(rest))
-        await self._serve(request, response, components)
+        await self._serve(request, response, request.path_components if rest is None else _components(rest))
 
     def handle_request(self, request: HTTPRequest, response: HTTPResponse) -> None:
         """Serve the file at the request's path. This only begins it; a task of the server's goes on.
@@ -113,7 +126,11 @@ class StaticFileHandler:
             _refuse(response, HTTPStatus.METHOD_NOT_ALLOWED, "a file can only be read")
             return
         root = request.document_root if self.document_root is None else self.document_root
-        found = await trio.to_thread.run_sync(open_file, root, components)
+        try:
+            found = await trio.to_thread.run_sync(open_file, root, components)
+        except OSError as error:
+            self._fail(request, response, error)
+            return
         if found is None:
             _refuse(response, HTTPStatus.NOT_FOUND, f"nothing is served at {request.path[:200]}")
         elif isinstance(found, Directory):
@@ -122,12 +139,28 @@ class StaticFileHandler:
             with found.content:
                 await self._send(request, response, found)
 
+    def _fail(self, request: HTTPRequest, response: HTTPResponse, error: OSError) -> None:
+        """Answer for a file that may well be there."""
+        is_exhausted = error.errno in _EXHAUSTED
+        kind = "exhausted" if is_exhausted else "broken"
+        self._log_limit.log(kind, "The file at %s cannot be opened: %s", request.path[:200], error.strerror)
+        response.set_header("Cache-Control", "no-store")
+        if is_exhausted:
+            _refuse(response, HTTPStatus.SERVICE_UNAVAILABLE, "the server has no room to open the file")
+        else:
+            _refuse(response, HTTPStatus.INTERNAL_SERVER_ERROR, "the file cannot be opened")
+
     async def _send(self, request: HTTPRequest, response: HTTPResponse, file: StaticFile) -> None:
         response.is_body_filtered = self.allow_response_filters
         response.set_header("Accept-Ranges", "bytes").set_header("ETag", file.etag)
-        response.set_header("Last-Modified", http_date(file.modified))
-        if is_not_modified(request, file):
-            response.completed(HTTPStatus.NOT_MODIFIED)
+        now = int(time.time())
+        response.set_header("Last-Modified", http_date(min(file.modified, now)))
+        if file.modified > now:
+            # RFC 9110 §8.8.2.1: one "in the future [...] MUST [be replaced] with the message origination date".
+            response.set_header("Date", http_date(now))
+        failed = failed_precondition(request, file.etag, min(file.modified, now))
+        if failed is not None:
+            _fail_precondition(response, failed)
             return
         part = requested_range(request, file)
         if part is None:
@@ -149,7 +182,7 @@ def files_or_not_found(document_root: str, allow_response_filters: bool) -> Requ
     """Return what answers GET and HEAD with the files of a directory, and all else with 404."""
     files = StaticFileHandler(document_root, allow_response_filters)
 
-    def handle(request: HTTPRequest, response: HTTPResponse) -> object:
+    def handle(request: HTTPRequest, response: HTTPResponse) -> Handled:
         if request.method in (HTTPMethod.GET, HTTPMethod.HEAD):
             return files(request, response)
         not_found(request, response)
@@ -210,20 +243,47 @@ def open_file(document_root: str, components: Sequence[str]) -> StaticFile | Dir
     Returns:
         The file; or the directory that lacks its slash; or ``None`` for what is not there, may not be read, is no plain
         file, or lies outside.
+
+    Raises:
+        OSError: It may be there, but cannot be opened.
     """
     names = [name for name in components if name != "/"]
-    if not all(map(_is_plain, names)):
+    if len(names) + sum(map(len, names)) > LONGEST_PATH or not all(map(_is_plain, names)):
         return None
-    wants_directory = components[-1:] == ["/"]
     try:
-        path = _resolve(document_root, names)
-        if path is not None and os.path.isdir(path):
-            if not wants_directory and names:
-                return Directory(names[-1])
-            return _open(_resolve(document_root, [*names, INDEX]))
-        return None if wants_directory else _open(path)
-    except (OSError, ValueError):
+        return _find(document_root, names, components[-1:] == ["/"])
+    except ValueError:
         return None
+    except OSError as error:
+        if _is_nowhere(error):
+            return None
+        raise
+
+
+def _is_nowhere(error: OSError) -> bool:
+    if isinstance(error, FileNotFoundError | NotADirectoryError | IsADirectoryError | PermissionError):
+        # RFC 9110 §15.5.4: "An origin server that wishes to "hide" the current existence of a forbidden target resource
+        # MAY instead respond with a status code of 404".
+        return True
+    return error.errno in _NOWHERE
+
+
+def _find(document_root: str, names: Sequence[str], wants_directory: bool) -> StaticFile | Directory | None:
+    # The system finds in one step that nothing is there; `realpath` takes one for each name.
+    is_directory = stat.S_ISDIR(os.stat(os.path.join(document_root, *names)).st_mode)
+    path = _resolve(document_root, names)
+    if path is not None and is_directory:
+        if not wants_directory and names:
+            return Directory(names[-1])
+        return _open(_resolve(document_root, [*names, INDEX]))
+    return None if wants_directory else _open(path)
+
+
+def _components(rest: str) -> list[str]:
+    """Return the components of what a route's wildcard stands for."""
+    if len(rest) > LONGEST_PATH:
+        return [rest]  # not worth being taken apart: such a one is nowhere
+    return path_components(quote(rest))  # it is decoded already: a "%" in it stands for itself
 
 
 def _is_plain(name: str) -> bool:
@@ -246,19 +306,6 @@ def _open(path: str | None) -> StaticFile | None:
     return StaticFile(content, os.path.basename(path), status.st_size, status.st_mtime_ns)
 
 
-def is_not_modified(request: HTTPRequest, file: StaticFile) -> bool:
-    """Return whether the client's copy is still good.
-
-    Source: RFC 9110 §13.1.2, §13.1.3: "A recipient MUST ignore If-Modified-Since if the request contains an
-    If-None-Match header field".
-    """
-    tags = request.header("If-None-Match")
-    if tags is not None:
-        return tags.strip() == "*" or file.etag in [tag.strip().removeprefix("W/") for tag in tags.split(",")]
-    since = parse_http_date(request.header("If-Modified-Since") or "")
-    return since is not None and file.modified <= since
-
-
 def requested_range(request: HTTPRequest, file: StaticFile) -> range | None:
     """Return the bytes that are to be sent: all of them unless one range is asked for; ``None`` if it has none of them.
 
@@ -267,7 +314,9 @@ def requested_range(request: HTTPRequest, file: StaticFile) -> range | None:
     """
     whole = range(file.size)
     header = request.header("Range")
-    if header is None or request.method is not HTTPMethod.GET or not _if_range_holds(request, file):
+    if header is None or request.method is not HTTPMethod.GET:
+        return whole
+    if not range_applies(request, file.etag, file.modified):
         return whole
     unit, _, spec = header.partition("=")
     first, dash, last = (part.strip() for part in spec.partition("-"))
@@ -283,11 +332,6 @@ def requested_range(request: HTTPRequest, file: StaticFile) -> range | None:
             return whole
         part = whole[int(first) : int(last) + 1 if last else None]
     return part or None
-
-
-def _if_range_holds(request: HTTPRequest, file: StaticFile) -> bool:
-    validator = request.header("If-Range")
-    return validator is None or validator.strip() == file.etag or parse_http_date(validator) == file.modified
 
 
 async def _send_all(response: HTTPResponse, content: BinaryIO, part: range) -> bool:
@@ -323,6 +367,14 @@ def _redirect(request: HTTPRequest, response: HTTPResponse, directory: Directory
     query = request.uri.partition("?")[2]
     location = f"./{quote(directory.name)}/" + (f"?{query}" if query else "")
     response.set_header("Location", location).completed(HTTPStatus.MOVED_PERMANENTLY)
+
+
+def _fail_precondition(response: HTTPResponse, status: HTTPStatus) -> None:
+    if status is HTTPStatus.NOT_MODIFIED:
+        response.completed(status)
+    else:
+        response.is_body_filtered = True
+        _refuse(response, status, "the file is not the one that the request is about")
 
 
 def _refuse(response: HTTPResponse, status: HTTPStatus, text: str) -> None:

@@ -26,12 +26,14 @@ class Connection(CallbackOwner, ABC):
 
     Attributes:
         socket: The `WebSocket`, which handlers are given. It stands above the halves: they only pass it on.
+        session_name: What the log calls the session: the application's class or function that handles it.
         is_reading_paused: Whether nothing is read, as the inbox is full.
     """
 
     __slots__ = ()
 
     socket: Any
+    session_name: str
     is_reading_paused: bool
 
     @property
@@ -95,17 +97,24 @@ class EndedConnection(Connection):
         closed: What tells an ``await`` how the connection closed.
         context: The context in which callbacks run that are given after the end.
         socket: The `WebSocket`, which is not kept alive.
+        session_name: As of the connection.
         report: Takes the errors of such callbacks.
     """
 
-    __slots__ = ("_closed", "_report", "_socket", "is_reading_paused")
+    __slots__ = ("_closed", "_report", "_socket", "is_reading_paused", "session_name")
 
     def __init__(
-        self, closed: ConnectionClosed, context: Context, socket: Any, report: Callable[[Exception], object]
+        self,
+        closed: ConnectionClosed,
+        context: Context,
+        socket: Any,
+        session_name: str,
+        report: Callable[[Exception], object],
     ) -> None:
         super().__init__(context)
         self._closed = (closed.code, closed.reason)
         self._socket = ref(socket)
+        self.session_name = session_name
         self._report = report
         self.is_reading_paused = False
 

@@ -13,13 +13,14 @@ import zlib
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, fields
 from sys import maxsize
-from typing import Any
+from typing import Any, NamedTuple
 
 from wsproto.extensions import PerMessageDeflate
-from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
+from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol
+
+from ..http.headers import split_unquoted, unquote
 
 _NAME = "permessage-deflate"
-_NO_RSV = RsvBits(False, False, False)
 #: RFC 7692 §7.2.2: what a sender strips from the end of a message, and a receiver puts back.
 _TAIL = b"\x00\x00\xff\xff"
 #: The most streams in one frame: each costs an inflater, and two bytes are enough to ask for one.
@@ -44,6 +45,7 @@ class DeflateOptions:
         window_bits: The base-2 logarithm of each side's window, 9 to 15. A window costs memory for each connection:
             15 takes up to 300 KiB, 9 takes 18 KiB.
         context_takeover: Whether a message may refer to the one before it: smaller messages, memory kept between them.
+            Those of a `Room` refer to the last that it said, and the compressor of each socket begins anew behind them.
         min_size: Messages of fewer bytes are sent as they are.
     """
 
@@ -82,11 +84,43 @@ def deflate_options(compression: bool | Mapping[str, Any] | DeflateOptions | Non
 _OPTIONS = frozenset(option.name for option in fields(DeflateOptions))
 
 
+class Compression(NamedTuple):
+    """How one side of a connection compresses: two that do it alike may be sent the same frame.
+
+    Attributes:
+        level, min_size: As in `DeflateOptions`.
+        window_bits, context_takeover: What was agreed on for this direction.
+    """
+
+    level: int
+    min_size: int
+    window_bits: int
+    context_takeover: bool
+
+    def takes(self, data: bytes | memoryview) -> bool:
+        """Tell whether a message is long enough to be compressed."""
+        return len(data) >= self.min_size
+
+    def compressor(self, content: bytes = b"") -> zlib._Compress:
+        """Return what compresses messages that may refer to ``content``, the last that the receiver's window holds."""
+        return zlib.compressobj(self.level, zlib.DEFLATED, -self.window_bits, zdict=content)
+
+    def deflate(self, data: bytes | memoryview, compressor: zlib._Compress | None = None) -> bytes:
+        """Return the payload of a compressed message.
+
+        Without a ``compressor`` it refers to none before it, and so is inflated whatever a receiver's window holds:
+        RFC 7692 §7.2.3.2 lets a message refer to earlier ones, and obliges none to.
+        """
+        compressor = compressor or self.compressor()
+        return b"".join((compressor.compress(data), memoryview(compressor.flush(zlib.Z_SYNC_FLUSH))[: -len(_TAIL)]))
+
+
 class Deflate(PerMessageDeflate):
     """The agreed compression of one connection, both directions.
 
     Attributes:
         limit: The most bytes that one frame may inflate to.
+        context: As `replaced` was told, until something is compressed here again.
     """
 
     def __init__(self, options: DeflateOptions) -> None:
@@ -94,6 +128,8 @@ class Deflate(PerMessageDeflate):
         self.options = options
         self.limit = 0
         self._inflated = 0
+        #: Stands for what the peer's window ends with, if that was not compressed here.
+        self.context: object | None = None
 
     def frame_inbound_payload_data(self, proto: FrameDecoder | FrameProtocol, data: bytes) -> bytes | CloseReason:
         """Inflate a frame's payload, up to `limit` bytes."""
@@ -136,16 +172,41 @@ class Deflate(PerMessageDeflate):
                 return b"".join(pieces)
         return CloseReason.INVALID_FRAME_PAYLOAD_DATA
 
-    def compress(self, is_client: bool, opcode: int, data: bytes, is_final: bool) -> bytes:
-        """Return the payload of a frame of a compressed message."""
+    def compress(self, is_client: bool, data: bytes, is_final: bool) -> bytes:
+        """Return the payload of a frame of a compressed message: all of ``data``, so that the peer can read it now."""
         if self._compressor is None:
+            self.context = None
             bits = self.client_max_window_bits if is_client else self.server_max_window_bits
             self._compressor = zlib.compressobj(self.options.level, zlib.DEFLATED, -bits)
-        _, payload = self.frame_outbound(_ROLES[is_client], Opcode(opcode), _NO_RSV, data, is_final)
-        return payload
+        payload = self._compressor.compress(data)
+        payload += self._compressor.flush(zlib.Z_SYNC_FLUSH)
+        if not is_final:
+            return payload
+        if self.client_no_context_takeover if is_client else self.server_no_context_takeover:
+            self._compressor = None
+        return payload[: -len(_TAIL)]
 
+    def compression(self, is_client: bool) -> Compression:
+        """Return how our side compresses."""
+        options = self.options
+        if is_client:
+            return Compression(
+                options.level, options.min_size, self.client_max_window_bits, not self.client_no_context_takeover
+            )
+        return Compression(
+            options.level, options.min_size, self.server_max_window_bits, not self.server_no_context_takeover
+        )
 
-_ROLES = {True: FrameDecoder(client=True), False: FrameDecoder(client=False)}
+    def replaced(self, context: object | None) -> None:
+        """Refer to nothing that was compressed here: between two messages, the peer was sent one from elsewhere.
+
+        What would be referred to is no longer where it was in the peer's window.
+
+        Args:
+            context: Stands for what the window ends with now.
+        """
+        self._compressor = None
+        self.context = context
 
 
 def answer_offers(offers: Iterable[str], options: DeflateOptions) -> tuple[str, Deflate] | None:
@@ -174,13 +235,13 @@ def parse_parameters(offer: str) -> dict[str, str | None] | None:
 
     A parameter that has no value has ``None``.
     """
-    name, *rest = (part.strip() for part in offer.split(";"))
+    name, *rest = (part.strip() for part in split_unquoted(offer, ";"))
     if name.lower() != _NAME:
         return None
     parameters: dict[str, str | None] = {}
     for parameter in rest:
         key, separator, value = parameter.partition("=")
-        parameters[key.strip().lower()] = value.strip().strip('"') if separator else None
+        parameters[key.strip().lower()] = unquote(value.strip()) if separator else None
     return parameters if len(parameters) == len(rest) else None
 
 
@@ -203,36 +264,45 @@ def _describe(deflate: Deflate, offered: Container[str]) -> str:
 
 
 def make_offer(options: DeflateOptions) -> str:
-    """Return the element of a client's ``Sec-WebSocket-Extensions`` that offers compression."""
+    """Return a client's ``Sec-WebSocket-Extensions``: what the options ask for, then what will do.
+
+    RFC 7692 §7.1.3: a server that cannot bound its window, or forget a message, must decline an offer that asks for it;
+    "if the client just prefers using a small window but wants to fall back", it makes a second one without.
+    """
     parts = [_NAME, f"client_max_window_bits={options.window_bits}"]
     if options.window_bits < _MAX_WINDOW_BITS:
         parts.append(f"server_max_window_bits={options.window_bits}")
     if not options.context_takeover:
         parts += ["client_no_context_takeover", "server_no_context_takeover"]
-    return "; ".join(parts)
+    offer = "; ".join(parts)
+    return offer if len(parts) == 2 else f"{offer}, {_NAME}; client_max_window_bits"
 
 
 def accept_answer(answer: str, options: DeflateOptions) -> Deflate | None:
     """Return what a server's answer to `make_offer` agrees on, or ``None`` if it answers something else.
 
-    Source: RFC 7692 §7.1. A server that keeps a larger window than it was asked to is taken at its word.
+    A server that keeps a larger window than it was asked to, or its context, accepts the second of the offers.
+
+    Source: RFC 7692 §7.1.
     """
     parameters = parse_parameters(answer)
-    if parameters is None or not _is_valid_answer(parameters, options):
+    if parameters is None or not _is_valid_answer(parameters):
         return None
     deflate = Deflate(options)
     # zlib has no window of 8 bits, but can inflate with a larger one than the peer deflates with.
     deflate.server_max_window_bits = max(int(parameters.get("server_max_window_bits") or 15), _MIN_WINDOW_BITS)
-    deflate.client_max_window_bits = int(parameters.get("client_max_window_bits") or options.window_bits)
+    # RFC 7692 §7.1.2.2: a bound, which the server may set higher than we would go: a smaller window keeps it.
+    bound = int(parameters.get("client_max_window_bits") or _MAX_WINDOW_BITS)
+    deflate.client_max_window_bits = min(options.window_bits, bound)
     deflate.server_no_context_takeover = "server_no_context_takeover" in parameters
     deflate.client_no_context_takeover = not options.context_takeover or "client_no_context_takeover" in parameters
     deflate._enabled = True
     return deflate
 
 
-def _is_valid_answer(parameters: Mapping[str, str | None], options: DeflateOptions) -> bool:
+def _is_valid_answer(parameters: Mapping[str, str | None]) -> bool:
     others = {**parameters}
     if others.get("server_max_window_bits") == "8":
-        del others["server_max_window_bits"]
-    client_bits = others.get("client_max_window_bits", "9")
-    return _is_valid_offer(others) and client_bits is not None and int(client_bits) <= options.window_bits
+        del others["server_max_window_bits"]  # a window that we can inflate with
+    # RFC 7692 §7.1.2.2: in an answer it has a value. One of 8 is right, but asks of zlib what it cannot do.
+    return _is_valid_offer(others) and others.get("client_max_window_bits", "") is not None

@@ -6,13 +6,15 @@ Source: Perfect-WebSockets' ``readStringMessage`` and ``readBytesMessage``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import outcome
 
 from ..callbacks import CallbackLoop
 from ..deadline import Deadline
 from ..errors import LocalProtocolError
+from ..log_limit import LogLimit
+from ..suspension import Suspension
 from .arguments import check_continuation
 from .contract import Connection
 from .frames import TEXT, Frame
@@ -21,15 +23,22 @@ from .opcodes import OpcodeType
 
 INVALID = OpcodeType.INVALID
 
+DataT = TypeVar("DataT")
+
 #: Called with (data, opcode, final), as `WebSocket.read_string_message` says.
 Continuation = Callable[[Any, OpcodeType, bool], object]
 
 #: Read for each frame: a global is found faster than an enum's member.
 _HELD, _IDLE, _READY, _QUEUED, _ADDRESSED, _ = Delivery
 
+#: Says at most once an hour, for each kind of session, that a read took the place of another.
+_replaced_reads = LogLimit(interval=3600)
 
-class Message(NamedTuple):
+
+class Message(NamedTuple, Generic[DataT]):
     """What ``await socket.read_string_message()`` gives: the three arguments that a continuation gets.
+
+    For type checkers, a read of a string gives a ``Message[str | None]``, one of bytes a ``Message[bytes]``.
 
     Attributes:
         data: The payload: ``str`` or ``bytes``, or ``None`` if a string was asked for and it is not UTF-8.
@@ -37,9 +46,21 @@ class Message(NamedTuple):
         final: Whether the frame is its message's last.
     """
 
-    data: Any
+    data: DataT
     opcode: OpcodeType
     final: bool
+
+
+class _AwaitedRead:
+    """The continuation of a read that a task awaits."""
+
+    __slots__ = ("_suspension",)
+
+    def __init__(self, suspension: Suspension) -> None:
+        self._suspension = suspension
+
+    def __call__(self, data: object, opcode: OpcodeType, final: bool) -> None:
+        self._suspension.resume(outcome.Value(Message(data, opcode, final)))
 
 
 class FrameInbox(Inbox):
@@ -68,10 +89,15 @@ class FrameInbox(Inbox):
         """Whether a read is pending."""
         return self._reader is not None
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the session was given all that arrived, and reads on."""
+        return self._reader is not None and not self._frames and self._delivery is _IDLE
+
     def read(
         self, as_text: bool | None, continuation: Continuation, timeout: float | None, is_awaited: bool = False
     ) -> None:
-        """Make ``continuation`` the pending read.
+        """Make ``continuation`` the pending read, in place of one that is pending (law 5).
 
         Args:
             as_text: Whether the payload is wanted as ``str``, as ``bytes``, or (``None``) as it is.
@@ -80,13 +106,13 @@ class FrameInbox(Inbox):
             is_awaited: Whether it may be cancelled before a frame comes.
 
         Raises:
-            LocalProtocolError: A read is pending.
+            LocalProtocolError: A read is pending, and this one or that one is awaited.
             TypeError: ``continuation`` cannot be called.
         """
         if not callable(continuation):
             check_continuation(continuation)
         if self._reader is not None:
-            raise LocalProtocolError("a read is pending: read again from its continuation")
+            self._drop_reader(is_awaited)
         self.is_chosen = True
         self._reader = continuation
         self._as_text = as_text
@@ -104,7 +130,20 @@ class FrameInbox(Inbox):
                 if self.is_full:
                     self._make_room()  # for more, which come behind it
 
-    async def receive(self, as_text: bool | None, timeout: float | None) -> Message:
+    def _drop_reader(self, for_awaited: bool) -> None:
+        """Let a new read take the place of the pending one, as in Perfect: a task that awaits would wait for ever."""
+        if isinstance(self._reader, _AwaitedRead):
+            raise LocalProtocolError("a task awaits a read of this socket: read again when it has been served")
+        if for_awaited:
+            raise LocalProtocolError("a read is pending: await the next one when its continuation has been called")
+        _replaced_reads.log(
+            self._connection.session_name,
+            "%s read while a read was pending: the newer read takes its place, and the earlier continuation is never "
+            "called",
+            self._connection.session_name,
+        )
+
+    async def receive(self, as_text: bool | None, timeout: float | None) -> Message[Any]:
         """Read one frame with ``await``.
 
         Raises:
@@ -114,12 +153,8 @@ class FrameInbox(Inbox):
         """
         self._loop.check_thread()
         suspension = self._loop.suspension()
-
-        def resume(data: object, opcode: OpcodeType, final: bool) -> None:
-            suspension.resume(outcome.Value(Message(data, opcode, final)))
-
-        self.read(as_text, resume, timeout, is_awaited=True)
-        message: Message = await suspension.sleep(on_cancel=self._forget_reader)
+        self.read(as_text, _AwaitedRead(suspension), timeout, is_awaited=True)
+        message: Message[Any] = await suspension.sleep(on_cancel=self._forget_reader)
         if message.opcode is INVALID:
             if self._has_ended:
                 raise self._connection.closed_error()

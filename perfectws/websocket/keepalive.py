@@ -1,5 +1,7 @@
 """Pings and their pongs: which pong answers what, and which peers are dead.
 
+Where no pong is waited for, a peer is dead that takes nothing of what is sent to it, for ``write_timeout``.
+
 Source: RFC 6455 §5.5.2 and §5.5.3: a pong carries the payload of the ping that it answers, and answers older pings too.
 """
 
@@ -10,6 +12,7 @@ from enum import Enum
 from os import urandom
 
 from ..callbacks import CallbackLoop, Timer
+from ..patience import Watch
 from .contract import Connection
 from .opcodes import OpcodeType
 
@@ -29,6 +32,14 @@ class Keepalive:
 
     One timer serves both. It costs nothing per message: only pings and pongs touch it.
 
+    Args:
+        connection: The connection.
+        loop: Where it lives.
+        interval: As below.
+        timeout: Seconds that a pong may take; ``None`` judges nobody by pongs.
+        write_timeout: Seconds that a peer that is not judged by pongs may take nothing of what waits for it; ``None``
+            for ever.
+
     Attributes:
         interval: Seconds between pings, ``None`` for none.
     """
@@ -43,17 +54,27 @@ class Keepalive:
         "_timer",
         "_unanswered",
         "_verdict_at",
+        "_watch",
+        "_write_timeout",
         "interval",
         "was_reading_paused",
     )
 
     def __init__(
-        self, connection: Connection, loop: CallbackLoop, interval: float | None, timeout: float | None
+        self,
+        connection: Connection,
+        loop: CallbackLoop,
+        interval: float | None,
+        timeout: float | None,
+        write_timeout: float | None = None,
     ) -> None:
         self._connection = connection
         self._loop = loop
         self.interval = interval
         self._timeout = timeout
+        self._write_timeout = write_timeout
+        #: What judges the peer where pongs do not.
+        self._watch: Watch | None = None
         self._timer: Timer | None = None
         self._next_ping_at = 0.0
         #: When the connection is given up, unless our ping is answered before; ``None`` while no ping of ours is out.
@@ -66,15 +87,23 @@ class Keepalive:
         self._unanswered: deque[tuple[bytes, PingOrigin]] | None = None
 
     def start(self) -> None:
-        """Begin to ping, or begin anew after `interval` was changed."""
+        """Begin to ping and to judge, or begin anew after `interval` was changed."""
         self.stop()
         if self.interval is not None:
             self._timer = self._loop.call_later(self._connection, self.interval, self._tick)
             self._next_ping_at = self._timer.when
+        if self._write_timeout is not None and (self.interval is None or self._timeout is None):
+            self._watch = Watch(self._loop, self._connection, self._connection, self._write_timeout, self._took_nothing)
+
+    def _took_nothing(self) -> None:
+        self._connection.drop(f"the peer took nothing for {self._write_timeout} seconds")
 
     def stop(self) -> None:
-        """Ping no more."""
+        """Ping no more, and judge nobody."""
         self._verdict_at = None
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

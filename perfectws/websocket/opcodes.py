@@ -31,8 +31,10 @@ class OpcodeType(IntEnum):
 class CloseCode(IntEnum):
     """Why a connection ends.
 
-    Source: RFC 6455 §7.4.1 and the IANA registry of WebSocket close codes. `NO_STATUS_RCVD`, `ABNORMAL_CLOSURE` and
-    `TLS_HANDSHAKE` are only ever told, never sent.
+    `NO_STATUS_RCVD`, `ABNORMAL_CLOSURE` and `TLS_HANDSHAKE` are only ever told, never sent. Vapor's names are second
+    names of the same members.
+
+    Source: RFC 6455 §7.4.1 and the IANA registry of WebSocket close codes; websocket-kit's ``WebSocketErrorCode``.
     """
 
     NORMAL_CLOSURE = 1000
@@ -50,6 +52,13 @@ class CloseCode(IntEnum):
     TRY_AGAIN_LATER = 1013
     BAD_GATEWAY = 1014
     TLS_HANDSHAKE = 1015
+
+    # As Vapor calls them, where it differs.
+    UNACCEPTABLE_DATA = UNSUPPORTED_DATA
+    DATA_INCONSISTENT_WITH_MESSAGE = INVALID_DATA
+    MESSAGE_TOO_LARGE = MESSAGE_TOO_BIG
+    MISSING_EXTENSION = MANDATORY_EXTENSION
+    UNEXPECTED_SERVER_ERROR = INTERNAL_ERROR
 
 
 _NEVER_SENT = frozenset({CloseCode.NO_STATUS_RCVD, CloseCode.ABNORMAL_CLOSURE, CloseCode.TLS_HANDSHAKE})

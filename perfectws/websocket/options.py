@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
+from ..http.several import Several
+from ..spelling import check_names
 from .deflate import DeflateOptions, deflate_options
 
 #: `WebSocket.read_timeout_seconds`: no timeout. Any negative number means the same, and so does ``None``.
 NO_TIMEOUT = -1
+
+
+class NetEvent:
+    """A name space, for ports. Source: Perfect-Net's ``NetEvent``, of which WebSockets use this one member."""
+
+    NO_TIMEOUT = NO_TIMEOUT
+
 
 #: How far a socket reads ahead with no read pending: frames, and bytes.
 READ_AHEAD_FRAMES = 16
@@ -30,9 +39,13 @@ class WebSocketKeywords(TypedDict, total=False):
     max_write_buffer: int
     ping_interval: float | None
     ping_timeout: float | None
+    write_timeout: float | None
     close_timeout: float
     compression: bool | Mapping[str, Any] | DeflateOptions | None
-    origins: Sequence[str | re.Pattern[str]] | None
+    origins: Several[str | re.Pattern[str]] | None
+
+
+_KEYWORDS = frozenset(WebSocketKeywords.__annotations__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +60,8 @@ class WebSocketOptions:
             that finds the buffer below its high water goes out whole, however large it is.
         ping_interval: Seconds between keepalive pings; ``None`` sends none.
         ping_timeout: Seconds that a pong may take before the connection is dropped; ``None`` waits for ever.
+        write_timeout: Seconds that a peer may take nothing of what waits for it before the connection is dropped, where
+            no pong is waited for (``ping_interval`` or ``ping_timeout`` is ``None``); ``None`` waits for ever.
         close_timeout: Seconds that the peer's close frame may take before the connection is dropped.
         compression: How messages are compressed (``permessage-deflate``); ``None`` is not at all.
         origins: The ``Origin`` values that may connect, each a string or a pattern that matches it whole; ``None``
@@ -59,6 +74,7 @@ class WebSocketOptions:
     max_write_buffer: int = 16 * 1024 * 1024
     ping_interval: float | None = 20
     ping_timeout: float | None = 20
+    write_timeout: float | None = 60
     close_timeout: float = 10
     compression: DeflateOptions | None = None
     origins: tuple[str | re.Pattern[str], ...] | None = field(default=None)
@@ -66,6 +82,7 @@ class WebSocketOptions:
     @classmethod
     def of(cls, **keywords: Unpack[WebSocketKeywords]) -> WebSocketOptions:
         """Make options of keyword arguments. Raises `TypeError` or `ValueError`, naming the one that is wrong."""
+        check_names(keywords, _KEYWORDS, "a WebSocket")
         given: dict[str, Any] = {**keywords}
         given["compression"] = deflate_options(keywords.get("compression"))
         given["origins"] = _origins(keywords.get("origins"))
@@ -76,7 +93,7 @@ class WebSocketOptions:
             value = getattr(self, name)
             if not isinstance(value, int) or value < 1:
                 raise ValueError(f"{name} is a whole number of at least 1, not {value!r}")
-        for name in ("ping_interval", "ping_timeout"):
+        for name in ("ping_interval", "ping_timeout", "write_timeout"):
             value = getattr(self, name)
             if value is not None and not (isinstance(value, int | float) and value > 0):
                 raise ValueError(f"{name} is a number of seconds above 0, or None, not {value!r}")
@@ -84,7 +101,7 @@ class WebSocketOptions:
             raise ValueError(f"close_timeout is a number of seconds, not {self.close_timeout!r}")
 
 
-def _origins(origins: Sequence[str | re.Pattern[str]] | None) -> tuple[str | re.Pattern[str], ...] | None:
+def _origins(origins: Several[str | re.Pattern[str]] | None) -> tuple[str | re.Pattern[str], ...] | None:
     if origins is None:
         return None
     if isinstance(origins, str | re.Pattern):

@@ -19,8 +19,8 @@ from ..errors import LocalProtocolError
 from ..futures import Promise
 from ..transport import HIGH_WATER, Parts, Transport
 from .contract import Connection, Membership
-from .deflate import Deflate
-from .frames import CONTINUATION, TEXT, build_frame, build_text_frame
+from .deflate import Compression, Deflate
+from .frames import CONTINUATION, TEXT, build_frame, build_text_frame, is_compressed, mask_frame
 from .opcodes import CloseCode, OpcodeType
 
 #: What a send may be given, to be called or resolved when it was accepted.
@@ -51,9 +51,9 @@ class Sending(Enum):
 
     ::
 
-        PLAIN ◄──nothing waits any more, and the socket is in no room──► IN_TURN
-          ▲                                                                 ▲
-          └──────────────────a fragmented message ends────────────── COMPOSED, for good with compression or a mask
+        PLAIN ◄──nothing waits any more, and the socket is in no room──► IN_TURN      DEFLATED, with compression
+          ▲                                                                 ▲            ▲
+          └──────────────────a fragmented message ends───────────────── COMPOSED, for good with a mask
 
         (any) ──our close frame is sent, or the connection has ended──► CLOSED
     """
@@ -62,14 +62,16 @@ class Sending(Enum):
     PLAIN = 0
     #: As such a frame, behind what the rooms hold for the socket, or the completions that wait.
     IN_TURN = 1
-    #: Compressed, masked, or behind the fragmented message under way: as no frame that others get too.
-    COMPOSED = 2
+    #: Compressed: a room's as the frame that all get who compress alike.
+    DEFLATED = 2
+    #: Masked, or behind the fragmented message under way: as no frame that others get too.
+    COMPOSED = 3
     #: Not at all. A send is no error then: its completion is called.
-    CLOSED = 3
+    CLOSED = 4
 
 
 #: Read for each message: a global is found faster than an enum's member.
-PLAIN, IN_TURN, _COMPOSED, _CLOSED = Sending
+PLAIN, IN_TURN, DEFLATED, _COMPOSED, _CLOSED = Sending
 
 
 class Outbox(Drained):
@@ -126,8 +128,8 @@ class Outbox(Drained):
         #: The opcode of the fragmented message under way, CONTINUATION if there is none; and what compresses it.
         self._message_opcode = CONTINUATION
         self._message_deflate: Deflate | None = None
-        #: Messages of rooms that wait for the end of that message.
-        self._held: list[tuple[OpcodeType, str | bytes, bytes]] | None = None
+        #: Messages of rooms that wait for the end of that message, each as its frame before it is masked.
+        self._held: list[bytes] | None = None
         self._held_size = 0
         #: Completions above the high-water mark, in order. Called with None, or with why it will never be.
         self._waiting: list[Callable[[Exception | None], object]] = []
@@ -137,8 +139,10 @@ class Outbox(Drained):
     def _update_sending(self) -> None:
         if self.sending is _CLOSED:
             return
-        if self._is_client or self._deflate is not None or self._message_opcode:
+        if self._is_client or self._message_opcode:
             self.sending = _COMPOSED
+        elif self._deflate is not None:
+            self.sending = DEFLATED
         elif self._memberships or self._waiting:
             self.sending = IN_TURN
         else:
@@ -153,6 +157,11 @@ class Outbox(Drained):
     def has_waiting(self) -> bool:
         """Whether completions wait."""
         return bool(self._waiting)
+
+    @property
+    def compression(self) -> Compression | None:
+        """How messages are compressed; ``None`` if they are sent as they are."""
+        return None if self._deflate is None else self._deflate.compression(self._is_client)
 
     # Messages
 
@@ -219,7 +228,7 @@ class Outbox(Drained):
             self._refuse(completion)
             return
         if deflate is not None:
-            data = deflate.compress(self._is_client, opcode, data, final)
+            data = deflate.compress(self._is_client, data, final)
         self._send(build_frame(opcode, data, final, deflate is not None and is_first, self._is_client), completion)
 
     def _deflate_for(self, data: bytes, final: bool) -> Deflate | None:
@@ -376,37 +385,56 @@ class Outbox(Drained):
     def write_shared(self, frames: bytes, count: int) -> None:
         """Send the frames of ``count`` messages, joined, that were built for all members of a room.
 
-        It is the end of a turn, and `sending` is IN_TURN.
+        It is the end of a turn, and `sending` is IN_TURN, or DEFLATED and none of them is compressed.
         """
         transport = self._transport
         transport.write_at_once(frames)
         if transport.buffered_amount > self._max_write_buffer:
             self._bear(transport.buffered_amount - len(frames) if count == 1 else self._mark)
 
-    def write_whole(self, opcode: OpcodeType, data: str | bytes, frame: bytes) -> None:
+    def write_shared_deflated(self, frames: bytes, count: int, context: object) -> None:
+        """Send such frames of which one is compressed at least. It is the end of a turn, and `sending` is DEFLATED.
+
+        Args:
+            frames, count: As above.
+            context: Stands for what the peer's window ends with behind them, for `is_in`.
+        """
+        assert self._deflate is not None
+        self._deflate.replaced(context)
+        self.write_shared(frames, count)
+
+    def is_in(self, context: object) -> bool:
+        """Tell whether nothing was compressed for this peer since `write_shared_deflated` was given ``context``."""
+        return self._deflate is not None and self._deflate.context is context
+
+    def write_whole(self, frame: bytes) -> None:
         """Send a whole message of a room: behind the fragmented message that is under way, if one is.
 
         Args:
-            opcode: TEXT or BINARY.
-            data: The message.
-            frame: The frame that says it to those who neither compress nor mask.
+            frame: The frame that says it to all who compress as `compression` says, not masked yet; if it is
+                compressed, it refers to no message before it.
         """
-        if self.sending is not _COMPOSED:
+        if self.sending is IN_TURN:
             self._send(frame, None)
-        elif self._message_opcode:
-            self._hold(opcode, data, frame)
+        elif self._message_opcode and self.sending is not _CLOSED:
+            self._hold(frame)
         else:
-            self._compose(opcode, data.encode() if isinstance(data, str) else data, True, None)
+            self._send_whole(frame)
 
-    def _hold(self, opcode: OpcodeType, data: str | bytes, frame: bytes) -> None:
+    def _send_whole(self, frame: bytes) -> None:
+        if self._deflate is not None and is_compressed(frame):
+            self._deflate.replaced(None)
+        self._send(mask_frame(frame) if self._is_client else frame, None)
+
+    def _hold(self, frame: bytes) -> None:
         if self._held is None:
             self._held = []
-        self._held.append((opcode, data, frame))
+        self._held.append(frame)
         self._held_size += len(frame)
         if self._transport.buffered_amount + self._held_size > self._max_write_buffer:
             self._overflow()
 
     def _release_held(self) -> None:
         held, self._held, self._held_size = self._held, None, 0
-        for opcode, data, frame in held or ():
-            self.write_whole(opcode, data, frame)
+        for frame in held or ():
+            self._send_whole(frame)

@@ -129,14 +129,14 @@ def _is_key(key: str) -> bool:
     return _KEY.fullmatch(key.strip()) is not None
 
 
-def choose_subprotocol(offered: Sequence[str], supported: str | None) -> str | Refusal | None:
-    """Return the subprotocol of the session: the supported one if it was offered, none if none was.
+def choose_subprotocol(offered: Sequence[str], supported: Sequence[str]) -> str | Refusal | None:
+    """Return the subprotocol of the session: the first supported one that was offered, none if none was.
 
     A client that offered only others is refused: it could not talk to this session.
     """
-    if supported is None or not offered:
+    if not supported or not offered:
         return None
-    return supported if supported in offered else PROTOCOLS_NOT_SUPPORTED
+    return next((each for each in supported if each in offered), PROTOCOLS_NOT_SUPPORTED)
 
 
 def accept(offer: Offer, subprotocol: str | None, compression: DeflateOptions | None) -> tuple[Headers, Deflate | None]:
@@ -157,11 +157,13 @@ class Session(NamedTuple):
     """What an accepted handshake opens.
 
     Attributes:
+        name: What the log calls it: the application's class or function that handles it.
         begin: Called with the socket once the 101 is written; returns what the application's function returned.
         options: The limits and choices of the socket.
         closes_after: Whether the end of an async session that reads nothing closes the socket (law 10).
     """
 
+    name: str
     begin: Callable[[WebSocket], object]
     options: WebSocketOptions
     closes_after: bool
@@ -180,6 +182,7 @@ def open_session(response: HTTPResponse, offer: Offer, subprotocol: str | None, 
             context=response.context,
             subprotocol=subprotocol,
             deflate=deflate,
+            session_name=session.name,
         )
         connection.start(lambda: session.begin(connection.socket), closes_after=session.closes_after)
         return connection

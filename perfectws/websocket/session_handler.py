@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, Unpack
+from typing import Any, Protocol, TypeAlias, Unpack, cast
 
-from ..callbacks import check_callable
 from ..http.request import HTTPRequest
-from ..http.response import HTTPResponse
+from ..http.response import Handled, HTTPResponse
+from ..signatures import check_callable
 from .options import WebSocketKeywords, WebSocketOptions
 from .server_handshake import (
     PROTOCOLS_NOT_SUPPORTED,
@@ -22,23 +22,42 @@ from .server_handshake import (
 )
 from .socket import WebSocket
 
+#: The members of a session handler as Swift spells them.
+_SWIFT_MEMBERS = {"socketProtocol": "socket_protocol", "handleSession": "handle_session(request, socket)"}
 
-class WebSocketSessionHandler(Protocol):
+
+class SessionHandler(Protocol):
+    """What a producer returns: a `WebSocketSessionHandler`, or any object with its two members."""
+
+    @property
+    def socket_protocol(self) -> str | None:
+        """The subprotocol that the session speaks, or ``None``."""
+
+    def handle_session(self, request: HTTPRequest, socket: WebSocket, /) -> object:
+        """Begin the session."""
+
+
+class WebSocketSessionHandler:
     """What handles the session of one socket. Derive from it, or write any object with these two members.
+
+    Attributes:
+        socket_protocol: The subprotocol that the session speaks, or ``None``; a property will do too.
 
     Source: Perfect's protocol of this name.
     """
 
-    if TYPE_CHECKING:
+    #: `Any` for type checkers, but not declared so. With ``str | None`` mypy would refuse a property of a subclass, and
+    #: pyright an attribute; by a declaration pyright would go for every subclass, and take any attribute for right. The
+    #: type of the subclass's own is held against `SessionHandler`, where a producer returns it.
+    socket_protocol = cast(Any, None)
 
-        @property
-        def socket_protocol(self) -> str | None:
-            """The subprotocol that the session speaks, or ``None``."""
-            return None
-    else:
-        socket_protocol = None
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        for name, meant in _SWIFT_MEMBERS.items():
+            if name in vars(cls):
+                raise TypeError(f"{cls.__qualname__} has {name}, which nobody asks for: a session handler has {meant}")
 
-    def handle_session(self, request: HTTPRequest, socket: WebSocket) -> object:
+    def handle_session(self, request: HTTPRequest, socket: WebSocket, /) -> object:
         """Begin the session; may be ``async def``. Called once the handshake is accepted.
 
         Args:
@@ -53,7 +72,7 @@ class WebSocketSessionHandler(Protocol):
 
 #: Called with (request, protocols): returns what handles the session, or ``None`` to refuse; may be ``async def``.
 HandlerProducer: TypeAlias = Callable[
-    [HTTPRequest, list[str]], "WebSocketSessionHandler | Awaitable[WebSocketSessionHandler | None] | None"
+    [HTTPRequest, list[str]], "SessionHandler | Awaitable[SessionHandler | None] | None"
 ]
 
 
@@ -74,7 +93,7 @@ class WebSocketHandler:
     """
 
     def __init__(self, handler_producer: HandlerProducer, **options: Unpack[WebSocketKeywords]) -> None:
-        check_callable(handler_producer, "handler_producer", "(request, protocols)")
+        check_callable(handler_producer, "handler_producer", "request", "protocols")
         self._produce = handler_producer
         self._options = WebSocketOptions.of(**options)
 
@@ -89,7 +108,7 @@ class WebSocketHandler:
         """
         response.call_soon(self._negotiate)
 
-    def _negotiate(self, request: HTTPRequest, response: HTTPResponse) -> object:
+    def _negotiate(self, request: HTTPRequest, response: HTTPResponse) -> Handled:
         offer = read_offer(request, self._options.origins)
         if isinstance(offer, Refusal):
             refuse(response, offer)
@@ -101,16 +120,17 @@ class WebSocketHandler:
         return None
 
     async def _await_handler(
-        self, handler: Awaitable[WebSocketSessionHandler | None], offer: Offer, response: HTTPResponse
+        self, handler: Awaitable[SessionHandler | None], offer: Offer, response: HTTPResponse
     ) -> None:
         self._open(await handler, offer, response)
 
-    def _open(self, handler: WebSocketSessionHandler | None, offer: Offer, response: HTTPResponse) -> None:
+    def _open(self, handler: SessionHandler | None, offer: Offer, response: HTTPResponse) -> None:
         if handler is None:
             refuse(response, PROTOCOLS_NOT_SUPPORTED)
             return
         _check_handler(handler)
-        subprotocol = choose_subprotocol(offer.protocols, handler.socket_protocol)
+        supported = handler.socket_protocol
+        subprotocol = choose_subprotocol(offer.protocols, () if supported is None else (supported,))
         if isinstance(subprotocol, Refusal):
             refuse(response, subprotocol)
             return
@@ -118,7 +138,9 @@ class WebSocketHandler:
         def begin(socket: WebSocket) -> object:
             return handler.handle_session(response.request, socket)
 
-        open_session(response, offer, subprotocol, Session(begin, self._options, closes_after=True))
+        open_session(
+            response, offer, subprotocol, Session(type(handler).__qualname__, begin, self._options, closes_after=True)
+        )
 
 
 def _check_handler(handler: Any) -> None:
@@ -126,6 +148,8 @@ def _check_handler(handler: Any) -> None:
         raise TypeError(
             f"the handler producer returned the class {handler.__qualname__}: return {handler.__qualname__}()"
         )
+    if hasattr(handler, "socketProtocol"):
+        raise TypeError(f"{handler!r} has socketProtocol, which nobody asks for: a session handler has socket_protocol")
     if not callable(getattr(handler, "handle_session", None)) or not hasattr(handler, "socket_protocol"):
         raise TypeError(
             f"the handler producer returned {handler!r}, which is no WebSocketSessionHandler: it needs socket_protocol "

@@ -7,18 +7,22 @@ outbox, and how the connection lives and ends is `connection.WebSocketConnection
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
 
 import outcome
 
-from ..callbacks import CallbackLoop, check_callable, logger
+from ..callbacks import CallbackLoop, logger
 from ..errors import ConnectionClosed, LocalProtocolError
 from ..futures import Future, Promise
+from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
 from ..http.request import HTTPRequest
+from ..http.several import Several
+from ..signatures import arguments_for, check_callable
+from ..spelling import Misspelt
 from ..transport import Address, Transport
-from .arguments import BytesLike, bytes_of, check_completion, check_continuation, check_promise
+from .arguments import binary_message, check_completion, check_continuation, check_promise, check_text
 from .connecting import Backoff, EventLoopHandle, HeaderFields
 from .contract import Connection
 from .frame_inbox import FrameInbox, Message
@@ -34,8 +38,9 @@ if TYPE_CHECKING:
 
     import trio
 
-ReadT = TypeVar("ReadT", bound=Callable[[Any, OpcodeType, bool], object])
-HandlerT = TypeVar("HandlerT", bound=Callable[..., object])
+#: What a callback returns: whatever it likes, or if it is async, a coroutine.
+R = TypeVar("R")
+CallbackT = TypeVar("CallbackT", bound=Callable[..., object])
 
 #: How a connection may end for ``async for`` to end with it, rather than to raise.
 _QUIET_CLOSE_CODES = frozenset({CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD})
@@ -135,6 +140,10 @@ class WebSocket:
         self.subprotocol = subprotocol
         self.read_timeout_seconds: float | None = NO_TIMEOUT
 
+    if not TYPE_CHECKING:
+        readTimeoutSeconds = Misspelt("read_timeout_seconds")  # noqa: N815  # Swift's
+        pingInterval = Misspelt("ping_interval")  # noqa: N815
+
     @staticmethod
     def connect(to: str, **keywords: Unpack[ConnectKeywords]) -> Connecting:
         """Open a WebSocket, as a client.
@@ -231,11 +240,17 @@ class WebSocket:
 
     # Reading
 
+    # Of several forms the one with the callback comes last: a type checker's error speaks of the last one.
+
     @overload
-    def read_string_message(self, continuation: ReadT) -> ReadT: ...
+    def read_string_message(self, continuation: None = None) -> Awaitable[Message[str | None]]: ...
     @overload
-    def read_string_message(self, continuation: None = None) -> Awaitable[Message]: ...
-    def read_string_message(self, continuation: ReadT | None = None) -> ReadT | Awaitable[Message]:
+    def read_string_message(
+        self, continuation: Callable[[str | None, OpcodeType, bool], R]
+    ) -> Callable[[str | None, OpcodeType, bool], R]: ...
+    def read_string_message(
+        self, continuation: Callable[[str | None, OpcodeType, bool], R] | None = None
+    ) -> Callable[[str | None, OpcodeType, bool], R] | Awaitable[Message[str | None]]:
         """Read one frame, as a string.
 
         Args:
@@ -245,9 +260,11 @@ class WebSocket:
             ``continuation(string, opcode, final)`` once. ``string`` is ``None`` for a binary frame that is not UTF-8;
             ``(None, OpcodeType.INVALID, True)`` says that there was nothing to read: the connection ended
             (`is_connected` is false), or the read timed out. A character cut by a frame's end comes with the next.
+            It takes the place of a callback read that is pending: the earlier continuation is dropped then.
 
         Raises:
-            LocalProtocolError: A read is pending, or messages go to `on_text` and `on_binary`.
+            LocalProtocolError: A task awaits a read; this one is awaited and another pending; or messages go to
+                `on_text` and `on_binary`.
             ConnectionClosed, TimeoutError: Only with ``await``, instead of ``INVALID``.
 
         Source: Perfect's ``readStringMessage``.
@@ -258,10 +275,14 @@ class WebSocket:
         return self._read(True, continuation)
 
     @overload
-    def read_bytes_message(self, continuation: ReadT) -> ReadT: ...
+    def read_bytes_message(self, continuation: None = None) -> Awaitable[Message[bytes]]: ...
     @overload
-    def read_bytes_message(self, continuation: None = None) -> Awaitable[Message]: ...
-    def read_bytes_message(self, continuation: ReadT | None = None) -> ReadT | Awaitable[Message]:
+    def read_bytes_message(
+        self, continuation: Callable[[bytes | None, OpcodeType, bool], R]
+    ) -> Callable[[bytes | None, OpcodeType, bool], R]: ...
+    def read_bytes_message(
+        self, continuation: Callable[[bytes | None, OpcodeType, bool], R] | None = None
+    ) -> Callable[[bytes | None, OpcodeType, bool], R] | Awaitable[Message[bytes]]:
         """Read one frame, as bytes; a text frame gives its UTF-8.
 
         Args:
@@ -271,7 +292,8 @@ class WebSocket:
             ``continuation(data, opcode, final)`` once; ``(None, OpcodeType.INVALID, True)`` as `read_string_message`.
 
         Raises:
-            LocalProtocolError: A read is pending, or messages go to `on_text` and `on_binary`.
+            LocalProtocolError: A task awaits a read; this one is awaited and another pending; or messages go to
+                `on_text` and `on_binary`.
             ConnectionClosed, TimeoutError: Only with ``await``, instead of ``INVALID``.
 
         Source: Perfect's ``readBytesMessage``.
@@ -284,7 +306,7 @@ class WebSocket:
     #: Perfect's guide calls it so, its source the other.
     read_binary_message = read_bytes_message
 
-    def _read(self, as_text: bool, continuation: ReadT | None) -> ReadT | Awaitable[Message]:
+    def _read(self, as_text: bool, continuation: CallbackT | None) -> CallbackT | Awaitable[Message[Any]]:
         """Read with ``await``, or from another thread."""
         if continuation is None:
             return self.inbox.receive(as_text, self.read_timeout_seconds)
@@ -295,7 +317,7 @@ class WebSocket:
     def _read_in_loop(self, as_text: bool, continuation: Callable[..., object], timeout: float | None) -> None:
         self.inbox.read(as_text, continuation, timeout)  # the inbox of that moment, not of the thread's
 
-    def __aiter__(self) -> AsyncIterator[Message]:
+    def __aiter__(self) -> AsyncIterator[Message[Any]]:
         """Read frames until the connection closes: strings where they are text, bytes where they are not.
 
         Raises:
@@ -303,7 +325,7 @@ class WebSocket:
         """
         return _Messages(self)
 
-    async def _next_message(self) -> Message:
+    async def _next_message(self) -> Message[Any]:
         try:
             return await self.inbox.receive(None, self.read_timeout_seconds)
         except ConnectionClosed as closed:
@@ -314,11 +336,11 @@ class WebSocket:
     # Sending
 
     @overload
+    def send_string_message(self, string: str, final: bool = True, completion: None = None) -> Drained: ...
+    @overload
     def send_string_message(self, string: str, final: bool, completion: Callable[[], object]) -> None: ...
     @overload
     def send_string_message(self, string: str, final: bool = True, *, completion: Callable[[], object]) -> None: ...
-    @overload
-    def send_string_message(self, string: str, final: bool = True, completion: None = None) -> Drained: ...
     def send_string_message(
         self, string: str, final: bool = True, completion: Callable[[], object] | None = None
     ) -> Drained | None:
@@ -341,9 +363,7 @@ class WebSocket:
         Source: Perfect's ``sendStringMessage``.
         """
         if not isinstance(string, str):
-            raise TypeError(
-                f"send_string_message takes a str, not {type(string).__name__}: send bytes with send_binary_message"
-            )
+            check_text(string)
         if completion is not None and not callable(completion):
             check_completion(completion)
         outbox = self.outbox
@@ -361,18 +381,18 @@ class WebSocket:
             self.call_in_loop(self.outbox.send_text, text, final, completion)
 
     @overload
+    def send_binary_message(self, data: BytesLike, final: bool = True, completion: None = None) -> Drained: ...
+    @overload
     def send_binary_message(self, data: BytesLike, final: bool, completion: Callable[[], object]) -> None: ...
     @overload
     def send_binary_message(self, data: BytesLike, final: bool = True, *, completion: Callable[[], object]) -> None: ...
-    @overload
-    def send_binary_message(self, data: BytesLike, final: bool = True, completion: None = None) -> Drained: ...
     def send_binary_message(
         self, data: BytesLike, final: bool = True, completion: Callable[[], object] | None = None
     ) -> Drained | None:
         """Send a binary message, or with ``final=False`` a part of one.
 
         Args:
-            data: The bytes, in any object that has a buffer of them.
+            data: The bytes, in any object that has a buffer of them, or as a list of ints.
             final: Whether this ends the message.
             completion: As for `send_string_message`.
 
@@ -386,13 +406,17 @@ class WebSocket:
 
         Source: Perfect's ``sendBinaryMessage``.
         """
-        payload = bytes_of(data, "send_binary_message")
+        payload = binary_message(data)
         check_completion(completion)
         self.call_in_loop(self.outbox.send_data, OpcodeType.BINARY, payload, final, completion)
         return self.outbox if completion is None else None
 
+    @overload
+    def send(self, message: str | BytesLike, promise: None = None) -> Drained: ...
+    @overload
+    def send(self, message: str | BytesLike, promise: Promise[None]) -> None: ...
     def send(self, message: str | BytesLike, promise: Promise[None] | None = None) -> Drained | None:
-        """Send a whole message: text for a ``str``, binary for bytes.
+        """Send a whole message: text for a ``str``, binary for bytes, or for a list of ints.
 
         Args:
             message: The message.
@@ -414,10 +438,16 @@ class WebSocket:
         if isinstance(message, str):
             self._send_text(message, True, promise)
         else:
-            payload = bytes_of(message, "send")
+            payload = bytes_of(message, "send takes a str or bytes")
             self.call_in_loop(outbox.send_data, OpcodeType.BINARY, payload, True, promise)
         return outbox if promise is None else None
 
+    @overload
+    def send_raw(self, data: BytesLike, opcode: OpcodeType, fin: bool = True, promise: None = None) -> Drained: ...
+    @overload
+    def send_raw(self, data: BytesLike, opcode: OpcodeType, fin: bool, promise: Promise[None]) -> None: ...
+    @overload
+    def send_raw(self, data: BytesLike, opcode: OpcodeType, fin: bool = True, *, promise: Promise[None]) -> None: ...
     def send_raw(
         self, data: BytesLike, opcode: OpcodeType, fin: bool = True, promise: Promise[None] | None = None
     ) -> Drained | None:
@@ -435,7 +465,7 @@ class WebSocket:
 
         Source: websocket-kit's ``send(raw:opcode:fin:promise:)``.
         """
-        payload = bytes_of(data, "send_raw")
+        payload = bytes_of(data, "send_raw takes a payload of bytes")
         check_promise(promise)
         opcode = OpcodeType(opcode)
         if opcode in (OpcodeType.CLOSE, OpcodeType.INVALID):
@@ -448,6 +478,10 @@ class WebSocket:
             self.call_in_loop(self.outbox.send_fragment, opcode, payload, fin, promise)
         return self.outbox if promise is None else None
 
+    @overload
+    def send_ping(self, completion: BytesLike | None = None, *, data: BytesLike = b"") -> Drained: ...
+    @overload
+    def send_ping(self, completion: Callable[[], object], *, data: BytesLike = b"") -> None: ...
     def send_ping(
         self, completion: Callable[[], object] | BytesLike | None = None, *, data: BytesLike = b""
     ) -> Drained | None:
@@ -467,6 +501,10 @@ class WebSocket:
         """
         return self._ping_or_pong(OpcodeType.PING, completion, data)
 
+    @overload
+    def send_pong(self, completion: BytesLike | None = None, *, data: BytesLike = b"") -> Drained: ...
+    @overload
+    def send_pong(self, completion: Callable[[], object], *, data: BytesLike = b"") -> None: ...
     def send_pong(
         self, completion: Callable[[], object] | BytesLike | None = None, *, data: BytesLike = b""
     ) -> Drained | None:
@@ -489,10 +527,10 @@ class WebSocket:
     def _ping_or_pong(
         self, opcode: OpcodeType, completion: Callable[[], object] | BytesLike | None, data: BytesLike
     ) -> Drained | None:
-        if isinstance(completion, (bytes, bytearray, memoryview)):
+        if isinstance(completion, BYTES_LIKE):
             return self._ping_or_pong(opcode, None, completion)
         check_completion(completion)
-        payload = bytes_of(data, f"send_{opcode.name.lower()}")
+        payload = bytes_of(data, "the data of a ping or a pong is bytes")
         self._send_control(opcode, payload, completion)
         return self.outbox if completion is None else None
 
@@ -505,7 +543,7 @@ class WebSocket:
 
     # Whole messages, and what else happens
 
-    def on_text(self, callback: HandlerT) -> HandlerT:
+    def on_text(self, callback: Callable[[WebSocket, str], R]) -> Callable[[WebSocket, str], R]:
         """Give every whole text message to ``callback``.
 
         Calls back:
@@ -518,7 +556,7 @@ class WebSocket:
         """
         return self._on_message(OpcodeType.TEXT, callback)
 
-    def on_binary(self, callback: HandlerT) -> HandlerT:
+    def on_binary(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]:
         """Give every whole binary message to ``callback``.
 
         Calls back:
@@ -531,8 +569,8 @@ class WebSocket:
         """
         return self._on_message(OpcodeType.BINARY, callback)
 
-    def _on_message(self, opcode: OpcodeType, callback: HandlerT) -> HandlerT:
-        check_callable(callback, "a callback", "(socket, message)")
+    def _on_message(self, opcode: OpcodeType, callback: CallbackT) -> CallbackT:
+        check_callable(callback, f"on_{opcode.name.lower()}", "socket", "message")
         self.call_in_loop(self._set_handler, opcode, callback)
         return callback
 
@@ -540,16 +578,28 @@ class WebSocket:
         self.inbox = inbox = self._connection.choose_messages()
         inbox.set_handler(opcode, callback)
 
-    def on_ping(self, callback: HandlerT) -> HandlerT:
-        """Call ``callback(socket, data)`` for every ping of the peer, which has been answered. Vapor's ``onPing``."""
-        check_callable(callback, "a callback", "(socket, data)")
-        self._connection.on_ping = callback
+    @overload
+    def on_ping(self, callback: Callable[[WebSocket], R]) -> Callable[[WebSocket], R]: ...
+    @overload
+    def on_ping(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]: ...
+    def on_ping(self, callback: CallbackT) -> CallbackT:
+        """Call ``callback(socket, data)``, or ``callback(socket)``, for every ping of the peer. It is answered already.
+
+        Source: websocket-kit's ``onPing``.
+        """
+        self._connection.on_ping = _taking_data(callback, "on_ping")
         return callback
 
-    def on_pong(self, callback: HandlerT) -> HandlerT:
-        """Call ``callback(socket, data)`` for every pong that answers a ping of ours. Vapor's ``onPong``."""
-        check_callable(callback, "a callback", "(socket, data)")
-        self._connection.on_pong = callback
+    @overload
+    def on_pong(self, callback: Callable[[WebSocket], R]) -> Callable[[WebSocket], R]: ...
+    @overload
+    def on_pong(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]: ...
+    def on_pong(self, callback: CallbackT) -> CallbackT:
+        """Call ``callback(socket, data)``, or ``callback(socket)``, for every pong that answers a ping of ours.
+
+        Source: websocket-kit's ``onPong``.
+        """
+        self._connection.on_pong = _taking_data(callback, "on_pong")
         return callback
 
     # The end
@@ -600,17 +650,22 @@ class WebSocket:
             self._loop.ask(self._connection, _log_misuse, function, args)
 
 
-class ConnectKeywords(WebSocketKeywords, total=False):
-    """The keyword arguments of `WebSocket.connect`, where they are described."""
+class ConnectOptions(WebSocketKeywords, total=False):
+    """The keyword arguments of `WebSocket.connect`, where they are described, but for ``on``."""
 
-    on: trio.Nursery | EventLoopHandle | None
     headers: HeaderFields
-    subprotocols: Sequence[str]
+    subprotocols: Several[str]
     ssl_context: ssl.SSLContext | None
     open_timeout: float
     reconnect: bool | Backoff
     proxy: str | None
     on_upgrade: Callable[[WebSocket], object] | None
+
+
+class ConnectKeywords(ConnectOptions, total=False):
+    """The keyword arguments of `WebSocket.connect`."""
+
+    on: trio.Nursery | EventLoopHandle | None
 
 
 class Connecting(Future[WebSocket]):
@@ -666,8 +721,14 @@ class _Messages:
     def __aiter__(self) -> _Messages:
         return self
 
-    def __anext__(self) -> Awaitable[Message]:
+    def __anext__(self) -> Awaitable[Message[Any]]:
         return self._socket._next_message()
+
+
+def _taking_data(callback: Callable[..., object], what: str) -> Callable[[WebSocket, bytes], object]:
+    """Return ``callback`` as it is called: who can take the data gets it."""
+    takes = arguments_for(callback, what, ("socket", "data"), ("socket",))
+    return callback if takes == 2 else lambda socket, data: callback(socket)
 
 
 def _log_misuse(function: Callable[..., object], args: tuple[Any, ...]) -> None:

@@ -7,20 +7,27 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import wraps
 from http import HTTPStatus
 from inspect import isawaitable
 from typing import TypeAlias, Unpack
 
-from ..callbacks import check_callable
 from ..errors import LocalProtocolError
 from ..http.headers import Headers
 from ..http.request import HTTPRequest
-from ..http.response import HTTPResponse, RequestHandler
+from ..http.response import Handled, HTTPResponse, RequestHandler
+from ..http.several import Several
+from ..signatures import check_callable
+from .arguments import check_subprotocols
 from .options import WebSocketKeywords, WebSocketOptions
 from .server_handshake import Offer, Refusal, Session, choose_subprotocol, open_session, read_offer, refuse
 from .socket import WebSocket
 
 HeaderMapping: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+#: Called with (request, socket), as Vapor 4 does; may be ``async def``.
+OnUpgrade: TypeAlias = Callable[[HTTPRequest, WebSocket], object]
+#: Called with (socket, request), as Vapor 3 does.
+OnUpgrade3: TypeAlias = Callable[[WebSocket, HTTPRequest], object]
 #: Called with the request: returns more headers for the 101, or ``None`` to refuse; may be ``async def``.
 ShouldUpgrade: TypeAlias = Callable[[HTTPRequest], "HeaderMapping | Awaitable[HeaderMapping | None] | None"]
 
@@ -42,11 +49,13 @@ class UpgradeHandler:
     Args:
         on_upgrade: Gets each WebSocket; may be ``async def``.
         should_upgrade: Decides; ``None`` accepts all.
+        subprotocols: Those that we speak, the preferred one first.
         **options: The limits and choices of `WebSocketOptions`, by name.
 
     Calls back:
         ``should_upgrade(request)`` once per valid handshake: a mapping of headers for the 101 accepts it, ``None``
-        refuses it with 403. A ``Sec-WebSocket-Protocol`` among the headers is the subprotocol that we speak.
+        refuses it with 403. A ``Sec-WebSocket-Protocol`` among the headers is the subprotocol that we speak, whatever
+        ``subprotocols`` are.
 
         ``on_upgrade(request, socket)`` once it is accepted. Nothing is delivered before it has returned, or first
         waits; messages for which it sets no handler are dropped.
@@ -54,16 +63,19 @@ class UpgradeHandler:
 
     def __init__(
         self,
-        on_upgrade: Callable[[HTTPRequest, WebSocket], object],
+        on_upgrade: OnUpgrade,
         should_upgrade: ShouldUpgrade | None = None,
+        subprotocols: Several[str] = (),
         **options: Unpack[WebSocketKeywords],
     ) -> None:
-        check_callable(on_upgrade, "on_upgrade", "(request, socket)")
+        check_callable(on_upgrade, "on_upgrade", "request", "socket")
         if should_upgrade is not None:
-            check_callable(should_upgrade, "should_upgrade", "(request)")
+            check_callable(should_upgrade, "should_upgrade", "request")
         self._on_upgrade = on_upgrade
         self._should_upgrade = should_upgrade or accept_all
+        self._subprotocols = check_subprotocols(subprotocols)
         self._options = WebSocketOptions.of(**options)
+        self._name = getattr(on_upgrade, "__qualname__", type(on_upgrade).__qualname__)
 
     def __call__(self, request: HTTPRequest, response: HTTPResponse) -> None:
         """Handle a request, as a route's handler."""
@@ -76,7 +88,7 @@ class UpgradeHandler:
             ``refused()`` if ``should_upgrade`` refuses it, instead of any answer.
         """
 
-        def decide(request: HTTPRequest, response: HTTPResponse) -> object:
+        def decide(request: HTTPRequest, response: HTTPResponse) -> Handled:
             offer = read_offer(request, self._options.origins)
             if isinstance(offer, Refusal):
                 refuse(response, offer)
@@ -109,7 +121,8 @@ class UpgradeHandler:
             refused()
             return
         headers = _checked_headers(decision)
-        subprotocol = choose_subprotocol(offer.protocols, headers.get(_PROTOCOL))
+        chosen = headers.get(_PROTOCOL)
+        subprotocol = choose_subprotocol(offer.protocols, self._subprotocols if chosen is None else (chosen,))
         if isinstance(subprotocol, Refusal):
             refuse(response, subprotocol)
             return
@@ -120,7 +133,7 @@ class UpgradeHandler:
         def begin(socket: WebSocket) -> object:
             return self._on_upgrade(response.request, socket)
 
-        open_session(response, offer, subprotocol, Session(begin, self._options, closes_after=False))
+        open_session(response, offer, subprotocol, Session(self._name, begin, self._options, closes_after=False))
 
 
 class WebSocketUpgrader:
@@ -132,12 +145,17 @@ class WebSocketUpgrader:
     def __init__(
         self,
         should_upgrade: ShouldUpgrade | None,
-        on_upgrade: Callable[[WebSocket, HTTPRequest], object],
+        on_upgrade: OnUpgrade3,
+        subprotocols: Several[str] = (),
         **options: Unpack[WebSocketKeywords],
     ) -> None:
-        check_callable(on_upgrade, "on_upgrade", "(socket, request)")
-        # Vapor 3 names the WebSocket first, Vapor 4 the request.
-        self.handler = UpgradeHandler(lambda request, socket: on_upgrade(socket, request), should_upgrade, **options)
+        check_callable(on_upgrade, "on_upgrade", "socket", "request")
+
+        @wraps(on_upgrade)
+        def upgrade(request: HTTPRequest, socket: WebSocket) -> object:
+            return on_upgrade(socket, request)  # Vapor 3 names the WebSocket first, Vapor 4 the request
+
+        self.handler = UpgradeHandler(upgrade, should_upgrade, subprotocols, **options)
 
 
 def with_upgraders(upgraders: Sequence[WebSocketUpgrader], otherwise: RequestHandler) -> RequestHandler:
@@ -152,7 +170,7 @@ def with_upgraders(upgraders: Sequence[WebSocketUpgrader], otherwise: RequestHan
 
 
 def _offering(upgrade: UpgradeHandler, otherwise: RequestHandler) -> RequestHandler:
-    def handle(request: HTTPRequest, response: HTTPResponse) -> object:
+    def handle(request: HTTPRequest, response: HTTPResponse) -> Handled:
         if not request.headers.has_token("Upgrade", "websocket"):
             return otherwise(request, response)
         upgrade.offer(request, response, lambda: response.call_soon(otherwise))

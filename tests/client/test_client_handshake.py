@@ -56,6 +56,27 @@ def test_the_request_is_the_one_of_the_rfc() -> None:
     assert not re.search("Content-|Origin|Extensions|Authorization", request)
 
 
+@pytest.mark.parametrize("version", ["1.0", "2.0", "0.9", "3.1"])
+def test_a_101_of_a_version_that_has_none_is_refused(version: str) -> None:
+    handshake = Handshake()
+    response = handshake.response().replace(b"HTTP/1.1", f"HTTP/{version}".encode())
+    with pytest.raises(HandshakeError, match=f"ws://example.com.*it is HTTP/{version}") as caught:
+        handshake.client.receive(response)
+    assert not isinstance(caught.value, ConnectionRejected)
+
+
+@pytest.mark.parametrize("version", ["1.1", "1.2"])
+def test_a_later_one_is_accepted_and_so_is_what_comes_before_it(version: str) -> None:
+    handshake = Handshake()
+    response = handshake.response().replace(b"HTTP/1.1", f"HTTP/{version}".encode())
+    assert handshake.client.receive(b"HTTP/1.1 100 Continue\r\n\r\n" + response) is not None
+
+
+def test_another_answer_of_http_1_0_is_a_rejection_like_any() -> None:
+    with pytest.raises(ConnectionRejected, match="404"):
+        Handshake().client.receive(b"HTTP/1.0 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+
 def test_each_key_is_16_bytes_and_another() -> None:
     keys = {Handshake().key for _ in range(20)}
     assert len(keys) == 20
@@ -196,7 +217,7 @@ def test_a_wrong_header_or_subprotocol_raises(headers: list[tuple[str, str]], su
 
 def test_one_string_is_no_list_of_subprotocols() -> None:
     with pytest.raises(TypeError, match=r"\['chat'\]"):
-        ClientOffer.of([], "chat", None)
+        ClientOffer.of([], "chat", None)  # type: ignore[arg-type]  # on purpose
 
 
 # permessage-deflate
@@ -205,12 +226,22 @@ def test_one_string_is_no_list_of_subprotocols() -> None:
 @pytest.mark.parametrize(
     ("options", "offer"),
     [
-        (DeflateOptions(), "permessage-deflate; client_max_window_bits=12; server_max_window_bits=12"),
+        # RFC 7692 §7.1.3: what asks something of the server is followed by what does not
+        (
+            DeflateOptions(),
+            "permessage-deflate; client_max_window_bits=12; server_max_window_bits=12, "
+            "permessage-deflate; client_max_window_bits",
+        ),
         (DeflateOptions(window_bits=15), "permessage-deflate; client_max_window_bits=15"),
         (
             DeflateOptions(window_bits=9, context_takeover=False),
             "permessage-deflate; client_max_window_bits=9; server_max_window_bits=9; "
-            "client_no_context_takeover; server_no_context_takeover",
+            "client_no_context_takeover; server_no_context_takeover, permessage-deflate; client_max_window_bits",
+        ),
+        (
+            DeflateOptions(window_bits=15, context_takeover=False),
+            "permessage-deflate; client_max_window_bits=15; client_no_context_takeover; server_no_context_takeover, "
+            "permessage-deflate; client_max_window_bits",
         ),
     ],
 )
@@ -223,6 +254,11 @@ def test_compression_is_offered_as_the_options_say(options: DeflateOptions, offe
     [
         ("permessage-deflate", (12, 15, False, False)),
         ("permessage-deflate; server_max_window_bits=10", (12, 10, False, False)),
+        # §7.1.2.2: a bound, which a smaller window keeps
+        ("permessage-deflate; client_max_window_bits=15", (12, 15, False, False)),
+        ("permessage-deflate; client_max_window_bits=13; server_max_window_bits=12", (12, 12, False, False)),
+        # §7.1.2.1: more than the first offer asks for, as the second allows
+        ("permessage-deflate; server_max_window_bits=15", (12, 15, False, False)),
         ("permessage-deflate; server_max_window_bits=8; client_max_window_bits=9", (9, 9, False, False)),
         ("Permessage-Deflate; client_max_window_bits=12; client_no_context_takeover", (12, 15, True, False)),
         ('permessage-deflate; server_no_context_takeover; server_max_window_bits="11"', (12, 11, False, True)),
@@ -244,12 +280,19 @@ def test_an_answer_is_agreed_to(answer: str, agreed: tuple[int, int, bool, bool]
     [
         "x-webkit-deflate-frame",
         "permessage-deflate, permessage-deflate",
-        "permessage-deflate; client_max_window_bits=13",
-        "permessage-deflate; client_max_window_bits=8",
+        "permessage-deflate; client_max_window_bits=16",
+        "permessage-deflate; client_max_window_bits=8",  # what zlib cannot do
+        "permessage-deflate; client_max_window_bits=012",
+        'permessage-deflate; client_max_window_bits=""',
         "permessage-deflate; client_max_window_bits",
         "permessage-deflate; server_max_window_bits",
         "permessage-deflate; server_max_window_bits=16",
         "permessage-deflate; server_no_context_takeover=1",
+        'permessage-deflate; server_no_context_takeover=""',
+        "permessage-deflate; server_max_window_bits=7",
+        'permessage-deflate; server_max_window_bits=""',
+        'permessage-deflate; client_no_context_takeover="',
+        'x-other; a=", permessage-deflate"',
         "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
         "permessage-deflate; unknown",
     ],

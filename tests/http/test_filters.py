@@ -11,12 +11,14 @@ import pytest
 
 from perfectws.errors import LocalProtocolError
 from perfectws.http.filters import (
+    REQUEST_FILTER,
+    RESPONSE_FILTER,
     FilterPriority,
     HTTPRequestFilter,
     HTTPResponseFilter,
     RequestFilterResult,
     ResponseFilterResult,
-    in_order,
+    with_filters,
 )
 from perfectws.http.request import HTTPRequest
 from perfectws.http.response import HTTPResponse
@@ -57,8 +59,8 @@ class Body(HTTPResponseFilter):
 def serve(routes: Routes | None = None, requests: Any = (), responses: Any = (), **limits: Any) -> Server:
     return Server(
         everything(hello) if routes is None else routes,
-        request_filters=in_order(requests, "filter"),
-        response_filters=in_order(responses, "filter_headers", "filter_body"),
+        request_filters=with_filters((), requests, REQUEST_FILTER),
+        response_filters=with_filters((), responses, RESPONSE_FILTER),
         **limits,
     )
 
@@ -86,6 +88,62 @@ class TestTheGuidesRequestFilters:
         (answer,) = serve(requests=filters).ask(get("/"))
         assert notes == ["0", "1", "2", "3", "4"]
         assert answer.body == b"hello"
+
+    def test_the_same_is_said_with_the_request_and_the_response_as_in_swift(self) -> None:
+        class Continues(HTTPRequestFilter):
+            def filter(self, request: HTTPRequest, response: HTTPResponse, callback: Callable[..., object]) -> None:
+                response.set_header("X-Seen", "yes")
+                callback(RequestFilterResult.CONTINUE(request, response))
+
+        (answer,) = serve(requests=[(Continues(), HIGH)]).ask(get("/"))
+        assert (answer.body, answer.header("x-seen")) == (b"hello", "yes")
+        for result in RequestFilterResult:
+            assert result(HTTPRequest(), HTTPResponse(HTTPRequest())) is result
+
+
+class TestFiltersThatAreGivenTwice:
+    """As in Perfect, each call adds three groups, which come behind those of the call before."""
+
+    def test_the_second_ones_requests_come_behind_and_execute_leaves_its_group_only(self) -> None:
+        notes: list[str] = []
+        first = with_filters(
+            (),
+            [
+                (Noting("low", notes), LOW),
+                (Noting("session", notes, EXECUTE), HIGH),
+                (Noting("skipped", notes), HIGH),
+            ],
+            REQUEST_FILTER,
+        )
+        both = with_filters(
+            first, [(Noting("second low", notes), LOW), (Noting("second high", notes), HIGH)], REQUEST_FILTER
+        )
+        (answer,) = Server(everything(hello), request_filters=both).ask(get("/"))
+        assert notes == ["session", "low", "second high", "second low"]
+        assert answer.body == b"hello"
+
+    def test_the_second_ones_responses_come_behind_and_done_leaves_its_group_only(self) -> None:
+        def adds(letter: bytes, result: ResponseFilterResult = GO_ON) -> Body:
+            return Body(lambda body: body + letter, result)
+
+        first = with_filters((), [(adds(b"1", DONE), HIGH), (adds(b"no"), HIGH), (adds(b"2"), LOW)], RESPONSE_FILTER)
+        both = with_filters(first, [(adds(b"4"), MEDIUM), (adds(b"3", DONE), HIGH)], RESPONSE_FILTER)
+        (answer,) = Server(everything(hello), response_filters=both).ask(get("/"))
+        assert answer.body == b"hello1234"
+
+    def test_done_at_the_headers_leaves_its_group_only(self) -> None:
+        class Header(HTTPResponseFilter):
+            def __init__(self, name: str, result: ResponseFilterResult) -> None:
+                self.name, self.result = name, result
+
+            def filter_headers(self, response: HTTPResponse, callback: Callable[..., object]) -> None:
+                response.set_header(self.name, "yes")
+                callback(self.result)
+
+        (answer,) = serve(
+            responses=[(Header("X-A", DONE), HIGH), (Header("X-B", GO_ON), HIGH), (Header("X-C", DONE), LOW)]
+        ).ask(get("/"))
+        assert [answer.header(name) for name in ("x-a", "x-b", "x-c")] == ["yes", None, "yes"]
 
 
 class TestRequestFilters:
@@ -485,7 +543,7 @@ class TestMisuse:
     )
     def test_what_is_no_pair_of_filter_and_priority_is_refused_at_once(self, given: Any, says: str) -> None:
         with pytest.raises(TypeError, match=says):
-            in_order(given, "filter")
+            with_filters((), given, REQUEST_FILTER)
 
     def test_any_object_with_the_method_will_do(self) -> None:
         class Plain:

@@ -1,9 +1,11 @@
 """Forms, urlencoded and multipart."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfectws.http.forms import parse_form, parse_parameters, parse_urlencoded
+from perfectws.http.forms import MAX_PART_HEAD, MAX_PARTS, parse_form, parse_parameters, parse_urlencoded
+from perfectws.http.headers import Headers
 
 MULTIPART = (
     b"a preamble\r\n--XX\r\n"
@@ -28,6 +30,44 @@ def test_urlencoded_pairs_are_decoded_in_order() -> None:
 def test_the_text_fields_of_a_multipart_form_are_read_and_its_files_left_out() -> None:
     fields = parse_form('multipart/form-data; boundary="XX"', MULTIPART)
     assert fields == [("a", "one\r\ntwo"), ('say "hi"', "ä")]
+
+
+DISPOSITION = b'Content-Disposition: form-data; name="a"'
+
+
+def test_folded_headers_of_a_part_are_read() -> None:
+    body = b'--B\r\nA: b\r\n c\r\nContent-Disposition:\r\n\tform-data;\r\n  \r\n name="a"\r\n\r\nv\r\n--B--'
+    assert parse_form("multipart/form-data; boundary=B", body) == [("a", "v")]
+
+
+@pytest.mark.parametrize(
+    "filler", [b"A: " + b"b" * MAX_PART_HEAD, b"A: b" + b"\r\n x" * MAX_PART_HEAD, b"A: b\r\n" * MAX_PART_HEAD]
+)
+def test_a_part_with_too_much_of_a_head_is_left_out_and_the_others_stay(
+    filler: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parsed: list[int] = []
+    parse = Headers.parse
+
+    def spy(head: bytes) -> Headers:
+        parsed.append(len(head))
+        return parse(head)
+
+    monkeypatch.setattr(Headers, "parse", spy)
+    body = b"--B\r\n" + filler + b"\r\n" + DISPOSITION + b"\r\n\r\nv\r\n--B\r\n" + DISPOSITION + b"\r\n\r\nw\r\n--B--"
+    assert parse_form("multipart/form-data; boundary=B", body) == [("a", "w")]
+    assert all(size <= MAX_PART_HEAD for size in parsed)
+
+
+def test_the_longest_head_of_a_part_is_read() -> None:
+    filler = b"A: " + b"b" * (MAX_PART_HEAD - len(DISPOSITION) - len(b"\r\n\r\nA: "))
+    body = b"--B\r\n" + filler + b"\r\n" + DISPOSITION + b"\r\n\r\nv\r\n--B--"
+    assert parse_form("multipart/form-data; boundary=B", body) == [("a", "v")]
+
+
+def test_no_more_than_a_thousand_parts_are_read() -> None:
+    body = (b"--B\r\n" + DISPOSITION + b"\r\n\r\nv\r\n") * (MAX_PARTS + 500) + b"--B--"
+    assert len(parse_form("multipart/form-data; boundary=B", body)) == MAX_PARTS
 
 
 def test_a_body_of_another_type_is_no_form() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import h11
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -60,6 +61,21 @@ def test_a_tab_and_letters_beyond_ascii_may_stand_in_a_value() -> None:
 def test_a_head_is_parsed_with_bare_line_feeds_and_folded_lines() -> None:
     headers = Headers.parse(b"GET / HTTP/1.1\nA:1\r\nB: x\r\n\t y\r\nC:\r\n\r\n")
     assert list(headers) == [("A", "1"), ("B", "x y"), ("C", "")]
+
+
+@given(st.lists(st.sampled_from(["b", "c d", "", " ", "\t", "e\t"]), max_size=6), st.sampled_from(["\r\n", "\n"]))
+def test_what_is_folded_means_what_h11_takes_it_for(pieces: list[str], line_end: str) -> None:
+    head = "GET / HTTP/1.1\r\nHost: x\r\nA: a" + "".join(f"{line_end} {piece}" for piece in pieces) + "\r\nB: b\r\n\r\n"
+    parser = h11.Connection(h11.SERVER)
+    parser.receive_data(head.encode())
+    event = parser.next_event()
+    assert isinstance(event, h11.Request)
+    theirs = [(name.decode(), value.decode().split()) for name, value in event.headers.raw_items()]
+    assert [(name, value.split()) for name, value in Headers.parse(head.encode())] == theirs
+
+
+def test_a_value_that_is_folded_a_hundred_thousand_times_is_read() -> None:
+    assert Headers.parse(b"x\r\nA: a" + b"\r\n\t b" * 100_000).get("A") == "a" + " b" * 100_000
 
 
 def test_bytes_that_are_not_utf_8_are_read_as_latin_1() -> None:

@@ -171,6 +171,26 @@ def test_a_target_in_absolute_form_is_routed_by_its_path() -> None:
     assert answer.status == 200
 
 
+@pytest.mark.parametrize("target", [".evil.test/a", "@evil.test/a", "a", "*", "evil.test:80", "http://", "http://u@x/"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "QUERY"])
+def test_a_target_that_is_neither_path_nor_absolute_gets_400(method: str, target: str) -> None:
+    server = Server(everything(echo_path))
+    [answer] = server.ask(f"{method} {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode(), method)
+    assert answer.status == 400
+    assert not server.transport.is_open
+
+
+def test_options_may_ask_for_the_server_as_a_whole() -> None:
+    [answer] = Server(everything(echo_path)).ask(b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "OPTIONS")
+    assert answer.status != 400
+
+
+@pytest.mark.parametrize("target", ["example.com:80", "/", "http://a/"])
+def test_connect_is_for_proxies(target: str) -> None:
+    [answer] = Server(everything(echo_path)).ask(f"CONNECT {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode(), "CONNECT")
+    assert answer.status == 501
+
+
 def test_an_unknown_route_and_a_wrong_method_get_404_and_one_line() -> None:
     routes = Routes()
     routes.add("GET", "/a", echo_path)

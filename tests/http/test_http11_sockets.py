@@ -33,6 +33,18 @@ def chunks(count: int) -> bytes:
     return b"1\r\nx\r\n" * count + b"0\r\n\r\n"
 
 
+async def test_a_client_that_expects_it_is_told_to_go_on_before_the_protocols_are_switched(connect: Connect) -> None:
+    routes = Routes()
+    routes.web_socket("/", lambda request, socket: socket.send("hello"))
+    peer = await connect.to(routes)
+    await peer.stream.send_all(HANDSHAKE.replace(CHUNKED.encode(), b"Expect: 100-continue"))
+    data = b""
+    while not data.endswith(b"hello"):
+        data += await peer.stream.receive_some(65536)
+    assert data.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 101 Switching Protocols\r\n")
+    assert data.count(b"HTTP/1.1 ") == 2
+
+
 async def read_to_the_end(peer: Peer) -> bytes:
     data = b""
     while more := await peer.stream.receive_some(65536):

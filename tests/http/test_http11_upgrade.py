@@ -52,6 +52,12 @@ def told(server: Server) -> list[Any]:
     return server.protocol.told
 
 
+def ask(server: Server, data: bytes) -> None:
+    """Let bytes arrive, and run what is ready; what is sent may be no response."""
+    server.receive(data)
+    server.loop.run()
+
+
 def switch(request: HTTPRequest, response: HTTPResponse) -> None:
     response.switch_protocols(HANDSHAKE, Successor)
 
@@ -245,3 +251,58 @@ def test_a_malformed_handshake_header_is_refused_before_anything_is_sent() -> No
         waiting[0].switch_protocols([("A", "\r\n")], Successor)
     waiting[0].completed()
     assert server.answers()[0].status == 200
+
+
+CONTINUE, SWITCH = b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 101 Switching Protocols\r\n"
+EXPECT = "Expect: 100-Continue"
+
+
+@pytest.mark.parametrize("expect", [EXPECT, "expect: 100-continue", "Expect: x, 100-continue"])
+def test_a_client_that_expects_to_be_told_to_go_on_is_before_the_protocols_are_switched(expect: str) -> None:
+    server = Server(everything(switch))
+    ask(server, get("/", *UPGRADE, expect))
+    assert server.transport.sent.startswith(CONTINUE + SWITCH)
+
+
+@pytest.mark.parametrize("headers", [(), ("Expect: something-else",), ("X: 100-continue",)])
+def test_no_other_client_is_told(headers: tuple[str, ...]) -> None:
+    server = Server(everything(switch))
+    ask(server, get("/", *UPGRADE, *headers))
+    assert server.transport.sent.startswith(SWITCH)
+
+
+def test_one_that_sends_a_body_is_told_once_when_it_waits_and_if_not_before_the_101() -> None:
+    head = get("/", *UPGRADE, EXPECT, "Content-Length: 2")
+    server = Server(everything(switch))
+    ask(server, head)
+    assert bytes(server.transport.sent) == CONTINUE
+    ask(server, b"ok")
+    assert server.transport.sent.startswith(CONTINUE + SWITCH)
+    server = Server(everything(switch))
+    ask(server, head + b"ok<first bytes>")
+    assert server.transport.sent.startswith(CONTINUE + SWITCH)
+    assert told(server) == [b"<first bytes>"]
+
+
+def test_in_http_1_0_nobody_is() -> None:
+    server = Server(everything(switch))
+    ask(server, get("/", *UPGRADE, EXPECT).replace(b"HTTP/1.1", b"HTTP/1.0"))
+    assert server.transport.sent.startswith(SWITCH)
+
+
+def test_an_answer_of_another_kind_is_not_preceded_by_it() -> None:
+    server = Server(everything(echo_path))
+    ask(server, get("/", *UPGRADE, EXPECT))
+    assert server.transport.sent.startswith(b"HTTP/1.1 200 OK")
+
+
+def test_nothing_is_handed_over_once_the_connection_is_given_up() -> None:
+    responses: list[HTTPResponse] = []
+    server = Server(everything(lambda request, response: responses.append(response)), half_close_timeout=30)
+    ask(server, get("/", *UPGRADE))
+    server.protocol.eof_received()
+    server.loop.advance(31)
+    assert server.transport.is_aborted  # and the transport has still to tell that it is
+    switch(responses[0].request, responses[0])
+    assert responses[0].state is ResponseState.LOST
+    assert server.protocol is server.connection

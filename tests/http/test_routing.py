@@ -352,9 +352,12 @@ class TestAdding:
             (lambda r: Route("GET"), "a Route needs a uri and a handler"),
             (lambda r: Routes(handler=5), "a handler is a function with the arguments"),  # type: ignore[arg-type]  # misuse
             (lambda r: Routes([Route("GET", "/a", print)]), r"Routes\(routes=\[…\]\)"),  # type: ignore[arg-type]  # misuse
-            (lambda r: r.add("/echo"), "needs a URI and a method"),
-            (lambda r: r.add("/echo", print), "the URI of a route is a str"),
-            (lambda r: r.add("/echo", "GET", print), "is not a request method"),
+            (lambda r: r.add("/echo"), "is a URI, and the method comes first: write add"),
+            (lambda r: r.add("GET"), "needs a URI and a method"),
+            (lambda r: r.add("/echo", print), "is a URI, and the method comes first"),
+            (lambda r: r.add("/echo", "GET", print), "is a URI, and the method comes first"),
+            (lambda r: r.add("NO METHOD", "/echo", print), "is not a request method"),
+            (lambda r: r.add("GET", "/a/:b", print), r"':b' is Vapor's spelling of \{b\}"),
             (lambda r: r.add("GET", 5, print), "the URI of a route is a str"),
             (lambda r: r.add("GET", "/a", print, uris=["/b"]), "either uri= or uris="),
             (lambda r: r.add("GET", "/a", print, methods=["POST"]), "either method= or methods="),

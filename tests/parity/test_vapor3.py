@@ -122,7 +122,7 @@ def chat_server() -> Routes:
             ws.send(text)  # ws.send(text)
 
     # Add WebSocket upgrade support to GET /chat/:name
-    @wss.web_socket("chat/{name}")  # wss.get("chat", String.parameter) { ws, req in
+    @wss.web_socket("chat/:name")  # wss.get("chat", String.parameter) { ws, req in
     def chat(req: HTTPRequest, ws: WebSocket) -> None:
         name = req.url_variables["name"]  # let name = try req.parameters.next(String.self)
         ws.send(f"Welcome, {name}!")  # ws.send("Welcome, \(name)!")
@@ -142,11 +142,10 @@ def test_the_parameter_of_a_route_is_welcomed(event_loop: EventLoop) -> None:
 def test_the_client_of_an_application(event_loop: EventLoop) -> None:
     with running(chat_server()) as port:
         printed: list[str] = []
-        done = event_loop.make_promise()
 
         # connect to echo.websocket.org
         # let done = try app.client().webSocket("ws://echo.websocket.org").flatMap { ws -> Future<Void> in
-        def connected(ws: WebSocket) -> None:
+        def connected(ws: WebSocket) -> Future[None]:
             # setup an on text callback that will print the echo
             @ws.on_text  # ws.onText { ws, text in
             def received(ws: WebSocket, text: str) -> None:
@@ -158,14 +157,12 @@ def test_the_client_of_an_application(event_loop: EventLoop) -> None:
             ws.send("hello, world!")  # ws.send("hello, world!")
 
             # return a future that will complete when the websocket closes
-            ws.on_close.when_success(done.succeed)  # return ws.onClose
+            return ws.on_close  # return ws.onClose
 
-        future: Future[WebSocket] = WebSocket.connect(to=f"ws://127.0.0.1:{port}/echo", on=event_loop)
-        future.when_success(connected)
-        future.when_failure(done.fail)
+        done = WebSocket.connect(to=f"ws://127.0.0.1:{port}/echo", on=event_loop).flat_map(connected)
 
         # wait for the websocket to close
-        done.future_result.wait(PATIENCE)  # try done.wait()
+        done.wait(PATIENCE)  # try done.wait()
         assert printed == ["rec: hello, world!"]
 
 

@@ -97,7 +97,7 @@ def test_send_text_and_binary_and_receive_them(app: App, event_loop: EventLoop) 
         both.succeed()
 
     ws.send("Hello, world")  # ws.send("Hello, world")
-    ws.send(bytes([1, 2, 3]))  # ws.send([1, 2, 3])
+    ws.send([1, 2, 3])
     both.future_result.wait(PATIENCE)
     assert printed == ["Hello, world", b"\x01\x02\x03"]
 
@@ -124,12 +124,12 @@ def test_a_promise_tells_that_a_message_was_sent_or_not(app: App, event_loop: Ev
 
 async def test_send_can_be_awaited(transport: str) -> None:
     routes = Routes()
-    routes.web_socket("echo", lambda req, ws: ws.on_text(lambda ws, text: ws.send(text)) and None)
-    results: list[Any] = []
+    routes.web_socket("echo", lambda req, ws: ws.on_text(lambda ws, text: ws.send(text)))
+    sent: list[str] = []
 
     async def on_upgrade(ws: WebSocket) -> None:
-        # let result = try await ws.send(...)
-        results.append(await ws.send("..."))  # type: ignore[misc]  # send()'s type does not say that it can be awaited
+        await ws.send("...")  # try await ws.send(...)
+        sent.append("...")
         await ws.close()  # try await ws.close()
 
     with running(routes) as port, trio.fail_after(PATIENCE):
@@ -137,7 +137,7 @@ async def test_send_can_be_awaited(transport: str) -> None:
             url = f"ws://127.0.0.1:{port}/echo"
             # Where the echo came and is not read, the close waits for its timeout.
             WebSocket.connect(to=url, on=nursery, on_upgrade=on_upgrade, close_timeout=0.1)
-    assert results == [None]
+    assert sent == ["..."]
 
 
 def test_close_returns_a_future_and_takes_a_promise(app: App, event_loop: EventLoop) -> None:
@@ -181,18 +181,29 @@ def test_pings_and_pongs_are_told(app: App, event_loop: EventLoop) -> None:
     pinged, ponged = event_loop.make_promise(), event_loop.make_promise()
 
     @app.sockets[0].on_ping  # ws.onPing { ws in
-    def on_ping(ws: WebSocket, data: bytes) -> None:
+    def on_ping(ws: WebSocket) -> None:
         # Ping was received.
-        pinged.succeed(data)
+        pinged.succeed(ws)
 
     @ws.on_pong  # ws.onPong { ws in
-    def on_pong(ws: WebSocket, data: bytes) -> None:
+    def on_pong(ws: WebSocket) -> None:
         # Pong was received.
-        ponged.succeed(data)
+        ponged.succeed(ws)
 
     ws.send_ping(data=b"are you there?")
-    assert pinged.future_result.wait(PATIENCE) == b"are you there?"
-    assert ponged.future_result.wait(PATIENCE) == b"are you there?"
+    assert pinged.future_result.wait(PATIENCE) is app.sockets[0]
+    assert ponged.future_result.wait(PATIENCE) is ws
+
+
+def test_pings_and_pongs_are_sent_automatically(app: App, event_loop: EventLoop) -> None:
+    # "Ping and pong messages are sent automatically by the client and server to keep WebSocket connections alive."
+    ws = connected(app, event_loop)
+    pinged, ponged = event_loop.make_promise(), event_loop.make_promise()
+    app.sockets[0].on_ping(lambda ws, data: pinged.succeed())
+    ws.on_pong(lambda ws, data: ponged.succeed())
+    ws.ping_interval = 0.01  # ws.pingInterval = .milliseconds(10)
+    pinged.future_result.wait(PATIENCE)
+    ponged.future_result.wait(PATIENCE)
 
 
 # "WebSocket routes can be grouped and protected by middleware like normal routes."

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import trio
 
-from perfectws import HTTPRequest, HTTPResponse, HTTPServer, RouteError, Routes, WebSocket
+from perfectws import HTTPRequest, HTTPResponse, HTTPServer, LocalProtocolError, RouteError, Routes, WebSocket
 
 from ..calls import Calls, quiet
 from ..conftest import Connect
@@ -114,6 +114,47 @@ async def test_a_subprotocol_among_the_headers_is_the_one_we_speak(
     if status == 101:
         ((_, ws),) = await got.until(1)
         assert ws.subprotocol == chosen
+
+
+@pytest.mark.parametrize(
+    ("offered", "status", "chosen"),
+    [("graphql-ws, graphql-transport-ws", 101, "graphql-transport-ws"), ("", 101, None), ("mqtt", 400, None)],
+)
+async def test_a_route_may_name_the_subprotocols_that_it_speaks(
+    connect: Connect, offered: str, status: int, chosen: str | None
+) -> None:
+    routes = Routes()
+    got = Calls()
+    routes.web_socket("/", got, subprotocols=["graphql-transport-ws", "graphql-ws"])
+    peer = await opened(connect, routes, headers=[("Sec-WebSocket-Protocol", offered)] if offered else None)
+    assert (peer.status, peer.headers.get("sec-websocket-protocol")) == (status, chosen)
+    if status == 101:
+        ((_, ws),) = await got.until(1)
+        assert ws.subprotocol == chosen
+
+
+async def test_what_should_upgrade_names_comes_before_the_routes_subprotocols(connect: Connect) -> None:
+    routes = Routes()
+    routes.web_socket(
+        "/", Calls(), should_upgrade=lambda request: {"Sec-WebSocket-Protocol": "v2"}, subprotocols=["v1"]
+    )
+    peer = await opened(connect, routes, headers=[("Sec-WebSocket-Protocol", "v1, v2")])
+    assert peer.headers.get("sec-websocket-protocol") == "v2"
+
+
+@pytest.mark.parametrize(
+    ("subprotocols", "error", "says"),
+    [
+        ("mqtt", TypeError, "a list of names"),
+        (None, TypeError, "a list of names"),
+        (["a b"], LocalProtocolError, "'a b' cannot be the name"),
+        ([5], LocalProtocolError, "5 cannot be the name"),
+        (["a", "a"], LocalProtocolError, "named twice"),
+    ],
+)
+def test_what_are_no_subprotocols_is_refused(subprotocols: Any, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
+        Routes().web_socket("/", Calls(), subprotocols=subprotocols)
 
 
 @pytest.mark.parametrize("wrong", ["yes", 1, {"Upgrade": "h2c"}, {"X-A": "b\r\nX-C: d"}])

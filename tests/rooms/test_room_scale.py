@@ -152,6 +152,7 @@ async def crowd_in(room: Room) -> AsyncIterator[Crowd]:
         max_write_buffer=MAX_WRITE_BUFFER,
         close_timeout=PATIENCE,
         ping_interval=None,  # on a busy machine this takes longer than 20 s, and a ping is not in STREAM
+        write_timeout=None,  # the sleepers sleep as long as it takes
     )
     routes.add("GET", "/", handler)
     async with open_loop() as loop, trio.open_nursery() as nursery:

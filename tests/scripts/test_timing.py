@@ -152,31 +152,6 @@ def test_a_timer_may_cancel_itself_and_set_another() -> None:
     assert calls == ["tick", "tick", "tick", "last"]
 
 
-def test_run_in_thread_gives_the_value_to_its_completion_and_to_its_future() -> None:
-    values: list[object] = []
-
-    def setup(nursery: trio.Nursery) -> None:
-        loop_thread = threading.get_ident()
-        future = run_in_thread(threading.get_ident, lambda ident: values.append(ident != loop_thread))
-        future.when_success(lambda ident: values.append(threading.get_ident() == loop_thread))
-
-    perfectws.run(setup)
-    assert values == [True, True]
-
-
-def test_an_error_in_a_thread_fails_the_future_and_calls_no_completion() -> None:
-    values: list[object] = []
-
-    def fail() -> None:
-        raise KeyError("mine")
-
-    def setup(nursery: trio.Nursery) -> None:
-        run_in_thread(fail, values.append).when_failure(lambda error: values.append(repr(error)))
-
-    perfectws.run(setup)
-    assert values == ["KeyError('mine')"]
-
-
 def test_context_variables_are_those_of_the_caller() -> None:
     variable = ContextVar("variable", default="unset")
     seen: list[str] = []

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfectws import HTTPFilter, HTTPRequest, HTTPResponse
-from perfectws.http.filters import FilterPriority, in_order
+from perfectws.http.filters import RESPONSE_FILTER, FilterPriority, with_filters
 from perfectws.http.routing import Routes
 from perfectws.server.compression import MIN_SIZE, THREAD_SIZE, ContentCompression, choose_coding
 from tests.http.fakes import Answer, Server, everything, get
@@ -22,7 +22,7 @@ GZIP = "Accept-Encoding: gzip"
 
 
 def serve(handler: Any, data: dict[str, Any] | None = None, routes: Routes | None = None) -> Server:
-    filters = in_order([(HTTPFilter.content_compression(data), FilterPriority.HIGH)], "filter_headers", "filter_body")
+    filters = with_filters((), [(HTTPFilter.content_compression(data), FilterPriority.HIGH)], RESPONSE_FILTER)
     return Server(routes or everything(handler), response_filters=filters)
 
 
@@ -134,7 +134,7 @@ class TestLeftAlone:
 
     def test_two_such_filters_compress_once(self) -> None:
         filters = [(HTTPFilter.content_compression(), priority) for priority in FilterPriority]
-        server = Server(everything(text), response_filters=in_order(filters, "filter_headers", "filter_body"))
+        server = Server(everything(text), response_filters=with_filters((), filters, RESPONSE_FILTER))
         assert unpacked(server.ask(get("/", GZIP))[0]) == TEXT
 
 

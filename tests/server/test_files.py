@@ -7,7 +7,9 @@ import os
 import ssl
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
@@ -232,3 +234,85 @@ def test_files_go_over_tls_too(
     context = launch(document_root=root, tls_config=tls)
     target = url(context, "/large", "https")
     assert httpx.get(target, verify=trusting, trust_env=False).content == (root / "large").read_bytes()
+
+
+@contextmanager
+def descriptors_left(count: int) -> Iterator[None]:
+    """Let this process, server and all, open no more than ``count`` descriptors."""
+    if sys.platform == "win32":
+        pytest.skip("Windows has no such limit")
+    import resource
+
+    free = os.dup(0)
+    os.close(free)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_without_descriptors_a_file_is_503_for_now_and_there_afterwards(
+    launch: Launch,
+    root: Path,
+    certificate: tuple[Path, Path],
+    trusting: ssl.SSLContext,
+    caplog: pytest.LogCaptureFixture,
+    is_secure: bool,
+) -> None:
+    tls = TLSConfiguration(cert_path=certificate[0], key_path=certificate[1]) if is_secure else None
+    context = launch(document_root=root, tls_config=tls)
+    request = b"GET /sub/file.txt HTTP/1.1\r\nHost: x\r\n\r\n"
+    with raw(context, trusting if is_secure else None) as connection:
+        assert connection.ask(request)[1] == b"file"
+        with descriptors_left(0):
+            answers = [connection.ask(request) for _ in range(5)]
+        assert connection.ask(request)[1] == b"file"
+    for head, body in answers:
+        assert head.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nCache-Control: no-store\r\n" in head
+        assert body.startswith(b"503 Service Unavailable: ")
+    messages = [record.getMessage() for record in caplog.records if "opened" in record.getMessage()]
+    assert messages == ["The file at /sub/file.txt cannot be opened: Too many open files"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only sendfile needs a descriptor of its own")
+def test_a_file_that_was_begun_waits_for_the_descriptor_that_it_lacks(launch: Launch, root: Path) -> None:
+    (root / "large").write_bytes(os.urandom(MIB))
+    context = launch(document_root=root)
+    with raw(context) as connection:
+        assert connection.ask(b"GET /sub/file.txt HTTP/1.1\r\nHost: x\r\n\r\n")[1] == b"file"
+        with descriptors_left(1):  # for the file, and none for the kernel to send it by
+            connection.send(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
+            head = connection.socket.recv(65536)
+            assert head.startswith(b"HTTP/1.1 200 OK")
+            assert head.endswith(b"\r\n\r\n")
+            time.sleep(0.15)
+        connection.buffer = head
+        assert connection.ask(b"")[1] == (root / "large").read_bytes()
+
+
+def test_a_path_longer_than_any_is_404(launch: Launch, root: Path) -> None:
+    context = launch(document_root=root)
+    for path in (b"/a" * 32_000, b"/" + b"a/" * 31_000, b"/sub" * 5000, b"/%61" * 15_000, b"/" + b"a" * 60_000):
+        with raw(context) as connection:
+            head, _ = connection.ask(b"GET " + path + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 404 ")
+
+
+def test_conditions_are_judged_over_the_wire(launch: Launch, root: Path) -> None:
+    context = launch(document_root=root)
+    with httpx.Client(base_url=url(context), trust_env=False) as client:
+        path = "/sub/file.txt"
+        first = client.get(path)
+        etag, modified = first.headers["ETag"], first.headers["Last-Modified"]
+        assert client.get(path, headers={"If-Match": etag}).status_code == 200
+        assert client.get(path, headers={"If-Match": '"other"'}).status_code == 412
+        assert client.head(path, headers={"If-Match": '"other"'}).status_code == 412
+        assert client.get(path, headers={"If-Unmodified-Since": modified}).status_code == 200
+        assert client.get(path, headers={"If-Unmodified-Since": "Thu, 01 Jan 1970 00:00:00 GMT"}).status_code == 412
+        os.utime(root / "sub" / "file.txt", (4e9, 4e9))
+        later = client.get(path)
+        assert later.headers["Last-Modified"] == later.headers["Date"]

@@ -5,13 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import trio
 
-from perfectws import FilterPriority, HTTPFilter, HTTPHandler, LocalProtocolError, Routes, StaticFileHandler
-from perfectws.http.filters import in_order
+from perfectws import (
+    FilterPriority,
+    HTTPFilter,
+    HTTPHandler,
+    HTTPRequest,
+    HTTPResponse,
+    LocalProtocolError,
+    Routes,
+    StaticFileHandler,
+)
+from perfectws.http.filters import RESPONSE_FILTER, with_filters
 from perfectws.http.routing import Routes as PlainRoutes
 from tests.http.fakes import Server, echo_path, everything, get
+from tests.server.conftest import Launch, raw
 from tests.server.test_static_files import NurseryLoop, TrioServer
 
 
@@ -37,6 +48,47 @@ class TestHandlers:
         (answer,) = Server(everything(HTTPHandler.redirect({"base": "https://example.org"}))).ask(get(target))
         assert (answer.status, answer.header("location")) == (301, location)
 
+    @pytest.mark.parametrize(
+        ("base", "uri", "location"),
+        [
+            ("https://example.org", ".evil.test/a", "https://example.org/.evil.test/a"),
+            ("https://example.org", "@evil.test/a", "https://example.org/@evil.test/a"),
+            ("https://example.org", ":80@evil.test", "https://example.org/:80@evil.test"),
+            ("https://example.org", "*", "https://example.org/*"),
+            ("https://example.org", "", "https://example.org/"),
+            ("//example.org", "//evil.test/a", "//example.org//evil.test/a"),
+            ("/", "/evil.test/a", "/evil.test/a"),
+            ("/", "//evil.test/a", "/evil.test/a"),
+            ("/", "/\\evil.test/a", "/evil.test/a"),
+            ("/", "/\\//\\evil.test?/a", "/evil.test?/a"),
+            ("/new", "//evil.test/a", "/new//evil.test/a"),
+            ("/a//b", "/c", "/a//b/c"),
+        ],
+    )
+    def test_no_path_leads_a_redirect_to_another_host_whoever_has_set_it(
+        self, base: str, uri: str, location: str
+    ) -> None:
+        request = HTTPRequest("GET", uri)
+        response = HTTPResponse(request)
+        HTTPHandler.redirect({"base": base})(request, response)
+        assert response.header("Location") == location
+
+    @pytest.mark.parametrize(
+        "target", [b".evil.test/a", b"@evil.test/a", b":80@evil.test/", b"\\evil.test", b"*", b"evil.test:80"]
+    )
+    def test_what_is_no_path_is_refused_before_it_is_redirected(self, launch: Launch, target: bytes) -> None:
+        context = launch(routes=everything(HTTPHandler.redirect({"base": "https://example.org"})))
+        with raw(context) as connection:
+            connection.send(b"GET " + target + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = connection.read_all()
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"Location" not in answer
+
+    @pytest.mark.parametrize("base", ["https://", "https:", "https:///a", "//", "///a", "https://["])
+    def test_a_base_that_lacks_its_host_is_refused(self, base: str) -> None:
+        with pytest.raises(LocalProtocolError, match="no server"):
+            HTTPHandler.redirect({"base": base})
+
     @pytest.mark.parametrize("data", [None, {}, {"base": 7}, {"base": ""}])
     def test_redirect_needs_a_base(self, data: Any) -> None:
         with pytest.raises(LocalProtocolError, match="'base'"):
@@ -57,7 +109,7 @@ class TestCustom404:
     async def ask(self, page: Path, nursery: trio.Nursery, routes: PlainRoutes, path: str) -> Any:
         loop = NurseryLoop(nursery)
         nursery.start_soon(loop.pump)
-        filters = in_order([(HTTPFilter.custom_404({"path": str(page)}), FilterPriority.HIGH)], "filter_headers")
+        filters = with_filters((), [(HTTPFilter.custom_404({"path": str(page)}), FilterPriority.HIGH)], RESPONSE_FILTER)
         server = TrioServer(routes, loop=loop, response_filters=filters)
         return await server.fetch(get(path))
 
@@ -77,7 +129,7 @@ class TestCustom404:
         page.unlink()
         loop = NurseryLoop(nursery)
         nursery.start_soon(loop.pump)
-        pairs = in_order([(filters, FilterPriority.HIGH)], "filter_headers")
+        pairs = with_filters((), [(filters, FilterPriority.HIGH)], RESPONSE_FILTER)
         answer = await TrioServer(Routes(), loop=loop, response_filters=pairs).fetch(get("/x"))
         assert (answer.status, answer.body[:4]) == (404, b"404 ")
         assert len(caplog.records) == 1
@@ -86,3 +138,14 @@ class TestCustom404:
     def test_it_needs_a_file(self, data: Any) -> None:
         with pytest.raises(LocalProtocolError, match="'path'"):
             HTTPFilter.custom_404(data)
+
+
+def test_a_handler_that_forgets_completed_is_answered_for_from_outside(launch: Launch) -> None:
+    routes = Routes()
+    forgetful: Any = lambda request, response: response.append_body("hi")  # noqa: E731  # else it is found by its type
+    routes.add("GET", "/forgot", forgetful)
+    routes.add("GET", "/fine", lambda request, response: response.set_body("fine").completed())
+    context = launch(routes=routes)
+    with httpx.Client(base_url=f"http://127.0.0.1:{context.port}", trust_env=False, timeout=30) as client:
+        assert client.get("/forgot").status_code == 500
+        assert client.get("/fine").text == "fine"  # on the same connection

@@ -87,8 +87,11 @@ class TestOneServer:
 
     def test_an_http_server_that_is_set_up_step_by_step_is_the_same(self, routes: Routes, tmp_path: Path) -> None:
         class Seen(HTTPRequestFilter):
+            def __init__(self, by: str) -> None:
+                self.by = by
+
             def filter(self, request: HTTPRequest, response: HTTPResponse, callback: Any) -> None:
-                response.set_header("X-Seen", "yes")
+                response.add_header("X-Seen", self.by)
                 super().filter(request, response, callback)
 
         server = HTTPServer()
@@ -96,14 +99,15 @@ class TestOneServer:
         server.server_address = "127.0.0.1"
         server.document_root = str(tmp_path)
         server.add_routes(routes)
-        assert server.set_request_filters([(Seen(), FilterPriority.HIGH)]) is server
+        assert server.set_request_filters([(Seen("the session"), FilterPriority.LOW)]) is server
+        assert server.set_request_filters([(Seen("the logger"), FilterPriority.HIGH)]) is server
         assert server.set_response_filters([]) is server
         server.bind()
         port = server.server_port
         thread = threading.Thread(target=server.start)
         thread.start()
         response = httpx.get(f"http://127.0.0.1:{port}/hello", trust_env=False)
-        assert (response.text, response.headers["x-seen"]) == (HELLO, "yes")
+        assert (response.text, response.headers["x-seen"]) == (HELLO, "the session, the logger")
         server.stop()
         thread.join(PATIENCE)
         assert not thread.is_alive()

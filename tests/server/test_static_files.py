@@ -1,7 +1,9 @@
 """`StaticFileHandler`: the pure parts by themselves, then real files through a connection in memory."""
 
+import errno
 import os
 import sys
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from perfectws.callbacks import CallbackOwner
 from perfectws.errors import LocalProtocolError
+from perfectws.http.dates import http_date, parse_http_date
 from perfectws.http.filters import FilterPriority, HTTPResponseFilter, ResponseFilterResult
 from perfectws.http.paths import path_components
 from perfectws.http.request import HTTPRequest
@@ -24,7 +27,6 @@ from perfectws.server.static_files import (
     Directory,
     StaticFile,
     StaticFileHandler,
-    is_not_modified,
     open_file,
     requested_range,
 )
@@ -141,6 +143,46 @@ class TestFinding:
         monkeypatch.setattr("builtins.open", refuse)
         assert open_file(str(root), ["/", "hello.txt"]) is None
 
+    @pytest.mark.parametrize(
+        "number",
+        ["ENOENT", "ENOTDIR", "EISDIR", "EACCES", "EPERM", "ELOOP", "ENAMETOOLONG", "ENXIO", "EINVAL", "EILSEQ"],
+    )
+    @pytest.mark.parametrize("uri", ["/hello.txt", "/"])
+    def test_nor_is_one_that_the_system_says_is_nowhere(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch, number: str, uri: str
+    ) -> None:
+        monkeypatch.setattr("builtins.open", failing(number))
+        assert open_file(str(root), path_components(uri)) is None
+
+    @pytest.mark.parametrize("number", ["EMFILE", "ENFILE", "ENOMEM", "EIO", "ESTALE", "ETIMEDOUT"])
+    @pytest.mark.parametrize("function", ["builtins.open", "os.stat"])
+    @pytest.mark.parametrize("uri", ["/hello.txt", "/", "/docs/"])
+    def test_one_that_may_be_there_is_not_said_to_be_nowhere(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch, number: str, function: str, uri: str
+    ) -> None:
+        monkeypatch.setattr(function, failing(number))
+        with pytest.raises(OSError, match=os.strerror(getattr(errno, number))):
+            open_file(str(root), path_components(uri))
+
+    def test_a_link_that_leads_to_itself_is_nowhere(self, root: Path) -> None:
+        (root / "loop").symlink_to("loop")
+        assert read(root, "/loop") is None
+        assert read(root, "/loop/x") is None
+
+    @pytest.mark.parametrize("uri", ["/" + "a/" * 32_000, "/" + "a" * 4096, "/" + "%41/" * 14_000, "/docs/" * 10_000])
+    def test_a_path_that_no_system_has_is_not_looked_for(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch, uri: str
+    ) -> None:
+        for function in ("os.stat", "os.lstat", "os.path.realpath", "builtins.open"):
+            monkeypatch.setattr(function, failing("EIO"))
+        assert open_file(str(root), path_components(uri)) is None
+
+    def test_of_a_path_that_leads_nowhere_not_every_name_is_looked_at(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("os.path.realpath", failing("EIO"))
+        assert read(root, "/" + "a/" * 2000) is None
+
     def test_the_root_itself_may_be_a_link_and_relative(
         self, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -155,6 +197,15 @@ class TestFinding:
     def test_no_path_leads_out(self, root_of_module: Path, parts: list[str]) -> None:
         content = read(root_of_module, "/" + "/".join(parts))
         assert not isinstance(content, str) or "secret" not in content
+
+
+def failing(number: str) -> Callable[..., Any]:
+    """Return a function that fails as the system does."""
+
+    def fail(*args: object, **kwargs: object) -> None:
+        raise OSError(getattr(errno, number), os.strerror(getattr(errno, number)))
+
+    return fail
 
 
 @pytest.fixture(scope="module")
@@ -233,27 +284,7 @@ class TestRanges:
         assert part is None or (part.step == 1 and 0 <= part.start < part.stop <= 10)
 
 
-class TestConditions:
-    def test_a_known_tag_means_not_modified(self) -> None:
-        file = a_file()
-        for tags, known in [
-            (file.etag, True),
-            (f'"x", W/{file.etag}', True),
-            ("*", True),
-            ('"x"', False),
-            ("", False),
-        ]:
-            assert is_not_modified(asking(("If-None-Match", tags)), file) is known
-
-    def test_a_date_counts_only_without_tags(self) -> None:
-        file = a_file()
-        same, before = "Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:36 GMT"
-        assert is_not_modified(asking(("If-Modified-Since", same)), file)
-        assert not is_not_modified(asking(("If-Modified-Since", before)), file)
-        assert not is_not_modified(asking(("If-Modified-Since", "yesterday")), file)
-        assert not is_not_modified(asking(("If-Modified-Since", same), ("If-None-Match", '"x"')), file)
-        assert not is_not_modified(asking(), file)
-
+class TestTags:
     def test_a_tag_changes_with_the_file(self) -> None:
         assert len({StaticFile(None, "a", size, when).etag for size in (1, 2) for when in (1, 2)}) == 4  # type: ignore[arg-type]
 
@@ -401,6 +432,80 @@ class TestServing:
         answer = await server.fetch(get("/hello.txt", f"If-None-Match: {etag}"))
         assert (answer.status, answer.body, answer.header("etag")) == (304, b"", etag)
 
+    @pytest.mark.parametrize(
+        ("number", "status"), [("EMFILE", 503), ("ENFILE", 503), ("ENOMEM", 503), ("EIO", 500), ("ESTALE", 500)]
+    )
+    @pytest.mark.parametrize("method", ["GET", "HEAD"])
+    async def test_what_cannot_be_opened_now_is_kept_by_no_cache_and_logged_once(
+        self,
+        serve: Serve,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        number: str,
+        status: int,
+        method: str,
+    ) -> None:
+        server = serve()
+        request = get("/hello.txt").replace(b"GET", method.encode())
+        with monkeypatch.context() as patch:
+            patch.setattr("builtins.open", failing(number))
+            answers = [await server.fetch(request, *[method] * 3) for _ in range(3)]
+        for answer in answers:
+            assert answer.status == status
+            assert answer.header("cache-control") == "no-store"
+            assert answer.body.count(b"\n") == (1 if method == "GET" else 0)
+            assert answer.header("etag") is None
+        (record,) = caplog.records
+        assert record.getMessage() == f"The file at /hello.txt cannot be opened: {os.strerror(getattr(errno, number))}"
+        assert (await server.fetch(get("/hello.txt"), *[method] * 3, "GET")).status == 200
+
+    async def test_conditions_are_judged_in_their_order(self, serve: Serve) -> None:
+        server = serve()
+        first = await server.fetch(get("/hello.txt"))
+        etag, modified = first.header("etag"), first.header("last-modified")
+        before = "Sun, 06 Nov 1994 08:49:36 GMT"
+        for headers, status in [
+            ([f"If-Match: {etag}"], 200),
+            (['If-Match: "x"'], 412),
+            ([f"If-Match: W/{etag}"], 412),
+            ([f"If-Unmodified-Since: {modified}"], 200),
+            ([f"If-Unmodified-Since: {before}"], 412),
+            ([f"If-Match: {etag}", f"If-Unmodified-Since: {before}"], 200),
+            ([f"If-Match: {etag}", f"If-None-Match: {etag}"], 304),
+            (['If-Match: "x"', f"If-None-Match: {etag}"], 412),
+            ([f"If-Match: {etag}", "Range: bytes=0-3"], 206),
+            (['If-Match: "x"', "Range: bytes=0-3"], 412),
+            (['If-Match: "x"', "Range: bytes=99-"], 412),
+            ([f"If-None-Match: {etag}", "Range: bytes=0-3"], 304),
+            (["Range: bytes=0-3", 'If-Range: "x"'], 200),
+            (["Range: bytes=0-3", f"If-Range: {etag}"], 206),
+        ]:
+            answer = await server.fetch(get("/hello.txt", *headers))
+            assert answer.status == status, headers
+            if status == 412:
+                assert answer.body.startswith(b"412 Precondition Failed: ")
+                assert answer.header("content-type") == "text/plain; charset=utf-8"
+                assert answer.header("content-range") is None
+
+    async def test_of_what_is_not_there_no_condition_is_judged(self, serve: Serve) -> None:
+        server = serve()
+        assert (await server.fetch(get("/nothing", 'If-Match: "x"'))).status == 404
+        assert (await server.fetch(get("/docs", 'If-Match: "x"'))).status == 301
+
+    async def test_a_file_from_the_future_was_modified_when_it_is_sent(self, serve: Serve, root: Path) -> None:
+        server = serve()
+        os.utime(root / "hello.txt", (4e9, 4e9))
+        answer = await server.fetch(get("/hello.txt"))
+        assert answer.header("last-modified") == answer.header("date")
+        date = answer.header("date") or ""
+        assert parse_http_date(date) == pytest.approx(time.time(), abs=60)
+        # A date of that kind tells nothing of what was sent with it.
+        partial = await server.fetch(get("/hello.txt", "Range: bytes=0-3", "If-Range: " + http_date(4e9 - 1)))
+        assert partial.status == 200
+        assert (
+            await server.fetch(get("/hello.txt", "If-Unmodified-Since: Sun, 06 Nov 1994 08:49:37 GMT"))
+        ).status == 412
+
     async def test_what_is_not_there_is_404_and_one_line(self, serve: Serve) -> None:
         answer = await serve().fetch(get("/../secret.txt"))
         assert answer.status == 404
@@ -417,6 +522,13 @@ class TestServing:
         assert (await server.fetch(get("/files/docs/100%25.txt"))).body == b"percent"
         assert (await server.fetch(get("/files/docs"))).header("location") == "./docs/"
         assert (await server.fetch(get("/files/"))).body == b"<h1>home</h1>"
+
+    async def test_a_path_that_is_too_long_is_not_cut_to_one_that_is_there(self, serve: Serve, root: Path) -> None:
+        routes = Routes()
+        routes.add("GET", "/files/**", StaticFileHandler(root))
+        server = serve(routes)
+        for tail in ("a/" * 10_000, "/" * 5000 + "nothing", "%2f" * 5000 + "nothing", "x" * 5000):
+            assert (await server.fetch(get("/files/docs/" + tail))).status == 404
 
     async def test_on_a_fixed_route_it_serves_the_path(self, serve: Serve, root: Path) -> None:
         routes = Routes()

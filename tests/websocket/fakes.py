@@ -16,7 +16,7 @@ import outcome
 from perfectws.callbacks import CallbackOwner
 from perfectws.errors import ConnectionClosed
 from perfectws.suspension import Suspension
-from perfectws.transport import HIGH_WATER
+from perfectws.transport import HIGH_WATER, Parts
 from perfectws.websocket.contract import Connection
 from perfectws.websocket.opcodes import CloseCode, OpcodeType
 
@@ -37,6 +37,7 @@ class FakeConnection(Connection):
     is_connected = True
     has_unfinished_sends = False
     missing = 0
+    session_name = "FakeSession"
 
     def __init__(self) -> None:
         super().__init__()
@@ -230,15 +231,21 @@ class FrameTransport(FakeTransport):
 
     Attributes:
         at_once: What was written at once.
+        written: All that was written.
         resumed: Called when the output has fallen below its high-water mark.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.at_once: list[bytes] = []
+        self.written: list[bytes | Parts] = []
         self.resumed: Callable[[], object] | None = None
         self._stalled_at = 0
         self._kept_amount = 0
+
+    def write(self, data: bytes | Parts) -> None:
+        self.written.append(data)
+        super().write(data)
 
     def write_at_once(self, data: bytes) -> None:
         self.at_once.append(data)

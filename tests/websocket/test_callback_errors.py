@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -73,6 +74,8 @@ def assert_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     assert record.exc_info is not None
     assert record.exc_info[0] is Mistake
     assert record.exc_info[2] is not None
+    source = r"A callback of Handler \(/ from \S+\)|GET /\w*: a handler"
+    assert re.fullmatch(rf"({source}) raised Mistake", record.getMessage())
     caplog.clear()
 
 
@@ -101,6 +104,25 @@ async def test_an_error_in_an_on_close_callback_is_logged_and_costs_nothing_more
     await peer.close_handshake()
     await others.until(1)
     assert_logged_once(caplog)
+
+
+WRONG_CALLS: list[Callable[[WebSocket], object]] = [
+    lambda socket: socket.read_string_message(lambda text: None),  # type: ignore[misc, arg-type]  # on purpose
+    lambda socket: socket.send_string_message("x", completion=lambda sent: None),  # type: ignore[misc, arg-type]
+]
+
+
+@pytest.mark.parametrize("call", WRONG_CALLS, ids=["continuation", "completion"])
+async def test_what_cannot_be_called_with_what_it_gets_is_told_what_that_is(
+    connect: Connect, caplog: pytest.LogCaptureFixture, call: Callable[[WebSocket], object]
+) -> None:
+    peer, socket = await connect.socket()
+    call(socket)
+    await peer.send_text("x")
+    while (await peer.receive()).opcode != wire.CLOSE:
+        pass
+    assert socket.close_code == 1011
+    assert "A continuation is called with (data, opcode, final), a completion without arguments." in caplog.text
 
 
 async def test_after_an_error_the_pending_read_gets_nothing_and_no_frame_is_delivered(

@@ -43,7 +43,7 @@ def test_what_stands_for_a_connection_that_is_over_tells_how_it_closed_and_does_
     reported: list[Exception] = []
     context = copy_context()
     socket = FakeConnection()  # anything that can be referred to weakly
-    ended = EndedConnection(ConnectionClosed(4001, "bye"), context, socket, reported.append)
+    ended = EndedConnection(ConnectionClosed(4001, "bye"), context, socket, "Chat", reported.append)
     assert (ended.is_connected, ended.has_unfinished_sends, ended.is_reading_paused) == (False, False, False)
     assert (ended.missing, ended.socket, ended.context) == (0, socket, context)
     first, second = ended.closed_error(), ended.closed_error()

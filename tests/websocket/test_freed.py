@@ -9,6 +9,7 @@ import gc
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import trio
@@ -27,6 +28,7 @@ from perfectws import (
 from ..calls import Calls, quiet
 from ..client.served import served
 from ..conftest import Connect
+from ..peer import CLOSE, TEXT, close_payload, frame_bytes
 
 #: Modules whose objects must not be left in cycles. What a peer has of TLS is trio's.
 OURS = ("perfectws", "h11", "wsproto", "zlib")
@@ -84,6 +86,13 @@ async def vanished_with_frames_unread(connect: Connect) -> None:
     await socket.on_close
 
 
+async def reset_behind_a_close_frame_that_is_still_to_be_answered(connect: Connect) -> None:
+    peer, socket = await connect.socket(close_timeout=0.1)
+    await peer.stream.send_all(frame_bytes(TEXT, "unread") + frame_bytes(CLOSE, close_payload(1000)))
+    peer.reset()
+    await socket.on_close
+
+
 async def broken_by_the_peer(connect: Connect) -> None:
     peer, socket = await connect.socket()
     await peer.stream.send_all(b"\xff" * 20)
@@ -134,17 +143,30 @@ async def with_futures(connect: Connect) -> None:
     await late.until(1)
 
 
-async def in_rooms(connect: Connect) -> None:
+async def in_rooms(connect: Connect, **options: Any) -> None:
     rooms = [Room(), Room()]
-    peer, socket = await connect.socket()
+    peer, socket = await connect.socket(**options)
     for room in rooms:
         room.join(socket)
-        room.send_string_message("x")
-    await peer.receive_text()
-    await peer.receive_text()
+        room.send_string_message("x" * 100)
+    await peer.receive()
+    await peer.receive()
     await peer.close_handshake()
     await socket.on_close
     assert not any(map(len, rooms))
+
+
+async def in_rooms_and_compressed(connect: Connect) -> None:
+    offer = [("Sec-WebSocket-Extensions", "permessage-deflate")]
+    await in_rooms(connect, headers=offer, compression=True)
+
+
+async def watched_while_it_takes_nothing(connect: Connect) -> None:
+    peer, socket = await connect.socket(ping_interval=None, write_timeout=0.02)
+    socket.send(bytes(12 * 2**20))
+    await trio.sleep(0.05)
+    await peer.vanish()
+    await socket.on_close
 
 
 async def with_an_async_session(connect: Connect) -> None:
@@ -199,11 +221,14 @@ WAYS = [
     closed_by_us,
     reset,
     vanished_with_frames_unread,
+    reset_behind_a_close_frame_that_is_still_to_be_answered,
     broken_by_the_peer,
     compressed,
     with_handlers_that_hold_it,
     with_futures,
     in_rooms,
+    in_rooms_and_compressed,
+    watched_while_it_takes_nothing,
     with_an_async_session,
     whose_callback_raised,
     requests_only,

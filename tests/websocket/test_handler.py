@@ -248,11 +248,6 @@ class TestFailing:
 
         await self.failed(connect, produce, caplog, "mine")
 
-    async def test_a_producer_that_takes_other_arguments(
-        self, connect: Connect, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        await self.failed(connect, lambda: None, caplog, "argument")
-
     @pytest.mark.parametrize("wrong", ["echo", 42, object(), greet, True])
     async def test_a_producer_that_returns_no_session_handler(
         self, connect: Connect, caplog: pytest.LogCaptureFixture, wrong: object
@@ -288,6 +283,7 @@ class TestOptions:
             ({"ping_interval": "20"}, ValueError, "ping_interval"),
             ({"ping_interval": float("nan")}, ValueError, "ping_interval"),
             ({"ping_timeout": -1}, ValueError, "ping_timeout"),
+            ({"write_timeout": 0}, ValueError, "write_timeout"),
             ({"close_timeout": -1}, ValueError, "close_timeout"),
             ({"close_timeout": None}, ValueError, "close_timeout"),
             ({"compression": {"level": 11}}, ValueError, "level"),
@@ -314,6 +310,7 @@ class TestOptions:
             "max_write_buffer": 4,
             "ping_interval": 0.5,
             "ping_timeout": None,
+            "write_timeout": 30,
             "close_timeout": 0,
             "compression": {"level": 1},
             "origins": ["https://here.example", re.compile("https://.*")],

@@ -74,6 +74,50 @@ class Bench:
         return self.loop.start(self.inbox.receive(as_text, timeout))
 
 
+class TestWhetherTheSessionHasAnswered:
+    """What our close frame waits for; the end is known."""
+
+    def bench(self, *frames: Frame, is_open: bool = True) -> Bench:
+        bench = Bench(*frames, is_open=is_open)
+        bench.connection.has_unfinished_sends = True  # the close frame is still to go out
+        bench.inbox.end()
+        return bench
+
+    def test_not_before_it_has_begun(self) -> None:
+        assert not self.bench(is_open=False).inbox.is_answered
+
+    def test_not_while_it_reads_nothing(self) -> None:
+        bench = self.bench(text("unread"))
+        assert not bench.inbox.is_answered
+        assert bench.inbox.waiting == 1
+        assert bench.take() == ("unread", TEXT, True)
+        assert not bench.inbox.is_answered
+        assert bench.inbox.waiting == 0
+
+    def test_not_while_a_delivery_is_queued(self) -> None:
+        bench = self.bench(text("a"))
+        bench.read()
+        assert bench.inbox.is_delivering
+        assert not bench.inbox.is_answered
+
+    def test_not_while_a_frame_is_on_its_way_to_a_read_that_was_there_before(self) -> None:
+        bench = Bench()
+        bench.read()
+        bench.inbox.add(text("a"))
+        bench.inbox.end()
+        assert bench.inbox.is_delivering
+        assert not bench.inbox.is_answered
+
+    def test_once_it_has_read_all_and_reads_on(self) -> None:
+        bench = self.bench(text("a"))
+        bench.take()
+        calls = bench.read()
+        bench.loop.run()
+        assert calls.got == []
+        assert bench.inbox.is_answered
+        assert not bench.inbox.is_delivering
+
+
 class TestTheBeginning:
     def test_nothing_is_delivered_before_the_session_has_begun(self) -> None:
         bench = Bench(text("early"), is_open=False)
@@ -279,16 +323,67 @@ class TestPayloads:
         assert as_text.got == [("payload", PONG, True)]
 
 
-class TestMisuse:
-    def test_a_second_read_is_refused_and_the_first_is_served(self) -> None:
-        bench = Bench()
-        first = bench.read()
-        with pytest.raises(LocalProtocolError, match="a read is pending"):
-            bench.read(False, timeout=1)
-        bench.inbox.add((BINARY, b"x", True))
-        bench.loop.run()
-        assert first.got == [("x", BINARY, True)]
+class TestReplacedRead:
+    """A read that finds one pending takes its place, as in Perfect (law 5)."""
 
+    @pytest.mark.parametrize("frames", [0, 1], ids=["nothing waits", "a frame is on its way"])
+    @pytest.mark.parametrize("is_open", [True, False], ids=["open", "held"])
+    def test_the_newest_read_gets_the_frame_as_it_wants_it(self, frames: int, is_open: bool) -> None:
+        bench = Bench(*[(BINARY, b"x", True)] * frames, is_open=is_open)
+        first = bench.read(True)
+        second = bench.read(False)
+        third = bench.read(None)
+        if not is_open:
+            bench.inbox.open()
+        if not frames:
+            bench.inbox.add((BINARY, b"x", True))
+        bench.inbox.add(text("y"))
+        bench.loop.run()
+        assert (first.got, second.got, third.got) == ([], [], [(b"x", BINARY, True)])
+        assert bench.read().got == []
+        bench.loop.run()
+        assert bench.inbox.has_reader is False
+
+    def test_only_the_newest_reads_timeout_counts(self) -> None:
+        bench = Bench()
+        first = bench.read(timeout=1)
+        second = bench.read(timeout=5)
+        bench.loop.advance(2)
+        assert (first.got, second.got) == ([], [])
+        bench.loop.advance(4)
+        assert (first.got, second.got) == ([], [NOTHING])
+        bench.read(timeout=1)
+        patient = bench.read()
+        bench.loop.advance(3600)
+        assert patient.got == []
+
+    def test_after_the_end_only_the_newest_is_told_of_it(self) -> None:
+        bench = Bench()
+        bench.inbox.end()
+        first, second = bench.read(), bench.read()
+        bench.loop.run()
+        assert (first.got, second.got) == ([], [NOTHING])
+
+    def test_it_is_said_once_for_each_kind_of_session(self, caplog: pytest.LogCaptureFixture) -> None:
+        for name in ("Chat", "Game", "Chat"):
+            bench = Bench()
+            bench.connection.session_name = f"{name} {id(caplog)}"
+            for _ in range(3):
+                bench.read()
+        assert [message.split()[0] for message in caplog.messages] == ["Chat", "Game"]
+        assert "the earlier continuation is never called" in caplog.messages[0]
+
+    def test_an_awaited_read_keeps_its_place(self) -> None:
+        bench = Bench()
+        awaited = bench.receive()
+        with pytest.raises(LocalProtocolError, match="a task awaits a read"):
+            bench.read()
+        bench.inbox.add(text("x"))
+        bench.loop.run()
+        assert awaited.result() == Message("x", TEXT, True)
+
+
+class TestMisuse:
     def test_beside_a_read_none_can_be_awaited(self) -> None:
         bench = Bench()
         first = bench.read()

@@ -308,6 +308,56 @@ class Sent(CallbackOwner):
         self.dropped_at = self._loop.now
 
 
+class TestWithoutVerdict:
+    """Where no pong is waited for, who takes nothing for ``write_timeout`` is dropped."""
+
+    def begin(self, interval: float | None, timeout: float | None) -> tuple[FakeLoop, Sent, Keepalive]:
+        loop = FakeLoop()
+        connection: Any = Sent(loop)
+        keepalive = Keepalive(connection, loop, interval, timeout, 60)
+        keepalive.start()
+        return loop, connection, keepalive
+
+    @pytest.mark.parametrize(("interval", "timeout"), [(None, 20), (20, None), (None, None)])
+    def test_one_that_takes_nothing_is_dropped(self, interval: float | None, timeout: float | None) -> None:
+        loop, connection, _ = self.begin(interval, timeout)
+        loop.advance(500)
+        connection.unsent = 1
+        loop.advance(59)
+        assert connection.dropped_at is None
+        loop.advance(16)
+        assert connection.dropped_at is not None
+
+    def test_one_that_owes_a_pong_is_not(self) -> None:
+        loop, connection, _ = self.begin(400, 400)
+        connection.unsent = 1
+        loop.advance(799)
+        assert connection.dropped_at is None
+        assert loop.live_timers == 1
+
+    def test_it_begins_and_ends_with_the_interval(self) -> None:
+        loop, connection, keepalive = self.begin(None, 400)
+        connection.unsent = 1
+        loop.advance(50)
+        keepalive.interval = 300
+        keepalive.start()
+        loop.advance(200)
+        assert connection.dropped_at is None
+        keepalive.interval = None
+        keepalive.start()
+        began = loop.now
+        loop.advance(200)
+        assert connection.dropped_at == pytest.approx(began + 60, abs=16)
+
+    def test_a_keepalive_that_is_stopped_watches_nobody(self) -> None:
+        loop, connection, keepalive = self.begin(None, None)
+        connection.unsent = 1
+        loop.advance(30)
+        keepalive.stop()
+        loop.advance(200)
+        assert (connection.dropped_at, loop.live_timers) == (None, 0)
+
+
 class TestProgress:
     """While a peer takes what is sent, it lives, and its pong may wait behind that."""
 

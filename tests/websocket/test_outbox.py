@@ -14,7 +14,7 @@ from perfectws.callbacks import CallbackOwner
 from perfectws.errors import ConnectionClosed, LocalProtocolError
 from perfectws.futures import Promise
 from perfectws.transport import HIGH_WATER
-from perfectws.websocket.deflate import Deflate, DeflateOptions, answer_offers
+from perfectws.websocket.deflate import Compression, Deflate, DeflateOptions, answer_offers
 from perfectws.websocket.frames import build_close_payload, build_frame, build_text_frame
 from perfectws.websocket.opcodes import OpcodeType
 from perfectws.websocket.outbox import Outbox, Sending
@@ -24,7 +24,7 @@ from ..peer import CLOSE, PING, Frame, close_payload
 from .fakes import Cancelled, FakeConnection, FrameTransport, TaskLoop
 
 MIB = 1024 * 1024
-PLAIN, IN_TURN, COMPOSED, CLOSED = Sending
+PLAIN, IN_TURN, DEFLATED, COMPOSED, CLOSED = Sending
 
 
 class Bench:
@@ -152,7 +152,7 @@ class FakeRoom:
     def deliver(self) -> None:
         messages, self.pending = self.pending, []
         for message in messages:
-            self.outbox.write_whole(TEXT if isinstance(message, str) else BINARY, message, shared(message))
+            self.outbox.write_whole(shared(message, self.outbox.compression))
 
     def forget(self) -> None:
         self.forgotten += 1
@@ -161,17 +161,23 @@ class FakeRoom:
 
     def end_turn(self) -> None:
         """Send what is pending as a room does when a turn ends."""
-        if self.outbox.sending is not IN_TURN:
+        if self.outbox.sending not in (IN_TURN, DEFLATED):
             self.deliver()
         elif self.pending:
             messages, self.pending = self.pending, []
-            self.outbox.write_shared(b"".join(map(shared, messages)), len(messages))
+            frames = [shared(message, self.outbox.compression) for message in messages]
+            if any(frame[0] & 0x40 for frame in frames):
+                self.outbox.write_shared_deflated(b"".join(frames), len(messages), self)
+            else:
+                self.outbox.write_shared(b"".join(frames), len(messages))
 
 
-def shared(message: str | bytes) -> bytes:
-    """Return the frame that all members of a room get."""
+def shared(message: str | bytes, compression: Compression | None = None) -> bytes:
+    """Return the frame that all members of a room get, or all that compress so."""
     opcode, payload = (TEXT, message.encode()) if isinstance(message, str) else (BINARY, message)
-    return bytes(build_frame(opcode, payload))
+    if compression is None or not compression.takes(payload):
+        return bytes(build_frame(opcode, payload))
+    return bytes(build_frame(opcode, compression.deflate(payload), is_compressed=True))
 
 
 class TestSending:
@@ -224,8 +230,8 @@ class TestSending:
         bench.send("b")
         assert bench.sending() is IN_TURN
 
-    @pytest.mark.parametrize("options", [{"is_client": True}, {"min_size": 0}])
-    def test_with_a_mask_or_compression_they_are_composed_for_good(self, options: Any) -> None:
+    @pytest.mark.parametrize("options", [{"is_client": True}, {"is_client": True, "min_size": 0}])
+    def test_with_a_mask_they_are_composed_for_good(self, options: Any) -> None:
         bench = Bench(**options)
         assert bench.sending() is COMPOSED
         bench.outbox.leave(FakeRoom(bench))
@@ -234,10 +240,23 @@ class TestSending:
         bench.send("c")
         assert bench.sending() is COMPOSED
 
-    @pytest.mark.parametrize("state", [PLAIN, IN_TURN, COMPOSED])
+    def test_with_compression_they_are_deflated_but_for_a_fragmented_one(self) -> None:
+        bench = Bench(min_size=0)
+        assert bench.sending() is DEFLATED
+        bench.outbox.leave(FakeRoom(bench))
+        bench.send("a", final=False)
+        assert bench.sending() is COMPOSED
+        bench.send("b")
+        bench.send("c")
+        assert bench.sending() is DEFLATED
+        bench.transport.stall()
+        bench.send("d", "sent")
+        assert bench.sending() is DEFLATED
+
+    @pytest.mark.parametrize("state", [PLAIN, IN_TURN, DEFLATED, COMPOSED])
     @pytest.mark.parametrize("end", ["close", "shut", "end"])
     def test_from_every_state_the_end_leads_to_closed_and_nothing_out_of_it(self, state: Sending, end: str) -> None:
-        bench = Bench()
+        bench = Bench(min_size=0 if state is DEFLATED else None)
         if state is IN_TURN:
             FakeRoom(bench)
         elif state is COMPOSED:
@@ -713,7 +732,7 @@ class TestRooms:
     def test_what_a_room_says_to_a_closed_socket_is_lost_and_no_error(self) -> None:
         bench = Bench()
         bench.outbox.shut()
-        bench.outbox.write_whole(TEXT, "x", shared("x"))
+        bench.outbox.write_whole(shared("x"))
         assert bench.frames() == []
 
     def test_inside_a_fragmented_message_a_rooms_messages_wait_for_its_end(self) -> None:
@@ -760,11 +779,9 @@ class TestRooms:
         room.end_turn()
         assert bench.frames() == [frame("own"), frame("x")]
 
-    @pytest.mark.parametrize("options", [{"is_client": True}, {"min_size": 0}])
+    @pytest.mark.parametrize("options", [{"is_client": True}, {"is_client": True, "min_size": 0}])
     @pytest.mark.parametrize("message", ["ü", b"\xff"])
-    def test_a_member_that_compresses_or_masks_gets_a_frame_of_its_own(
-        self, options: Any, message: str | bytes
-    ) -> None:
+    def test_a_member_that_masks_gets_a_frame_of_its_own(self, options: Any, message: str | bytes) -> None:
         bench = Bench(**options)
         room = FakeRoom(bench)
         room.say(message)
@@ -772,6 +789,56 @@ class TestRooms:
         assert bench.transport.at_once == []
         assert bench.frames()[0].rsv1 is ("min_size" in options)
         assert bench.messages() == [message]
+
+    @pytest.mark.parametrize("waits", [False, True])
+    def test_a_member_that_compresses_is_given_the_very_frame_that_was_built_for_all(self, waits: bool) -> None:
+        bench = Bench(min_size=0)
+        built = shared("x" * 100, bench.outbox.compression)
+        if waits:
+            bench.send("a", final=False)
+            bench.outbox.write_whole(built)
+            bench.send("b")
+        else:
+            bench.outbox.write_shared_deflated(built, 1, object())
+        assert any(data is built for data in bench.transport.written)
+
+    @pytest.mark.parametrize("between", [["from the room"], ["from the room", "again"], []])
+    def test_what_came_before_a_rooms_compressed_message_is_referred_to_no_more(self, between: list[str]) -> None:
+        bench = Bench(min_size=5)
+        room = FakeRoom(bench)
+        own = "".join(map(chr, range(33, 127)))
+        bench.send(own)
+        room.say(*between, "tiny")  # the last is not compressed: the peer's window stays as it is
+        room.end_turn()
+        before = len(bench.transport.sent)
+        bench.send(own)
+        refers = len(bench.transport.sent) - before < len(own) / 2
+        assert refers is not bool(between)
+        assert bench.messages() == [own, *between, "tiny", own]
+
+    def test_it_is_told_whether_anything_was_compressed_since_a_room_did(self) -> None:
+        bench = Bench(min_size=5)
+        context = object()
+        assert not bench.outbox.is_in(context)
+        bench.outbox.write_shared_deflated(shared("a room's", bench.outbox.compression), 1, context)
+        assert bench.outbox.is_in(context)
+        bench.send("tiny")
+        assert bench.outbox.is_in(context)
+        bench.send("no longer tiny")
+        assert not bench.outbox.is_in(context)
+        assert not Bench().outbox.is_in(context)
+
+    @pytest.mark.parametrize("takes_over", [False, True])
+    def test_how_it_compresses_is_as_agreed_for_its_own_direction(self, takes_over: bool) -> None:
+        assert Bench().outbox.compression is None
+        options = DeflateOptions(level=3, window_bits=11, context_takeover=takes_over, min_size=7)
+        offer = "permessage-deflate; server_max_window_bits=10; client_max_window_bits=9"
+        agreed = answer_offers([offer], options)
+        assert agreed is not None
+        bench = Bench()
+        for is_client, bits in ((False, 10), (True, 9)):
+            outbox = Outbox(bench.connection, bench.loop, bench.transport, MIB, is_client, agreed[1])
+            assert outbox.compression == Compression(3, 7, bits, takes_over)
 
     @pytest.mark.parametrize("options", [{"is_client": True}, {"min_size": 0}])
     def test_such_a_member_too_gets_what_waited_for_the_end_of_a_fragmented_message(self, options: Any) -> None:
@@ -793,7 +860,7 @@ class TestMasks:
         bench.send("a", final=False)
         bench.send("b")
         bench.outbox.send_control(OpcodeType.PONG, b"pong")
-        bench.outbox.write_whole(BINARY, b"room", shared(b"room"))
+        bench.outbox.write_whole(shared(b"room"))
         bench.close(4001)
         assert bench.frames() == [
             frame("whole"),
@@ -880,7 +947,7 @@ class TestCompression:
         outbox = Outbox(bench.connection, bench.loop, bench.transport, MIB, False, deflate)
         outbox.shut()
         outbox.send_text("x", True, None)
-        outbox.write_whole(TEXT, "x", shared("x"))
+        outbox.write_whole(shared("x"))
         assert deflate._compressor is None
 
 

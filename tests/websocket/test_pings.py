@@ -48,6 +48,27 @@ async def test_a_pong_whose_payload_is_not_utf8_gives_a_string_read_none(connect
     assert await calls.until(1) == [(None, PONG, True)]
 
 
+async def test_on_ping_and_on_pong_take_the_socket_alone_as_vapors_guide_has_it(connect: Connect) -> None:
+    peer, socket = await connect.socket()
+    pings, pongs = Calls(), Calls()
+
+    @socket.on_ping
+    def on_ping(ws: WebSocket) -> None:
+        pings(ws)
+
+    @socket.on_pong
+    async def on_pong(ws: WebSocket) -> None:
+        pongs(ws)
+
+    await peer.send(wire.PING, b"theirs")
+    assert (await peer.receive()).payload == b"theirs"
+    socket.send_ping(data=[111, 117, 114, 115])
+    assert (await peer.receive()).payload == b"ours"
+    await peer.send(wire.PONG, b"ours")
+    assert await pings.until(1) == await pongs.until(1) == [(socket,)]
+    assert socket.is_connected
+
+
 async def test_where_on_pong_is_set_the_pong_goes_there_and_to_no_read(connect: Connect) -> None:
     peer, socket = await connect.socket()
     pongs, reads = Calls(), Calls()

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import trio
 
-from perfectws import LocalProtocolError, WebSocket
+from perfectws import WebSocket
 
 from .. import peer as wire
 from ..calls import BINARY, CONTINUATION, NOTHING, TEXT, Calls, Reads, quiet
@@ -90,28 +91,33 @@ async def test_read_returns_its_continuation_so_that_it_decorates(
 
 
 @pytest.mark.parametrize("read", READS)
-async def test_a_second_read_raises_and_leaves_the_first_pending(
+async def test_a_second_read_takes_the_place_of_the_first(
     connect: Connect, read: Callable[[WebSocket, Calls], object]
 ) -> None:
     peer, socket = await connect.socket()
-    first, second = Calls(), Calls()
+    first, second, third = Calls(), Calls(), Calls()
     socket.read_string_message(first)
-    with pytest.raises(LocalProtocolError, match="pending"):
-        read(socket, second)
+    read(socket, second)
+    await trio.to_thread.run_sync(socket.read_string_message, third)
     await peer.send_text("one")
-    assert await first.until(1) == [("one", TEXT, True)]
+    assert await third.until(1) == [("one", TEXT, True)]
+    assert socket.is_connected
+    socket.read_string_message(first)
+    await peer.send_text("two")
+    assert await first.until(1) == [("two", TEXT, True)]
     assert not second.got
+    assert len(third.got) == 1
 
 
-async def test_a_second_read_raises_also_while_the_continuation_is_queued(connect: Connect) -> None:
+async def test_a_second_read_takes_the_place_also_while_the_continuation_is_queued(connect: Connect) -> None:
     peer, socket = await connect.socket()
     await peer.send_text("one")
     await quiet()
-    calls = Calls()
-    socket.read_string_message(calls)  # a frame waits, so the continuation is queued at once
-    with pytest.raises(LocalProtocolError, match="pending"):
-        socket.read_string_message(Calls())
-    assert await calls.until(1) == [("one", TEXT, True)]
+    first, second = Calls(), Calls()
+    socket.read_string_message(first)  # a frame waits, so the continuation is queued at once
+    socket.read_bytes_message(second)
+    assert await second.until(1) == [(b"one", TEXT, True)]
+    assert not first.got
 
 
 async def test_the_next_read_is_allowed_inside_the_continuation(connect: Connect) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 import trio
 
-from perfectws import HTTPRequest, LocalProtocolError, Room, WebSocket
+from perfectws import HTTPRequest, LocalProtocolError, OpcodeType, Room, WebSocket
 
 from ..calls import Calls, quiet
 from ..conftest import Connect
@@ -119,12 +119,15 @@ async def test_a_room_and_its_members_keep_it_too(connect: Connect) -> None:
 
 
 async def test_a_read_that_a_thread_asked_for_is_there_when_the_loop_asks_again(connect: Connect) -> None:
-    _, socket = await connect.socket()
-    in_thread(lambda: socket.read_string_message(Calls()))
-    with pytest.raises(LocalProtocolError, match="pending"):
-        socket.read_string_message(Calls())
+    peer, socket = await connect.socket()
+    first, second = Calls(), Calls()
+    in_thread(lambda: socket.read_string_message(first))
     with pytest.raises(LocalProtocolError, match="pending"):
         await socket.read_string_message()
+    socket.read_string_message(second)
+    await peer.send_text("x")
+    assert await second.until(1) == [("x", OpcodeType.TEXT, True)]
+    assert not first.got
 
 
 async def test_many_threads_and_the_loop_lose_nothing_and_keep_each_ones_order(connect: Connect) -> None:

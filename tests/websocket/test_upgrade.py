@@ -136,18 +136,19 @@ class TestSubprotocols:
     @pytest.mark.parametrize(
         ("offered", "supported", "chosen"),
         [
-            ([], None, None),
-            ([], "echo", None),
-            (["echo"], None, None),
-            (["echo"], "echo", "echo"),
-            (["chat", "echo"], "echo", "echo"),
-            (["chat"], "echo", PROTOCOLS_NOT_SUPPORTED),
-            (["Echo"], "echo", PROTOCOLS_NOT_SUPPORTED),  # they are compared as they are
-            (["echo2"], "echo", PROTOCOLS_NOT_SUPPORTED),
+            ([], [], None),
+            ([], ["echo"], None),
+            (["echo"], [], None),
+            (["echo"], ["echo"], "echo"),
+            (["chat", "echo"], ["echo"], "echo"),
+            (["chat", "echo"], ["other", "echo", "chat"], "echo"),  # our preference counts
+            (["chat"], ["echo"], PROTOCOLS_NOT_SUPPORTED),
+            (["Echo"], ["echo"], PROTOCOLS_NOT_SUPPORTED),  # they are compared as they are
+            (["echo2"], ["echo"], PROTOCOLS_NOT_SUPPORTED),
         ],
     )
     def test_the_supported_one_is_chosen_if_it_was_offered(
-        self, offered: list[str], supported: str | None, chosen: str | Refusal | None
+        self, offered: list[str], supported: list[str], chosen: str | Refusal | None
     ) -> None:
         assert choose_subprotocol(offered, supported) == chosen
 
@@ -230,3 +231,13 @@ class TestAcceptance:
         offer = judge(handshake(*lines))
         assert isinstance(offer, Offer)
         assert offer.extensions == ["a; b=1", "c", "permessage-deflate"]
+
+    def test_a_comma_in_quotes_separates_nothing(self) -> None:
+        value = 'x; a="1, permessage-deflate; b=\\", c", y; d="", permessage-deflate; client_max_window_bits="10"'
+        offer = judge(handshake(("Sec-WebSocket-Extensions", value)))
+        assert isinstance(offer, Offer)
+        assert offer.extensions == [
+            'x; a="1, permessage-deflate; b=\\", c"',
+            'y; d=""',
+            'permessage-deflate; client_max_window_bits="10"',
+        ]

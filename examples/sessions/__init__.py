@@ -1,0 +1,1 @@
+"""Sessions by a cookie, as Perfect-Session has them: ``python -m examples.sessions``."""

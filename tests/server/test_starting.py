@@ -1,0 +1,147 @@
+"""What a server does from its first moment, and what is begun on it before it runs."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import trio
+from trio.testing import wait_all_tasks_blocked
+
+from perfectws import (
+    EventLoop,
+    HTTPServer,
+    LaunchContext,
+    LocalProtocolError,
+    Room,
+    Routes,
+    SerialQueue,
+    WebSocket,
+    call_every,
+    call_later,
+    run_in_thread,
+)
+
+PATIENCE = 30
+
+
+def make_server(routes: Routes | None = None) -> HTTPServer:
+    server = HTTPServer()
+    server.server_address = "127.0.0.1"
+    server.add_routes(routes or Routes())
+    return server
+
+
+def launch(server: HTTPServer) -> LaunchContext:
+    (context,) = HTTPServer.launch(server, wait=False)
+    return context
+
+
+def end(context: LaunchContext) -> None:
+    assert context.terminate().wait(PATIENCE)
+
+
+def test_a_ticker_begins_with_the_server() -> None:
+    room, routes = Room(), Routes()
+    routes.web_socket("/ticks", lambda request, ws: room.join(ws))
+    server = make_server(routes)
+
+    @server.on_start
+    def started() -> None:
+        call_every(0.01, lambda: room.send_string_message("tick"))
+
+    context = launch(server)
+    with EventLoop() as event_loop:
+        heard = event_loop.make_promise()
+        url = f"ws://127.0.0.1:{context.port}/ticks"
+        WebSocket.connect(url, on=event_loop, on_upgrade=lambda ws: ws.on_text(lambda ws, text: heard.succeed(text)))
+        assert heard.future_result.wait(PATIENCE) == "tick"
+    end(context)
+
+
+def test_on_start_runs_each_callback_in_order_at_each_start(caplog: pytest.LogCaptureFixture) -> None:
+    calls: list[str] = []
+    server = make_server()
+    server.on_start(lambda: calls.append(f"first on {server.server_port > 0}"))
+    server.on_start(lambda: 1 // 0)
+
+    @server.on_start
+    async def last() -> None:
+        await trio.lowlevel.checkpoint()
+        calls.append("last")
+        done.set()
+
+    for _ in range(2):
+        done = threading.Event()
+        context = launch(server)
+        assert done.wait(PATIENCE)
+        end(context)
+    assert calls == ["first on True", "last"] * 2
+    assert caplog.text.count("ZeroDivisionError: ") == 2
+
+
+def test_timers_and_threads_that_are_begun_on_a_server_wait_for_it() -> None:
+    server = make_server()
+    calls: list[str] = []
+    ticked = threading.Event()
+    timer = call_every(0.001, ticked.set, on=server)
+    cancelled = call_later(0, lambda: calls.append("cancelled"), on=server)
+    cancelled.cancel()
+    queue = SerialQueue("jobs", on=server)
+    futures = [
+        run_in_thread(lambda: calls.append("1"), on=server),
+        queue.dispatch(lambda: calls.append("2")),
+        queue.dispatch(lambda: calls.append("3")),
+    ]
+    assert not ticked.wait(0.05)
+    assert not any(future.is_done for future in futures)
+    context = launch(server)
+    for future in futures:
+        future.wait(PATIENCE)
+    assert ticked.wait(PATIENCE)
+    timer.cancel()
+    later = threading.Event()
+    call_later(0, later.set, on=context)
+    assert later.wait(PATIENCE)
+    assert run_in_thread(lambda: "beside", on=context).wait(PATIENCE) == "beside"
+    assert sorted(calls) == ["1", "2", "3"]
+    assert calls.index("2") < calls.index("3")
+    end(context)
+
+
+def test_a_context_that_has_stopped_waits_for_the_servers_next_start() -> None:
+    server = make_server()
+    context = launch(server)
+    end(context)
+    future = run_in_thread(lambda: "again", on=context)
+    with pytest.raises(TimeoutError):
+        future.wait(0.05)
+    again = launch(server)
+    assert future.wait(PATIENCE) == "again"
+    end(again)
+
+
+def test_a_client_can_be_opened_on_a_server_that_runs() -> None:
+    routes = Routes()
+    routes.web_socket("/echo", lambda request, ws: ws.on_text(lambda ws, text: ws.send(text)))
+    server = make_server(routes)
+    with pytest.raises(LocalProtocolError, match="on_start"):
+        WebSocket.connect("ws://127.0.0.1:1/echo", on=server)
+    context = launch(server)
+    socket = WebSocket.connect(f"ws://127.0.0.1:{context.port}/echo", on=context).wait(PATIENCE)
+    socket.close().wait(PATIENCE)
+    end(context)
+
+
+async def test_serve_starts_too(nursery: trio.Nursery) -> None:
+    server, calls = make_server(), []
+    server.on_start(lambda: calls.append(1))
+    await nursery.start(server.serve)
+    await wait_all_tasks_blocked(0.01)
+    assert calls == [1]
+    server.stop()
+
+
+def test_what_takes_arguments_is_refused() -> None:
+    with pytest.raises(TypeError, match="on_start is a callable without arguments"):
+        make_server().on_start(lambda server: None)  # type: ignore[type-var]  # on purpose
