@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import signal
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -153,6 +154,8 @@ TRANSPORTS: dict[str, Callable[[], AbstractAsyncContextManager[Connect]]] = {
     "reactor": partial(sockets, with_reactor=True),
     "tls": partial(sockets, with_reactor=True, with_tls=True),
 }
+if sys.platform != "linux":
+    del TRANSPORTS["reactor"]  # there it would be the streams again
 
 
 def patience() -> float:

@@ -6,6 +6,7 @@ import errno
 import logging
 import socket
 import ssl
+import sys
 from collections.abc import Callable
 
 import trio
@@ -34,7 +35,9 @@ BURST = 64
 #: Where one listens on these, the kernel has to say which address a client has reached.
 _EVERY_INTERFACE = ("", "0.0.0.0", "::")
 
-_OUT_OF_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_OUT_OF_DESCRIPTORS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+if sys.platform == "win32":
+    _OUT_OF_DESCRIPTORS.add(errno.WSAEMFILE)  # sockets are counted apart from files
 
 
 async def serve_listener(

@@ -1,13 +1,19 @@
-"""Files sent by the kernel itself (``sendfile``): in a thread, since their bytes may have to come from a disk first."""
+"""Files sent by the kernel itself (``sendfile``): in a thread, since their bytes may have to come from a disk first.
+
+Only sockets on the reactor send so, of which Windows has none; it is not imported there.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 import socket
+import sys
 from collections.abc import Callable
 
 import trio
+
+assert sys.platform != "win32"  # which is also how type checkers know
 
 #: The most bytes of one call.
 MOST = 4 * 1024 * 1024

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import select
 import socket
+import sys
 
 #: Linux knows it.
 _ENDED: int = getattr(select, "POLLRDHUP", 0)
@@ -11,7 +12,7 @@ _ENDED: int = getattr(select, "POLLRDHUP", 0)
 
 def has_ended(connected: socket.socket) -> bool:
     """Return whether the peer has ended its side, or the connection is gone; false where the kernel does not tell."""
-    if not _ENDED:
+    if sys.platform == "win32" or not _ENDED:
         return False
     poll = select.poll()
     try:

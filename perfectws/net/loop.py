@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import select
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
@@ -120,7 +121,7 @@ class Loop(CallbackLoop):
         tasks: The nursery in which async callbacks and connections run.
         timers: The calls that are to be made later.
         connections: Every connection that is open.
-        reactor: What serves plain sockets; ``None`` where there is no epoll, and streams do.
+        reactor: What serves plain sockets; ``None`` where there is none, and streams do.
     """
 
     def __init__(self, reactor: Reactor | None) -> None:
@@ -338,8 +339,15 @@ if hasattr(os, "register_at_fork"):
 
 
 def make_reactor() -> Reactor | None:
-    """Return what serves plain sockets; ``None`` where there is no epoll, and streams do."""
-    return Reactor() if hasattr(select, "epoll") else None
+    """Return what serves plain sockets; ``None`` where there is none, and streams do: all but Linux.
+
+    This is where a reactor for another system would be chosen. The transports follow from what this returns.
+    """
+    if sys.platform == "linux" and hasattr(select, "epoll"):
+        from .epoll import EpollReactor  # which can be imported nowhere else
+
+        return EpollReactor()
+    return None
 
 
 @asynccontextmanager

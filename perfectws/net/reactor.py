@@ -1,18 +1,20 @@
-"""The reactor: one epoll object for all plain sockets of a loop, and what its events lead to.
+"""The reactor: one poller, such as epoll, for all plain sockets of a loop, and what its events lead to.
 
 Every socket is registered once, level-triggered. A pass over the ready ones calls each handler once; the loop then runs
 the callbacks that this made ready and writes each socket that has output once. Between passes the pump waits, through
-trio, for the epoll object itself to become readable, so trio's other tasks, clocks and cancellations work as ever.
+trio, for the poller itself to become readable, so trio's other tasks, clocks and cancellations work as ever.
 
 A handler that is done with its descriptor only says so (`Reactor.remove_later`): the descriptor is closed when the pass
 is over. Else a callback that closes another ready socket would leave an event behind for a descriptor that is gone, or
 that the next accepted connection has taken over.
+
+What the system adds to it, the poller and what wakes it, stands in a class of its own: `perfectws.net.epoll` for Linux.
+Another system's would stand beside that; `perfectws.net.loop.make_reactor` chooses.
 """
 
 from __future__ import annotations
 
-import os
-import select
+from abc import ABC, abstractmethod
 from time import perf_counter
 from typing import Protocol
 
@@ -25,10 +27,11 @@ PASS_SECONDS = 0.005
 #: How many events are handled between two looks at the clock: few, since each may be a TLS handshake, which takes long.
 CLOCK_INTERVAL = 4
 
-READABLE = select.EPOLLIN
-WRITABLE = select.EPOLLOUT
+# What a descriptor is watched for. They are numbered as epoll numbers them, so that nothing is translated there.
+READABLE = 0x001  # EPOLLIN
+WRITABLE = 0x004  # EPOLLOUT
 #: A paused or half-closed socket: any level-triggered mask would report a reset again and again.
-PAUSED = select.EPOLLRDHUP | select.EPOLLET
+PAUSED = 0x2000 | 0x8000_0000  # EPOLLRDHUP | EPOLLET
 
 
 class EventHandler(Protocol):
@@ -38,53 +41,61 @@ class EventHandler(Protocol):
         """Act on there being something to read, and nothing else. Does not raise."""
 
     def on_events(self, events: int) -> None:
-        """Act on whatever epoll reports. Does not raise."""
+        """Act on whatever the poller reports. Does not raise."""
 
     def remove(self) -> None:
         """Close the descriptor, which is no longer registered."""
 
 
-class _Alarm:
-    """A descriptor that is readable once `Reactor.wake` was called."""
+class Poller(Protocol):
+    """What tells which descriptors are ready, level-triggered: `select.epoll`, or what does as it does."""
 
-    def __init__(self) -> None:
-        self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+    def fileno(self) -> int:
+        """Return the descriptor that is readable when `poll` would tell something."""
 
-    def on_readable(self) -> None:
-        os.eventfd_read(self.descriptor)
+    def register(self, fd: int, eventmask: int, /) -> None:
+        """Watch a descriptor for these events, for an error and for a reset."""
 
-    def on_events(self, events: int) -> None:
-        self.on_readable()
+    def modify(self, fd: int, eventmask: int, /) -> None:
+        """Watch a descriptor for other events."""
 
-    def remove(self) -> None:
-        os.close(self.descriptor)
+    def unregister(self, fd: int, /) -> None:
+        """Watch a descriptor no more."""
+
+    def poll(self, timeout: float, maxevents: int, /) -> list[tuple[int, int]]:
+        """Return descriptors that are ready, and their events."""
+
+    def close(self) -> None:
+        """Let go of it all."""
 
 
-class Reactor:
-    """One epoll object, and the handlers of the descriptors in it."""
+class Reactor(ABC):
+    """A poller, and the handlers of the descriptors in it.
 
-    def __init__(self) -> None:
-        self._epoll = select.epoll()
+    Args:
+        poller: The poller, which it owns.
+    """
+
+    def __init__(self, poller: Poller) -> None:
+        self._poller = poller
         self._handlers: dict[int, EventHandler] = {}
-        #: What epoll has told and no pass has handled: seen by `becomes_ready_within`, or a pass had no time for it.
+        #: What the poller told and no pass has handled: seen by `becomes_ready_within`, or a pass had no time for it.
         self._found: list[tuple[int, int]] = []
         #: What `close_removed` has to do.
         self.removed: list[tuple[int, EventHandler]] = []
-        self._alarm = _Alarm()
-        self.add(self._alarm.descriptor, self._alarm)
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when a pass would find something."""
-        return self._epoll.fileno()
+        return self._poller.fileno()
 
     def add(self, descriptor: int, handler: EventHandler, events: int = READABLE) -> None:
         """Call ``handler.on_events`` when ``descriptor`` is ready."""
-        self._epoll.register(descriptor, events)
+        self._poller.register(descriptor, events)
         self._handlers[descriptor] = handler
 
     def modify(self, descriptor: int, events: int) -> None:
         """Wait for other events of a descriptor; those of them that it has already are told anew."""
-        self._epoll.modify(descriptor, events)
+        self._poller.modify(descriptor, events)
         self._forget(descriptor)
 
     def remove_later(self, descriptor: int, handler: EventHandler) -> None:
@@ -97,7 +108,7 @@ class Reactor:
             removed, self.removed = self.removed, []
             for descriptor, handler in removed:
                 del self._handlers[descriptor]
-                self._epoll.unregister(descriptor)
+                self._poller.unregister(descriptor)
                 self._forget(descriptor)
                 handler.remove()
 
@@ -105,13 +116,13 @@ class Reactor:
         if self._found:
             self._found = [event for event in self._found if event[0] != descriptor]
 
+    @abstractmethod
     def wake(self) -> None:
-        """Make `fileno` readable."""
-        os.eventfd_write(self._alarm.descriptor, 1)
+        """Make `fileno` readable. From any thread."""
 
     def becomes_ready_within(self, seconds: float) -> bool:
         """Look again and again, for at most ``seconds``, whether a pass would find something."""
-        poll = self._epoll.poll
+        poll = self._poller.poll
         deadline = perf_counter() + seconds
         while perf_counter() < deadline:
             self._found = poll(0, MAX_EVENTS)
@@ -121,7 +132,7 @@ class Reactor:
 
     def run_pass(self) -> bool:
         """Handle what is ready, within the budget. Return whether anything was."""
-        found, self._found = self._found or self._epoll.poll(0, MAX_EVENTS), []
+        found, self._found = self._found or self._poller.poll(0, MAX_EVENTS), []
         if not found:
             return False
         handlers = self._handlers
@@ -136,16 +147,15 @@ class Reactor:
             left -= 1
             if not left:
                 if perf_counter() > deadline:
-                    # epoll would tell the same ones first again, and they would be all that is ever served.
+                    # The poller would tell the same ones first again, and they would be all that is ever served.
                     self._found = list(events)
                     break
                 left = CLOCK_INTERVAL
         return True
 
     def close(self) -> None:
-        """Close the epoll object. Every handler should have been removed before."""
-        self.remove_later(self._alarm.descriptor, self._alarm)
+        """Close the poller. Every handler should have been removed before."""
         self.close_removed()
         if self._handlers:
             logger.error("%d descriptors are left in a reactor that closes", len(self._handlers))
-        self._epoll.close()
+        self._poller.close()

@@ -37,6 +37,11 @@ Handling = Callable[[int, FrameType | None], Any] | int | None
 
 #: The packages that run callbacks, and what those have their work done by.
 _OURS = frozenset({"perfectws", "trio", "outcome", "attr", "attrs", "sortedcontainers", "sniffio", "wsproto", "h11"})
+#: On Windows nobody can send SIGTERM. SIGBREAK is Ctrl-Break, a console that is closed, or another process that asks by
+#: ``CTRL_BREAK_EVENT``.
+_OF_WINDOWS: list[signal.Signals] = []
+if sys.platform == "win32":
+    _OF_WINDOWS.append(signal.SIGBREAK)
 #: Who has stayed in one place for so long is held up there, in seconds. A turn of the loop takes less.
 _HELD_UP = 0.1
 
@@ -222,7 +227,7 @@ def _numbers_to_take(takes_sigterm: bool) -> list[signal.Signals]:
     if threading.current_thread() is not threading.main_thread():  # Python calls signal handlers in no other
         return []
     if takes_sigterm:
-        return [signal.SIGINT, signal.SIGTERM]
+        return [signal.SIGINT, signal.SIGTERM, *_OF_WINDOWS]
     return [signal.SIGINT] if signal.getsignal(signal.SIGINT) is signal.default_int_handler else []
 
 

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from enum import IntEnum
 from os import read, write  # cheaper than a socket's recv and send, which parse their arguments the old way
 from typing import Any
@@ -24,12 +25,14 @@ from ..callbacks import report_failure
 from ..patience import Patience
 from ..transport import HIGH_WATER, NO_PROTOCOL, Address, FileSender, Parts, Protocol
 from .addresses import address_of
-from .files import send_file
 from .half_close import has_ended
 from .loop import Connections, Loop
 from .output import Output, Write, count_first, drop_sent
 from .reactor import PAUSED, READABLE, WRITABLE, Reactor
 from .unacknowledged import acknowledged, unacknowledged
+
+if sys.platform != "win32":
+    from .files import send_file
 
 #: The most bytes of one read, which grow while the peer fills them and begin anew when it sends little. A large buffer
 #: costs time to be cut down when little comes, a small one more reads of what is large (docs/performance.md).
@@ -341,12 +344,19 @@ class SocketTransport:
         first = self._output[: count_first(self._output, WRITE_SIZE)]
         return first[0] if len(first) == 1 else b"".join(map(bytes, first))
 
-    def _send(self, data: Write) -> int:
-        """Send a large piece, or the last: that one waits for the end of our side, to leave in the same segment."""
-        flags = 0 if self._stage is _OPEN else _MSG_MORE
-        if isinstance(data, Parts):
-            return self._socket.sendmsg((data.head, data.body), (), flags)
-        return self._socket.send(data, flags) if data else 0
+    if sys.platform == "win32":  # which has no reactor yet, nor `sendmsg`
+
+        def _send(self, data: Write) -> int:
+            """Send a large piece, or the last."""
+            return self._socket.send(bytes(data)) if data else 0
+    else:
+
+        def _send(self, data: Write) -> int:
+            """Send a large piece, or the last: that one waits for the end of our side, to leave in the same segment."""
+            flags = 0 if self._stage is _OPEN else _MSG_MORE
+            if isinstance(data, Parts):
+                return self._socket.sendmsg((data.head, data.body), (), flags)
+            return self._socket.send(data, flags) if data else 0
 
     def _drop_sent(self, sent: int, tried: int) -> None:
         """Keep the rest. A short write waits for room; more than one write can take goes on in the next turn."""
@@ -448,18 +458,20 @@ class AcceptedSocket(SocketTransport):
         """Our own address."""
         return super().local_address if self._local is None else self._local
 
-    @property
-    def file_sender(self) -> FileSender | None:
-        """What lets the kernel send a part of a file, to be used while nothing is written."""
-        return self._send_file
+    if sys.platform != "win32":
 
-    async def _send_file(self, descriptor: int, part: range) -> bool:
-        with trio.CancelScope() as self._sending:
-            if await send_file(self._socket, descriptor, part, lambda: not self.buffered_amount):
-                return True
-            # The kernel tells of a reset once, and did so here: to a read the peer would merely have ended.
-            self.abort(ConnectionResetError("the peer reset the connection while a file was sent"))
-        return False
+        @property
+        def file_sender(self) -> FileSender | None:
+            """What lets the kernel send a part of a file, to be used while nothing is written."""
+            return self._send_file
+
+        async def _send_file(self, descriptor: int, part: range) -> bool:
+            with trio.CancelScope() as self._sending:
+                if await send_file(self._socket, descriptor, part, lambda: not self.buffered_amount):
+                    return True
+                # The kernel tells of a reset once, and did so here: to a read the peer would merely have ended.
+                self.abort(ConnectionResetError("the peer reset the connection while a file was sent"))
+            return False
 
     def remove(self) -> None:
         """Close the socket, which is no longer registered, and tell the protocol and the server."""

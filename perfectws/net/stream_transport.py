@@ -7,6 +7,7 @@ until the end of the loop's turn and then handed to the writer, so that a turn i
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 from typing import TypeVarTuple, cast
 
@@ -25,7 +26,9 @@ Ts = TypeVarTuple("Ts")
 #: The most bytes of one read.
 READ_SIZE = 64 * 1024
 #: The most bytes handed to the stream at once, so that `StreamTransport.buffered_amount` follows what the kernel takes.
-WRITE_SIZE = 256 * 1024
+#: Windows does not tell how far our output has got: there only what it takes, piece by piece, can show that a peer that
+#: reads slowly gets on. So the pieces are small.
+WRITE_SIZE = 16 * 1024 if sys.platform == "win32" else 256 * 1024
 
 
 class StreamTransport:
@@ -110,8 +113,10 @@ class StreamTransport:
     def progress(self) -> int:
         """Return a number that changes as the peer takes what was sent."""
         connected = self._kernel_socket()
-        count = None if connected is None else acknowledged(connected)
-        return self._taken if count is None else count
+        if connected is None:
+            return self._taken
+        count = acknowledged(connected)
+        return self._taken - unacknowledged(connected) if count is None else count
 
     def peer_has_ended(self) -> bool:
         """Return whether the peer has ended its side; only a kernel can tell."""
@@ -201,11 +206,13 @@ class StreamTransport:
 
     async def _write_all(self) -> None:
         try:
-            while not self._is_closing:
+            while True:  # once even if it is closed before this begins: what was written goes out
                 await self._may_write.wait()
                 self._may_write = trio.Event()
                 while self._output:
                     await self._write_some()
+                if self._is_closing:
+                    break
             await self._end_output()
         except Exception as error:
             self._fail(error)

@@ -11,6 +11,16 @@ if sys.platform == "win32":
     def unacknowledged(connected: socket.socket) -> int:
         """Return how many bytes the kernel holds that the peer has not acknowledged: here it does not tell."""
         return 0
+elif sys.platform == "darwin":
+    #: Apple's <sys/socket.h>: "Get number of bytes currently in send socket buffer". Python has no name for it.
+    _SO_NWRITE = 0x1024
+
+    def unacknowledged(connected: socket.socket) -> int:
+        """Return how many bytes the kernel holds that the peer has not acknowledged; 0 once the socket is closed."""
+        try:
+            return connected.getsockopt(socket.SOL_SOCKET, _SO_NWRITE)
+        except OSError:
+            return 0
 else:
     import fcntl
     import termios

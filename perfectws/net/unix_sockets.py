@@ -30,10 +30,10 @@ def listen_unix(path: str, backlog: int, mode: int = EVERYBODY) -> socket.socket
         mode: That of the file. Who may write to it may connect.
 
     Raises:
-        OSError: A server listens there, or there is something other than a socket.
+        OSError: A server listens there, or there is something other than a socket, or this is Windows.
     """
-    if not hasattr(socket, "AF_UNIX"):
-        raise OSError("this system has no Unix sockets")
+    if sys.platform == "win32" or not hasattr(socket, "AF_UNIX"):
+        raise OSError("this system has no Unix sockets; give a host's name or its IP address, and a port")
     _remove_stale(path)
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
@@ -66,7 +66,7 @@ def _bind(listening: socket.socket, path: str, mode: int) -> None:
 
 def _change_mode(path: str, mode: int) -> None:
     """Change the mode of a socket, and of nothing that another user may have put in its place."""
-    if os.chmod in os.supports_follow_symlinks:
+    if sys.platform != "linux" or os.chmod in os.supports_follow_symlinks:
         os.chmod(path, mode, follow_symlinks=False)
         return
     descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW)
@@ -79,6 +79,8 @@ def _change_mode(path: str, mode: int) -> None:
 
 
 def _remove_stale(path: str) -> None:
+    if sys.platform == "win32":
+        return  # where there are none
     try:
         if not stat.S_ISSOCK(os.stat(path).st_mode):
             return

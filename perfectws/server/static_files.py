@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,15 @@ from ..log_limit import LogLimit
 
 #: Bytes read and pushed at once.
 PIECE = 256 * 1024
+
+#: What no name in a path may hold: what separates names, on whatever system, and what was no UTF-8.
+_REFUSED_IN_NAMES = frozenset("\0/\\\ufffd")
+#: What it may not end with.
+_REFUSED_AT_END: tuple[str, ...] = ()
+if sys.platform == "win32":
+    # Else one file had many names, which routes and filters would not know: "page.html::$DATA", "page.html.".
+    _REFUSED_IN_NAMES |= frozenset('<>:"|?*')
+    _REFUSED_AT_END = (".", " ")
 
 #: What a directory's own URI serves.
 INDEX = "index.html"
@@ -277,7 +287,7 @@ def _components(rest: str) -> list[str]:
 
 
 def _is_plain(name: str) -> bool:
-    return name not in (".", "..") and not any(sign in name for sign in ("\0", "/", "\\", "\ufffd"))
+    return name not in (".", "..") and _REFUSED_IN_NAMES.isdisjoint(name) and not name.endswith(_REFUSED_AT_END)
 
 
 def _resolve(document_root: str, names: Sequence[str]) -> str | None:

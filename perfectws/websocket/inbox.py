@@ -1,7 +1,7 @@
 """What arrived and has not been taken: frames wait in an `Inbox` until the session takes them.
 
-A session reads frame by frame (`frame_inbox`), or takes whole messages (`whole_inbox`), by handlers (`message_inbox`) or
-by asking for each (`receive_inbox`). It chooses by what it calls first, and until then frames wait::
+A session reads frame by frame (`frame_inbox`), or takes whole messages (`whole_inbox`): by handlers (`message_inbox`),
+or by asking for each (`receive_inbox`). It chooses by what it calls first, and until then frames wait::
 
     FrameInbox, undecided ──read_*──► FrameInbox ──no read pending──┬──on_text, on_binary──► MessageInbox
               └─────────────────────────────────────────────────────┤                          ▲ │ no handler is set

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,10 +36,10 @@ def come_back(page: ChatPage) -> None:
     page.expect_connected()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=["killed", "stopped"])
+@pytest.mark.parametrize("end", [RunningServer.kill, RunningServer.stop], ids=["killed", "stopped"])
 @pytest.mark.parametrize("count", [2, 3])
 def test_pages_come_back_and_nothing_is_lost_or_doubled(
-    new_page: NewPage, database: Path, count: int, number: signal.Signals
+    new_page: NewPage, database: Path, count: int, end: Callable[[RunningServer], int]
 ) -> None:
     names = ["Ana", "Ben", "Carol"][:count]
     with serving(database) as server:
@@ -50,7 +49,7 @@ def test_pages_come_back_and_nothing_is_lost_or_doubled(
             page.say(f"{name}, before")
         for name, page in zip(names, pages, strict=True):
             page.write(f"{name}, in flight")  # acknowledged or not, when the server goes
-        server.stop(number)
+        end(server)
 
     for name, page in zip(names, pages, strict=True):
         expect(page.state).to_have_text("Reconnecting")
@@ -85,7 +84,7 @@ def test_pages_reconnect_by_themselves_however_often_the_server_is_killed(new_pa
         port = server.port
         ana = ChatPage(new_page()).join(port, "Ana")
         ben = ChatPage(new_page()).join(port, "Ben")
-        server.stop(signal.SIGKILL)
+        server.kill()
     said = []
     for round_number in range(3):
         with serving(database, port) as server:
@@ -96,7 +95,7 @@ def test_pages_reconnect_by_themselves_however_often_the_server_is_killed(new_pa
             for page in (ana, ben):
                 expect(page.texts).to_have_count(len(said))
                 page.expect_texts(*said)
-            server.stop(signal.SIGKILL)
+            server.kill()
         expect(ana.state).to_have_text("Reconnecting")
         expect(ben.state).to_have_text("Reconnecting")
 
@@ -106,7 +105,7 @@ def test_with_memory_a_restarted_server_knows_nothing_but_the_pages_go_on(new_pa
         port = server.port
         ana = ChatPage(new_page()).join(port, "Ana")
         ana.say("before")
-        server.stop(signal.SIGKILL)
+        server.kill()
     with running("-m", "examples.chat", "--port", str(port), "--memory"):
         ana.expect_connected()
         ben = ChatPage(new_page()).join(port, "Ben")
@@ -126,7 +125,7 @@ def test_a_reload_keeps_the_name_the_draft_and_what_is_not_sent(new_page: NewPag
         ana.expect_texts("before")
         expect(ana.own_texts).to_have_count(1)
         expect(ana.message).to_have_value("a draft")
-        server.stop(signal.SIGKILL)
+        server.kill()
     expect(ana.state).to_have_text("Reconnecting")
     ana.write("meanwhile")
     expect(ana.unstored).to_have_count(1)

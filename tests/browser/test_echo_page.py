@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Locator, Page, WebSocket, expect
@@ -107,18 +106,18 @@ def test_shift_and_enter_start_a_new_line_and_send_nothing(echo_page: EchoPage, 
 
 
 @pytest.mark.parametrize(
-    ("number", "reason"),
-    [(signal.SIGKILL, "1006, the connection was lost"), (signal.SIGTERM, "1001, the server is going away")],
+    ("end", "reason"),
+    [(RunningServer.kill, "1006, the connection was lost"), (RunningServer.stop, "1001, the server is going away")],
     ids=["killed", "stopped"],
 )
 def test_the_page_says_that_the_server_is_gone_and_reconnects_when_it_is_back(
-    echo_page: EchoPage, number: signal.Signals, reason: str
+    echo_page: EchoPage, end: Callable[[RunningServer], int], reason: str
 ) -> None:
     with running("-m", "examples.echo", "--port", "0") as server:
         echo_page.open(server.port)
         echo_page.type_and_press_enter("before")
         expect_texts(echo_page.returned, ["before"])
-        server.stop(number)
+        end(server)
 
     expect(echo_page.state).to_have_text("Closed")
     expect(echo_page.reason).to_have_text(reason)

@@ -6,12 +6,13 @@ import os
 import re
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
+
+from ..platforms import python
 
 ROOT = Path(__file__).parents[2]
 START_LINE = re.compile(r"Starting HTTP server (?P<name>\S+) on (?P<address>\S+):(?P<port>\d+)$")
@@ -32,6 +33,14 @@ class RunningServer:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal, wait for the end and return the exit code."""
         self.process.send_signal(number)
+        return self._end()
+
+    def kill(self) -> int:
+        """End it without a word, as the system does, and return the exit code."""
+        self.process.kill()
+        return self._end()
+
+    def _end(self) -> int:
         code = self.process.wait(PATIENCE)
         self._reader.join(PATIENCE)
         while (line := self._lines.get_nowait()) is not None:
@@ -64,7 +73,7 @@ class RunningServer:
 @contextmanager
 def running(*arguments: str) -> Iterator[RunningServer]:
     """Run ``python ARGUMENTS`` at the repository's root, with warnings as errors, until the block ends."""
-    command = [sys.executable, "-W", "error", *arguments]
+    command = [*python(), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, encoding="utf-8") as process:
         try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from queue import Empty, Queue
 
+from ..platforms import python
 from .running import PATIENCE, ROOT
 
 
@@ -50,7 +50,7 @@ class Script:
 @contextmanager
 def script(*arguments: str) -> Iterator[Script]:
     """Run ``python ARGUMENTS`` at the repository's root, with warnings as errors, until the block ends."""
-    command = [sys.executable, "-W", "error", *arguments]
+    command = [*python(), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "utf-8"}
     with subprocess.Popen(
         command,

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-import signal
 from collections.abc import Iterator
 
 import pytest
@@ -56,7 +55,7 @@ def test_the_bot_comes_back_when_the_server_does(server: RunningServer) -> None:
 
     with script(*bot(server.port)) as robbie:
         wait_for_the_room(robbie)
-        server.stop(signal.SIGKILL)
+        server.kill()
         with running("-m", "examples.chat", "--port", str(server.port), "--memory"):
             wait_for_the_room(robbie)
             assert robbie.interrupt() == 0

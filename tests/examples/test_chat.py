@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-import signal
 import sqlite3
 import subprocess
-import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +14,7 @@ from pathlib import Path
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from ..platforms import python
 from .chat_client import ChatClient, chatting
 from .running import PATIENCE, ROOT, RunningServer, running
 
@@ -342,7 +341,7 @@ def test_a_restart_loses_no_message_and_no_message_is_kept_with_memory(tmp_path:
         ana.hello("Ana")
         for number in range(15):
             ana.say(f"message {number}", str(number))
-        server.stop(signal.SIGKILL)
+        server.kill()
     with running(*arguments) as server, chatting(server.port) as ana:
         messages = ana.hello("Ana")["messages"]
         assert [(message["text"], message["own"]) for message in messages] == [
@@ -360,7 +359,7 @@ def test_a_restart_loses_no_message_and_no_message_is_kept_with_memory(tmp_path:
 def test_a_database_that_is_none_is_named_in_one_line_and_the_exit_code_is_1(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.sqlite3"
     wrong.write_text("this is no database " * 100)
-    command = [sys.executable, "-m", "examples.chat", "--port", "0", "--database", str(wrong)]
+    command = [*python(), "-m", "examples.chat", "--port", "0", "--database", str(wrong)]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert ended.returncode == 1
     assert str(wrong) in ended.stderr

@@ -3,7 +3,6 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
-import sys
 from http.client import HTTPConnection
 
 import pytest
@@ -11,6 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
+from ..platforms import python
 from .running import PATIENCE, ROOT, RunningServer, running
 
 
@@ -82,7 +82,7 @@ def test_the_echo_example_serves_nothing_outside_its_page(echo_server: RunningSe
 def test_the_echo_example_names_a_port_in_use_in_one_line_and_exits_with_1() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        command = [sys.executable, "-m", "examples.echo", "--port", str(port)]
+        command = [*python(), "-m", "examples.echo", "--port", str(port)]
         ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert ended.returncode == 1
     assert str(port) in ended.stderr

@@ -4,7 +4,6 @@ import json
 import random
 import socket
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from ..platforms import python
 from .running import PATIENCE, ROOT, RunningServer, running
 
 CONTENT = random.Random(6).randbytes(5_000_001)
@@ -36,7 +36,7 @@ def server(directory: Path) -> Iterator[RunningServer]:
 def files(server: RunningServer, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run the command line."""
     url = f"ws://127.0.0.1:{server.port}/files"
-    command = [sys.executable, "-W", "error", "-m", "examples.files", *arguments, "--url", url]
+    command = [*python(), "-m", "examples.files", *arguments, "--url", url]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 

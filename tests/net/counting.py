@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -25,10 +26,12 @@ class CountingSocket(socket.socket):
         self.sends.append(sent)
         return sent
 
-    def sendmsg(self, buffers: Any, *args: Any) -> int:
-        sent = super().sendmsg(buffers, *args)
-        self.sends.append(sent)
-        return sent
+    if sys.platform != "win32":
+
+        def sendmsg(self, buffers: Any, *args: Any) -> int:
+            sent = super().sendmsg(buffers, *args)
+            self.sends.append(sent)
+            return sent
 
 
 _counting: WeakValueDictionary[int, CountingSocket] = WeakValueDictionary()

@@ -5,15 +5,17 @@ from __future__ import annotations
 import signal
 import socket as sockets
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 import trio
 
+from perfectws.net.signals import _numbers_to_take
+
 from ..conftest import PATIENCE
 from ..examples.running import RunningServer, running
 from ..peer import Peer
+from ..platforms import python
 
 PROGRAM = """
 import logging
@@ -49,7 +51,7 @@ async def stop(server: RunningServer, number: signal.Signals) -> int:
     return await trio.to_thread.run_sync(server.stop, number)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", _numbers_to_take(takes_sigterm=True))
 async def test_a_signal_sends_1001_and_ends_with_exit_code_0(server: RunningServer, number: signal.Signals) -> None:
     codes: list[int] = []
 
@@ -86,7 +88,7 @@ def test_a_port_in_use_ends_the_program_with_a_launch_failure_that_names_it() ->
     with sockets.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         ended = subprocess.run(
-            [sys.executable, "-c", PROGRAM.format(port=port)], capture_output=True, text=True, timeout=PATIENCE
+            [*python(), "-c", PROGRAM.format(port=port)], capture_output=True, text=True, timeout=PATIENCE
         )
     assert ended.returncode == 1
     assert f"LaunchFailure: HTTP server 'localhost' cannot listen on 127.0.0.1:{port}" in ended.stderr

@@ -1,14 +1,21 @@
-"""A pass of the reactor that has no time for all that is ready."""
+"""A pass of the reactor that has no time for all that is ready, and how events are numbered."""
 
 from __future__ import annotations
 
 import os
+import select
 import socket
+import sys
 from collections.abc import Iterator
 
 import pytest
 
-from perfectws.net.reactor import CLOCK_INTERVAL, PAUSED, READABLE, Reactor
+from perfectws.net.loop import make_reactor
+from perfectws.net.reactor import CLOCK_INTERVAL, PAUSED, READABLE, WRITABLE, Reactor
+
+if sys.platform != "linux":
+    pytest.skip("only Linux has a reactor", allow_module_level=True)
+assert sys.platform == "linux"  # which type checkers understand
 
 #: How many passes it takes until all have had their turn, with one more than the eventfds.
 PASSES = 3
@@ -36,7 +43,8 @@ class Told:
 def reactor(monkeypatch: pytest.MonkeyPatch) -> Iterator[Reactor]:
     """A reactor with no time: it handles a few of the many descriptors that are ready for ever."""
     monkeypatch.setattr("perfectws.net.reactor.PASS_SECONDS", -1)
-    reactor = Reactor()
+    reactor = make_reactor()
+    assert reactor is not None
     for _ in range((PASSES - 1) * CLOCK_INTERVAL):
         Told(reactor, os.eventfd(1, os.EFD_NONBLOCK), READABLE)
     yield reactor
@@ -90,3 +98,8 @@ def test_what_was_told_of_a_descriptor_that_is_gone_is_forgotten(reactor: Reacto
         for _ in range(10):
             assert reactor.run_pass()
     assert paused.events == other.events == []
+
+
+def test_events_are_numbered_as_epoll_numbers_them() -> None:
+    assert (READABLE, WRITABLE) == (select.EPOLLIN, select.EPOLLOUT)
+    assert PAUSED == select.EPOLLRDHUP | select.EPOLLET

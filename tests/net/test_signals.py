@@ -27,6 +27,10 @@ from perfectws.net.signals import MainThread, StopSignals, run_until_signal
 from ..conftest import PATIENCE
 from ..examples.running import ROOT
 
+if sys.platform == "win32":
+    pytest.skip("Windows cannot send a signal to a thread, nor to a process but Ctrl-C", allow_module_level=True)
+assert sys.platform != "win32"  # which type checkers understand
+
 SIGINT, SIGTERM = signal.SIGINT, signal.SIGTERM
 
 #: A function that belongs to perfectws, as far as a signal can tell: it calls what it is given, and then goes on.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -91,6 +92,19 @@ async def test_what_is_written_in_one_turn_is_one_send(connection: Connection) -
     assert await connection.peer.receive_some() == b"".join(f"{number:04}".encode() for number in range(1000))
 
 
+async def test_what_was_written_before_the_tasks_began_goes_out_though_it_was_closed_since() -> None:
+    async with open_loop(with_reactor=False) as loop:
+        peer, stream = stream_pair()
+        transport = StreamTransport(loop, stream)
+        transport.set_protocol(Recorder())
+        transport.write(b"there is no room")
+        transport.close(60)
+        loop.tasks.start_soon(transport.run)
+        assert await peer.receive_some() == b"there is no room"
+        assert await peer.receive_some() == b""
+        await peer.aclose()
+
+
 async def test_a_large_write_goes_out_in_pieces_and_whole(connection: Connection) -> None:
     data = bytes(range(256)) * 8192
     connection.transport.write(data)
@@ -99,6 +113,21 @@ async def test_a_large_write_goes_out_in_pieces_and_whole(connection: Connection
     while len(received) < len(data) + 3:
         received += await connection.peer.receive_some()
     assert received == data + b"end"
+
+
+async def test_that_the_peer_takes_something_shows_at_once_where_the_kernel_does_not_tell(
+    connection: Connection,
+) -> None:
+    # A pipe in memory has no kernel, and the kernel of Windows tells nothing: there it has to show soon.
+    step = 16 * 1024 if sys.platform == "win32" else 256 * 1024
+    connection.transport.write(bytes(CAPACITY + 4 * step))
+    await quiet()
+    for _ in range(3):
+        before = connection.transport.progress()
+        for _ in range(step // 4096):
+            assert await connection.peer.receive_some(4096)
+        await quiet()
+        assert connection.transport.progress() != before
 
 
 async def test_room_is_told_once_when_the_output_falls_below_the_high_water(connection: Connection) -> None:

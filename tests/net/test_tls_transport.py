@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import struct
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -39,6 +40,8 @@ from ..conftest import PATIENCE, Handler, Session
 from ..peer import BINARY, CLOSE, Peer
 from .counting import CountingSocket, sends_of
 from .test_reactor import LINGER_RESET, Recorder
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a reactor")
 
 #: The beginning of a record that is longer than what follows.
 HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"

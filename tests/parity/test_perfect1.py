@@ -17,6 +17,7 @@ from perfectws import HTTPRequest, HTTPResponse, LaunchFailure, RouteError, Rout
 from perfectws.cli.serve import load_module, routes_of
 from tests.examples.running import ROOT, RunningServer, running
 from tests.http.fakes import Server, get
+from tests.platforms import python
 
 PATIENCE = 30.0
 
@@ -146,7 +147,7 @@ class TestRouting:
 
 
 def run(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-m", "perfectws", *arguments]
+    command = [*python(), "-m", "perfectws", *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=PATIENCE)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
 from ..examples.running import PATIENCE, ROOT, RunningServer, running
+from ..platforms import python
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ def server() -> Iterator[RunningServer]:
 
 
 def run_script(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-m", "examples.vapor.script", *arguments]
+    command = [*python(), "-m", "examples.vapor.script", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 

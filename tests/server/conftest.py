@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -95,7 +96,8 @@ class Raw:
 
 
 def _connected(address: tuple[str, int] | str) -> socket.socket:
-    if isinstance(address, tuple):
+    if sys.platform == "win32" or isinstance(address, tuple):
+        assert isinstance(address, tuple), "Windows has no Unix sockets"
         return socket.create_connection(address, PATIENCE)
     unix = socket.socket(socket.AF_UNIX)
     unix.connect(address)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import resource
 import ssl
 import subprocess
 import sys
@@ -12,12 +11,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import pytest
 
 from perfectws import TLSConfiguration
 from tests.examples.running import ROOT
+from tests.platforms import python
 from tests.server.conftest import PATIENCE, Launch, Raw, raw, url
 
 GIB = 1024**3
@@ -69,7 +70,7 @@ def file_server(tmp_path: Path) -> Iterator[FileServer]:
             file.seek(position)
             file.write(b"mark")
     with subprocess.Popen(
-        [sys.executable, "-W", "error", "-c", PROGRAM, str(tmp_path)],
+        [*python(), "-c", PROGRAM, str(tmp_path)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
@@ -191,7 +192,7 @@ def test_200_hostile_paths_give_404_or_400_and_nothing_from_outside(launch: Laun
 
 
 def test_nothing_is_hidden_by_surprise(launch: Launch, root: Path) -> None:
-    for name in (".well-known/acme", "grüße & mehr.txt", "100%.txt", "a+b.txt", "~user", "file.", "..x", "sub/..x"):
+    for name in (".well-known/acme", "grüße & mehr.txt", "100%.txt", "a+b.txt", "~user", "..x", "sub/..x"):
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).write_text(name)
     (root / "inside.txt").symlink_to(root / "sub" / "file.txt")
@@ -206,10 +207,23 @@ def test_nothing_is_hidden_by_surprise(launch: Launch, root: Path) -> None:
             ("/100%25.txt", "100%.txt"),
             ("/a+b.txt", "a+b.txt"),
             ("/~user", "~user"),
-            ("/file.", "file."),
             ("/..x", "..x"),
         ]:
             assert client.get(path).text == content, path
+
+
+def test_a_name_that_windows_takes_for_another_is_served_on_all_other_systems(launch: Launch, root: Path) -> None:
+    names = ["file.", "page.html ", "page.html:hidden", "question?"]
+    for name in names:
+        (root / name).write_text(name)
+    context = launch(document_root=root)
+    with httpx.Client(base_url=url(context), trust_env=False) as client:
+        for name in names:
+            answer = client.get("/" + quote(name))
+            if sys.platform == "win32":
+                assert answer.status_code == 404, name
+            else:
+                assert answer.text == name
 
 
 def test_files_go_over_tls_too(
@@ -225,6 +239,10 @@ def test_files_go_over_tls_too(
 @contextmanager
 def descriptors_left(count: int) -> Iterator[None]:
     """Let this process, server and all, open no more than ``count`` descriptors."""
+    if sys.platform == "win32":
+        pytest.skip("Windows has no such limit")
+    import resource
+
     free = os.dup(0)
     os.close(free)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -260,6 +278,7 @@ def test_without_descriptors_a_file_is_503_for_now_and_there_afterwards(
     assert messages == ["The file at /sub/file.txt cannot be opened: Too many open files"]
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only sendfile needs a descriptor of its own")
 def test_a_file_that_was_begun_waits_for_the_descriptor_that_it_lacks(launch: Launch, root: Path) -> None:
     (root / "large").write_bytes(os.urandom(MIB))
     context = launch(document_root=root)

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
@@ -60,7 +61,8 @@ def root(tmp_path: Path) -> Path:
     (webroot / "leads-out").mkdir()
     (webroot / "leads-out" / "index.html").symlink_to(tmp_path / "secret.txt")
     (webroot / "inside.txt").symlink_to(webroot / "hello.txt")
-    os.mkfifo(webroot / "pipe")
+    if sys.platform != "win32":
+        os.mkfifo(webroot / "pipe")
     return webroot
 
 

@@ -50,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def run_all(python: Path, folder: Path, testees: Sequence[str], cases: Sequence[str], jobs: int) -> list[Report]:
-    os.nice(10)
+    if sys.platform != "win32":
+        os.nice(10)
     with ThreadPoolExecutor(jobs) as pool:
         return list(pool.map(partial(run_one, python, folder, cases), testees))
 
