@@ -17,8 +17,8 @@ from typing import TypeAlias
 import trio
 
 from ..http.filters import HTTPResponseFilter, ResponseFilterResult
+from ..http.mime_type import media_type
 from ..http.response import HTTPResponse
-from .static_files import media_type
 
 Answer: TypeAlias = Callable[[ResponseFilterResult], object]
 
