@@ -19,6 +19,9 @@ class RequestLogger(HTTPRequestFilter, HTTPResponseFilter):
         server.set_request_filters([(logger, FilterPriority.HIGH)])
         server.set_response_filters([(logger, FilterPriority.LOW)])
 
+    Where the lines go, `logging` is told: ``logging.basicConfig(level="INFO")`` shows them, and a handler of
+    ``logging.getLogger("perfectws.access")`` writes them to a file.
+
     The line is the one of the access log (see `perfectws.http.access_log`), which is written whatever that logger's
     level is: who sets the filter wants it. With the access log on there is still one line only, since both ask for the
     same one. A WebSocket has a second line when its session is over.
