@@ -42,6 +42,7 @@ from .access_log import Exchange
 from .filters import RequestFiltering, ResponseFiltering
 from .headers import Headers
 from .input import Input
+from .mime_reader import MimeReader
 from .request_body import RequestBody
 from .request_head import Refused, RequestHead, read_head
 from .response import HTTPResponse, ResponseState, TakeOver
@@ -425,7 +426,8 @@ class HTTPConnection(Protocol):
 
     def _response_sent(self, head: RequestHead) -> None:
         self._log_exchange()
-        self._let_go_of(head)
+        if head.form is not None:
+            self._remove_files(head.form)
         self._head = self._response = self._filtering = None
         if self._is_stopping or not head.may_be_followed:
             self.close()
@@ -518,19 +520,16 @@ class HTTPConnection(Protocol):
         if self._output is not None:
             self._output.cancel()
         self._input.clear()
-        if self._head is not None:
-            self._let_go_of(self._head)
+        if self._head is not None and self._head.form is not None:
+            self._remove_files(self._head.form)
         self._head = self._body = None
         self._log_exchange()
         if self._filtering is not None:
             self._filtering.end()
             self._filtering = None
 
-    def _let_go_of(self, head: RequestHead) -> None:
-        """Remove the files that were uploaded by a request, which is over."""
-        form = head.form
-        if form is None:
-            return
+    def _remove_files(self, form: MimeReader) -> None:
+        """Remove what was uploaded by a request, which is over."""
         if form.has_files_on_disk:  # to remove a large one takes long
             self.loop.call_in_thread(self, form.cleanup)
         else:

@@ -219,8 +219,9 @@ class HTTPRequest:
     def post_file_uploads(self) -> list[MimeReader.BodySpec] | None:
         """The parts of a multipart form, fields and files, in order; ``None`` if the body is none.
 
-        A file of more than 64 KiB, or what comes behind so much, lies in a temporary file, and was never in memory as a
-        whole. All are removed when the response is over, or the client is gone; one that is to stay is moved before::
+        A file of more than 64 KiB, or what comes behind so much, lies in a temporary file (in ``TMPDIR``), and was
+        never in memory as a whole. All are removed when the response is over, or the client is gone; one that is to
+        stay is moved before::
 
             for upload in request.post_file_uploads or ():
                 if upload.file_name:

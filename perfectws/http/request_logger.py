@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import count
+from typing import Any
 
 from .filters import HTTPRequestFilter, HTTPResponseFilter, RequestFilterResult, ResponseFilterResult
 from .request import HTTPRequest
@@ -38,6 +39,16 @@ class RequestLogger(HTTPRequestFilter, HTTPResponseFilter):
     def __init__(self) -> None:
         self._prefix = secrets.token_hex(4)
         self._numbers = count(1)
+
+    @staticmethod
+    def filter_api_request(data: Mapping[str, Any]) -> HTTPRequestFilter:
+        """Return one for a configuration: ``{"type": "request", "name": RequestLogger.filter_api_request}``."""
+        return RequestLogger()
+
+    @staticmethod
+    def filter_api_response(data: Mapping[str, Any]) -> HTTPResponseFilter:
+        """Return one for a configuration: ``{"type": "response", "name": RequestLogger.filter_api_response}``."""
+        return RequestLogger()
 
     def filter(
         self, request: HTTPRequest, response: HTTPResponse, callback: Callable[[RequestFilterResult], object]

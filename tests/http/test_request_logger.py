@@ -10,6 +10,7 @@ import pytest
 
 from perfectws import FilterPriority, HTTPRequest, HTTPResponse, HTTPServer, RequestLogger, Routes
 from perfectws.http.access_log import access_logger
+from perfectws.server.configuration import parse_configuration
 from tests.http.fakes import Server, echo_path, everything, get, post
 from tests.peer import CLOSE, HANDSHAKE_KEY, close_payload, frame_bytes
 
@@ -119,3 +120,24 @@ def test_a_response_without_a_connection_has_no_line(caplog: pytest.LogCaptureFi
     RequestLogger().filter(request, HTTPResponse(request), results.append)
     assert len(results) == 1
     assert lines(caplog) == []
+
+
+def test_a_configuration_can_name_it(caplog: pytest.LogCaptureFixture) -> None:
+    described = parse_configuration(
+        {
+            "servers": [
+                {
+                    "name": "x",
+                    "port": 0,
+                    "filters": [
+                        {"type": "request", "priority": "high", "name": RequestLogger.filter_api_request},
+                        {"type": "response", "priority": "low", "name": RequestLogger.filter_api_response},
+                    ],
+                }
+            ]
+        }
+    )
+    service = HTTPServer.server(**described[0])._make_service()
+    filters = service.request_filters, service.response_filters
+    Server(everything(echo_path), request_filters=filters[0], response_filters=filters[1]).ask(get("/"))
+    assert lines(caplog) == [("GET / HTTP/1.1", "200", 6)]

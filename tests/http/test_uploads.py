@@ -184,12 +184,13 @@ class TestItsFilesAreRemoved:
     def test_when_the_client_leaves_while_they_are_written(self, disk: Path) -> None:
         loop = SlowDisk()
         _, server = self.begun(loop)
-        server.ask(post("/", form(file("f", LARGE)), FORM))
+        server.ask(post("/", form(file("f", bytes(MAX_IN_MEMORY + 1))), FORM))
         server.lose()
         assert len(loop.waiting) == 2
         loop.work()
         assert files(disk) == []
         assert not loop.waiting
+        assert not server.transport.is_aborted
 
     def test_when_the_handler_fails(self, disk: Path) -> None:
         def handle(request: HTTPRequest, response: HTTPResponse) -> None:
