@@ -76,7 +76,8 @@ class HTTPLimits:
         max_headers: How many headers a request may have. Past it: 431.
         max_body_size: Of a request's body, in bytes. Past it: 413.
         max_upload_size: Of a body that is a multipart form, in bytes, instead of ``max_body_size``, which is then the
-            most of it that is held in memory: its fields, without its files; or ``None``. Past it: 413.
+            most of it that is held in memory: its fields, without its files; or ``None``. Every connection may have so
+            much on the disk. Past it: 413.
         max_connections: How many connections the server may have at once, or ``None``. Past it: 503.
         header_timeout: How long a request's head may take, in seconds, or ``None``. Past it: 408.
         keep_alive_timeout: How long a connection may lie idle between two requests, and a body may pause, in seconds,

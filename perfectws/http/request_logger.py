@@ -27,6 +27,9 @@ class RequestLogger(HTTPRequestFilter, HTTPResponseFilter):
     level is: who sets the filter wants it. With the access log on there is still one line only, since both ask for the
     same one. A WebSocket has a second line when its session is over.
 
+    The request filter is all that it takes: the response filter is there since Perfect's apps set it. Where any
+    response filter is set, large files are not sent by the kernel.
+
     For other lines that tell of the same request there are ``request.scratch_pad["requestID"]``, which no other request
     has, and ``["start"]``, the time at which it passed, in milliseconds since the epoch.
 
