@@ -21,12 +21,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def lone_error(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the error that is alone in nested groups, so that ``except LaunchFailure`` catches it; else the group."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
+def lone_error(error: BaseException) -> BaseException:
+    """Return the error that is alone in nested groups, so that ``except LaunchFailure`` catches it; else the group.
+
+    Several KeyboardInterrupts are one: whoever presses Ctrl-C again means the same.
+    """
+    errors = _errors_in(error)
+    is_one = len(errors) == 1 or all(isinstance(each, KeyboardInterrupt) for each in errors)
+    return errors[0] if is_one else error
+
+
+def _errors_in(error: BaseException) -> list[BaseException]:
+    if not isinstance(error, BaseExceptionGroup):
+        return [error]
+    return [each for part in error.exceptions for each in _errors_in(part)]
 
 
 class PerfectWSError(Exception):

@@ -24,15 +24,15 @@ from .callbacks import (
     running_loop,
     set_running_loop,
 )
+from .checks.quantities import WAIT
+from .checks.signatures import check_callable
 from .errors import LocalProtocolError, PerfectWSError
-from .signatures import check_callable
 from .suspension import Suspension, checkpoint
 
 T = TypeVar("T")
 U = TypeVar("U")
 #: The value of a future that only says "it has happened": ``Future[None]``.
 _NOTHING = cast(Any, None)
-CallbackT = TypeVar("CallbackT", bound=Callable[..., object])
 
 
 class Future(Generic[T]):
@@ -59,7 +59,7 @@ class Future(Generic[T]):
         """Whether the value or the error is there."""
         return self._outcome is not None
 
-    def when_complete(self, callback: CallbackT) -> CallbackT:
+    def when_complete(self, callback: Callable[[outcome.Maybe[T]], U]) -> Callable[[outcome.Maybe[T]], U]:
         """Call back with the outcome, once it is there.
 
         Calls back: ``callback(result)`` from the loop's queue, once; ``result`` is an ``outcome.Value`` or an
@@ -71,13 +71,13 @@ class Future(Generic[T]):
         self._queue_when_resolved(callback, lambda result: (_copy(result),))
         return callback
 
-    def when_success(self, callback: CallbackT) -> CallbackT:
+    def when_success(self, callback: Callable[[T], U]) -> Callable[[T], U]:
         """Call back with the value, if there will be one. Calls back: ``callback(value)``, at most once."""
         check_callable(callback, "when_success", "value")
         self._queue_when_resolved(callback, _value_of)
         return callback
 
-    def when_failure(self, callback: CallbackT) -> CallbackT:
+    def when_failure(self, callback: Callable[[Exception], U]) -> Callable[[Exception], U]:
         """Call back with the error, if there will be one. Calls back: ``callback(error)``, at most once."""
         check_callable(callback, "when_failure", "error")
         self._retrieved = True
@@ -112,7 +112,7 @@ class Future(Generic[T]):
         check_callable(callback, "flat_map", "value")
         return self._then(callback, _value_of, _resolve_as)
 
-    def flat_map_error(self, callback: Callable[[BaseException], Future[T]]) -> Future[T]:
+    def flat_map_error(self, callback: Callable[[Exception], Future[T]]) -> Future[T]:
         """Return the future that ``callback(error)`` returns, if this one fails; else this one's value.
 
         Calls back: ``callback(error)`` from the loop's queue, at most once.
@@ -166,12 +166,13 @@ class Future(Generic[T]):
         """Block this thread until the value is there, and return it, or raise the error.
 
         Args:
-            seconds: How long to wait at most; ``None`` waits for ever.
+            seconds: How long to wait at most; ``None`` waits for ever, a negative number not at all.
 
         Raises:
             TimeoutError: It was not there in time.
             LocalProtocolError: This is the loop's own thread, where waiting would hang for ever.
         """
+        WAIT.check("seconds", seconds)
         if self._outcome is None and self._is_in_loop_thread():
             raise LocalProtocolError(
                 "wait() in an event loop's own thread would hang for ever: use when_complete(callback) or await"
@@ -181,8 +182,7 @@ class Future(Generic[T]):
         def wake(_: object) -> None:
             resolved.set()
 
-        self._add(wake)
-        if not resolved.wait(seconds):
+        if self._add_unless_resolved(wake) and not resolved.wait(_bounded(seconds)):
             self._remove(wake)
             raise TimeoutError(f"the future was not resolved within {seconds} seconds")
         self._retrieved = True
@@ -292,13 +292,18 @@ class Promise(Generic[T]):
         """Resolve the future with ``value``. Does nothing if it is resolved already."""
         self.resolve(outcome.Value(value))
 
-    def fail(self, error: BaseException) -> None:
+    def fail(self, error: Exception) -> None:
         """Resolve the future with ``error``. Does nothing if it is resolved already."""
         self.resolve(outcome.Error(error))
 
     def resolve(self, result: outcome.Outcome[T]) -> None:
         """Resolve the future with an outcome. Does nothing if it is resolved already."""
         self.future_result._resolve(result)
+
+
+def _bounded(seconds: float | None) -> float | None:
+    """Return how long the system can wait: three hundred years are for ever."""
+    return None if seconds is None else min(seconds, threading.TIMEOUT_MAX)
 
 
 def _unwrapped(result: outcome.Outcome[T] | None) -> T:

@@ -39,7 +39,7 @@ from .pipes import stream_pair
 PATIENCE = 60
 
 #: The folders all of whose tests are slow: they start programs.
-SLOW_FOLDERS = {"browser", "examples", "interop"}
+SLOW_FOLDERS = {"browser", "examples", "interop", "typing"}
 
 # On a machine under load an example may take any time.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])

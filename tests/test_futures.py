@@ -102,13 +102,13 @@ async def test_callbacks_are_queued_in_order_and_each_is_called_once(loop: Loop)
 async def test_failures_go_to_when_failure_and_when_complete(loop: Loop) -> None:
     promise = Promise[int]()
     future, error, log = promise.future_result, Failure(), Calls()
-    future.when_complete(lambda result: log("complete", result.error))
+    future.when_complete(lambda result: log("complete", result))
     future.when_success(lambda value: log("never"))
     future.when_failure(lambda error: log("failure", error))
     promise.fail(error)
     await log.until(2)
     await quiet()
-    assert log.got == [("complete", error), ("failure", error)]
+    assert log.got == [("complete", outcome.Error(error)), ("failure", error)]
 
 
 async def test_every_callback_may_unwrap_the_outcome_it_gets(loop: Loop) -> None:

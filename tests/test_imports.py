@@ -20,27 +20,25 @@ PACKAGE = Path(perfectws.__file__).parent
 
 GROUND = {
     "errors",
+    "checks",
     "log_limit",
     "suspension",
-    "spelling",
     "callbacks",
     "deadline",
     "patience",
     "futures",
     "transport",
-    "signatures",
 }
 #: The rooms of the house, from the ground up, and what each may import besides itself.
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
+    "checks": set(),
     "log_limit": set(),
     "suspension": set(),
-    "spelling": set(),
     "callbacks": {"errors", "suspension"},
     "deadline": {"callbacks"},
     "patience": {"callbacks"},
-    "signatures": set(),
-    "futures": {"errors", "suspension", "callbacks", "signatures"},
+    "futures": {"errors", "checks", "suspension", "callbacks"},
     "transport": {"callbacks"},
     "http": GROUND,
     "websocket": GROUND | {"http"},

@@ -42,6 +42,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--name", default="localhost", help="the server's name (default: %(default)s)")
     command.add_argument("--address", default="0.0.0.0", help="where to listen (default: %(default)s), or unix:PATH")
     command.add_argument("--port", type=int, default=PORT, help="the port; 0 is any free one (default: %(default)s)")
+    command.add_argument(
+        "--unix-mode", type=_mode, metavar="MODE", help="the mode of a Unix socket's file, such as 660 (default: 666)"
+    )
     command.add_argument("--document-root", metavar="DIRECTORY", help="a directory of files to serve as well")
     command.add_argument("--access-log", action="store_true", help="log a line per request and per session")
     return parser
+
+
+def _mode(text: str) -> int:
+    return int(text, 8)

@@ -23,6 +23,7 @@ def serve(options: argparse.Namespace) -> None:
     """
     routes = routes_of(load_module(options.module))
     server = HTTPServer.server(name=options.name, address=options.address, port=options.port, routes=routes)
+    server.unix_mode = options.unix_mode
     if options.document_root is not None:
         server.document_root = options.document_root
     server.start()

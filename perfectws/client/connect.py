@@ -12,29 +12,33 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
-from typing import Any, NamedTuple, Unpack, cast
+from typing import NamedTuple, TypeAlias, Unpack, cast
+from weakref import ReferenceType, ref
 
+import outcome
 import trio
 
 from ..callbacks import CallbackOwner, context_in, logger
+from ..checks.quantities import PORT_OR_NONE, SECONDS_ABOVE_0
+from ..checks.signatures import check_callable
+from ..checks.spelling import check_names
 from ..errors import ConnectionRejected, ConnectionTimeout, HandshakeError, InvalidURL, LocalProtocolError
-from ..futures import Promise
 from ..net.dialing import default_ssl_context, dial, dial_unix
 from ..net.loop import Loop
-from ..signatures import check_callable
-from ..spelling import check_names
 from ..transport import Transport
 from ..websocket.connecting import OPEN_TIMEOUT, Backoff, EventLoopHandle
 from ..websocket.connection import WebSocketConnection
 from ..websocket.options import WebSocketKeywords, WebSocketOptions
-from ..websocket.socket import Connecting, ConnectKeywords, dial_with
+from ..websocket.socket import Connecting, ConnectKeywords, ConnectOptions, dial_with
 from ..websocket.socket import WebSocket as WebSocket  # the public name: with it comes what connects
 from .event_loop import loop_for
 from .handshake import ClientOffer, OpeningConnection
 from .url import WebSocketURL
 
-OnUpgrade = Callable[[WebSocket], object]
+#: Called with the socket; may be ``async def``.
+OnUpgrade: TypeAlias = Callable[[WebSocket], object]
 
 _KEYWORDS = frozenset(ConnectKeywords.__annotations__)
 #: The rejections of which another attempt may make an acceptance, besides those of the server's own (5xx).
@@ -54,7 +58,7 @@ class HTTPClient:
         path: str = "/",
         on: trio.Nursery | EventLoopHandle | None = None,
         scheme: str = "ws",
-        **options: Any,
+        **options: Unpack[ConnectOptions],
     ) -> Connecting:
         """Open a WebSocket.
 
@@ -71,6 +75,7 @@ class HTTPClient:
 
         Source: Vapor 3's ``HTTPClient.webSocket(scheme:hostname:port:path:on:)``.
         """
+        PORT_OR_NONE.check("port", port)
         host = f"[{hostname.replace('%', '%25')}]" if ":" in hostname else hostname
         place = host if port is None else f"{host}:{port}"
         return connect(f"{scheme}://{place}/{path.removeprefix('/')}", on=on, **options)
@@ -117,9 +122,10 @@ class Order(NamedTuple):
         if on_upgrade is not None:
             check_callable(on_upgrade, "on_upgrade", "socket")
         open_timeout = keywords.pop("open_timeout", OPEN_TIMEOUT)
-        if not open_timeout > 0:
-            raise ValueError(f"open_timeout is a number of seconds above 0, not {open_timeout!r}")
+        SECONDS_ABOVE_0.check("open_timeout", open_timeout)
         reconnect = keywords.pop("reconnect", False)
+        if not isinstance(reconnect, bool | Backoff):
+            raise TypeError(f"reconnect is True, False or a Backoff, not {reconnect!r}")
         if reconnect and on_upgrade is None:
             raise LocalProtocolError("reconnect= needs on_upgrade, which is given each new WebSocket")
         if keywords.pop("proxy", None) is not None:
@@ -145,22 +151,49 @@ class Connector(CallbackOwner):
 
     def __init__(self, loop: Loop, url: WebSocketURL, order: Order) -> None:
         super().__init__(context_in(loop))
-        #: Of the first WebSocket. ``None`` once it is resolved: an error in it has a traceback that refers to us.
-        self._promise: Promise[WebSocket] | None = None
+        #: That of the first WebSocket, as long as anybody holds it.
+        self._future: ReferenceType[Connecting] | None = None
+        #: The same, held by us: the application has given callbacks, and need not hold it. ``None`` once it is
+        #: resolved: an error in it has a traceback that refers to us.
+        self._kept: Connecting | None = None
         self._loop = loop
         self._url = url
         self._order = order
         self._scope = trio.CancelScope()
         self._has_opened = False
+        self._is_over = False
         #: What an attempt is about, for the message of a timeout.
         self._stage = ""
 
     def begin(self) -> Connecting:
         """Begin, from any thread, and return the future of the first WebSocket."""
-        future = Connecting(self._loop, self.cancel)
-        self._promise = Promise(future=future)
+        is_taken = self._order.on_upgrade is not None
+        future = Connecting(self._loop, self, is_taken)
+        self._future = ref(future)
+        if is_taken:
+            self._kept = future
         self._loop.call_soon(self, self._start)
         return future
+
+    def keep(self, future: Connecting) -> None:
+        """Hold the future until it is resolved."""
+        self._kept = future
+        if future.is_done:  # meanwhile
+            self._kept = None
+
+    def abandon(self, opened: WebSocket | None) -> None:
+        """Give up what nobody can get any more.
+
+        This is called as the future is collected, perhaps in the middle of something else: so it only asks.
+        """
+        if not self._is_over or (opened is not None and not opened.is_closed):
+            with suppress(LocalProtocolError):  # the loop was left behind by a fork
+                self._loop.ask(self, self._abandon, opened)
+
+    def _abandon(self, opened: WebSocket | None) -> None:
+        self._scope.cancel()
+        if opened is not None:
+            opened.close()
 
     def cancel(self) -> None:
         """Make no attempt any more. From any thread."""
@@ -170,14 +203,21 @@ class Connector(CallbackOwner):
         try:
             self._loop.tasks.start_soon(self._run)
         except RuntimeError:
+            self._is_over = True
             self._fail(HandshakeError(f"{self._url.text}: the event loop has ended"))
         else:
             self._loop.hold()
 
     def _fail(self, error: Exception) -> None:
-        promise, self._promise = self._promise, None
-        if promise is not None:
-            promise.fail(error)
+        self._resolve(outcome.Error(error))
+
+    def _resolve(self, result: outcome.Outcome[WebSocket]) -> bool:
+        """Resolve the future, unless it is; tell whether there was anybody to hold it."""
+        future = None if self._future is None else self._future()
+        if future is not None:
+            future._resolve(result)
+        self._kept = None
+        return future is not None
 
     async def _run(self) -> None:
         try:
@@ -194,6 +234,7 @@ class Connector(CallbackOwner):
         finally:
             if not self._has_opened:  # nor failed: it was cancelled, or its loop was
                 self._fail(HandshakeError(f"{self._url.text}: given up before the WebSocket was open"))
+            self._is_over = True
             self._loop.release()
 
     # One attempt
@@ -229,7 +270,8 @@ class Connector(CallbackOwner):
         connection.on_close.when_complete(lambda _: self._loop.release())
         if self._order.on_upgrade is None:
             connection.start_without_session()
-            self._succeed(connection)
+            if not self._succeed(connection):
+                connection.socket.close()
             return
         if self._order.backoff is not None:
             connection.on_close_requested = self._scope.cancel
@@ -242,10 +284,8 @@ class Connector(CallbackOwner):
         finally:
             self._loop.call(connection, self._succeed, connection)
 
-    def _succeed(self, connection: WebSocketConnection) -> None:
-        promise, self._promise = self._promise, None
-        if promise is not None:
-            promise.succeed(connection.socket)
+    def _succeed(self, connection: WebSocketConnection) -> bool:
+        return self._resolve(outcome.Value(connection.socket))
 
     # One attempt after the other
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from functools import partial
 from inspect import isawaitable
 from types import TracebackType
 from typing import Any
@@ -15,13 +16,17 @@ from typing import Any
 import trio
 
 from ..callbacks import CallbackLoop, running_loop, set_running_loop
+from ..checks.quantities import SECONDS
 from ..errors import LocalProtocolError, lone_error
 from ..futures import Promise
 from ..net.loop import Loop
+from ..net.signals import StopSignals, run_until_signal
 from .loop import ClientLoop, adopt, loop_of, make_loop, run_client_loop
 
 #: How long connections may take to end when a loop does, in seconds.
 CLOSE_TIMEOUT = 10.0
+#: How long a loop may take to end once nothing is waited for any more, in seconds: more, and a callback holds it up.
+ABORT_TIMEOUT = 0.5
 
 
 class EventLoop:
@@ -43,8 +48,7 @@ class EventLoop:
     """
 
     def __init__(self, *, close_timeout: float = CLOSE_TIMEOUT) -> None:
-        if not close_timeout >= 0:
-            raise ValueError(f"close_timeout is a number of seconds, not {close_timeout!r}")
+        SECONDS.check("close_timeout", close_timeout)
         self._close_timeout = close_timeout
         self._thread: threading.Thread | None = None
         self._has_begun = threading.Event()
@@ -87,7 +91,7 @@ class EventLoop:
             thread.join()
         except BaseException:  # a KeyboardInterrupt: waiting is over
             self._cancel(self._abort)
-            thread.join()
+            thread.join(ABORT_TIMEOUT)  # a callback that blocks cannot be interrupted in another thread than the main
             raise
         if self._error is not None:
             raise self._error
@@ -103,10 +107,8 @@ class EventLoop:
     def _run(self) -> None:
         try:
             trio.run(self._serve)
-        except BaseExceptionGroup as group:
-            self._error = lone_error(group)
         except BaseException as error:  # raised again by the thread that leaves the block
-            self._error = error
+            self._error = lone_error(error)
         finally:
             self._loop = None
             self._has_begun.set()
@@ -134,29 +136,38 @@ def run(setup: Callable[[trio.Nursery], object], *, close_timeout: float = CLOSE
     Args:
         setup: Begins what there is to do; may be ``async def``. An error that it raises leaves `run`, and ends
             everything else.
-        close_timeout: How long connections may take to end when an error or a KeyboardInterrupt ends the script.
+        close_timeout: How long connections may take to end when an error or a KeyboardInterrupt ends the script, in
+            seconds.
 
     Calls back:
         ``setup(nursery)`` once, in a loop of its own: `call_later`, `call_every`, `run_in_thread` and
         `WebSocket.connect` work inside it, and ``nursery`` is a trio nursery for tasks.
 
     Raises:
+        KeyboardInterrupt: SIGINT has ended it, in order; a second one interrupts what runs, at once.
         RuntimeError: This is called inside a trio program already, which can pass a nursery with ``on=``.
     """
-    try:
-        trio.run(_run_setup, setup, close_timeout)
-    except BaseExceptionGroup as group:
-        raise lone_error(group) from None
+    SECONDS.check("close_timeout", close_timeout)
+    if run_until_signal(partial(_run_setup, setup, close_timeout), takes_sigterm=False) is not None:
+        raise KeyboardInterrupt
 
 
-async def _run_setup(setup: Callable[[trio.Nursery], object], close_timeout: float) -> None:
+async def _run_setup(setup: Callable[[trio.Nursery], object], close_timeout: float, signals: StopSignals) -> None:
     loop = make_loop()
     set_running_loop(loop)
-    async with run_client_loop(loop, close_timeout), trio.open_nursery() as nursery:
-        adopt(nursery, loop)
-        result = setup(nursery)
-        if isawaitable(result):
-            await _result_of(result)
+    async with run_client_loop(loop, close_timeout), trio.open_nursery() as outer:
+        outer.start_soon(_cancel_at_signal, outer.cancel_scope, signals)
+        async with trio.open_nursery() as nursery:
+            adopt(nursery, loop)
+            result = setup(nursery)
+            if isawaitable(result):
+                await _result_of(result)
+        outer.cancel_scope.cancel()
+
+
+async def _cancel_at_signal(scope: trio.CancelScope, signals: StopSignals) -> None:
+    await signals.wait()
+    scope.cancel()
 
 
 async def _result_of(awaitable: Awaitable[object]) -> None:

@@ -12,7 +12,7 @@ Source: RFC 6455 §4.1 and §4.2.2, RFC 7692 §7.1 for ``permessage-deflate``.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextvars import Context
 from http import HTTPStatus
 from os import urandom
@@ -25,6 +25,7 @@ from wsproto.utilities import generate_accept_token
 from ..callbacks import CallbackLoop
 from ..errors import ConnectionRejected, HandshakeError, LocalProtocolError
 from ..http.headers import Headers
+from ..http.several import Several
 from ..suspension import Suspension
 from ..transport import Protocol, Transport
 from ..websocket.arguments import check_subprotocols
@@ -72,7 +73,7 @@ class ClientOffer(NamedTuple):
 
     @classmethod
     def of(
-        cls, headers: Iterable[tuple[str, str]], subprotocols: Sequence[str], compression: DeflateOptions | None
+        cls, headers: Iterable[tuple[str, str]], subprotocols: Several[str], compression: DeflateOptions | None
     ) -> ClientOffer:
         """Check what a user gives. Raises `LocalProtocolError` or `TypeError`, with what to write instead."""
         fields = tuple(Headers(headers))

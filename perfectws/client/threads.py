@@ -14,10 +14,10 @@ import outcome
 import trio
 
 from ..callbacks import set_running_loop
+from ..checks.signatures import check_callable
 from ..errors import PerfectWSError
 from ..futures import Future, Promise
 from ..net.loop import Loop
-from ..signatures import check_callable
 from .event_loop import begin_on, known_loop
 
 if TYPE_CHECKING:

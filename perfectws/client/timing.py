@@ -7,8 +7,9 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from ..callbacks import CallbackOwner, Timer, set_running_loop
+from ..checks.quantities import INTERVAL, SECONDS
+from ..checks.signatures import check_callable
 from ..net.loop import Loop
-from ..signatures import check_callable
 from .event_loop import begin_on
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ def call_later(
     Raises:
         LocalProtocolError: There is no event loop here.
     """
-    return _started(on, ScriptTimer(_checked(seconds, least=0), None, callback))
+    SECONDS.check("seconds", seconds)
+    return _started(on, ScriptTimer(seconds, None, callback))
 
 
 def call_every(
@@ -60,8 +62,8 @@ def call_every(
     Raises:
         LocalProtocolError: There is no event loop here.
     """
-    interval = _checked(seconds, least=0.000_001)
-    return _started(on, ScriptTimer(interval, interval, callback))
+    INTERVAL.check("seconds", seconds)
+    return _started(on, ScriptTimer(seconds, seconds, callback))
 
 
 class ScriptTimer(Timer):
@@ -148,9 +150,3 @@ class ScriptTimer(Timer):
 def _started(on: object, timer: ScriptTimer) -> Timer:
     begin_on(on, timer.begin)
     return timer
-
-
-def _checked(seconds: float, least: float) -> float:
-    if not seconds >= least:
-        raise ValueError(f"seconds is a number of at least {least}, not {seconds!r}")
-    return seconds

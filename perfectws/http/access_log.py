@@ -15,6 +15,7 @@ for the requests that pass it.
 
 from __future__ import annotations
 
+import codecs
 import logging
 import time
 from functools import partial
@@ -152,4 +153,5 @@ def _write(message: str, *args: object) -> None:
 
 def _escaped(text: str) -> str:
     """Return text without control characters and quotation marks, as Apache writes it."""
-    return text.encode("unicode_escape").decode("ascii").replace('"', '\\"')
+    # The function itself: a codec is imported when it is first asked for by its name, and no file may be left for that.
+    return codecs.unicode_escape_encode(text)[0].decode("ascii").replace('"', '\\"')

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 from urllib.parse import quote, unquote
 
+from ..checks.quantities import FINITE_SECONDS
 from ..errors import LocalProtocolError
 from .dates import http_date
 
@@ -30,6 +31,15 @@ class SameSite(Enum):
     NONE = "None"
 
 
+#: The last moment that HTTP can write, in seconds since the epoch: the year 9999 ends.
+_LATEST = 253_402_300_799
+
+
+def _date(seconds: float) -> str:
+    """Return a moment as HTTP writes it, or the nearest to it that can be written and that clients understand."""
+    return http_date(max(0, min(seconds, _LATEST)))
+
+
 @dataclass(frozen=True, slots=True)
 class Expiration:
     """When a cookie ends.
@@ -45,12 +55,14 @@ class Expiration:
     @classmethod
     def relative_seconds(cls, seconds: float) -> Expiration:
         """End that many seconds after the cookie was set."""
+        FINITE_SECONDS.check("seconds", seconds)
         return cls("", float(seconds))
 
     @classmethod
     def absolute_seconds(cls, seconds: float) -> Expiration:
         """End at a moment, in seconds since the epoch."""
-        return cls(f"; Expires={http_date(seconds)}")
+        FINITE_SECONDS.check("seconds", seconds)
+        return cls(f"; Expires={_date(seconds)}")
 
     @classmethod
     def absolute_date(cls, date: str) -> Expiration:
@@ -62,7 +74,8 @@ class Expiration:
         if self.from_now is None:
             return self.attributes
         # A client whose clock is wrong obeys Max-Age; one that is very old knows Expires only.
-        return f"; Expires={http_date(time.time() + self.from_now)}; Max-Age={int(self.from_now)}"
+        seconds = int(max(-_LATEST, min(self.from_now, _LATEST)))
+        return f"; Expires={_date(time.time() + seconds)}; Max-Age={seconds}"
 
 
 Expiration.SESSION = Expiration("")

@@ -21,7 +21,7 @@ from operator import itemgetter
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from ..callbacks import CallbackLoop, CallbackOwner, logger
-from ..signatures import check_callable
+from ..checks.signatures import check_callable
 from .request import HTTPRequest
 from .response import HTTPResponse
 
@@ -66,15 +66,18 @@ class ResponseFilterResult(Enum):
     HALT = "halt"
 
 
+#: What a filter calls back with its result.
+RequestFilterCallback: TypeAlias = Callable[[RequestFilterResult], None]
+ResponseFilterCallback: TypeAlias = Callable[[ResponseFilterResult], None]
+
+
 class HTTPRequestFilter(Protocol):
     """What every request passes. Derive from it, or write any object with this member.
 
     Source: Perfect's protocol of this name.
     """
 
-    def filter(
-        self, request: HTTPRequest, response: HTTPResponse, callback: Callable[[RequestFilterResult], object]
-    ) -> object:
+    def filter(self, request: HTTPRequest, response: HTTPResponse, callback: RequestFilterCallback, /) -> object:
         """Look at a request before a handler is sought for it; may be ``async def``.
 
         Args:
@@ -98,7 +101,7 @@ class HTTPResponseFilter(Protocol):
     # Perfect differs: it gives the filter the handler's own object, in whose body the next piece may be growing;
     # only request.scratchPad["_flushing_"] tells whether a piece is the last one; that is set here too.
 
-    def filter_headers(self, response: HTTPResponse, callback: Callable[[ResponseFilterResult], object]) -> object:
+    def filter_headers(self, response: HTTPResponse, callback: ResponseFilterCallback, /) -> object:
         """Look at a response before its head is sent; may be ``async def``.
 
         Args:
@@ -108,7 +111,7 @@ class HTTPResponseFilter(Protocol):
         callback(ResponseFilterResult.CONTINUE)
         return None
 
-    def filter_body(self, response: HTTPResponse, callback: Callable[[ResponseFilterResult], object]) -> object:
+    def filter_body(self, response: HTTPResponse, callback: ResponseFilterCallback, /) -> object:
         """Look at a piece of the body before it is sent; may be ``async def``.
 
         Args:
@@ -274,9 +277,10 @@ class FilteredChannel(Protocol):
 class _Piece:
     """A piece of a body that waits for the filters, and what is to be called once it is sent."""
 
-    __slots__ = ("body", "callbacks", "last")
+    __slots__ = ("body", "callbacks", "last", "response")
 
-    def __init__(self, body: bytes, last: bool) -> None:
+    def __init__(self, response: HTTPResponse, body: bytes, last: bool) -> None:
+        self.response = response
         self.body = body
         self.last = last
         self.callbacks: list[Callable[[bool], object]] = []
@@ -291,7 +295,7 @@ class ResponseFiltering(CallbackOwner):
         channel: What carries it.
     """
 
-    __slots__ = ("_channel", "_filters", "_is_ended", "_methods", "_pieces", "_position", "_response", "_view")
+    __slots__ = ("_channel", "_filters", "_is_ended", "_methods", "_pieces", "_position", "_view")
 
     def __init__(
         self,
@@ -301,7 +305,6 @@ class ResponseFiltering(CallbackOwner):
     ) -> None:
         super().__init__(response.context)
         self._filters = filters
-        self._response = response
         self._channel = channel
         self._view = response.view()
         self._pieces: deque[_Piece] = deque()
@@ -314,9 +317,9 @@ class ResponseFiltering(CallbackOwner):
         """Whether pieces are on their way."""
         return bool(self._pieces)
 
-    def push(self, body: bytes, last: bool) -> None:
+    def push(self, response: HTTPResponse, body: bytes, last: bool) -> None:
         """Take the next piece of the body."""
-        self._pieces.append(_Piece(body, last))
+        self._pieces.append(_Piece(response, body, last))
         if len(self._pieces) == 1:
             self._begin_piece()
 
@@ -330,11 +333,11 @@ class ResponseFiltering(CallbackOwner):
         pieces, self._pieces = self._pieces, deque()
         for piece in pieces:
             for callback in piece.callbacks:
-                self._channel.loop.call(self._response, callback, False)
+                self._channel.loop.call(piece.response, callback, False)
 
     def callback_failed(self, error: Exception) -> None:
         """Take an exception of a filter."""
-        request = self._response.request
+        request = self._view.request
         logger.error(
             "%s %s: a response filter raised %s", request.method, request.path, type(error).__name__, exc_info=error
         )
@@ -403,6 +406,6 @@ class ResponseFiltering(CallbackOwner):
             self.callback_failed(error)
             return
         for callback in piece.callbacks:
-            self._channel.call_when_room(self._response, callback)
+            self._channel.call_when_room(piece.response, callback)
         if self._pieces:
             self._channel.loop.call(self, self._begin_piece)  # not from here: a thousand pieces would go as deep

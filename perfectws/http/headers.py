@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from ..checks.spelling import header_name
 from ..errors import LocalProtocolError
-from ..spelling import header_name
 
 #: One character of a name, as a regular expression. RFC 9110 §5.6.2: token = 1*tchar
 TCHAR = r"[-!#$%&'*+.^_`|~0-9A-Za-z]"
@@ -15,6 +15,11 @@ _is_token = re.compile(f"{TCHAR}+").fullmatch
 _SURROGATE = re.compile("[\ud800-\udfff]")
 #: RFC 9112 §5.2: obs-fold, whose line end is a bare one already.
 _FOLD = re.compile(r"\n[ \t]+")
+#: RFC 9110 §5.6.4: quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
+_is_quoted = re.compile(r'"(?:[^"\\]|\\.)*+"').fullmatch
+_QUOTED_PAIR = re.compile(r"\\(.)")
+#: What stands between two separators that are outside of quotes. A quote that is never closed goes to the end.
+_PARTS = {separator: re.compile(rf'(?:[^"{separator}]|"(?:[^"\\]|\\.)*+"?)++') for separator in ",;"}
 #: RFC 9110 §5.5: "Field values containing CR, LF, or NUL characters are invalid and dangerous"; no other control
 #: character but a tab has a place in one either.
 _FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -171,7 +176,22 @@ def list_elements(values: Sequence[str]) -> list[str]:
     """Return the elements of comma-separated lists. Source: RFC 9110 §5.6.1: empty elements do not count."""
     if not values:
         return []
-    return [stripped for element in ",".join(values).split(",") if (stripped := element.strip())]
+    return [stripped for element in split_unquoted(",".join(values), ",") if (stripped := element.strip())]
+
+
+def split_unquoted(text: str, separator: str) -> list[str]:
+    """Return the parts of ``text`` between the separators (``","`` or ``";"``) that no quoted-string holds.
+
+    Source: RFC 9110 §5.6.4.
+    """
+    if '"' not in text:
+        return text.split(separator)
+    return _PARTS[separator].findall(text)
+
+
+def unquote(text: str) -> str:
+    """Return what a quoted-string says; anything else as it is. Source: RFC 9110 §5.6.4."""
+    return _QUOTED_PAIR.sub(r"\1", text[1:-1]) if _is_quoted(text) else text
 
 
 def holds_token(values: Sequence[str], token: str) -> bool:

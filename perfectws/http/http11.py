@@ -30,6 +30,7 @@ from contextvars import Context
 from enum import Enum
 from functools import partial
 from http import HTTPStatus
+from weakref import ref
 
 import outcome
 
@@ -67,6 +68,10 @@ class Phase(Enum):
 #: Named once: in Python 3.11 to find a member of an enum takes far longer than to find a global.
 _IDLE, _HEAD, _BODY, _HANDLING, _SWITCHED, _CLOSED = Phase
 _STARTED, _COMPLETED, _LOST = ResponseState.STARTED, ResponseState.COMPLETED, ResponseState.LOST
+
+
+def _no_response() -> None:
+    """Stand for the response where there is none."""
 
 
 class HTTPConnection(Protocol):
@@ -119,7 +124,8 @@ class HTTPConnection(Protocol):
         self._input = Input()
         self._head: RequestHead | None = None
         self._body: RequestBody | None = None
-        self._response: HTTPResponse | None = None
+        #: The response under way: those hold it who are to complete it. Once nobody does, it says so.
+        self._response: Callable[[], HTTPResponse | None] = _no_response
         self._filtering: ResponseFiltering | None = None
         self._exchange: Exchange | None = None
         self._successor: Protocol | None = None
@@ -162,9 +168,10 @@ class HTTPConnection(Protocol):
         """Settle what waits for the connection, which is gone."""
         self._end(_CLOSED)
         self._call_waiting(False)
-        if self._response is not None:
-            self._response.move_on(_LOST)
-        self._response = None
+        response = self._response()
+        self._response = _no_response
+        if response is not None:
+            response.move_on(_LOST)
 
     def _call_waiting(self, ok: bool) -> None:
         waiting, self._waiting = self._waiting, []
@@ -327,11 +334,12 @@ class HTTPConnection(Protocol):
     def _dispatch(self, head: RequestHead) -> None:
         """Give a request that is here as a whole to the filters, and then to its handlers."""
         self._enter(_HANDLING)
-        self._response = HTTPResponse(head.request, self)
+        response = HTTPResponse(head.request, self)
+        self._response = ref(response)
         if self.service.request_filters:
-            RequestFiltering(self.service.request_filters, self._response, self._route).advance()
+            RequestFiltering(self.service.request_filters, response, self._route).advance()
         else:
-            self._route(self._response)
+            self._route(response)
 
     def _route(self, response: HTTPResponse) -> None:
         request = response.request
@@ -406,7 +414,7 @@ class HTTPConnection(Protocol):
         if self._filtering is None:
             self._filtering = ResponseFiltering(self.service.response_filters, response, self)
         response.move_on(_COMPLETED if last else _STARTED)
-        self._filtering.push(body, last)
+        self._filtering.push(response, body, last)
 
     def filter_failed(self, view: HTTPResponse, error: Exception) -> None:
         """Answer 500, since a filter has failed; a response that has begun can only be broken off."""
@@ -428,7 +436,8 @@ class HTTPConnection(Protocol):
         self._log_exchange()
         if head.form is not None:
             self._remove_files(head.form)
-        self._head = self._response = self._filtering = None
+        self._head = self._filtering = None
+        self._response = _no_response
         if self._is_stopping or not head.may_be_followed:
             self.close()
             return
@@ -462,7 +471,7 @@ class HTTPConnection(Protocol):
         response.move_on(ResponseState.SWITCHED)
         self.transport.remote_address = response.request.remote_address
         response.request.compact()
-        self._response = None
+        self._response = _no_response
         self._hand_over(take_over)
 
     def _hand_over(self, take_over: TakeOver) -> None:

@@ -10,40 +10,13 @@ They are enforced where they count: sizes in `perfectws.http.request_head` and `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from types import NoneType
 from typing import Any, Generic, TypedDict, TypeVar, overload
 
+from ..checks.quantities import COUNT_OR_NONE, SECONDS, SECONDS_OR_NONE, SIZE, Kind
+
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Kind:
-    """What the value of a limit may be.
-
-    Args:
-        text: Says so to people: ``max_headers is …``.
-        types: The types that it may have.
-        fits: Whether a value of one of these types may be.
-    """
-
-    text: str
-    types: tuple[type, ...]
-    fits: Callable[[Any], bool]
-
-    def check(self, name: str, value: object) -> None:
-        """Raise `ValueError`, naming the limit, unless it may have this value."""
-        if isinstance(value, bool) or not isinstance(value, self.types) or not self.fits(value):
-            raise ValueError(f"{name} is {self.text}, not {value!r}")
-
-
-SIZE = Kind("a whole number", (int,), lambda value: value >= 0)
-COUNT_OR_NONE = Kind("a whole number above 0, or None", (int, NoneType), lambda value: value is None or value > 0)
-SECONDS = Kind("a number of seconds", (int, float), lambda value: value >= 0)
-SECONDS_OR_NONE = Kind(
-    "a number of seconds above 0, or None", (int, float, NoneType), lambda value: value is None or value > 0
-)
 
 
 def _limit(default: T, kind: Kind) -> T:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
-from .filters import HTTPRequestFilter, HTTPResponseFilter, RequestFilterResult, ResponseFilterResult
+from .filters import (
+    HTTPRequestFilter,
+    HTTPResponseFilter,
+    RequestFilterCallback,
+    RequestFilterResult,
+    ResponseFilterCallback,
+    ResponseFilterResult,
+)
 from .request import HTTPRequest
 from .response import HTTPResponse
 
@@ -53,15 +60,13 @@ class RequestLogger(HTTPRequestFilter, HTTPResponseFilter):
         """Return one for a configuration: ``{"type": "response", "name": RequestLogger.filter_api_response}``."""
         return RequestLogger()
 
-    def filter(
-        self, request: HTTPRequest, response: HTTPResponse, callback: Callable[[RequestFilterResult], object]
-    ) -> None:
+    def filter(self, request: HTTPRequest, response: HTTPResponse, callback: RequestFilterCallback) -> None:
         """Ask for the line of this request."""
         request.scratch_pad["start"] = time.time() * 1000
         request.scratch_pad["requestID"] = f"{self._prefix}-{next(self._numbers)}"
         response.log_access()
         callback(RequestFilterResult.CONTINUE)
 
-    def filter_headers(self, response: HTTPResponse, callback: Callable[[ResponseFilterResult], object]) -> None:
+    def filter_headers(self, response: HTTPResponse, callback: ResponseFilterCallback) -> None:
         """Let the response pass: the connection itself knows its status, size and end."""
         callback(ResponseFilterResult.CONTINUE)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import suppress
 from contextvars import Context
 from enum import Enum
 from http import HTTPStatus
@@ -11,10 +12,10 @@ from json import dumps
 from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 from ..callbacks import CallbackLoop, CallbackOwner, logger
+from ..checks.signatures import explain_call
+from ..checks.spelling import explain_misspelling
 from ..errors import LocalProtocolError
 from ..futures import Future, Promise
-from ..signatures import explain_call
-from ..spelling import explain_misspelling
 from ..transport import FileSender, Transport
 from ..transport import Protocol as ConnectionProtocol
 from .binary import BytesLike, bytes_of
@@ -22,8 +23,12 @@ from .cookies import HTTPCookie
 from .headers import Headers
 from .request import HTTPRequest
 
-PushCallback = TypeVar("PushCallback", bound=Callable[[bool], object])
-RequestHandler: TypeAlias = "Callable[[HTTPRequest, HTTPResponse], object]"
+#: What a callback returns: whatever it likes, or if it is async, a coroutine.
+R = TypeVar("R")
+#: What a handler of requests returns: nothing, or if it is async, a coroutine of nothing. The answer is the response.
+Handled: TypeAlias = Awaitable[None] | None
+#: Called with (request, response): the handler of a route.
+RequestHandler: TypeAlias = "Callable[[HTTPRequest, HTTPResponse], Handled]"
 TakeOver: TypeAlias = Callable[[Transport], ConnectionProtocol]
 
 #: Its name in Swift.
@@ -97,8 +102,9 @@ class ResponseChannel(Protocol):
 class HTTPResponse(CallbackOwner):
     """The response to one request.
 
-    Any method may be called from any thread. The setters return the response, so that calls chain. Without a connection
-    (in a test) a response only collects what it is given.
+    Any method may be called from any thread. The setters return the response, so that calls chain. One that nobody
+    refers to any more, and so can never be completed, is answered with 500. Without a connection (in a test) a response
+    only collects what it is given.
 
     Attributes:
         request: The request that it answers.
@@ -112,6 +118,7 @@ class HTTPResponse(CallbackOwner):
     """
 
     __slots__ = (
+        "__weakref__",
         "_body",
         "_channel",
         "_handlers",
@@ -215,12 +222,12 @@ class HTTPResponse(CallbackOwner):
         return self
 
     @overload
-    def push(self, callback: PushCallback) -> PushCallback: ...
-
-    @overload
     def push(self, callback: None = None) -> None: ...
 
-    def push(self, callback: PushCallback | None = None) -> PushCallback | None:
+    @overload
+    def push(self, callback: Callable[[bool], R]) -> Callable[[bool], R]: ...
+
+    def push(self, callback: Callable[[bool], R] | None = None) -> Callable[[bool], R] | None:
         """Send the head, if that was not done, and what there is of the body; more may follow.
 
         The body has the length that a ``Content-Length`` header says; where there is none, it is sent in chunks.
@@ -378,11 +385,37 @@ class HTTPResponse(CallbackOwner):
         logger.error(
             "%s %s: a handler raised %s", self.request.method, self.request.path, type(error).__name__, exc_info=error
         )
+        self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
         match self.state:
             case ResponseState.OPEN:
                 self.replace(HTTPStatus.INTERNAL_SERVER_ERROR, "the server failed to answer this request")
             case ResponseState.STARTED | ResponseState.SWITCHED if self._channel is not None:
                 self._channel.abandon(self, error)
+
+    def __del__(self) -> None:
+        # The connection does not keep it alive: so nobody is left to complete it, and the client would wait for ever.
+        if self._channel is not None and not self.is_over:
+            with suppress(LocalProtocolError):  # of a process that was forked meanwhile
+                self._channel.loop.ask(self, self._forgotten)
+
+    def _forgotten(self) -> None:
+        if self.is_over:
+            return
+        error = LocalProtocolError(
+            f"{self.request.method} {self.request.path}: {self._handler_name} has let go of its response without "
+            "completing it: call response.completed() on every path; what a handler returns is not sent"
+        )
+        logger.error("%s", error)
+        self._fail(error)
+
+    @property
+    def _handler_name(self) -> str:
+        if not self._next_handler:
+            return "a request filter"
+        handler = self._handlers[self._next_handler - 1]
+        return str(getattr(handler, "__qualname__", type(handler).__name__))
 
     def replace(self, status: HTTPStatus, text: str) -> None:
         """Answer with a status and one line of text instead of all that was set so far."""

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable
 from http import HTTPMethod
 from typing import TypeVar, overload
 
+from ..checks.signatures import check_callable
 from ..errors import RouteError
-from ..signatures import check_callable
 from .methods import ALL_METHODS, Method, parse_method
 from .paths import path_components, split_target
 from .patterns import VARIABLE, check_base_uri, check_pattern, pattern_components
 from .request import HTTPRequest
 from .response import RequestHandler
+from .several import Several
 
 #: The key in ``request.url_variables`` of what ``**`` stands for.
 ROUTE_TRAILING_WILDCARD_KEY = "_trailing_wildcard_"
@@ -55,7 +56,7 @@ class Route:
         uri: str | None = None,
         handler: RequestHandler | None = None,
         *,
-        methods: Iterable[Method] | None = None,
+        methods: Several[Method] | None = None,
     ) -> None:
         if uri is None or handler is None:
             raise RouteError("a Route needs a uri and a handler: Route(method='GET', uri='/echo', handler=echo)")
@@ -107,19 +108,22 @@ class Routes:
         uri: str | None = None,
         handler: None = None,
         *,
-        methods: Iterable[Method] | None = None,
-        uris: Iterable[str] | None = None,
+        methods: Several[Method] | None = None,
+        uris: Several[str] | None = None,
     ) -> Callable[[HandlerT], HandlerT]: ...
+
+    @overload
+    def add(self, method: Method | None, uri: str | None, handler: RequestHandler) -> None: ...
 
     @overload
     def add(
         self,
         method: Method | None = None,
         uri: str | None = None,
-        handler: RequestHandler = ...,
         *,
-        methods: Iterable[Method] | None = None,
-        uris: Iterable[str] | None = None,
+        handler: RequestHandler,
+        methods: Several[Method] | None = None,
+        uris: Several[str] | None = None,
     ) -> None: ...
 
     def add(
@@ -128,8 +132,8 @@ class Routes:
         uri: str | None = None,
         handler: RequestHandler | None = None,
         *,
-        methods: Iterable[Method] | None = None,
-        uris: Iterable[str] | None = None,
+        methods: Several[Method] | None = None,
+        uris: Several[str] | None = None,
     ) -> Callable[[HandlerT], HandlerT] | None:
         """Add a route, or a `Route`, a `Routes` or a list of them.
 
@@ -346,7 +350,7 @@ def _check_handler(handler: HandlerT) -> HandlerT:
     return handler
 
 
-def _parse_methods(method: Method | None, methods: Iterable[Method] | None) -> tuple[Method, ...]:
+def _parse_methods(method: Method | None, methods: Several[Method] | None) -> tuple[Method, ...]:
     if isinstance(methods, str):
         raise RouteError(f"methods is a list of methods: write method={methods!r} for a single one")
     if method is not None and methods is not None:
@@ -361,7 +365,7 @@ def _parse_methods(method: Method | None, methods: Iterable[Method] | None) -> t
 T = TypeVar("T")
 
 
-def _one_or_many(one: T | None, many: Iterable[T] | None) -> list[T]:
+def _one_or_many(one: T | None, many: Several[T] | None) -> list[T]:
     if one is not None and many is not None:
         raise RouteError("give a route either uri= or uris=, not both")
     if isinstance(many, str):

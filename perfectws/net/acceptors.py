@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 import ssl
 from collections.abc import Callable
 
 import trio
 
-from ..callbacks import logger, report_failure
+from ..callbacks import report_failure
 from ..log_limit import LogLimit
 from ..transport import Address, Protocol, Transport
 from .addresses import address_of, stream_addresses
@@ -25,6 +26,8 @@ ProtocolFactory = Callable[[Transport], Protocol]
 
 #: How long a listener rests when the process has no file descriptors left, in seconds.
 REST = 0.1
+#: How long further rests of a listener are only counted, in seconds.
+REST_LOG_INTERVAL = 60.0
 #: The most connections accepted in one pass of the reactor.
 BURST = 64
 
@@ -79,6 +82,7 @@ class Acceptor:
         self._connections = connections
         self._ssl_context = ssl_context
         self._log_limit = LogLimit()
+        self._shortages = _shortages()
         self._loop = loop
         self._reactor = reactor
         self._listening = listening
@@ -119,7 +123,7 @@ class Acceptor:
 
     def _rest(self, error: OSError) -> None:
         """Rest for a moment: a listener that cannot accept stays ready, and would be reported for ever."""
-        _log_rest(error)
+        _log_rest(self._shortages, error)
         self._reactor.modify(self._listening.fileno(), 0)
         self._loop.call_later(self._loop.owner, REST, self._resume)
 
@@ -172,12 +176,13 @@ class _StreamAcceptor:
         self._ssl_context = ssl_context
         self._connections = connections
         self._log_limit = LogLimit()
+        self._shortages = _shortages()
 
     async def serve(self, listening: socket.socket) -> None:
         """Accept until cancelled, and close the listener."""
         async with trio.SocketListener(trio.socket.from_stdlib_socket(listening)) as listener:
             while True:
-                stream = await _accept(listener)
+                stream = await _accept(listener, self._shortages)
                 if stream is not None:
                     self._loop.tasks.start_soon(self._serve_stream, stream)
 
@@ -202,16 +207,22 @@ class _StreamAcceptor:
             self._connections.discard(transport)
 
 
-async def _accept(listener: trio.SocketListener) -> trio.SocketStream | None:
+async def _accept(listener: trio.SocketListener, shortages: LogLimit) -> trio.SocketStream | None:
     try:
         return await listener.accept()
     except OSError as error:
         if error.errno not in _OUT_OF_DESCRIPTORS:
             raise
-        _log_rest(error)
+        _log_rest(shortages, error)
         await trio.sleep(REST)
         return None
 
 
-def _log_rest(error: OSError) -> None:
-    logger.error("Cannot accept connections: %s; trying again in %s s", error.strerror, REST)
+def _shortages() -> LogLimit:
+    """Return what tells of the descriptors that a listener lacks: at once, then once a minute how often."""
+    return LogLimit(logging.ERROR, REST_LOG_INTERVAL)
+
+
+def _log_rest(shortages: LogLimit, error: OSError) -> None:
+    message = "Cannot accept connections: %s; trying again every %s s"
+    shortages.log("rest", message, error.strerror, REST)

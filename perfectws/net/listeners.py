@@ -8,7 +8,7 @@ import sys
 import trio
 
 from .addresses import address_of
-from .unix_sockets import BoundPath, listen_unix, unix_path
+from .unix_sockets import EVERYBODY, BoundPath, listen_unix, unix_path
 
 BACKLOG = 1024
 
@@ -18,20 +18,21 @@ async def open_listeners(address: str, port: int) -> list[socket.socket]:
     return await trio.to_thread.run_sync(listen, address, port)
 
 
-def listen(address: str, port: int) -> list[socket.socket]:
+def listen(address: str, port: int, unix_mode: int | None = None) -> list[socket.socket]:
     """Listen on an address. It blocks while a host name is resolved.
 
     Args:
         address: A host name or IP address, with the zone of a link-local one (``fe80::1%eth0``); ``""`` or
             ``"0.0.0.0"`` for every interface; or ``unix:`` and a path.
         port: The port; 0 asks the kernel for one, which is the same for every address of the host.
+        unix_mode: The mode of a Unix socket's file; ``None`` lets everybody connect.
 
     Raises:
         OSError: The address cannot be listened on.
     """
     path = unix_path(address)
     if path is not None:
-        return [listen_unix(path, BACKLOG)]
+        return [listen_unix(path, BACKLOG, EVERYBODY if unix_mode is None else unix_mode)]
     listeners: list[socket.socket] = []
     try:
         for family, _, _, _, name in _resolve(address, port):
@@ -83,7 +84,7 @@ class Listening:
     """The listening sockets of one server.
 
     Args:
-        address, port: As for `listen`.
+        address, port, unix_mode: As for `listen`.
 
     Attributes:
         sockets: The sockets.
@@ -93,8 +94,8 @@ class Listening:
         OSError: The address cannot be listened on.
     """
 
-    def __init__(self, address: str, port: int) -> None:
-        self.sockets = listen(address, port)
+    def __init__(self, address: str, port: int, unix_mode: int | None = None) -> None:
+        self.sockets = listen(address, port, unix_mode)
         self.port = bound_port(self.sockets)
         path = unix_path(address)
         self._bound_path = None if path is None else BoundPath(path)

@@ -25,6 +25,7 @@ import trio
 from ..callbacks import CallbackLoop, CallbackOwner, Timer, logger, report_failure, set_running_loop
 from ..errors import LocalProtocolError
 from .reactor import Reactor
+from .signals import trios_interrupt
 from .timers import Timers
 
 Ts = TypeVarTuple("Ts")
@@ -367,6 +368,13 @@ def make_reactor() -> Reactor | None:
 @asynccontextmanager
 async def run_loop(loop: LoopT) -> AsyncIterator[LoopT]:
     """Run ``loop`` around a block. At its end async callbacks are cancelled and everything pending is settled."""
+    with trios_interrupt.taken():
+        async with _running(loop):
+            yield loop
+
+
+@asynccontextmanager
+async def _running(loop: Loop) -> AsyncIterator[None]:
     try:
         async with trio.open_nursery() as pump_nursery:
             pump_nursery.start_soon(loop.run_pump)
@@ -374,7 +382,7 @@ async def run_loop(loop: LoopT) -> AsyncIterator[LoopT]:
             try:
                 async with trio.open_nursery() as loop.tasks:
                     try:
-                        yield loop
+                        yield
                     finally:
                         loop.tasks.cancel_scope.cancel()
                         loop.run_to_end()  # coroutines that this makes begin still have their nursery

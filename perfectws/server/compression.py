@@ -10,17 +10,14 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from http import HTTPMethod, HTTPStatus
-from typing import TypeAlias
 
 import trio
 
-from ..http.filters import HTTPResponseFilter, ResponseFilterResult
+from ..http.filters import HTTPResponseFilter, ResponseFilterCallback, ResponseFilterResult
 from ..http.mime_type import media_type
 from ..http.response import HTTPResponse
-
-Answer: TypeAlias = Callable[[ResponseFilterResult], object]
 
 #: A body below this size is sent as it is, in bytes: it fits in one packet anyway.
 MIN_SIZE = 1024
@@ -75,7 +72,7 @@ class ContentCompression(HTTPResponseFilter):
         self._exempt = _COMPRESSIBLE_IMAGES if ignore_types is None else ()
         self._key = f"zlib-stream {id(self)}"
 
-    def filter_headers(self, response: HTTPResponse, callback: Answer) -> object:
+    def filter_headers(self, response: HTTPResponse, callback: ResponseFilterCallback) -> object:
         """Choose the coding, and say so in the headers."""
         if response.status == HTTPStatus.NOT_MODIFIED:
             _mark_not_modified(response)
@@ -87,7 +84,7 @@ class ContentCompression(HTTPResponseFilter):
         callback(ResponseFilterResult.CONTINUE)
         return None
 
-    def filter_body(self, response: HTTPResponse, callback: Answer) -> object:
+    def filter_body(self, response: HTTPResponse, callback: ResponseFilterCallback) -> object:
         """Compress a piece."""
         stream = response.request.scratch_pad.get(self._key)
         if stream is None:
@@ -153,7 +150,7 @@ def choose_coding(accepted: str) -> str | None:
     return best if weights.get(best, others) > 0 else None
 
 
-async def _compress_in_thread(stream: zlib._Compress, response: HTTPResponse, callback: Answer) -> None:
+async def _compress_in_thread(stream: zlib._Compress, response: HTTPResponse, callback: ResponseFilterCallback) -> None:
     body, is_final = response.body_bytes, response.is_final
     response.body_bytes = await trio.to_thread.run_sync(_compress, stream, body, is_final)
     callback(ResponseFilterResult.CONTINUE)

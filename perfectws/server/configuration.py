@@ -7,7 +7,7 @@
             {
                 "name": "localhost",                    # needed
                 "port": 8080,                           # needed, unless "address" is a Unix socket
-                "address": "0.0.0.0",
+                "address": "0.0.0.0",                   # or "unix:/run/chat.sock", and then perhaps "unixMode": "0660"
                 "documentRoot": "./webroot",
                 "routes": [
                     {"method": "get", "uri": "/**", "handler": HTTPHandler.static_files, "documentRoot": "./webroot"},
@@ -39,13 +39,13 @@ from inspect import Parameter, signature
 from types import ModuleType
 from typing import Any, cast
 
+from ..checks.spelling import did_you_mean
 from ..errors import LaunchFailure, PerfectWSError
 from ..http.filters import FilterPriority, RequestFilters
 from ..http.limits import LIMITS
 from ..http.response import RequestHandler
 from ..http.routing import Route, Routes
 from ..net.unix_sockets import unix_path
-from ..spelling import did_you_mean
 from .filters import HTTPFilter
 from .handlers import HTTPHandler
 from .keywords import ServerKeywords
@@ -67,6 +67,7 @@ _PLAIN_KEYWORDS: dict[str, tuple[type, ...]] = {
     "name": (str,),
     "port": (int,),
     "address": (str,),
+    "unix_mode": (str, int),
     "document_root": (str, os.PathLike),
     "trusted_proxies": (list,),
     **{name: kind.types for name, kind in LIMITS.items()},
@@ -127,6 +128,8 @@ def _parse_server(data: Mapping[str, Any], where: str) -> ServerKeywords:
             is_right = isinstance(value, types) and not isinstance(value, bool)
             _expect(is_right, f"{where}: {key!r}", _described(types), value)
             keywords[keyword] = value
+    if isinstance(keywords.get("unix_mode"), str):  # JSON has no octal numbers
+        keywords["unix_mode"] = _parse_mode(keywords["unix_mode"], f"{where}: 'unixMode'")
     has_place = "port" in data or unix_path(data.get("address")) is not None
     _expect(has_place, f"{where}: 'port'", "a number from 0 to 65535", None)
     keywords["routes"] = _parse_routes(data.get("routes", ()), f"{where}: routes")
@@ -136,6 +139,11 @@ def _parse_server(data: Mapping[str, Any], where: str) -> ServerKeywords:
     if "tlsConfig" in data:
         keywords["tls_config"] = _parse_tls(data["tlsConfig"], f"{where}: tlsConfig")
     return cast(ServerKeywords, keywords)
+
+
+def _parse_mode(text: str, where: str) -> int:
+    _expect(bool(re.fullmatch("(0o)?[0-7]+", text)), where, "a file mode such as '0660'", text)
+    return int(text, 8)
 
 
 def _parse_routes(data: object, where: str) -> Routes | list[Route | Routes]:

@@ -6,7 +6,7 @@ Source: Perfect's ``HTTPFilter``. Each takes a dictionary with Perfect's keys, s
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import trio
 
 from ..callbacks import logger
 from ..errors import LocalProtocolError
-from ..http.filters import HTTPRequestFilter, HTTPResponseFilter, ResponseFilterResult
+from ..http.filters import HTTPRequestFilter, HTTPResponseFilter, ResponseFilterCallback, ResponseFilterResult
 from ..http.mime_type import media_type
 from ..http.response import HTTPResponse
 from .compression import ContentCompression
@@ -72,14 +72,14 @@ class _Custom404(HTTPResponseFilter):
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def filter_headers(self, response: HTTPResponse, callback: Callable[[ResponseFilterResult], object]) -> object:
+    def filter_headers(self, response: HTTPResponse, callback: ResponseFilterCallback) -> object:
         """Replace the body of a 404 that is here as a whole."""
         if response.status != HTTPStatus.NOT_FOUND or not response.is_final:
             callback(ResponseFilterResult.CONTINUE)
             return None
         return self._replace(response, callback)
 
-    async def _replace(self, response: HTTPResponse, callback: Callable[[ResponseFilterResult], object]) -> None:
+    async def _replace(self, response: HTTPResponse, callback: ResponseFilterCallback) -> None:
         try:
             body = await trio.to_thread.run_sync(self._path.read_bytes)
         except OSError as error:

@@ -9,11 +9,13 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
+from ..checks.quantities import FILE_MODE_OR_NONE, PORT
+from ..checks.spelling import check_names
 from ..http.filters import RequestFilters, ResponseFilters
 from ..http.limits import LimitKeywords
 from ..http.routing import Route, Routes
+from ..http.several import Several
 from ..net.unix_sockets import unix_path
-from ..spelling import check_names
 from ..websocket.upgrade_handler import WebSocketUpgrader
 from .tls_configuration import TLSConfiguration
 
@@ -24,12 +26,13 @@ class PlainServerKeywords(LimitKeywords, total=False):
     name: str
     address: str
     port: int
+    unix_mode: int | None
     routes: Routes | Iterable[Route | Routes]
     document_root: str | os.PathLike[str]
     request_filters: RequestFilters
     response_filters: ResponseFilters
     upgraders: Iterable[WebSocketUpgrader]
-    trusted_proxies: Iterable[str]
+    trusted_proxies: Several[str]
 
 
 class ServerKeywords(PlainServerKeywords, total=False):
@@ -61,12 +64,14 @@ def check_one_form(servers: object, data: object, path: object, keywords: object
         )
 
 
-def check_settings(address: object, port: object, document_root: str | None) -> None:
+def check_settings(address: object, port: object, unix_mode: int | None, document_root: str | None) -> None:
     """Raise `TypeError` or `ValueError` unless they could be those of a server."""
     if not isinstance(address, str):
         raise TypeError(f"address is a str, not {address!r}")
-    if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
-        raise ValueError(f"port is a number from 0 to 65535, not {port!r}")
+    PORT.check("port", port)
+    FILE_MODE_OR_NONE.check("unix_mode", unix_mode)
+    if unix_mode is not None and unix_path(address) is None:
+        raise ValueError(f"unix_mode is for an address='unix:/run/chat.sock', not for {address!r}")
     if document_root is not None and not os.path.isdir(document_root):
         raise ValueError(f"document_root {document_root!r} is no directory")
 

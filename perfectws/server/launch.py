@@ -13,17 +13,19 @@ from __future__ import annotations
 import atexit
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import trio
 
 from ..callbacks import CallbackLoop, logger
+from ..checks.quantities import WAIT
 from ..client.event_loop import Startable
 from ..errors import LocalProtocolError, lone_error
 from ..futures import Future, Promise
 from ..net.loop import Loop, open_loop
 from ..net.memory import collect_less_often, keep_freed_memory
-from .signals import can_receive_signals, stop_at_signal
+from ..net.signals import StopSignals, run_until_signal
 
 
 class Launchable(Protocol):
@@ -47,11 +49,14 @@ class Launchable(Protocol):
     def listens_on(self) -> str:
         """Its address and port, or its path, for people."""
 
+    def claim(self) -> None:
+        """Let whoever calls this be the one to run it, until `release`. Raises `LaunchFailure` if another does."""
+
+    def release(self) -> None:
+        """Listen no more, and let it be run again."""
+
     def bind(self) -> None:
         """Listen, but accept no connection yet. Raises `LaunchFailure`."""
-
-    def unbind(self) -> None:
-        """Listen no more."""
 
     async def serve_on(self, loop: Loop, *, task_status: trio.TaskStatus[int]) -> None:
         """Accept connections, bound already, until `stop` is called."""
@@ -80,6 +85,7 @@ class LaunchContext(Startable):
         self.server = server
         self._run = run
         self._closed: Promise[None] | None = None
+        self._is_claimed = True
 
     def __repr__(self) -> str:
         state = "terminated" if self.terminated else "running"
@@ -135,6 +141,7 @@ class LaunchContext(Startable):
             LocalProtocolError: This is the server's own thread, where waiting would hang for ever.
             Exception: What the server has failed with.
         """
+        WAIT.check("seconds", seconds)
         try:
             self.on_close.wait(None if seconds is None or seconds < 0 else seconds)
         except TimeoutError:
@@ -148,10 +155,18 @@ class LaunchContext(Startable):
         try:
             await self.server.serve_on(loop, task_status=task_status)
         except Exception as error:
+            self.release()
             closed.fail(error)
             raise
         finally:
+            self.release()
             closed.succeed(None)  # ignored if it has failed
+
+    def release(self) -> None:
+        """Let the server be run again; perfectws's own. Harmless when it was done."""
+        if self._is_claimed:
+            self._is_claimed = False
+            self.server.release()
 
 
 def launch(servers: Sequence[Launchable], *, wait: bool) -> list[LaunchContext]:
@@ -181,16 +196,28 @@ def launch(servers: Sequence[Launchable], *, wait: bool) -> list[LaunchContext]:
 
 
 def _bind(servers: Sequence[Launchable]) -> None:
-    """Let all servers listen, or none."""
-    bound: list[Launchable] = []
+    """Let all servers listen, for us alone, or none."""
+    claimed: list[Launchable] = []
     try:
         for server in servers:
+            server.claim()
+            claimed.append(server)
             server.bind()
-            bound.append(server)
     except BaseException:
-        for server in bound:
-            server.unbind()
+        for server in claimed:
+            server.release()
         raise
+
+
+#: The runs in threads that go on: at the process's end they are ended in order.
+_running: set[_Run] = set()
+
+
+@atexit.register
+def _end_all() -> None:
+    # A daemon's thread would be cut off where it stands; clients are told first that the server goes away.
+    for run in list(_running):
+        run.end_at_exit()
 
 
 class _Run:
@@ -211,19 +238,22 @@ class _Run:
         keep_freed_memory()
         collect_less_often()
         try:
-            trio.run(self._serve_until_signal)
-        except BaseExceptionGroup as group:
-            raise lone_error(group) from None
+            run_until_signal(self._serve_until_signal, takes_sigterm=True)
+        finally:
+            self._let_go()
 
     def run_in_thread(self) -> None:
         """Run in a thread. Returns when all accept connections."""
-        self._thread = threading.Thread(target=self._run_thread, name="perfectws servers", daemon=True)
-        self._thread.start()
+        _running.add(self)
+        try:
+            self._thread = threading.Thread(target=self._run_thread, name="perfectws servers", daemon=True)
+            self._thread.start()
+        except BaseException:
+            self._let_go()
+            raise
         self._has_begun.wait()
         if self._error is not None:
             raise self._error
-        # A daemon's thread would be cut off where it stands; clients are told first that the server goes away.
-        atexit.register(self._end_at_exit)
 
     def join_if_over(self) -> None:
         """Wait until the thread has ended, if all its servers have. Raises what it has failed with."""
@@ -231,37 +261,43 @@ class _Run:
         if thread not in (None, threading.current_thread()) and all(each.terminated for each in self.contexts):
             assert thread is not None
             thread.join()
-            atexit.unregister(self._end_at_exit)
             if self._error is not None:
-                raise lone_error(self._error) if isinstance(self._error, BaseExceptionGroup) else self._error
+                raise self._error
 
-    def _end_at_exit(self) -> None:
+    def end_at_exit(self) -> None:
+        """Stop the servers, and wait for that as long as they may take."""
         for context in self.contexts:
             context.terminate()
         if self._thread is not None:
-            self._thread.join(self._close_timeout() + 1)
+            self._thread.join(min(self._close_timeout() + 1, threading.TIMEOUT_MAX))
 
     def _run_thread(self) -> None:
         try:
             trio.run(self._serve, self._has_begun.set)
         except BaseException as error:
+            self._error = lone_error(error)
             if self._has_begun.is_set():  # else `run_in_thread` raises it
-                logger.error("The servers have ended because of an error", exc_info=error)
-            self._error = error
+                logger.error("The servers have ended because of an error", exc_info=self._error)
         finally:
+            self._let_go()
             self._has_begun.set()
+
+    def _let_go(self) -> None:
+        """Let every server be run again, also one that was never begun, and be freed by its last user."""
+        _running.discard(self)
+        for context in self.contexts:
+            context.release()
 
     def _close_timeout(self) -> float:
         return max((context.server.close_timeout for context in self.contexts), default=0)
 
-    async def _serve_until_signal(self) -> None:
+    async def _serve_until_signal(self, signals: StopSignals) -> None:
         async with trio.open_nursery() as nursery:
-            if can_receive_signals():
-                await nursery.start(stop_at_signal, self._terminate_all)  # before any server says that it is there
-            await self._serve(lambda: None)
+            await self._serve(partial(nursery.start_soon, self._stop_at_signal, signals))
             nursery.cancel_scope.cancel()
 
-    def _terminate_all(self, reason: str) -> None:
+    async def _stop_at_signal(self, signals: StopSignals) -> None:
+        reason = await signals.wait()
         for context in self.contexts:
             logger.info("%s: stopping HTTP server %s", reason, context.server.server_name)
             context.terminate()

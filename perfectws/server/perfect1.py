@@ -13,18 +13,29 @@ Source: ``Routing.swift`` of Perfect 1's PerfectLib.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import Protocol, TypeAlias
 
+from ..checks.signatures import check_callable
 from ..errors import RouteError
 from ..http import routing
 from ..http.methods import Method, parse_method
 from ..http.request import HTTPRequest
-from ..http.response import HTTPResponse, RequestHandler, not_found
+from ..http.response import Handled, HTTPResponse, RequestHandler, not_found
 from ..http.routing import Route, RouteNavigator
-from ..signatures import check_callable
 
-#: Called with the response: returns an object with ``handle_request(request, response)``.
-HandlerFactory: TypeAlias = Callable[[HTTPResponse], Any]
+
+class PageHandler(Protocol):
+    """What a route's factory returns: a `StaticFileHandler`, a `WebSocketHandler`, or any object with this member.
+
+    Source: Perfect 1's ``RequestHandler``.
+    """
+
+    def handle_request(self, request: HTTPRequest, response: HTTPResponse, /) -> Handled:
+        """Answer a request; may be ``async def``."""
+
+
+#: Called with the response: returns what handles the request.
+HandlerFactory: TypeAlias = Callable[[HTTPResponse], PageHandler]
 #: A path, or several, for every method; or a method and a path, or several.
 RouteKey: TypeAlias = "str | Sequence[str] | tuple[Method, str | Sequence[str]]"
 
@@ -93,7 +104,7 @@ class Routing:
             """Let a server that is started by ``python -m perfectws serve`` serve the routes that are set."""
             Routing.is_registered = True
 
-        def __call__(self, request: HTTPRequest, response: HTTPResponse) -> object:
+        def __call__(self, request: HTTPRequest, response: HTTPResponse) -> Handled:
             """Handle a request, as a route's handler."""
             return (Routing.Routes.find(request) or not_found)(request, response)
 
@@ -122,14 +133,12 @@ def _split(key: RouteKey) -> tuple[Method | None, str | Sequence[str]]:
 
 
 def _made_by(factory: HandlerFactory) -> RequestHandler:
-    def handle(request: HTTPRequest, response: HTTPResponse) -> object:
+    def handle(request: HTTPRequest, response: HTTPResponse) -> Handled:
         handler = factory(response)
-        handle_request = getattr(handler, "handle_request", None)
-        if handle_request is None:
+        if not hasattr(handler, "handle_request"):
             raise TypeError(
                 f"the route's function returned {handler!r}, which has no handle_request(request, response)"
             )
-        result: object = handle_request(request, response)
-        return result
+        return handler.handle_request(request, response)
 
     return handle

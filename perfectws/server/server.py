@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 import trio
 
 from ..callbacks import CallbackLoop, logger
+from ..checks.signatures import check_callable
+from ..checks.spelling import right_spelling, snake_case
 from ..client import connect, threads, timing  # noqa: F401  # for what callbacks do: connect, call_later
 from ..client.event_loop import Startable
 from ..errors import LaunchFailure, LocalProtocolError
@@ -31,19 +34,16 @@ from ..http.filters import (
 )
 from ..http.forwarding import TrustedProxies
 from ..http.limits import LIMITS, SettableLimits
-from ..http.request import HTTPRequest
 from ..http.response import RequestHandler, not_found
 from ..http.routing import Route, Routes
 from ..http.service import DOCUMENT_ROOT, HTTPService
+from ..http.several import Several
 from ..net.listeners import Listening
 from ..net.loop import Loop, open_loop
 from ..net.unix_sockets import unix_path
 from ..rooms import room  # noqa: F401  # likewise
-from ..signatures import check_callable
-from ..spelling import right_spelling, snake_case
 from ..websocket.options import WebSocketKeywords
-from ..websocket.socket import WebSocket
-from ..websocket.upgrade_handler import ShouldUpgrade, WebSocketUpgrader, with_upgraders
+from ..websocket.upgrade_handler import OnUpgrade3, ShouldUpgrade, WebSocketUpgrader, with_upgraders
 from .accepting import Accepting
 from .keywords import PlainServerKeywords, ServerKeywords, check_keywords, check_one_form, check_settings, flat
 from .launch import LaunchContext, launch
@@ -53,7 +53,7 @@ from .tls_configuration import TLSConfiguration, make_context
 
 #: What an application sets.
 _SETTINGS = frozenset(
-    {"server_name", "server_address", "server_port", "ssl", "trusted_proxies", "document_root", *LIMITS}
+    {"server_name", "server_address", "server_port", "unix_mode", "ssl", "trusted_proxies", "document_root", *LIMITS}
 )
 
 StartT = TypeVar("StartT", bound=Callable[[], object])
@@ -69,6 +69,8 @@ class HTTPServer(SettableLimits, Startable):
         server_name: Its name, for the log and for ``request.server_name``.
         server_address: The address to listen on: a host name or an IP address; or ``unix:`` and a path.
         server_port: The port to listen on; 0 asks the kernel for one, which stands here once the server is bound.
+        unix_mode: Who may connect to a Unix socket, as the mode of its file, such as ``0o660``; ``None`` is ``0o666``:
+            whoever may enter its directory.
         ssl: Makes it an HTTPS server: a `TLSConfiguration`, or the paths of certificate and key.
         trusted_proxies: The addresses and networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed;
             ``"unix:"`` stands for every proxy that connects through a Unix socket.
@@ -81,8 +83,9 @@ class HTTPServer(SettableLimits, Startable):
         self.server_name = ""
         self.server_address = "0.0.0.0"
         self.server_port = 0
+        self.unix_mode: int | None = None
         self.ssl: TLSConfiguration | tuple[str, str] | None = None
-        self.trusted_proxies: Iterable[str] = ()
+        self.trusted_proxies: Several[str] = ()
         self._document_root: str | None = None
         self._routes = Routes()
         self._request_filters: FilterGroups[HTTPRequestFilter] = ()
@@ -91,16 +94,20 @@ class HTTPServer(SettableLimits, Startable):
         self._tls: ssl.SSLContext | None = None
         self._listening: Listening | None = None
         self._stop_request: StopRequest | None = None
+        #: Held by the one run that it may have at a time.
+        self._claim = threading.Lock()
         self._starting = Starting()
 
-    def __setattr__(self, name: str, value: object) -> None:
-        # Else a setting in Swift's spelling, such as serverPort, would be set, and read by nobody.
-        if name not in _SETTINGS and not name.startswith("_") and not hasattr(type(self), name):
-            meant = right_spelling(name, _SETTINGS, 0.8)
-            if meant or (type(self) is HTTPServer and snake_case(name) != name):
-                hint = f"write {meant}" if meant else f"what can be set are {', '.join(sorted(_SETTINGS))}"
-                raise AttributeError(f"an HTTPServer has no {name!r}: {hint}")
-        super().__setattr__(name, value)
+    if not TYPE_CHECKING:  # for which it would mean that anything can be set
+
+        def __setattr__(self, name, value):
+            # Else a setting in Swift's spelling, such as serverPort, would be set, and read by nobody.
+            if name not in _SETTINGS and not name.startswith("_") and not hasattr(type(self), name):
+                meant = right_spelling(name, _SETTINGS, 0.8)
+                if meant or (type(self) is HTTPServer and snake_case(name) != name):
+                    hint = f"write {meant}" if meant else f"what can be set are {', '.join(sorted(_SETTINGS))}"
+                    raise AttributeError(f"an HTTPServer has no {name!r}: {hint}")
+            super().__setattr__(name, value)
 
     # Launching
 
@@ -121,6 +128,7 @@ class HTTPServer(SettableLimits, Startable):
         server.server_name = keywords.get("name", "localhost")
         server.server_address = keywords.get("address", server.server_address)
         server.server_port = keywords.get("port", 0)
+        server.unix_mode = keywords.get("unix_mode")
         server.ssl = keywords.get("tls_config")
         server.add_routes(keywords.get("routes", ()))
         server.add_upgraders(keywords.get("upgraders", ()))
@@ -176,7 +184,8 @@ class HTTPServer(SettableLimits, Startable):
             configuration_data: Describes the servers as Perfect's dictionary does: see
                 `perfectws.server.configuration`.
             configuration_path: A JSON file with the same.
-            name, address, port: As ``server_name``, ``server_address`` and ``server_port`` of `HTTPServer`.
+            name, address, port, unix_mode: As ``server_name``, ``server_address``, ``server_port`` and ``unix_mode`` of
+                `HTTPServer`.
             routes: What is served: a `Routes`, or a list of `Route`.
             document_root: A directory whose files are served at every path that no route takes.
             request_filters, response_filters: What each request and each response passes, as
@@ -190,7 +199,8 @@ class HTTPServer(SettableLimits, Startable):
             The server's context; a list of them unless it was described by keywords here.
 
         Raises:
-            LaunchFailure: One of them cannot listen, or is configured wrongly; the message names it and says why.
+            LaunchFailure: One of them cannot listen, is configured wrongly, runs already or is given twice; the message
+                names it and says why.
             TypeError: The arguments contradict each other, or describe no server.
 
         Source: Perfect's ``HTTPServer.launch(…)`` in all its forms.
@@ -264,8 +274,8 @@ class HTTPServer(SettableLimits, Startable):
     @staticmethod
     def web_socket_upgrader(
         should_upgrade: ShouldUpgrade | None = None,
-        on_upgrade: Callable[[WebSocket, HTTPRequest], object] | None = None,
-        subprotocols: Sequence[str] = (),
+        on_upgrade: OnUpgrade3 | None = None,
+        subprotocols: Several[str] = (),
         **options: Unpack[WebSocketKeywords],
     ) -> WebSocketUpgrader:
         """Return what takes the WebSockets that no route does: for ``upgraders=``.
@@ -324,7 +334,7 @@ class HTTPServer(SettableLimits, Startable):
     def start(self) -> None:
         """Serve, and block until `stop` is called, from a callback or another thread, or until SIGINT or SIGTERM.
 
-        A second SIGINT ends it at once, with `KeyboardInterrupt`.
+        A second SIGINT interrupts what runs, at once, with `KeyboardInterrupt`; a second SIGTERM ends the process.
 
         Raises:
             LaunchFailure: It cannot listen on its address, or is configured wrongly.
@@ -354,7 +364,7 @@ class HTTPServer(SettableLimits, Startable):
             return
         self._check()
         try:
-            self._listening = Listening(self.server_address, self.server_port)
+            self._listening = Listening(self.server_address, self.server_port, self.unix_mode)
         except OSError as error:
             reason = error.strerror or error
             raise LaunchFailure(f"{self._title} cannot listen on {self.listens_on}: {reason}") from error
@@ -365,6 +375,20 @@ class HTTPServer(SettableLimits, Startable):
         if self._listening is not None:
             self._listening.close()
             self._listening = None
+
+    def claim(self) -> None:
+        """Let the caller be the one to run it, until `release`; perfectws's own.
+
+        Raises:
+            LaunchFailure: It runs already, or is given twice.
+        """
+        if not self._claim.acquire(blocking=False):
+            raise LaunchFailure(f"{self._title} on {self.listens_on} is launched already: one runs once at a time")
+
+    def release(self) -> None:
+        """Listen no more, and let it be run again; perfectws's own."""
+        self.unbind()
+        self._claim.release()
 
     @property
     def listens_on(self) -> str:
@@ -380,7 +404,7 @@ class HTTPServer(SettableLimits, Startable):
     def _check(self) -> None:
         """Raise `LaunchFailure` if something is set that cannot be."""
         try:
-            check_settings(self.server_address, self.server_port, self._document_root)
+            check_settings(self.server_address, self.server_port, self.unix_mode, self._document_root)
             self._make_service()
             self._tls = make_context(self.ssl)
         except (TypeError, ValueError) as error:
@@ -396,24 +420,27 @@ class HTTPServer(SettableLimits, Startable):
             LaunchFailure: It cannot listen on its address, or is configured wrongly.
             LocalProtocolError: It is running already.
         """
-        with self._running() as stop:
-            await trio.to_thread.run_sync(self.bind)
-            async with open_loop() as loop:
-                try:
-                    await self._accept(loop, stop, task_status)
-                finally:
-                    await loop.end_connections(self.close_timeout)  # those that callbacks have opened as clients
+        if not self._claim.acquire(blocking=False):
+            raise LocalProtocolError("this server is running already")
+        try:
+            with self._stoppable() as stop:
+                await trio.to_thread.run_sync(self.bind)
+                async with open_loop() as loop:
+                    try:
+                        await self._accept(loop, stop, task_status)
+                    finally:
+                        await loop.end_connections(self.close_timeout)  # those that callbacks have opened as clients
+        finally:
+            self.release()
 
     async def serve_on(self, loop: Loop, *, task_status: trio.TaskStatus[int]) -> None:
-        """Serve as `serve` does, bound already, on a loop that others use too; perfectws's own."""
-        with self._running() as stop:
+        """Serve as `serve` does, claimed and bound already, on a loop that others use too; perfectws's own."""
+        with self._stoppable() as stop:
             await self._accept(loop, stop, task_status)
 
     @contextmanager
-    def _running(self) -> Iterator[StopRequest]:
+    def _stoppable(self) -> Iterator[StopRequest]:
         """Give the request that `stop` makes, and listen no more at the end."""
-        if self._stop_request is not None:
-            raise LocalProtocolError("this server is running already")
         self._stop_request = StopRequest()
         try:
             yield self._stop_request

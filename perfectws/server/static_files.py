@@ -25,7 +25,7 @@ from ..http.mime_type import media_type
 from ..http.paths import path_components
 from ..http.preconditions import failed_precondition, range_applies
 from ..http.request import HTTPRequest
-from ..http.response import HTTPResponse, RequestHandler, error_text, not_found
+from ..http.response import Handled, HTTPResponse, RequestHandler, error_text, not_found
 from ..http.routing import ROUTE_TRAILING_WILDCARD_KEY
 from ..log_limit import LogLimit
 
@@ -151,7 +151,7 @@ def files_or_not_found(document_root: str, allow_response_filters: bool) -> Requ
     """Return what answers GET and HEAD with the files of a directory, and all else with 404."""
     files = StaticFileHandler(document_root, allow_response_filters)
 
-    def handle(request: HTTPRequest, response: HTTPResponse) -> object:
+    def handle(request: HTTPRequest, response: HTTPResponse) -> Handled:
         if request.method in (HTTPMethod.GET, HTTPMethod.HEAD):
             return files(request, response)
         not_found(request, response)

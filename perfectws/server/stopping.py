@@ -6,7 +6,7 @@
 4. The loop ends, unless other servers run on it: async callbacks are cancelled, everything pending is settled.
 
 The steps 1 to 3 are taken in `perfectws.server.accepting`, the last in `perfectws.net.loop.run_loop`. What makes of
-SIGINT and SIGTERM a stop is `perfectws.server.signals`.
+SIGINT and SIGTERM a stop is `perfectws.net.signals`.
 """
 
 from __future__ import annotations

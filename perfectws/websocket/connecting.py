@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..callbacks import CallbackLoop
+from ..checks.quantities import FACTOR, SECONDS_ABOVE_0, Kind
 
 #: Seconds from `WebSocket.connect` to the server's 101.
 OPEN_TIMEOUT = 10.0
@@ -42,8 +43,10 @@ class Backoff:
     longest: float = 30.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.first <= self.longest or not self.factor >= 1:
-            raise ValueError(f"reconnect: a Backoff has 0 < first <= longest and factor >= 1, not {self}")
+        for name, kind in _KINDS.items():
+            kind.check(f"reconnect: {name}", getattr(self, name))
+        if self.first > self.longest:
+            raise ValueError(f"reconnect: first is at most longest, not {self}")
 
     def delays(self) -> Iterator[float]:
         """Yield the waits, in seconds, without an end."""
@@ -51,3 +54,7 @@ class Backoff:
         while True:
             yield delay * random.uniform(0.5, 1.0)
             delay = min(delay * self.factor, self.longest)
+
+
+#: What each of a `Backoff` may be.
+_KINDS: Mapping[str, Kind] = {"first": SECONDS_ABOVE_0, "factor": FACTOR, "longest": SECONDS_ABOVE_0}

@@ -4,14 +4,24 @@
 
                  close(), shut_down(): our close frame goes out
         OPEN ───────────────────────────────────────────────────► CLOSING
-          │                                                          │
-          │ the peer's close frame (answered), a broken rule,        │ the peer's close frame,
-          │ the peer vanished, no pong                               │ close_timeout, the peer vanished
-          ▼                                                          ▼
+          │   │                                                      │
+          │   │ the peer's close frame, a broken rule                │
+          │   ▼                                                      │
+          │  ANSWERING    the session answers what came before       │
+          │   │                                                      │
+          │   │ it has, or not at once: our close frame goes out     │ the peer's close frame,
+          │   │                                                      │ a broken rule, close_timeout,
+          │   │ the peer vanished, no pong                           │ the peer vanished
+          ▼   ▼                                                      ▼
         ENDING ◄──────────────────────────────────────────────────────
           │ connection_lost                 nothing more is sent
           ▼
         LOST ──► FINISHED     completions, the pending read, then on_close, each once
+
+In ANSWERING nothing more is read, and what the session sends still goes out: ahead of our close frame, which waits for
+the end of the turn in which the last frame was delivered. A session that may still be about to answer, since it is
+async, reads late, or has more to do than fits into a turn, has `_MAX_PAUSES` pauses for each frame, in which the loop
+turns and tasks run. Whoever has not answered then does not answer at once.
 
 Source: RFC 6455 §5.5.1 and §7.
 """
@@ -28,12 +38,12 @@ from types import coroutine
 from typing import Any
 
 from ..callbacks import CallbackLoop, logger
+from ..checks.signatures import explain_call
+from ..checks.spelling import explain_misspelling
 from ..errors import ConnectionClosed
 from ..futures import Future, Promise
 from ..http.request import HTTPRequest
 from ..patience import Patience
-from ..signatures import explain_call
-from ..spelling import explain_misspelling
 from ..transport import Protocol, Transport
 from .contract import Connection, EndedConnection
 from .deflate import Deflate
@@ -57,12 +67,17 @@ class State(IntEnum):
 
     OPEN = 0
     CLOSING = 1
-    ENDING = 2
-    LOST = 3
-    FINISHED = 4
+    ANSWERING = 2
+    ENDING = 3
+    LOST = 4
+    FINISHED = 5
 
 
-_OPEN, _CLOSING, _ENDING, _LOST, _FINISHED = State
+_OPEN, _CLOSING, _ANSWERING, _ENDING, _LOST, _FINISHED = State
+
+#: For how many pauses in a row our close frame waits while no frame is delivered. A task that was resumed with a frame
+#: needs one to answer, and two to read the next.
+_MAX_PAUSES = 8
 
 
 class Input(Enum):
@@ -103,8 +118,11 @@ class WebSocketConnection(SocketConnection, Protocol):
         "_lost_reason",
         "_on_close",
         "_options",
+        "_parting",
+        "_pauses_left",
         "_state",
         "_transport",
+        "_undelivered",
         "close_code",
         "close_reason",
         "inbox",
@@ -152,6 +170,10 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.is_reading_paused = False
         self._control_times: deque[float] | None = None
         self._close_timer: Patience | None = None
+        #: For ANSWERING: the payload of our close frame, and whether it replies to one; how many frames were left to be
+        #: delivered when this was last looked at, and how many pauses there may yet be.
+        self._parting = (b"", False)
+        self._undelivered = self._pauses_left = 0
         self._input = _FLOWING
         #: Why the connection is lost, once its input has ended.
         self._lost_reason = ""
@@ -301,8 +323,10 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def eof_received(self) -> None:
         """Take the end of the peer's output: its close frame may be among what is still to be read."""
+        if self._state is _ANSWERING:
+            return  # our close frame is still to go out, and closes
         if self._input is _OVER:
-            self._transport.close(self._options.close_timeout)
+            self._close_transport()
         else:
             self._end_input("the peer ended the connection without a close frame")
 
@@ -323,18 +347,27 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._end_input(str(error) if error is not None else "")
         self._end(CloseCode.ABNORMAL_CLOSURE, self._lost_reason)
         self._state = _LOST
-        if self.outbox.has_waiting:
-            self.outbox.end(self.closed_error())
-        else:
-            self.outbox.shut()
         if self._is_close_requested:
             self.inbox.abandon()
-        self.inbox.settle()
+        self._settle_sends()
         self._loop.call(self, self._tell_gone)  # behind `on_close`, where that waits for nothing
         if self._state is _LOST:
             # The session may be busy with an earlier frame; if it never reads again, on_close must come all the same.
             self._set_close_timer(self._finish)
             self._loop.last_calls[self] = self._finish
+
+    def _settle_sends(self) -> None:
+        """Settle the completions that wait for room: behind the frames that are on their way to the session.
+
+        They wait for no frame that a read is still to ask for, or a handler at work to make room for: that read, or
+        that handler, may wait for a completion.
+        """
+        if self.inbox.is_delivering:
+            self._loop.call(self, self._settle_sends)
+            return
+        if self.outbox.has_waiting:
+            self.outbox.end(self.closed_error())
+        self.inbox.settle()
 
     def shut_down(self) -> None:
         """Close because the server stops."""
@@ -405,17 +438,13 @@ class WebSocketConnection(SocketConnection, Protocol):
         code, reason = parse_close_payload(payload)
         if self._state is _OPEN:
             # RFC 6455 §5.5.1: "the endpoint typically echos the status code it received"
-            self._send_close(payload, code, reason)
+            self._begin_answering(payload, code, reason, is_reply=True)
+            return
         if self._state is _LOST:  # it was among what was left to be read
             self.close_code, self.close_reason = code, reason
         self._end(code, reason)
         self._close_input()
-        if self._is_client and self._state is not _LOST:
-            # RFC 6455 §7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be closed first by the
-            # server"
-            self._set_close_timer(self._transport.abort)
-        else:
-            self._transport.close(self._options.close_timeout)
+        self._hang_up()
 
     # The end
 
@@ -436,8 +465,8 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     @property
     def has_unfinished_sends(self) -> bool:
-        """Whether completions are due before the pending read may be told of the end."""
-        return self.outbox.has_waiting
+        """Whether our close frame, or a completion, is due before the pending read may be told of the end."""
+        return self._state is _ANSWERING or self.outbox.has_waiting
 
     def closed_error(self) -> ConnectionClosed:
         """Return the error that tells an ``await`` how this connection closed."""
@@ -445,7 +474,12 @@ class WebSocketConnection(SocketConnection, Protocol):
         return ConnectionClosed(code, self.close_reason)
 
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
-        """Send a close frame and wait for the peer's. Does nothing on a socket that is closing already."""
+        """Send a close frame and wait for the peer's. Does nothing on a socket that is closing already.
+
+        While the session answers what came before the peer's close, it says that there is no more to be answered.
+        """
+        if self._state is _ANSWERING:
+            self._part()
         if self._state is not _OPEN:
             return
         self._send_close(build_close_payload(code, reason), code, reason)
@@ -476,6 +510,52 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.keepalive.stop()
         self.outbox.close(payload)
 
+    def _begin_answering(self, payload: bytes, code: int, reason: str, *, is_reply: bool) -> None:
+        """Enter ANSWERING: the code and the reason hold from now on; our close frame goes out as soon as it may."""
+        self._state = _ANSWERING
+        self.close_code, self.close_reason = int(code), reason
+        self.keepalive.stop()
+        self._parting = (payload, is_reply)
+        self._close_input()
+        self._undelivered, self._pauses_left = self.inbox.waiting, _MAX_PAUSES
+        self._loop.call_before_writing(self._part_if_answered)
+
+    def _part_if_answered(self) -> None:
+        """Send our close frame at the end of a turn, unless the session may be about to answer what it was given."""
+        if self._state is not _ANSWERING:
+            return
+        if self.inbox.waiting != self._undelivered:
+            self._undelivered, self._pauses_left = self.inbox.waiting, _MAX_PAUSES
+        if (self.inbox.is_answered and not self._loop.ready) or not self._pauses_left:
+            self._part()
+            return
+        self._pauses_left -= 1
+        self._loop.call_later(self, 0, self._loop.call_before_writing, self._part_if_answered)
+
+    def _part(self) -> None:
+        """Send our close frame in answer to the peer's, or to the rule that it broke, and let the connection end."""
+        payload, is_reply = self._parting
+        self._state = _CLOSING  # before rooms are asked for what they hold, which may be more than there is room for
+        self.outbox.close(payload)
+        self._end(CloseCode.ABNORMAL_CLOSURE, "")  # which do not count: a close frame does
+        if is_reply:
+            self._hang_up()
+        else:
+            self._close_transport()
+        self.inbox.settle()  # the pending read may be told now
+
+    def _hang_up(self) -> None:
+        """End the transport once both close frames are on their way."""
+        if self._is_client and self._state is not _LOST:
+            # RFC 6455 §7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be closed first by the
+            # server"
+            self._set_close_timer(self._transport.abort)
+        else:
+            self._close_transport()
+
+    def _close_transport(self) -> None:
+        self._transport.close(self._options.close_timeout)
+
     def _close_timed_out(self) -> None:
         if self._state is _CLOSING:
             self.drop("the peer did not answer the close frame in time")
@@ -483,10 +563,12 @@ class WebSocketConnection(SocketConnection, Protocol):
     def _fail(self, code: CloseCode, reason: str) -> None:
         """End a connection whose peer broke a rule. Source: RFC 6455 §7.1.7."""
         if self._state is _OPEN:
-            self._send_close(build_close_payload(code, shorten_reason(reason)), code, reason)
+            payload = build_close_payload(code, shorten_reason(reason))
+            self._begin_answering(payload, code, reason, is_reply=False)
+            return
         self._end(code, reason)
         self._close_input()
-        self._transport.close(self._options.close_timeout)
+        self._close_transport()
 
     def drop(self, reason: str) -> None:
         """Give the connection up: 1006, unless a close frame was seen before."""
@@ -514,6 +596,8 @@ class WebSocketConnection(SocketConnection, Protocol):
         if self._state is not _LOST:
             return
         self._state = _FINISHED
+        if self.outbox.has_waiting:
+            self.outbox.end(self.closed_error())
         if self._input is not _OVER:
             self._close_input()  # a session that has not read it by now will not
         self._loop.last_calls.pop(self, None)

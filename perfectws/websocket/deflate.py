@@ -16,10 +16,12 @@ from sys import maxsize
 from typing import Any, NamedTuple
 
 from wsproto.extensions import PerMessageDeflate
-from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opcode, RsvBits
+from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol
+
+from ..checks.quantities import SIZE, Kind, whole_number
+from ..http.headers import split_unquoted, unquote
 
 _NAME = "permessage-deflate"
-_NO_RSV = RsvBits(False, False, False)
 #: RFC 7692 §7.2.2: what a sender strips from the end of a message, and a receiver puts back.
 _TAIL = b"\x00\x00\xff\xff"
 #: The most streams in one frame: each costs an inflater, and two bytes are enough to ask for one.
@@ -32,6 +34,14 @@ _VALUES: Mapping[str, frozenset[str | None]] = {
     "client_no_context_takeover": frozenset({None}),
     "server_max_window_bits": _WINDOW_BITS,
     "client_max_window_bits": _WINDOW_BITS | {None},
+}
+
+
+#: What the numbers among the options may be.
+_KINDS: Mapping[str, Kind] = {
+    "level": whole_number(1, 9),
+    "window_bits": whole_number(_MIN_WINDOW_BITS, _MAX_WINDOW_BITS),
+    "min_size": SIZE,
 }
 
 
@@ -54,12 +64,8 @@ class DeflateOptions:
     min_size: int = 64
 
     def __post_init__(self) -> None:
-        for name, least, most in (("level", 1, 9), ("window_bits", _MIN_WINDOW_BITS, _MAX_WINDOW_BITS)):
-            value = getattr(self, name)
-            if not isinstance(value, int) or not least <= value <= most:
-                raise ValueError(f"compression: {name} is {least} to {most}, not {value!r}")
-        if not isinstance(self.min_size, int) or self.min_size < 0:
-            raise ValueError(f"compression: min_size is a number of bytes, not {self.min_size!r}")
+        for name, kind in _KINDS.items():
+            kind.check(f"compression: {name}", getattr(self, name))
 
 
 def deflate_options(compression: bool | Mapping[str, Any] | DeflateOptions | None) -> DeflateOptions | None:
@@ -171,14 +177,19 @@ class Deflate(PerMessageDeflate):
                 return b"".join(pieces)
         return CloseReason.INVALID_FRAME_PAYLOAD_DATA
 
-    def compress(self, is_client: bool, opcode: int, data: bytes, is_final: bool) -> bytes:
-        """Return the payload of a frame of a compressed message."""
+    def compress(self, is_client: bool, data: bytes, is_final: bool) -> bytes:
+        """Return the payload of a frame of a compressed message: all of ``data``, so that the peer can read it now."""
         if self._compressor is None:
             self.context = None
             bits = self.client_max_window_bits if is_client else self.server_max_window_bits
             self._compressor = zlib.compressobj(self.options.level, zlib.DEFLATED, -bits)
-        _, payload = self.frame_outbound(_ROLES[is_client], Opcode(opcode), _NO_RSV, data, is_final)
-        return payload
+        payload = self._compressor.compress(data)
+        payload += self._compressor.flush(zlib.Z_SYNC_FLUSH)
+        if not is_final:
+            return payload
+        if self.client_no_context_takeover if is_client else self.server_no_context_takeover:
+            self._compressor = None
+        return payload[: -len(_TAIL)]
 
     def compression(self, is_client: bool) -> Compression:
         """Return how our side compresses."""
@@ -201,9 +212,6 @@ class Deflate(PerMessageDeflate):
         """
         self._compressor = None
         self.context = context
-
-
-_ROLES = {True: FrameDecoder(client=True), False: FrameDecoder(client=False)}
 
 
 def answer_offers(offers: Iterable[str], options: DeflateOptions) -> tuple[str, Deflate] | None:
@@ -232,13 +240,13 @@ def parse_parameters(offer: str) -> dict[str, str | None] | None:
 
     A parameter that has no value has ``None``.
     """
-    name, *rest = (part.strip() for part in offer.split(";"))
+    name, *rest = (part.strip() for part in split_unquoted(offer, ";"))
     if name.lower() != _NAME:
         return None
     parameters: dict[str, str | None] = {}
     for parameter in rest:
         key, separator, value = parameter.partition("=")
-        parameters[key.strip().lower()] = value.strip().strip('"') if separator else None
+        parameters[key.strip().lower()] = unquote(value.strip()) if separator else None
     return parameters if len(parameters) == len(rest) else None
 
 
@@ -261,36 +269,45 @@ def _describe(deflate: Deflate, offered: Container[str]) -> str:
 
 
 def make_offer(options: DeflateOptions) -> str:
-    """Return the element of a client's ``Sec-WebSocket-Extensions`` that offers compression."""
+    """Return a client's ``Sec-WebSocket-Extensions``: what the options ask for, then what will do.
+
+    RFC 7692 §7.1.3: a server that cannot bound its window, or forget a message, must decline an offer that asks for it;
+    "if the client just prefers using a small window but wants to fall back", it makes a second one without.
+    """
     parts = [_NAME, f"client_max_window_bits={options.window_bits}"]
     if options.window_bits < _MAX_WINDOW_BITS:
         parts.append(f"server_max_window_bits={options.window_bits}")
     if not options.context_takeover:
         parts += ["client_no_context_takeover", "server_no_context_takeover"]
-    return "; ".join(parts)
+    offer = "; ".join(parts)
+    return offer if len(parts) == 2 else f"{offer}, {_NAME}; client_max_window_bits"
 
 
 def accept_answer(answer: str, options: DeflateOptions) -> Deflate | None:
     """Return what a server's answer to `make_offer` agrees on, or ``None`` if it answers something else.
 
-    Source: RFC 7692 §7.1. A server that keeps a larger window than it was asked to is taken at its word.
+    A server that keeps a larger window than it was asked to, or its context, accepts the second of the offers.
+
+    Source: RFC 7692 §7.1.
     """
     parameters = parse_parameters(answer)
-    if parameters is None or not _is_valid_answer(parameters, options):
+    if parameters is None or not _is_valid_answer(parameters):
         return None
     deflate = Deflate(options)
     # zlib has no window of 8 bits, but can inflate with a larger one than the peer deflates with.
     deflate.server_max_window_bits = max(int(parameters.get("server_max_window_bits") or 15), _MIN_WINDOW_BITS)
-    deflate.client_max_window_bits = int(parameters.get("client_max_window_bits") or options.window_bits)
+    # RFC 7692 §7.1.2.2: a bound, which the server may set higher than we would go: a smaller window keeps it.
+    bound = int(parameters.get("client_max_window_bits") or _MAX_WINDOW_BITS)
+    deflate.client_max_window_bits = min(options.window_bits, bound)
     deflate.server_no_context_takeover = "server_no_context_takeover" in parameters
     deflate.client_no_context_takeover = not options.context_takeover or "client_no_context_takeover" in parameters
     deflate._enabled = True
     return deflate
 
 
-def _is_valid_answer(parameters: Mapping[str, str | None], options: DeflateOptions) -> bool:
+def _is_valid_answer(parameters: Mapping[str, str | None]) -> bool:
     others = {**parameters}
     if others.get("server_max_window_bits") == "8":
-        del others["server_max_window_bits"]
-    client_bits = others.get("client_max_window_bits", "9")
-    return _is_valid_offer(others) and client_bits is not None and int(client_bits) <= options.window_bits
+        del others["server_max_window_bits"]  # a window that we can inflate with
+    # RFC 7692 §7.1.2.2: in an answer it has a value. One of 8 is right, but asks of zlib what it cannot do.
+    return _is_valid_offer(others) and others.get("client_max_window_bits", "") is not None

@@ -6,7 +6,7 @@ Source: Perfect-WebSockets' ``readStringMessage`` and ``readBytesMessage``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import outcome
 
@@ -23,6 +23,8 @@ from .opcodes import OpcodeType
 
 INVALID = OpcodeType.INVALID
 
+DataT = TypeVar("DataT")
+
 #: Called with (data, opcode, final), as `WebSocket.read_string_message` says.
 Continuation = Callable[[Any, OpcodeType, bool], object]
 
@@ -33,8 +35,10 @@ _HELD, _IDLE, _READY, _QUEUED, _ADDRESSED, _ = Delivery
 _replaced_reads = LogLimit(interval=3600)
 
 
-class Message(NamedTuple):
+class Message(NamedTuple, Generic[DataT]):
     """What ``await socket.read_string_message()`` gives: the three arguments that a continuation gets.
+
+    For type checkers, a read of a string gives a ``Message[str | None]``, one of bytes a ``Message[bytes]``.
 
     Attributes:
         data: The payload: ``str`` or ``bytes``, or ``None`` if a string was asked for and it is not UTF-8.
@@ -42,7 +46,7 @@ class Message(NamedTuple):
         final: Whether the frame is its message's last.
     """
 
-    data: Any
+    data: DataT
     opcode: OpcodeType
     final: bool
 
@@ -84,6 +88,11 @@ class FrameInbox(Inbox):
     def has_reader(self) -> bool:
         """Whether a read is pending."""
         return self._reader is not None
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the session was given all that arrived, and reads on."""
+        return self._reader is not None and not self._frames and self._delivery is _IDLE
 
     def read(
         self, as_text: bool | None, continuation: Continuation, timeout: float | None, is_awaited: bool = False
@@ -134,7 +143,7 @@ class FrameInbox(Inbox):
             self._connection.session_name,
         )
 
-    async def receive(self, as_text: bool | None, timeout: float | None) -> Message:
+    async def receive(self, as_text: bool | None, timeout: float | None) -> Message[Any]:
         """Read one frame with ``await``.
 
         Raises:
@@ -145,7 +154,7 @@ class FrameInbox(Inbox):
         self._loop.check_thread()
         suspension = self._loop.suspension()
         self.read(as_text, _AwaitedRead(suspension), timeout, is_awaited=True)
-        message: Message = await suspension.sleep(on_cancel=self._forget_reader)
+        message: Message[Any] = await suspension.sleep(on_cancel=self._forget_reader)
         if message.opcode is INVALID:
             if self._has_ended:
                 raise self._connection.closed_error()

@@ -4,9 +4,9 @@ What comes in is judged twice. A frame's *header* is judged as soon as it is com
 kept: opcode, reserved bits, mask, minimal length, length against the limits, and its place in the message. Then its
 *payload* is decoded one of three ways::
 
-    control frame                       whole, here
-    data frame, one frame, no RSV1      piece by piece as it arrives, here
-    part of a message, or compressed    whole, by wsproto's decoder (made when first needed)
+    control frame                     whole, here
+    data frame of a plain message     piece by piece as it arrives, here: a text fails at its first bad byte
+    data frame of a compressed one    whole, by wsproto's decoder (made when first needed)
 
 What a server is sent all day goes faster, with the same result: whole data frames below 64 KiB, all of a read in
 one loop, by `FrameReader.whole_frames`, and a text that came alone by `FrameReader.lone_text`.
@@ -34,6 +34,8 @@ from .opcodes import MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, CloseCode, OpcodeTyp
 Frame = tuple[OpcodeType, "str | bytes", bool]
 
 CONTINUATION, TEXT, BINARY = OpcodeType.CONTINUATION, OpcodeType.TEXT, OpcodeType.BINARY
+#: The first control frame: a global is found faster than an enum's member.
+_CLOSE = OpcodeType.CLOSE
 _OPCODES = {int(opcode): opcode for opcode in OpcodeType if opcode is not OpcodeType.INVALID}
 
 # The first byte of a frame, and the second.
@@ -102,6 +104,7 @@ class FrameReader:
         "_composite",
         "_deflate",
         "_fragments",
+        "_inflates",
         "_is_client",
         "_lone_limit",
         "_mask_bit",
@@ -152,6 +155,8 @@ class FrameReader:
         self._skips = False
         self._to_skip = 0
         self._composite: FrameDecoder | None = None
+        #: Of a fragmented message: whether it is compressed, and what decodes it if it is a text.
+        self._inflates = False
         self._utf8: codecs.IncrementalDecoder | None = None
 
     @property
@@ -392,43 +397,53 @@ class FrameReader:
             raise FrameError(CloseCode.MESSAGE_TOO_BIG, f"a message of more than {self._max_message_size} bytes")
 
     def _new_payload(self, opcode: OpcodeType, first: int, length: int, mask: bytes, header: bytes) -> _Payload:
-        is_control = opcode >= OpcodeType.CLOSE
-        is_composite = not is_control and (opcode is CONTINUATION or not first & _FIN or bool(first & _RSV1))
-        utf8 = _new_utf8_decoder() if opcode is TEXT and not is_composite else None
-        return _Payload(opcode, bool(first & _FIN), length, mask, utf8, header if is_composite else b"")
+        if opcode < _CLOSE and (opcode is CONTINUATION or not first & _FIN or first & _RSV1):
+            return self._new_part(opcode, first, length, mask, header)
+        return _Payload(opcode, True, length, mask, _new_utf8_decoder() if opcode is TEXT else None, b"")
+
+    def _new_part(self, opcode: OpcodeType, first: int, length: int, mask: bytes, header: bytes) -> _Payload:
+        """Begin a frame of a message that is fragmented, or compressed."""
+        if opcode is not CONTINUATION:
+            self._message_opcode = opcode
+            self._inflates = bool(first & _RSV1)
+            # One for all frames of a message: a character may be split across them.
+            self._utf8 = _new_utf8_decoder() if opcode is TEXT else None
+        is_final = bool(first & _FIN)
+        if self._inflates:
+            return _Payload(opcode, is_final, length, mask, None, header)
+        return _Payload(opcode, is_final, length, mask, self._utf8, b"")
 
     def _continue_payload(self, payload: _Payload) -> Frame | None:
         start = self._position
         piece = self._buffer[start : start + payload.missing]
         self._position = start + len(piece)
-        if piece:
+        if piece or not payload.missing:  # the end of a text is judged where it is, also in an empty frame
             payload.add(piece)
         if payload.missing:
             self._let_go()
             return None
         self._payload = None
-        if payload.opcode >= OpcodeType.CLOSE:
-            return (payload.opcode, payload.whole(), True)
+        opcode, is_final = payload.opcode, payload.is_final
+        if opcode >= _CLOSE:
+            return (opcode, payload.whole(), True)
         if payload.header:
-            return self._read_composite(payload)
-        self._end_message()
-        return (payload.opcode, payload.whole(), True)
+            return self._read_compressed(payload)
+        if is_final:
+            self._end_message()
+        return (opcode, payload.whole(), is_final)
 
-    def _read_composite(self, payload: _Payload) -> Frame:
-        if payload.opcode is not CONTINUATION:
-            self._message_opcode = payload.opcode
+    def _read_compressed(self, payload: _Payload) -> Frame:
+        assert self._deflate is not None  # else its first frame was refused
         if self._composite is None:
-            self._composite = FrameDecoder(self._is_client, [self._deflate] if self._deflate is not None else [])
-        data = self._decode_composite(self._composite, payload)
-        is_text = self._message_opcode is TEXT
-        text = self._decode_utf8(data, payload.is_final) if is_text else data
+            self._composite = FrameDecoder(self._is_client, [self._deflate])
+        self._deflate.limit = self._max_frame_size
+        data = self._inflate(self._composite, payload)
+        text = data if self._utf8 is None else _decode(self._utf8, data, payload.is_final)
         if payload.is_final:
             self._end_message()
         return (payload.opcode, text, payload.is_final)
 
-    def _decode_composite(self, decoder: FrameDecoder, payload: _Payload) -> bytes:
-        if self._deflate is not None:
-            self._deflate.limit = self._max_frame_size
+    def _inflate(self, decoder: FrameDecoder, payload: _Payload) -> bytes:
         try:
             decoder.receive_bytes(payload.header)
             decoder.receive_bytes(payload.whole())
@@ -444,14 +459,6 @@ class FrameReader:
         self._message_size += len(data) - payload.length
         self._judge_size(len(data), self._message_size)
         return data
-
-    def _decode_utf8(self, data: bytes, is_final: bool) -> str:
-        if self._utf8 is None:
-            self._utf8 = _new_utf8_decoder()
-        try:
-            return self._utf8.decode(data, is_final)
-        except UnicodeDecodeError as error:
-            raise _not_utf8(error) from None
 
     def _end_message(self) -> None:
         self._message_opcode = CONTINUATION
@@ -504,16 +511,11 @@ class _Payload:
             offset = self._offset
             self._offset = (offset + len(piece)) % 4
             piece = apply_mask(piece, self._mask[offset:] + self._mask[:offset] if offset else self._mask)
-        self._pieces.append(piece if self._utf8 is None else self._decode(self._utf8, piece))
+        utf8 = self._utf8
+        self._pieces.append(piece if utf8 is None else _decode(utf8, piece, self.is_final and not self.missing))
         if len(self._pieces) - self._joined >= _MAX_PIECES:
             self._pieces[self._joined :] = [self._join(self._pieces[self._joined :])]
             self._joined += 1
-
-    def _decode(self, utf8: codecs.IncrementalDecoder, piece: bytes) -> str:
-        try:
-            return utf8.decode(piece, not self.missing)
-        except UnicodeDecodeError as error:
-            raise _not_utf8(error) from None
 
     def _join(self, pieces: list[Any]) -> Any:
         return b"".join(pieces) if self._utf8 is None else "".join(pieces)
@@ -521,6 +523,14 @@ class _Payload:
     def whole(self) -> Any:
         """Return the payload: ``str`` for a text, the bytes as they came for wsproto."""
         return self._join(self._pieces)
+
+
+def _decode(utf8: codecs.IncrementalDecoder, piece: bytes, is_last: bool) -> str:
+    """Return the characters that ``piece`` ends. Raises `FrameError`."""
+    try:
+        return utf8.decode(piece, is_last)
+    except UnicodeDecodeError as error:
+        raise _not_utf8(error) from None
 
 
 def _not_utf8(error: UnicodeDecodeError) -> FrameError:

@@ -87,6 +87,21 @@ class Inbox(ABC):
         return self._has_ended
 
     @property
+    def waiting(self) -> int:
+        """How much waits to be delivered: frames, or messages."""
+        return len(self._frames)
+
+    @property
+    def is_delivering(self) -> bool:
+        """Whether a delivery stands in the loop's queue."""
+        return self._delivery is Delivery.QUEUED or self._delivery is Delivery.ADDRESSED
+
+    @property
+    @abstractmethod
+    def is_answered(self) -> bool:
+        """Whether the session was given all that arrived, and is done with it as far as can be told."""
+
+    @property
     def room(self) -> int:
         """How many more frames may be added at once."""
         return READ_AHEAD_FRAMES - len(self._frames)

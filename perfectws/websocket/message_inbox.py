@@ -79,6 +79,11 @@ class MessageInbox(Inbox):
         """Whether a handler is set."""
         return self._handlers is not None
 
+    @property
+    def is_answered(self) -> bool:
+        """Whether the session was given all that arrived, and no handler is at work."""
+        return not self._frames and self._delivery is _IDLE
+
     def set_handler(self, opcode: OpcodeType, handler: MessageHandler) -> None:
         """Give whole messages of ``opcode`` (TEXT or BINARY) to ``handler``."""
         if self._handlers is None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
-from ..spelling import check_names
+from ..checks.quantities import COUNT, SECONDS, SECONDS_OR_NONE, Kind
+from ..checks.spelling import check_names
+from ..http.several import Several
 from .deflate import DeflateOptions, deflate_options
 
 #: `WebSocket.read_timeout_seconds`: no timeout. Any negative number means the same, and so does ``None``.
@@ -41,7 +43,7 @@ class WebSocketKeywords(TypedDict, total=False):
     write_timeout: float | None
     close_timeout: float
     compression: bool | Mapping[str, Any] | DeflateOptions | None
-    origins: Sequence[str | re.Pattern[str]] | None
+    origins: Several[str | re.Pattern[str]] | None
 
 
 _KEYWORDS = frozenset(WebSocketKeywords.__annotations__)
@@ -88,19 +90,23 @@ class WebSocketOptions:
         return cls(**given)
 
     def __post_init__(self) -> None:
-        for name in ("max_frame_size", "max_message_size", "max_fragments", "max_write_buffer"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"{name} is a whole number of at least 1, not {value!r}")
-        for name in ("ping_interval", "ping_timeout", "write_timeout"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and value > 0):
-                raise ValueError(f"{name} is a number of seconds above 0, or None, not {value!r}")
-        if not isinstance(self.close_timeout, int | float) or not self.close_timeout >= 0:
-            raise ValueError(f"close_timeout is a number of seconds, not {self.close_timeout!r}")
+        for name, kind in _KINDS.items():
+            kind.check(name, getattr(self, name))
 
 
-def _origins(origins: Sequence[str | re.Pattern[str]] | None) -> tuple[str | re.Pattern[str], ...] | None:
+_KINDS: Mapping[str, Kind] = {
+    "max_frame_size": COUNT,
+    "max_message_size": COUNT,
+    "max_fragments": COUNT,
+    "max_write_buffer": COUNT,
+    "ping_interval": SECONDS_OR_NONE,
+    "ping_timeout": SECONDS_OR_NONE,
+    "write_timeout": SECONDS_OR_NONE,
+    "close_timeout": SECONDS,
+}
+
+
+def _origins(origins: Several[str | re.Pattern[str]] | None) -> tuple[str | re.Pattern[str], ...] | None:
     if origins is None:
         return None
     if isinstance(origins, str | re.Pattern):

@@ -228,7 +228,7 @@ class Outbox(Drained):
             self._refuse(completion)
             return
         if deflate is not None:
-            data = deflate.compress(self._is_client, opcode, data, final)
+            data = deflate.compress(self._is_client, data, final)
         self._send(build_frame(opcode, data, final, deflate is not None and is_first, self._is_client), completion)
 
     def _deflate_for(self, data: bytes, final: bool) -> Deflate | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from http import HTTPMethod
 from typing import TypeVar, Unpack, overload
 
@@ -18,13 +18,16 @@ from ..http.filters import (
 )
 from ..http.patterns import from_vapor
 from ..http.request import HTTPRequest
-from ..http.response import HTTPResponse, RequestHandler
+from ..http.response import Handled, HTTPResponse, RequestHandler
+from ..http.several import Several
 from .options import WebSocketKeywords
 from .socket import WebSocket
-from .upgrade_handler import ShouldUpgrade, UpgradeHandler
+from .upgrade_handler import OnUpgrade, ShouldUpgrade, UpgradeHandler
 
 HandlerT = TypeVar("HandlerT", bound=RequestHandler)
-OnUpgradeT = TypeVar("OnUpgradeT", bound=Callable[[HTTPRequest, WebSocket], object])
+HandledT = TypeVar("HandledT", bound=Handled)
+OnUpgradeT = TypeVar("OnUpgradeT", bound=OnUpgrade)
+R = TypeVar("R")
 
 
 class Routes(routing.Routes):
@@ -34,31 +37,31 @@ class Routes(routing.Routes):
     def web_socket(
         self,
         uri: str,
-        on_upgrade: OnUpgradeT,
+        on_upgrade: None = None,
         *,
         should_upgrade: ShouldUpgrade | None = None,
-        subprotocols: Sequence[str] = (),
+        subprotocols: Several[str] = (),
         **options: Unpack[WebSocketKeywords],
-    ) -> OnUpgradeT: ...
+    ) -> Callable[[OnUpgradeT], OnUpgradeT]: ...
     @overload
     def web_socket(
         self,
         uri: str,
-        on_upgrade: None = None,
+        on_upgrade: Callable[[HTTPRequest, WebSocket], R],
         *,
         should_upgrade: ShouldUpgrade | None = None,
-        subprotocols: Sequence[str] = (),
+        subprotocols: Several[str] = (),
         **options: Unpack[WebSocketKeywords],
-    ) -> Callable[[OnUpgradeT], OnUpgradeT]: ...
+    ) -> Callable[[HTTPRequest, WebSocket], R]: ...
     def web_socket(
         self,
         uri: str,
-        on_upgrade: OnUpgradeT | None = None,
+        on_upgrade: Callable[[HTTPRequest, WebSocket], R] | None = None,
         *,
         should_upgrade: ShouldUpgrade | None = None,
-        subprotocols: Sequence[str] = (),
+        subprotocols: Several[str] = (),
         **options: Unpack[WebSocketKeywords],
-    ) -> OnUpgradeT | Callable[[OnUpgradeT], OnUpgradeT]:
+    ) -> Callable[[HTTPRequest, WebSocket], R] | Callable[[OnUpgradeT], OnUpgradeT]:
         """Accept WebSockets at a URI.
 
         Args:
@@ -161,10 +164,14 @@ class AddRoute:
         self._method = method
 
     @overload
-    def __call__(self, uri: str, handler: HandlerT) -> HandlerT: ...
-    @overload
     def __call__(self, uri: str, handler: None = None) -> Callable[[HandlerT], HandlerT]: ...
-    def __call__(self, uri: str, handler: HandlerT | None = None) -> HandlerT | Callable[[HandlerT], HandlerT]:
+    @overload
+    def __call__(
+        self, uri: str, handler: Callable[[HTTPRequest, HTTPResponse], HandledT]
+    ) -> Callable[[HTTPRequest, HTTPResponse], HandledT]: ...
+    def __call__(
+        self, uri: str, handler: Callable[[HTTPRequest, HTTPResponse], HandledT] | None = None
+    ) -> Callable[[HTTPRequest, HTTPResponse], HandledT] | Callable[[HandlerT], HandlerT]:
         """Add the route.
 
         Args:

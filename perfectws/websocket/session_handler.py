@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from typing import Any, Protocol, TypeAlias, Unpack
+from typing import Any, Protocol, TypeAlias, Unpack, cast
 
+from ..checks.signatures import check_callable
 from ..http.request import HTTPRequest
-from ..http.response import HTTPResponse
-from ..signatures import check_callable
+from ..http.response import Handled, HTTPResponse
 from .options import WebSocketKeywords, WebSocketOptions
 from .server_handshake import (
     PROTOCOLS_NOT_SUPPORTED,
@@ -46,8 +46,10 @@ class WebSocketSessionHandler:
     Source: Perfect's protocol of this name.
     """
 
-    #: ``Any`` for type checkers: with ``str | None`` they would refuse either an attribute of a subclass or a property.
-    socket_protocol: Any = None
+    #: `Any` for type checkers, but not declared so. With ``str | None`` mypy would refuse a property of a subclass, and
+    #: pyright an attribute; by a declaration pyright would go for every subclass, and take any attribute for right. The
+    #: type of the subclass's own is held against `SessionHandler`, where a producer returns it.
+    socket_protocol = cast(Any, None)
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -55,7 +57,7 @@ class WebSocketSessionHandler:
             if name in vars(cls):
                 raise TypeError(f"{cls.__qualname__} has {name}, which nobody asks for: a session handler has {meant}")
 
-    def handle_session(self, request: HTTPRequest, socket: WebSocket) -> object:
+    def handle_session(self, request: HTTPRequest, socket: WebSocket, /) -> object:
         """Begin the session; may be ``async def``. Called once the handshake is accepted.
 
         Args:
@@ -106,7 +108,7 @@ class WebSocketHandler:
         """
         response.call_soon(self._negotiate)
 
-    def _negotiate(self, request: HTTPRequest, response: HTTPResponse) -> object:
+    def _negotiate(self, request: HTTPRequest, response: HTTPResponse) -> Handled:
         offer = read_offer(request, self._options.origins)
         if isinstance(offer, Refusal):
             refuse(response, offer)

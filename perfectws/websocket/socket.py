@@ -7,19 +7,21 @@ outbox, and how the connection lives and ends is `connection.WebSocketConnection
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
 
 import outcome
 
 from ..callbacks import CallbackLoop, logger
+from ..checks.quantities import SECONDS_OR_NONE, WAIT
+from ..checks.signatures import arguments_for, check_callable
+from ..checks.spelling import Misspelt
 from ..errors import ConnectionClosed, LocalProtocolError
 from ..futures import Future, Promise
 from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
 from ..http.request import HTTPRequest
-from ..signatures import arguments_for, check_callable
-from ..spelling import Misspelt
+from ..http.several import Several
 from ..transport import Address, Transport
 from .arguments import binary_message, check_completion, check_continuation, check_promise, check_text
 from .connecting import Backoff, EventLoopHandle, HeaderFields
@@ -37,8 +39,9 @@ if TYPE_CHECKING:
 
     import trio
 
-ReadT = TypeVar("ReadT", bound=Callable[[Any, OpcodeType, bool], object])
-HandlerT = TypeVar("HandlerT", bound=Callable[..., object])
+#: What a callback returns: whatever it likes, or if it is async, a coroutine.
+R = TypeVar("R")
+CallbackT = TypeVar("CallbackT", bound=Callable[..., object])
 
 #: How a connection may end for ``async for`` to end with it, rather than to raise.
 _QUIET_CLOSE_CODES = frozenset({CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD})
@@ -101,8 +104,6 @@ class WebSocket:
     Attributes:
         request: The request that opened this socket, a server's; ``None`` for a client's.
         subprotocol: The subprotocol that was agreed on, or ``None``.
-        read_timeout_seconds: How long a read waits for its frame, in seconds, from the moment it is asked for;
-            negative or ``None`` for ever.
 
     Source: Perfect-WebSockets' ``WebSocket``, websocket-kit's ``WebSocket``, RFC 6455.
     """
@@ -111,11 +112,11 @@ class WebSocket:
         "__weakref__",
         "_connection",
         "_loop",
+        "_read_timeout",
         "_scratch_pad",
         "_transport",
         "inbox",
         "outbox",
-        "read_timeout_seconds",
         "request",
         "subprotocol",
     )
@@ -136,7 +137,7 @@ class WebSocket:
         self._scratch_pad: dict[str, Any] | None = None
         self.request = request
         self.subprotocol = subprotocol
-        self.read_timeout_seconds: float | None = NO_TIMEOUT
+        self._read_timeout: float | None = NO_TIMEOUT
 
     if not TYPE_CHECKING:
         readTimeoutSeconds = Misspelt("read_timeout_seconds")  # noqa: N815  # Swift's
@@ -166,6 +167,8 @@ class WebSocket:
             The future of the WebSocket. With ``on_upgrade`` it succeeds when that has returned (async: has first
             waited, or returned). Without, when the socket is open; then frames wait for the first ``on_*`` or
             ``read_*``. It fails with `InvalidURL`, `ConnectionRejected`, `ConnectionTimeout` or `HandshakeError`.
+            Without ``on_upgrade``, and without a callback of the future's, the attempt is given up once nobody holds
+            the future any more: when an ``await`` of it is cancelled, say.
 
         Calls back:
             ``on_upgrade(socket)`` once, with ``reconnect`` once for each connection. Nothing is delivered before it has
@@ -231,18 +234,36 @@ class WebSocket:
 
     @ping_interval.setter
     def ping_interval(self, seconds: float | None) -> None:
-        if seconds is not None and not seconds > 0:
-            raise ValueError(f"ping_interval is a number of seconds above 0, or None, not {seconds!r}")
+        SECONDS_OR_NONE.check("ping_interval", seconds)
         self._connection.keepalive.interval = seconds
         self.call_in_loop(self._connection.restart_keepalive)
 
     # Reading
 
+    @property
+    def read_timeout_seconds(self) -> float | None:
+        """How long a read waits for its frame, in seconds, from when it is asked for; negative or None: for ever.
+
+        Source: Perfect's ``readTimeoutSeconds``.
+        """
+        return self._read_timeout
+
+    @read_timeout_seconds.setter
+    def read_timeout_seconds(self, seconds: float | None) -> None:
+        WAIT.check("read_timeout_seconds", seconds)
+        self._read_timeout = seconds
+
+    # Of several forms the one with the callback comes last: a type checker's error speaks of the last one.
+
     @overload
-    def read_string_message(self, continuation: ReadT) -> ReadT: ...
+    def read_string_message(self, continuation: None = None) -> Awaitable[Message[str | None]]: ...
     @overload
-    def read_string_message(self, continuation: None = None) -> Awaitable[Message]: ...
-    def read_string_message(self, continuation: ReadT | None = None) -> ReadT | Awaitable[Message]:
+    def read_string_message(
+        self, continuation: Callable[[str | None, OpcodeType, bool], R]
+    ) -> Callable[[str | None, OpcodeType, bool], R]: ...
+    def read_string_message(
+        self, continuation: Callable[[str | None, OpcodeType, bool], R] | None = None
+    ) -> Callable[[str | None, OpcodeType, bool], R] | Awaitable[Message[str | None]]:
         """Read one frame, as a string.
 
         Args:
@@ -262,15 +283,19 @@ class WebSocket:
         Source: Perfect's ``readStringMessage``.
         """
         if continuation is not None and get_ident() == self._loop.direct_thread:
-            self.inbox.read(True, continuation, self.read_timeout_seconds)
+            self.inbox.read(True, continuation, self._read_timeout)
             return continuation
         return self._read(True, continuation)
 
     @overload
-    def read_bytes_message(self, continuation: ReadT) -> ReadT: ...
+    def read_bytes_message(self, continuation: None = None) -> Awaitable[Message[bytes]]: ...
     @overload
-    def read_bytes_message(self, continuation: None = None) -> Awaitable[Message]: ...
-    def read_bytes_message(self, continuation: ReadT | None = None) -> ReadT | Awaitable[Message]:
+    def read_bytes_message(
+        self, continuation: Callable[[bytes | None, OpcodeType, bool], R]
+    ) -> Callable[[bytes | None, OpcodeType, bool], R]: ...
+    def read_bytes_message(
+        self, continuation: Callable[[bytes | None, OpcodeType, bool], R] | None = None
+    ) -> Callable[[bytes | None, OpcodeType, bool], R] | Awaitable[Message[bytes]]:
         """Read one frame, as bytes; a text frame gives its UTF-8.
 
         Args:
@@ -287,25 +312,25 @@ class WebSocket:
         Source: Perfect's ``readBytesMessage``.
         """
         if continuation is not None and get_ident() == self._loop.direct_thread:
-            self.inbox.read(False, continuation, self.read_timeout_seconds)
+            self.inbox.read(False, continuation, self._read_timeout)
             return continuation
         return self._read(False, continuation)
 
     #: Perfect's guide calls it so, its source the other.
     read_binary_message = read_bytes_message
 
-    def _read(self, as_text: bool, continuation: ReadT | None) -> ReadT | Awaitable[Message]:
+    def _read(self, as_text: bool, continuation: CallbackT | None) -> CallbackT | Awaitable[Message[Any]]:
         """Read with ``await``, or from another thread."""
         if continuation is None:
-            return self.inbox.receive(as_text, self.read_timeout_seconds)
+            return self.inbox.receive(as_text, self._read_timeout)
         check_continuation(continuation)
-        self.call_in_loop(self._read_in_loop, as_text, continuation, self.read_timeout_seconds)
+        self.call_in_loop(self._read_in_loop, as_text, continuation, self._read_timeout)
         return continuation
 
     def _read_in_loop(self, as_text: bool, continuation: Callable[..., object], timeout: float | None) -> None:
         self.inbox.read(as_text, continuation, timeout)  # the inbox of that moment, not of the thread's
 
-    def __aiter__(self) -> AsyncIterator[Message]:
+    def __aiter__(self) -> AsyncIterator[Message[Any]]:
         """Read frames until the connection closes: strings where they are text, bytes where they are not.
 
         Raises:
@@ -313,9 +338,9 @@ class WebSocket:
         """
         return _Messages(self)
 
-    async def _next_message(self) -> Message:
+    async def _next_message(self) -> Message[Any]:
         try:
-            return await self.inbox.receive(None, self.read_timeout_seconds)
+            return await self.inbox.receive(None, self._read_timeout)
         except ConnectionClosed as closed:
             if closed.code in _QUIET_CLOSE_CODES:
                 raise StopAsyncIteration from None
@@ -324,11 +349,11 @@ class WebSocket:
     # Sending
 
     @overload
+    def send_string_message(self, string: str, final: bool = True, completion: None = None) -> Drained: ...
+    @overload
     def send_string_message(self, string: str, final: bool, completion: Callable[[], object]) -> None: ...
     @overload
     def send_string_message(self, string: str, final: bool = True, *, completion: Callable[[], object]) -> None: ...
-    @overload
-    def send_string_message(self, string: str, final: bool = True, completion: None = None) -> Drained: ...
     def send_string_message(
         self, string: str, final: bool = True, completion: Callable[[], object] | None = None
     ) -> Drained | None:
@@ -369,11 +394,11 @@ class WebSocket:
             self.call_in_loop(self.outbox.send_text, text, final, completion)
 
     @overload
+    def send_binary_message(self, data: BytesLike, final: bool = True, completion: None = None) -> Drained: ...
+    @overload
     def send_binary_message(self, data: BytesLike, final: bool, completion: Callable[[], object]) -> None: ...
     @overload
     def send_binary_message(self, data: BytesLike, final: bool = True, *, completion: Callable[[], object]) -> None: ...
-    @overload
-    def send_binary_message(self, data: BytesLike, final: bool = True, completion: None = None) -> Drained: ...
     def send_binary_message(
         self, data: BytesLike, final: bool = True, completion: Callable[[], object] | None = None
     ) -> Drained | None:
@@ -399,6 +424,10 @@ class WebSocket:
         self.call_in_loop(self.outbox.send_data, OpcodeType.BINARY, payload, final, completion)
         return self.outbox if completion is None else None
 
+    @overload
+    def send(self, message: str | BytesLike, promise: None = None) -> Drained: ...
+    @overload
+    def send(self, message: str | BytesLike, promise: Promise[None]) -> None: ...
     def send(self, message: str | BytesLike, promise: Promise[None] | None = None) -> Drained | None:
         """Send a whole message: text for a ``str``, binary for bytes, or for a list of ints.
 
@@ -426,6 +455,12 @@ class WebSocket:
             self.call_in_loop(outbox.send_data, OpcodeType.BINARY, payload, True, promise)
         return outbox if promise is None else None
 
+    @overload
+    def send_raw(self, data: BytesLike, opcode: OpcodeType, fin: bool = True, promise: None = None) -> Drained: ...
+    @overload
+    def send_raw(self, data: BytesLike, opcode: OpcodeType, fin: bool, promise: Promise[None]) -> None: ...
+    @overload
+    def send_raw(self, data: BytesLike, opcode: OpcodeType, fin: bool = True, *, promise: Promise[None]) -> None: ...
     def send_raw(
         self, data: BytesLike, opcode: OpcodeType, fin: bool = True, promise: Promise[None] | None = None
     ) -> Drained | None:
@@ -456,6 +491,10 @@ class WebSocket:
             self.call_in_loop(self.outbox.send_fragment, opcode, payload, fin, promise)
         return self.outbox if promise is None else None
 
+    @overload
+    def send_ping(self, completion: BytesLike | None = None, *, data: BytesLike = b"") -> Drained: ...
+    @overload
+    def send_ping(self, completion: Callable[[], object], *, data: BytesLike = b"") -> None: ...
     def send_ping(
         self, completion: Callable[[], object] | BytesLike | None = None, *, data: BytesLike = b""
     ) -> Drained | None:
@@ -475,6 +514,10 @@ class WebSocket:
         """
         return self._ping_or_pong(OpcodeType.PING, completion, data)
 
+    @overload
+    def send_pong(self, completion: BytesLike | None = None, *, data: BytesLike = b"") -> Drained: ...
+    @overload
+    def send_pong(self, completion: Callable[[], object], *, data: BytesLike = b"") -> None: ...
     def send_pong(
         self, completion: Callable[[], object] | BytesLike | None = None, *, data: BytesLike = b""
     ) -> Drained | None:
@@ -513,7 +556,7 @@ class WebSocket:
 
     # Whole messages, and what else happens
 
-    def on_text(self, callback: HandlerT) -> HandlerT:
+    def on_text(self, callback: Callable[[WebSocket, str], R]) -> Callable[[WebSocket, str], R]:
         """Give every whole text message to ``callback``.
 
         Calls back:
@@ -526,7 +569,7 @@ class WebSocket:
         """
         return self._on_message(OpcodeType.TEXT, callback)
 
-    def on_binary(self, callback: HandlerT) -> HandlerT:
+    def on_binary(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]:
         """Give every whole binary message to ``callback``.
 
         Calls back:
@@ -539,7 +582,7 @@ class WebSocket:
         """
         return self._on_message(OpcodeType.BINARY, callback)
 
-    def _on_message(self, opcode: OpcodeType, callback: HandlerT) -> HandlerT:
+    def _on_message(self, opcode: OpcodeType, callback: CallbackT) -> CallbackT:
         check_callable(callback, f"on_{opcode.name.lower()}", "socket", "message")
         self.call_in_loop(self._set_handler, opcode, callback)
         return callback
@@ -548,7 +591,11 @@ class WebSocket:
         self.inbox = inbox = self._connection.choose_messages()
         inbox.set_handler(opcode, callback)
 
-    def on_ping(self, callback: HandlerT) -> HandlerT:
+    @overload
+    def on_ping(self, callback: Callable[[WebSocket], R]) -> Callable[[WebSocket], R]: ...
+    @overload
+    def on_ping(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]: ...
+    def on_ping(self, callback: CallbackT) -> CallbackT:
         """Call ``callback(socket, data)``, or ``callback(socket)``, for every ping of the peer. It is answered already.
 
         Source: websocket-kit's ``onPing``.
@@ -556,7 +603,11 @@ class WebSocket:
         self._connection.on_ping = _taking_data(callback, "on_ping")
         return callback
 
-    def on_pong(self, callback: HandlerT) -> HandlerT:
+    @overload
+    def on_pong(self, callback: Callable[[WebSocket], R]) -> Callable[[WebSocket], R]: ...
+    @overload
+    def on_pong(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]: ...
+    def on_pong(self, callback: CallbackT) -> CallbackT:
         """Call ``callback(socket, data)``, or ``callback(socket)``, for every pong that answers a ping of ours.
 
         Source: websocket-kit's ``onPong``.
@@ -590,7 +641,7 @@ class WebSocket:
 
         Source: RFC 6455 §7.1.2. `Perfect differs:` its ``close()`` sends no code and waits for nothing.
         """
-        if not isinstance(code, int) or not isinstance(reason, str):
+        if not isinstance(code, int) or isinstance(code, bool) or not isinstance(reason, str):
             raise TypeError(f"close takes an int for its code and a str for its reason, not {code!r} and {reason!r}")
         if not is_sendable(code):
             raise LocalProtocolError(
@@ -612,12 +663,11 @@ class WebSocket:
             self._loop.ask(self._connection, _log_misuse, function, args)
 
 
-class ConnectKeywords(WebSocketKeywords, total=False):
-    """The keyword arguments of `WebSocket.connect`, where they are described."""
+class ConnectOptions(WebSocketKeywords, total=False):
+    """The keyword arguments of `WebSocket.connect`, where they are described, but for ``on``."""
 
-    on: trio.Nursery | EventLoopHandle | None
     headers: HeaderFields
-    subprotocols: Sequence[str]
+    subprotocols: Several[str]
     ssl_context: ssl.SSLContext | None
     open_timeout: float
     reconnect: bool | Backoff
@@ -625,22 +675,46 @@ class ConnectKeywords(WebSocketKeywords, total=False):
     on_upgrade: Callable[[WebSocket], object] | None
 
 
+class ConnectKeywords(ConnectOptions, total=False):
+    """The keyword arguments of `WebSocket.connect`."""
+
+    on: trio.Nursery | EventLoopHandle | None
+
+
+class Attempt(Protocol):
+    """What opens the WebSocket of a `Connecting`."""
+
+    def cancel(self) -> None:
+        """Make no attempt any more. From any thread."""
+
+    def keep(self, future: Connecting) -> None:
+        """Hold the future until it is resolved: callbacks wait for it, which do not. From any thread."""
+
+    def abandon(self, opened: WebSocket | None) -> None:
+        """Give up what nobody can get any more; close what has opened. From any thread, between any two steps."""
+
+
 class Connecting(Future[WebSocket]):
     """The future of a WebSocket that is being opened.
+
+    Once nobody can get its result any more, since whoever waited was cancelled, or has waited long enough, and nobody
+    holds it, the attempt is given up; a socket that has opened is closed.
 
     Source: what websocket-kit's ``connect`` returns, which has no `cancel`.
     """
 
-    __slots__ = ("_cancel",)
+    __slots__ = ("_attempt", "_is_taken")
 
-    def __init__(self, loop: CallbackLoop, cancel: Callable[[], object]) -> None:
+    def __init__(self, loop: CallbackLoop, attempt: Attempt | None, is_taken: bool = False) -> None:
         super().__init__(loop)
-        self._cancel = cancel
+        self._attempt = attempt
+        #: Whether callbacks are given the socket, whoever holds the future.
+        self._is_taken = is_taken
 
     @classmethod
     def failed(cls, loop: CallbackLoop, error: Exception) -> Connecting:
         """Return one that has failed."""
-        future = cls(loop, lambda: None)
+        future = cls(loop, None)
         future._resolve(outcome.Error(error))
         return future
 
@@ -649,7 +723,20 @@ class Connecting(Future[WebSocket]):
 
         A WebSocket that is open stays so.
         """
-        self._cancel()
+        if self._attempt is not None:
+            self._attempt.cancel()
+
+    def _add(self, on_resolved: Callable[[outcome.Outcome[WebSocket]], object]) -> None:
+        self._is_taken = True
+        super()._add(on_resolved)
+        if self._attempt is not None and not self.is_done:
+            self._attempt.keep(self)
+
+    def __del__(self) -> None:
+        if self._attempt is not None and not (self._is_taken or self._retrieved):
+            opened = self._outcome.value if isinstance(self._outcome, outcome.Value) else None
+            self._attempt.abandon(opened)
+        super().__del__()
 
 
 class Dial(Protocol):
@@ -678,7 +765,7 @@ class _Messages:
     def __aiter__(self) -> _Messages:
         return self
 
-    def __anext__(self) -> Awaitable[Message]:
+    def __anext__(self) -> Awaitable[Message[Any]]:
         return self._socket._next_message()
 
 

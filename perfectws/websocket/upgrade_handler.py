@@ -12,17 +12,22 @@ from http import HTTPStatus
 from inspect import isawaitable
 from typing import TypeAlias, Unpack
 
+from ..checks.signatures import check_callable
 from ..errors import LocalProtocolError
 from ..http.headers import Headers
 from ..http.request import HTTPRequest
-from ..http.response import HTTPResponse, RequestHandler
-from ..signatures import check_callable
+from ..http.response import Handled, HTTPResponse, RequestHandler
+from ..http.several import Several
 from .arguments import check_subprotocols
 from .options import WebSocketKeywords, WebSocketOptions
 from .server_handshake import Offer, Refusal, Session, choose_subprotocol, open_session, read_offer, refuse
 from .socket import WebSocket
 
 HeaderMapping: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+#: Called with (request, socket), as Vapor 4 does; may be ``async def``.
+OnUpgrade: TypeAlias = Callable[[HTTPRequest, WebSocket], object]
+#: Called with (socket, request), as Vapor 3 does.
+OnUpgrade3: TypeAlias = Callable[[WebSocket, HTTPRequest], object]
 #: Called with the request: returns more headers for the 101, or ``None`` to refuse; may be ``async def``.
 ShouldUpgrade: TypeAlias = Callable[[HTTPRequest], "HeaderMapping | Awaitable[HeaderMapping | None] | None"]
 
@@ -58,9 +63,9 @@ class UpgradeHandler:
 
     def __init__(
         self,
-        on_upgrade: Callable[[HTTPRequest, WebSocket], object],
+        on_upgrade: OnUpgrade,
         should_upgrade: ShouldUpgrade | None = None,
-        subprotocols: Sequence[str] = (),
+        subprotocols: Several[str] = (),
         **options: Unpack[WebSocketKeywords],
     ) -> None:
         check_callable(on_upgrade, "on_upgrade", "request", "socket")
@@ -83,7 +88,7 @@ class UpgradeHandler:
             ``refused()`` if ``should_upgrade`` refuses it, instead of any answer.
         """
 
-        def decide(request: HTTPRequest, response: HTTPResponse) -> object:
+        def decide(request: HTTPRequest, response: HTTPResponse) -> Handled:
             offer = read_offer(request, self._options.origins)
             if isinstance(offer, Refusal):
                 refuse(response, offer)
@@ -140,8 +145,8 @@ class WebSocketUpgrader:
     def __init__(
         self,
         should_upgrade: ShouldUpgrade | None,
-        on_upgrade: Callable[[WebSocket, HTTPRequest], object],
-        subprotocols: Sequence[str] = (),
+        on_upgrade: OnUpgrade3,
+        subprotocols: Several[str] = (),
         **options: Unpack[WebSocketKeywords],
     ) -> None:
         check_callable(on_upgrade, "on_upgrade", "socket", "request")
@@ -165,7 +170,7 @@ def with_upgraders(upgraders: Sequence[WebSocketUpgrader], otherwise: RequestHan
 
 
 def _offering(upgrade: UpgradeHandler, otherwise: RequestHandler) -> RequestHandler:
-    def handle(request: HTTPRequest, response: HTTPResponse) -> object:
+    def handle(request: HTTPRequest, response: HTTPResponse) -> Handled:
         if not request.headers.has_token("Upgrade", "websocket"):
             return otherwise(request, response)
         upgrade.offer(request, response, lambda: response.call_soon(otherwise))

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -154,8 +155,8 @@ def in_thread(serve: Serve) -> Callable[[], AbstractAsyncContextManager[ForeignS
 
 
 @asynccontextmanager
-async def serve_node() -> AsyncIterator[ForeignServer]:
-    """Node's ``ws``, in a process of its own; see ``node_server.mjs``."""
+async def serve_node(**compression: object) -> AsyncIterator[ForeignServer]:
+    """Node's ``ws``, in a process of its own; see ``node_server.mjs``. ``compression`` is more of its own options."""
     node, script = shutil.which("node"), Path(__file__).parent / "node_server.mjs"
     if node is None or not (script.parents[1] / "interop" / "node_modules" / "ws").is_dir():
         pytest.fail("Node or its package ws is not installed; this installs them: bash .ci/setup", pytrace=False)
@@ -163,7 +164,10 @@ async def serve_node() -> AsyncIterator[ForeignServer]:
     async with trio.open_nursery() as nursery:
         process = await nursery.start(
             lambda task_status: trio.run_process(
-                [node, str(script)], stdout=subprocess.PIPE, stdin=subprocess.PIPE, task_status=task_status
+                [node, str(script), json.dumps(compression)],
+                stdout=subprocess.PIPE,
+                stdin=subprocess.PIPE,
+                task_status=task_status,
             )
         )
         lines = read_lines(process.stdout)
@@ -188,11 +192,13 @@ async def read_lines(stream: trio.abc.ReceiveStream) -> AsyncIterator[bytes]:
             yield line
 
 
-SERVERS = {
+SERVERS: dict[str, Callable[[], AbstractAsyncContextManager[ForeignServer]]] = {
     "websockets": in_thread(serve_websockets),
     "aiohttp": in_thread(serve_aiohttp),
     "picows": in_thread(serve_picows),
     "ws": serve_node,
+    # answers 400 if nothing is offered but what it must decline
+    "ws, strict": partial(serve_node, serverMaxWindowBits=False, serverNoContextTakeover=False, clientMaxWindowBits=10),
 }
 #: Those that can compress.
-COMPRESSING = ("websockets", "aiohttp", "ws")
+COMPRESSING = ("websockets", "aiohttp", "ws", "ws, strict")

@@ -1,4 +1,5 @@
 // An echo server, as foreign_servers.py describes it. It writes its port, then the close code of each connection.
+// Its argument is more of what it says of compression.
 
 import { createRequire } from "node:module";
 
@@ -7,7 +8,7 @@ const say = (what) => process.stdout.write(JSON.stringify(what) + "\n");
 const server = new WebSocketServer({
   host: "127.0.0.1",
   port: 0,
-  perMessageDeflate: { threshold: 0 },
+  perMessageDeflate: { threshold: 0, ...JSON.parse(process.argv[2] ?? "{}") },
   handleProtocols: (protocols) => (protocols.has("echo") ? "echo" : false),
 });
 

@@ -217,7 +217,7 @@ def test_a_wrong_header_or_subprotocol_raises(headers: list[tuple[str, str]], su
 
 def test_one_string_is_no_list_of_subprotocols() -> None:
     with pytest.raises(TypeError, match=r"\['chat'\]"):
-        ClientOffer.of([], "chat", None)
+        ClientOffer.of([], "chat", None)  # type: ignore[arg-type]  # on purpose
 
 
 # permessage-deflate
@@ -226,12 +226,22 @@ def test_one_string_is_no_list_of_subprotocols() -> None:
 @pytest.mark.parametrize(
     ("options", "offer"),
     [
-        (DeflateOptions(), "permessage-deflate; client_max_window_bits=12; server_max_window_bits=12"),
+        # RFC 7692 §7.1.3: what asks something of the server is followed by what does not
+        (
+            DeflateOptions(),
+            "permessage-deflate; client_max_window_bits=12; server_max_window_bits=12, "
+            "permessage-deflate; client_max_window_bits",
+        ),
         (DeflateOptions(window_bits=15), "permessage-deflate; client_max_window_bits=15"),
         (
             DeflateOptions(window_bits=9, context_takeover=False),
             "permessage-deflate; client_max_window_bits=9; server_max_window_bits=9; "
-            "client_no_context_takeover; server_no_context_takeover",
+            "client_no_context_takeover; server_no_context_takeover, permessage-deflate; client_max_window_bits",
+        ),
+        (
+            DeflateOptions(window_bits=15, context_takeover=False),
+            "permessage-deflate; client_max_window_bits=15; client_no_context_takeover; server_no_context_takeover, "
+            "permessage-deflate; client_max_window_bits",
         ),
     ],
 )
@@ -244,6 +254,11 @@ def test_compression_is_offered_as_the_options_say(options: DeflateOptions, offe
     [
         ("permessage-deflate", (12, 15, False, False)),
         ("permessage-deflate; server_max_window_bits=10", (12, 10, False, False)),
+        # §7.1.2.2: a bound, which a smaller window keeps
+        ("permessage-deflate; client_max_window_bits=15", (12, 15, False, False)),
+        ("permessage-deflate; client_max_window_bits=13; server_max_window_bits=12", (12, 12, False, False)),
+        # §7.1.2.1: more than the first offer asks for, as the second allows
+        ("permessage-deflate; server_max_window_bits=15", (12, 15, False, False)),
         ("permessage-deflate; server_max_window_bits=8; client_max_window_bits=9", (9, 9, False, False)),
         ("Permessage-Deflate; client_max_window_bits=12; client_no_context_takeover", (12, 15, True, False)),
         ('permessage-deflate; server_no_context_takeover; server_max_window_bits="11"', (12, 11, False, True)),
@@ -265,12 +280,19 @@ def test_an_answer_is_agreed_to(answer: str, agreed: tuple[int, int, bool, bool]
     [
         "x-webkit-deflate-frame",
         "permessage-deflate, permessage-deflate",
-        "permessage-deflate; client_max_window_bits=13",
-        "permessage-deflate; client_max_window_bits=8",
+        "permessage-deflate; client_max_window_bits=16",
+        "permessage-deflate; client_max_window_bits=8",  # what zlib cannot do
+        "permessage-deflate; client_max_window_bits=012",
+        'permessage-deflate; client_max_window_bits=""',
         "permessage-deflate; client_max_window_bits",
         "permessage-deflate; server_max_window_bits",
         "permessage-deflate; server_max_window_bits=16",
         "permessage-deflate; server_no_context_takeover=1",
+        'permessage-deflate; server_no_context_takeover=""',
+        "permessage-deflate; server_max_window_bits=7",
+        'permessage-deflate; server_max_window_bits=""',
+        'permessage-deflate; client_no_context_takeover="',
+        'x-other; a=", permessage-deflate"',
         "permessage-deflate; server_no_context_takeover; server_no_context_takeover",
         "permessage-deflate; unknown",
     ],

@@ -140,7 +140,7 @@ async def test_an_async_on_upgrade_may_read_with_await(transport: str) -> None:
     async def upgraded(ws: WebSocket) -> None:
         await ws.send_string_message("one")
         got.append(await ws.read_string_message())
-        await ws.send(b"two")  # type: ignore[misc]  # send()'s type does not say that it can be awaited
+        await ws.send(b"two")
         async for message in ws:
             got.append(message)
             await ws.close()
@@ -490,6 +490,63 @@ async def test_a_server_that_breaks_a_rule_is_left_with_the_code(
         assert ws.close_code == code
 
 
+async def test_compressed_fragments_far_longer_than_a_frame_in_all_are_read_one_by_one(transport: str) -> None:
+    sizes: list[int] = []
+    whole = Calls()
+
+    def session(request: HTTPRequest, ws: WebSocket) -> None:
+        def received(data: bytes | None, opcode: OpcodeType, final: bool) -> None:
+            assert data is not None
+            sizes.append(len(data))
+            if final:
+                whole()
+            else:
+                ws.read_bytes_message(received)
+
+        ws.read_bytes_message(received)
+
+    async with served(session, compression=True) as url, trio.open_nursery() as nursery:
+        ws = await WebSocket.connect(to=url, on=nursery, compression=True)
+        for number in range(100):
+            await ws.send_binary_message(bytes(65536), final=number == 99)
+        await whole.until(1)
+        assert sizes == [65536] * 100
+        await ws.close()
+
+
+@pytest.mark.parametrize("reads", [False, True], ids=["messages", "frames"])
+@pytest.mark.parametrize(
+    ("ending", "code"),
+    [
+        (frame_bytes(CLOSE, close_payload(4001), mask=b""), 4001),
+        (frame_bytes(0x3, "x", mask=b""), 1002),
+        (frame_bytes(TEXT, b"\xff", mask=b""), 1007),
+        (b"\x82\x7f" + (2**20 + 1).to_bytes(8, "big"), 1009),
+    ],
+)
+async def test_what_a_client_answers_at_once_goes_out_before_its_close_frame(
+    transport: str, raw_server: RawServer, ending: bytes, code: int, reads: bool
+) -> None:
+    def on_upgrade(ws: WebSocket) -> None:
+        def received(text: str | None, *_: object) -> None:
+            if text is not None:
+                ws.send_string_message(text, completion=lambda: ws.read_string_message(received))
+
+        if reads:
+            ws.read_string_message(received)
+        else:
+            ws.on_text(lambda ws, text: ws.send(text))
+
+    async with trio.open_nursery() as nursery:
+        WebSocket.connect(to=raw_server.url, on=nursery, on_upgrade=on_upgrade)
+        connection = await raw_server.accept()
+        await connection.upgrade(more=b"".join(frame_bytes(TEXT, text, mask=b"") for text in "abc") + ending)
+        frames = [await connection.receive() for _ in range(4)]
+        assert [frame.payload for frame in frames[:3]] == [b"a", b"b", b"c"]
+        assert (frames[3].opcode, frames[3].close_code) == (CLOSE, code)
+        await connection.stream.aclose()
+
+
 async def test_the_client_lets_the_server_end_tcp_first(transport: str, raw_server: RawServer) -> None:
     async with trio.open_nursery() as nursery:
         future = WebSocket.connect(to=raw_server.url, on=nursery)
@@ -506,6 +563,20 @@ async def test_the_client_lets_the_server_end_tcp_first(transport: str, raw_serv
         await connection.stream.aclose()
         await ws.on_close
     assert (ws.close_code, ws.close_reason) == (1000, "bye")
+
+
+async def test_a_client_ends_its_side_itself_once_the_server_has_broken_a_rule(
+    transport: str, raw_server: RawServer
+) -> None:
+    async with trio.open_nursery() as nursery:
+        future = WebSocket.connect(to=raw_server.url, on=nursery, close_timeout=10 * PATIENCE)
+        connection = await raw_server.accept()
+        await connection.upgrade()
+        await future
+        await connection.send(0x3)
+        assert (await connection.receive_close()).close_code == 1002
+        await connection.receive_eof()
+        await connection.stream.aclose()
 
 
 async def test_a_server_that_does_not_end_tcp_is_left_after_close_timeout(

@@ -13,7 +13,7 @@ import h11
 from perfectws.callbacks import CallbackLoop, CallbackOwner, Timer
 from perfectws.http.http11 import HTTPConnection
 from perfectws.http.request import HTTPRequest
-from perfectws.http.response import HTTPResponse
+from perfectws.http.response import HTTPResponse, RequestHandler
 from perfectws.http.routing import Routes
 from perfectws.http.service import HTTPService
 from perfectws.transport import HIGH_WATER, FileSender, Parts, Protocol
@@ -70,6 +70,7 @@ class FakeLoop(CallbackLoop):
             while self._from_threads:
                 self.call(*self._from_threads.popleft())
             self.run_ready()
+            self.run_before_writing()
             self._step_tasks()
 
     def advance(self, seconds: float) -> None:
@@ -285,7 +286,7 @@ def echo_path(request: HTTPRequest, response: HTTPResponse) -> None:
     response.set_body(f"{request.method} {request.uri} ").append_body(request.post_body_bytes).completed()
 
 
-def everything(handler: Callable[[HTTPRequest, HTTPResponse], object]) -> Routes:
+def everything(handler: RequestHandler) -> Routes:
     """Return routes that give every request to one handler."""
     routes = Routes()
     routes.add(uri="/**", handler=handler)

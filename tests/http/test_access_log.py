@@ -81,7 +81,8 @@ def test_what_is_refused_is_a_line_without_control_characters(log: Log, data: by
 
 
 def test_a_peer_that_leaves_before_the_answer_leaves_a_line(log: Log) -> None:
-    server = Server(everything(lambda request, response: None))
+    kept: list[HTTPResponse] = []
+    server = Server(everything(lambda request, response: kept.append(response)))
     server.ask(get("/slow"))
     server.lose()
     assert log.lines == [("GET /slow HTTP/1.1", "-", 0)]

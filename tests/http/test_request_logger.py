@@ -72,7 +72,8 @@ def test_a_line_has_all_bytes_of_a_streamed_body(caplog: pytest.LogCaptureFixtur
 
 
 def test_a_client_that_leaves_before_the_answer_leaves_a_line(caplog: pytest.LogCaptureFixture) -> None:
-    server = make(everything(lambda request, response: None))
+    kept: list[HTTPResponse] = []
+    server = make(everything(lambda request, response: kept.append(response)))
     server.ask(get("/slow"))
     assert lines(caplog) == []
     server.lose()

@@ -58,8 +58,9 @@ def catch_up(ours: Reading, theirs: Oracle) -> None:
         event("wsproto judges later")
         theirs.feed(bytes(13))
     elif theirs.outcome.error is not None and not ours.has_ended:
-        # FRAGMENTS_PIECEWISE: wsproto decodes fragments and compressed frames as they arrive, we when they are whole.
+        # COMPRESSED_PIECEWISE: wsproto decodes compressed frames as they arrive, we when they are whole.
         event("wsproto fails inside a frame")
+        assert ours.reader._inflates
         assert theirs.outcome.error == CloseCode.INVALID_DATA
         assert ours.reader.missing > 0
         if ours.reader.missing < FILLABLE:
@@ -72,7 +73,7 @@ def is_known_difference(ours: Reading, theirs: Oracle) -> bool:
         # CLOSE_1014: wsproto does not know Bad Gateway, which IANA has registered, and looks no further.
         return theirs.outcome.error == CloseCode.PROTOCOL_ERROR
     if ours.reader.missing >= FILLABLE:
-        return errors == (None, CloseCode.INVALID_DATA)  # FRAGMENTS_PIECEWISE
+        return ours.reader._inflates and errors == (None, CloseCode.INVALID_DATA)  # COMPRESSED_PIECEWISE
     # INFLATES_FIRST: wsproto inflates a frame before it sees that its place is inside another message.
     is_misplaced = ours.error_text == "a new message began inside a fragmented one"
     return is_misplaced and errors == (CloseCode.PROTOCOL_ERROR, CloseCode.INVALID_DATA)

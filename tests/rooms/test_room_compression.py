@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfectws import Room
+from perfectws.http.headers import list_elements
 from perfectws.rooms.deflate import MAX_HISTORY
 from perfectws.websocket.deflate import Compression, DeflateOptions, accept_answer, answer_offers, make_offer
 from perfectws.websocket.frames import build_close_payload
@@ -74,7 +75,7 @@ class Guest:
         self.transport = FrameTransport()
         deflate, self._window = None, Window()
         if options is not None:
-            agreed = answer_offers([make_offer(options)], options)
+            agreed = answer_offers(list_elements([make_offer(options)]), options)
             assert agreed is not None
             deflate = accept_answer(agreed[0], options) if is_client else agreed[1]
             self._window = Window(options.window_bits, options.context_takeover)

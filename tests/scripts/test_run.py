@@ -67,7 +67,7 @@ def test_setup_may_be_async(server_port: int) -> None:
 
     async def setup(nursery: trio.Nursery) -> None:
         ws = await WebSocket.connect(to=f"ws://127.0.0.1:{server_port}/echo")
-        await ws.send("hello")  # type: ignore[misc]  # send()'s type does not say that it can be awaited
+        await ws.send("hello")
         got.append((await ws.read_string_message()).data)
         await ws.close()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import trio
 
@@ -137,3 +138,14 @@ class TestCustom404:
     def test_it_needs_a_file(self, data: Any) -> None:
         with pytest.raises(LocalProtocolError, match="'path'"):
             HTTPFilter.custom_404(data)
+
+
+def test_a_handler_that_forgets_completed_is_answered_for_from_outside(launch: Launch) -> None:
+    routes = Routes()
+    forgetful: Any = lambda request, response: response.append_body("hi")  # noqa: E731  # else it is found by its type
+    routes.add("GET", "/forgot", forgetful)
+    routes.add("GET", "/fine", lambda request, response: response.set_body("fine").completed())
+    context = launch(routes=routes)
+    with httpx.Client(base_url=f"http://127.0.0.1:{context.port}", trust_env=False, timeout=30) as client:
+        assert client.get("/forgot").status_code == 500
+        assert client.get("/fine").text == "fine"  # on the same connection

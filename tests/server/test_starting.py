@@ -123,7 +123,7 @@ def test_a_context_that_has_stopped_waits_for_the_servers_next_start() -> None:
 
 def test_a_client_can_be_opened_on_a_server_that_runs() -> None:
     routes = Routes()
-    routes.web_socket("/echo", lambda request, ws: ws.on_text(lambda ws, text: ws.send(text)) and None)
+    routes.web_socket("/echo", lambda request, ws: ws.on_text(lambda ws, text: ws.send(text)))
     server = make_server(routes)
     with pytest.raises(LocalProtocolError, match="on_start"):
         WebSocket.connect("ws://127.0.0.1:1/echo", on=server)

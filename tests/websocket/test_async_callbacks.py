@@ -19,7 +19,7 @@ async def test_an_async_continuation_does_not_hold_other_callbacks_up(connect: C
     peer, socket = await connect.socket()
     go_on, texts, completions = trio.Event(), Calls(), Calls()
 
-    async def received(string: str, op: OpcodeType, fin: bool) -> None:
+    async def received(string: str | None, op: OpcodeType, fin: bool) -> None:
         await go_on.wait()
         texts(string)
 
@@ -40,10 +40,10 @@ async def test_an_async_continuation_does_not_hold_other_callbacks_up(connect: C
 async def test_an_async_continuation_may_await_its_own_sends_and_reads(connect: Connect) -> None:
     peer, socket = await connect.socket()
 
-    async def received(string: str, op: OpcodeType, fin: bool) -> None:
-        await socket.send_string_message(string)
+    async def received(string: str | None, op: OpcodeType, fin: bool) -> None:
+        await socket.send_string_message(f"{string}")
         message = await socket.read_string_message()
-        await socket.send_string_message(message.data)
+        await socket.send_string_message(f"{message.data}")
 
     socket.read_string_message(received)
     await peer.send_text("one")
@@ -201,9 +201,9 @@ async def test_what_a_session_sets_in_its_context_its_later_callbacks_see_and_no
         async def asynchronous() -> None:
             seen("async", name.get())
 
-        def received(string: str, op: OpcodeType, fin: bool) -> None:
+        def received(string: str | None, op: OpcodeType, fin: bool) -> None:
             seen("read", name.get())
-            name.set(string)
+            name.set(f"{string}")
             socket.on_text(lambda socket, text: seen("text", name.get()))
             socket.on_ping(lambda socket, text: seen("ping", name.get()))
             socket.on_close.when_success(lambda _: seen("close", name.get()))

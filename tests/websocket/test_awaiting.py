@@ -178,7 +178,7 @@ async def test_however_frames_and_cancellations_race_each_frame_is_read_once_in_
 ) -> None:
     peer, socket = await connect.socket()
     count = 100
-    got: list[str] = []
+    got: list[str | None] = []
 
     async def send() -> None:
         for value in range(count):

@@ -107,7 +107,7 @@ async def test_an_error_in_an_on_close_callback_is_logged_and_costs_nothing_more
 
 
 WRONG_CALLS: list[Callable[[WebSocket], object]] = [
-    lambda socket: socket.read_string_message(lambda text: None),  # type: ignore[type-var]  # on purpose
+    lambda socket: socket.read_string_message(lambda text: None),  # type: ignore[misc, arg-type]  # on purpose
     lambda socket: socket.send_string_message("x", completion=lambda sent: None),  # type: ignore[misc, arg-type]
 ]
 

@@ -114,6 +114,15 @@ NEGOTIATIONS = [
         {"window_bits": 11},
         "permessage-deflate; server_max_window_bits=11",
     ),
+    # a value is a token, or one in quotes
+    ('permessage-deflate; server_max_window_bits="1\\0"', {}, "permessage-deflate; server_max_window_bits=10"),
+    ('permessage-deflate; server_max_window_bits=""10""', {}, None),
+    ('permessage-deflate; server_max_window_bits="10', {}, None),
+    ('permessage-deflate; server_max_window_bits=10"', {}, None),
+    ('permessage-deflate; server_max_window_bits=""', {}, None),
+    ('permessage-deflate; client_max_window_bits=""', {}, None),
+    ('permessage-deflate; server_no_context_takeover=""', {}, None),
+    ('permessage-deflate; server_max_window_bits="10; server_no_context_takeover"', {}, None),
     ('permessage-deflate; server_max_window_bits="10"', {}, "permessage-deflate; server_max_window_bits=10"),
     ("permessage-deflate ; server_max_window_bits = 10", {}, "permessage-deflate; server_max_window_bits=10"),
     # declined: zlib cannot do it, or §7.1 says that it is malformed
@@ -230,13 +239,13 @@ class TestExamples:
 
     def test_ours_are_the_same(self) -> None:
         deflate = agree()
-        assert deflate.compress(False, OpcodeType.TEXT, b"Hello", True).hex() == "f248cdc9c90700"
-        assert deflate.compress(False, OpcodeType.TEXT, b"Hello", True).hex() == "f200110000"
-        assert deflate.compress(False, OpcodeType.TEXT, b"", True).hex() == "00"
-        assert deflate.compress(False, OpcodeType.TEXT, b"", True).hex() == "00"
+        assert deflate.compress(False, b"Hello", True).hex() == "f248cdc9c90700"
+        assert deflate.compress(False, b"Hello", True).hex() == "f200110000"
+        assert deflate.compress(False, b"", True).hex() == "00"
+        assert deflate.compress(False, b"", True).hex() == "00"
         fresh = agree("permessage-deflate; server_no_context_takeover")
         for _ in range(2):
-            assert fresh.compress(False, OpcodeType.TEXT, b"Hello", True).hex() == "f248cdc9c90700"
+            assert fresh.compress(False, b"Hello", True).hex() == "f248cdc9c90700"
 
 
 TEXTS = [("the quick brown fox " * n + str(n)) for n in (1, 2, 3, 50, 5000)]
@@ -251,7 +260,7 @@ class TestRoundTrips:
         ours, theirs = (agree("permessage-deflate; client_max_window_bits", options) for _ in range(2))
         reader = new_reader(theirs, is_client)
         for text in TEXTS:
-            payload = ours.compress(not is_client, OpcodeType.TEXT, text.encode(), True)
+            payload = ours.compress(not is_client, text.encode(), True)
             assert read(reader, compressed(payload, is_client=is_client)) == [(OpcodeType.TEXT, text, True)]
 
     @pytest.mark.parametrize("takeover", [True, False])
@@ -259,17 +268,14 @@ class TestRoundTrips:
         noise = random.Random(7692).randbytes(2000)
         flags = "" if takeover else "; server_no_context_takeover; client_no_context_takeover"
         offer = f"permessage-deflate; server_max_window_bits=9; client_max_window_bits=15{flags}"
-        sizes = {
-            is_client: len(agree(offer).compress(is_client, OpcodeType.BINARY, noise * 2, True))
-            for is_client in (False, True)
-        }
+        sizes = {is_client: len(agree(offer).compress(is_client, noise * 2, True)) for is_client in (False, True)}
         assert sizes[False] > 4000 > 2100 > sizes[True]  # 512 bytes of window find no repetition 2,000 bytes back
 
     def test_context_is_kept_or_not_as_agreed(self) -> None:
         noise = random.Random(7692).randbytes(2000)
         for flag, again in (("", 100), ("; server_no_context_takeover", 2100)):
             deflate = agree("permessage-deflate" + flag)
-            first, second = (len(deflate.compress(False, OpcodeType.BINARY, noise, True)) for _ in range(2))
+            first, second = (len(deflate.compress(False, noise, True)) for _ in range(2))
             assert first >= 2000
             assert again - 100 < second < again + 100
 
@@ -312,14 +318,27 @@ class TestRoundTrips:
             for payload in (f"packed {at}", f"plain {at}", f"plain {at} in ", "two", b"packed, too")
         ]
 
+    @ROLES
+    @pytest.mark.parametrize("takeover", [True, False])
+    def test_each_fragment_can_be_read_when_it_has_come(self, is_client: bool, takeover: bool) -> None:
+        options = DeflateOptions(window_bits=15, context_takeover=takeover)
+        ours, theirs = (agree("permessage-deflate; client_max_window_bits", options) for _ in range(2))
+        reader = new_reader(theirs, is_client)
+        for parts in (["first, ", "second, ", "", "last"], ["", "x" * 70_000, ""], ["a", ""], ["", "b"]):
+            for at, part in enumerate(parts):
+                is_last, opcode = at == len(parts) - 1, CONTINUATION if at else TEXT
+                payload = ours.compress(not is_client, part.encode(), is_last)
+                data = frame_bytes(opcode, payload, is_last, 0 if at else RSV1, b"" if is_client else None)
+                assert read(reader, data) == [(OpcodeType(opcode), part, is_last)]
+
     def test_a_fragmented_send_of_nothing_is_a_message(self) -> None:
         deflate, reader = agree(), new_reader()
         for _ in range(3):
-            begin = deflate.compress(True, OpcodeType.TEXT, b"", False)
-            end = deflate.compress(True, OpcodeType.CONTINUATION, b"", True)
+            begin = deflate.compress(True, b"", False)
+            end = deflate.compress(True, b"", True)
             data = compressed(begin, fin=False) + frame_bytes(CONTINUATION, end)
             assert [frame[1] for frame in read(reader, data)] == ["", ""]
-        last = deflate.compress(True, OpcodeType.TEXT, b"the end", True)
+        last = deflate.compress(True, b"the end", True)
         assert read(reader, compressed(last)) == [(OpcodeType.TEXT, "the end", True)]
 
 

@@ -16,10 +16,11 @@ from websockets.uri import parse_uri
 
 from perfectws import HTTPRequest, Room, Routes, WebSocket, WebSocketHandler
 
+from ..calls import Calls
 from ..conftest import Connect, Handler
 
 NOISE = random.Random(7692).randbytes(20_000)
-DATA_OPCODES = (Opcode.TEXT, Opcode.BINARY)
+DATA_OPCODES = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 MESSAGES: list[str | bytes] = ["short", "", "x" * 100, "grüße " * 1000, b"", b"\x00" * 70_000, NOISE, NOISE]
 
 
@@ -49,14 +50,17 @@ class Client:
         await self._flush()
 
     async def receive(self) -> str | bytes:
+        frame = await self.receive_frame()
+        assert frame.fin
+        return bytes(frame.data).decode() if frame.opcode is Opcode.TEXT else bytes(frame.data)
+
+    async def receive_frame(self) -> Frame:
         while not self.frames:
             if self.protocol.state is State.CLOSED:
                 raise ConnectionError(str(self.protocol.close_exc))
             events = await self._receive()
             self.frames += [event for event in events if isinstance(event, Frame) and event.opcode in DATA_OPCODES]
-        frame = self.frames.pop(0)
-        assert frame.fin
-        return bytes(frame.data).decode() if frame.opcode is Opcode.TEXT else bytes(frame.data)
+        return self.frames.pop(0)
 
     async def close(self) -> int | None:
         self.protocol.send_close(1000)
@@ -149,6 +153,20 @@ async def test_what_a_room_says_and_what_it_is_answered_in_between_reach_every_c
             assert set(got[1::2]) == {f"{number}: the same as ever, " * 5}
     for client in clients:
         assert await client.close() == 1000
+
+
+async def test_a_fragment_can_be_read_before_the_next_is_sent(connect: Connect) -> None:
+    sockets = Calls()
+    routes = Routes()
+    routes.add("GET", "/", WebSocketHandler(lambda *_: Handler(sockets), compression=True))
+    peer = await connect.to(routes)
+    client = Client(peer.stream, ClientPerMessageDeflateFactory())
+    await client.open()
+    [(_, socket)] = await sockets.until(1)
+    for part, final in (("first", False), ("", False), ("second " * 1000, False), ("", True)):
+        socket.send_string_message(part, final)
+        frame = await client.receive_frame()
+        assert (bytes(frame.data).decode(), frame.fin) == (part, final)
 
 
 async def test_without_the_option_the_offer_is_not_answered(connect: Connect) -> None:

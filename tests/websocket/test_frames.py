@@ -344,6 +344,25 @@ class TestUTF8:
         bad = 8 + size + bad_at
         assert refused(new_reader(), data[:bad], data[bad : bad + 1]).code == CloseCode.INVALID_DATA
 
+    @ROLES
+    @pytest.mark.parametrize(("raw", "bad_at"), NOT_UTF8)
+    def test_bad_text_of_a_fragment_is_refused_at_its_first_bad_byte(
+        self, raw: bytes, bad_at: int, is_client: bool
+    ) -> None:
+        begun = wire(TEXT, b"begun: ", fin=False, is_client=is_client)
+        for fin in (False, True):
+            for earlier in (b"", begun + wire(CONTINUATION, b"", fin=False, is_client=is_client)):
+                data = earlier + wire(CONTINUATION if earlier else TEXT, raw + b"y" * 100, fin, is_client=is_client)
+                bad = len(data) - len(raw) - 100 + bad_at
+                error = refused(new_reader(is_client), data[:bad], data[bad : bad + 1])
+                assert error.code == CloseCode.INVALID_DATA
+
+    @pytest.mark.parametrize("cut", range(1, 4))
+    def test_a_character_that_goes_wrong_in_the_next_fragment_is_refused_there(self, cut: int) -> None:
+        begun = wire(TEXT, b"x" + "𐍈".encode()[:cut], fin=False) + wire(PING)
+        rest = wire(CONTINUATION, b"y" * 100)
+        assert refused(new_reader(), begun + rest[:6], rest[6:7]).code == CloseCode.INVALID_DATA
+
     @pytest.mark.parametrize("size", [1, 2, 3])
     def test_a_text_that_ends_inside_a_character_is_refused(self, size: int) -> None:
         cut = "𐍈".encode()[:size]

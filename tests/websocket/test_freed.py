@@ -28,6 +28,7 @@ from perfectws import (
 from ..calls import Calls, quiet
 from ..client.served import served
 from ..conftest import Connect
+from ..peer import CLOSE, TEXT, close_payload, frame_bytes
 
 #: Modules whose objects must not be left in cycles. What a peer has of TLS is trio's.
 OURS = ("perfectws", "h11", "wsproto", "zlib")
@@ -82,6 +83,13 @@ async def vanished_with_frames_unread(connect: Connect) -> None:
         await peer.send_text("x" * 3000)
     await quiet()
     await peer.vanish()
+    await socket.on_close
+
+
+async def reset_behind_a_close_frame_that_is_still_to_be_answered(connect: Connect) -> None:
+    peer, socket = await connect.socket(close_timeout=0.1)
+    await peer.stream.send_all(frame_bytes(TEXT, "unread") + frame_bytes(CLOSE, close_payload(1000)))
+    peer.reset()
     await socket.on_close
 
 
@@ -213,6 +221,7 @@ WAYS = [
     closed_by_us,
     reset,
     vanished_with_frames_unread,
+    reset_behind_a_close_frame_that_is_still_to_be_answered,
     broken_by_the_peer,
     compressed,
     with_handlers_that_hold_it,

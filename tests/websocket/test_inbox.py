@@ -74,6 +74,50 @@ class Bench:
         return self.loop.start(self.inbox.receive(as_text, timeout))
 
 
+class TestWhetherTheSessionHasAnswered:
+    """What our close frame waits for; the end is known."""
+
+    def bench(self, *frames: Frame, is_open: bool = True) -> Bench:
+        bench = Bench(*frames, is_open=is_open)
+        bench.connection.has_unfinished_sends = True  # the close frame is still to go out
+        bench.inbox.end()
+        return bench
+
+    def test_not_before_it_has_begun(self) -> None:
+        assert not self.bench(is_open=False).inbox.is_answered
+
+    def test_not_while_it_reads_nothing(self) -> None:
+        bench = self.bench(text("unread"))
+        assert not bench.inbox.is_answered
+        assert bench.inbox.waiting == 1
+        assert bench.take() == ("unread", TEXT, True)
+        assert not bench.inbox.is_answered
+        assert bench.inbox.waiting == 0
+
+    def test_not_while_a_delivery_is_queued(self) -> None:
+        bench = self.bench(text("a"))
+        bench.read()
+        assert bench.inbox.is_delivering
+        assert not bench.inbox.is_answered
+
+    def test_not_while_a_frame_is_on_its_way_to_a_read_that_was_there_before(self) -> None:
+        bench = Bench()
+        bench.read()
+        bench.inbox.add(text("a"))
+        bench.inbox.end()
+        assert bench.inbox.is_delivering
+        assert not bench.inbox.is_answered
+
+    def test_once_it_has_read_all_and_reads_on(self) -> None:
+        bench = self.bench(text("a"))
+        bench.take()
+        calls = bench.read()
+        bench.loop.run()
+        assert calls.got == []
+        assert bench.inbox.is_answered
+        assert not bench.inbox.is_delivering
+
+
 class TestTheBeginning:
     def test_nothing_is_delivered_before_the_session_has_begun(self) -> None:
         bench = Bench(text("early"), is_open=False)

@@ -41,7 +41,7 @@ def passed(routes: Routes, path: str) -> tuple[str | None, bytes]:
     return answer.header("x-passed"), answer.body
 
 
-def say(text: str) -> Callable[[HTTPRequest, HTTPResponse], object]:
+def say(text: str) -> Callable[[HTTPRequest, HTTPResponse], None]:
     return lambda request, response: response.set_body(text).completed()
 
 

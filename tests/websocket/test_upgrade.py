@@ -231,3 +231,13 @@ class TestAcceptance:
         offer = judge(handshake(*lines))
         assert isinstance(offer, Offer)
         assert offer.extensions == ["a; b=1", "c", "permessage-deflate"]
+
+    def test_a_comma_in_quotes_separates_nothing(self) -> None:
+        value = 'x; a="1, permessage-deflate; b=\\", c", y; d="", permessage-deflate; client_max_window_bits="10"'
+        offer = judge(handshake(("Sec-WebSocket-Extensions", value)))
+        assert isinstance(offer, Offer)
+        assert offer.extensions == [
+            'x; a="1, permessage-deflate; b=\\", c"',
+            'y; d=""',
+            'permessage-deflate; client_max_window_bits="10"',
+        ]

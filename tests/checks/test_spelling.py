@@ -18,10 +18,10 @@ from perfectws import (
     WebSocketHandler,
     WebSocketSessionHandler,
 )
-from perfectws.spelling import header_name, right_spelling, snake_case
+from perfectws.checks.spelling import header_name, right_spelling, snake_case
 
-from .calls import Calls
-from .conftest import Connect
+from ..calls import Calls
+from ..conftest import Connect
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ class TestAServersSettings:
 
         assert Chat().rooms == {}
         with pytest.raises(AttributeError, match="write server_port"):
-            Chat().serverPort = 5
+            Chat().serverPort = 5  # type: ignore[attr-defined]  # on purpose
 
 
 #: Seen by no type checker, which would refuse what is wrong on purpose.

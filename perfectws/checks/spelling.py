@@ -104,7 +104,7 @@ def explain_misspelling(error: Exception) -> None:
     """Add the right spelling to an `AttributeError` that a name of ours in another spelling has raised."""
     if not isinstance(error, AttributeError) or not isinstance(error.name, str) or error.obj is None:
         return
-    if type(error.obj).__module__.partition(".")[0] == __package__:
+    if type(error.obj).__module__.startswith("perfectws."):
         meant = right_spelling(error.name, (name for name in dir(error.obj) if not name.startswith("_")))
         if meant is not None:
             error.add_note(f"{type(error.obj).__name__} has {meant}.")

@@ -25,9 +25,9 @@ from perfectws import (
     run_in_thread,
 )
 from perfectws.callbacks import CallbackOwner
-from perfectws.signatures import arguments_for, check_callable, explain_call
+from perfectws.checks.signatures import arguments_for, check_callable, explain_call
 
-from .http.fakes import FakeLoop
+from ..http.fakes import FakeLoop
 
 
 class Callable2:

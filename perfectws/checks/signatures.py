@@ -54,7 +54,7 @@ def explain_call(error: Exception, note: str) -> None:
     while place is not None and place.tb_next is not None:
         place = place.tb_next
     caller = "" if place is None else str(place.tb_frame.f_globals.get("__name__"))
-    if isinstance(error, TypeError) and caller.startswith(f"{__package__}."):
+    if isinstance(error, TypeError) and caller.startswith("perfectws."):
         error.add_note(note)
 
 

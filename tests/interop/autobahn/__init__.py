@@ -1,0 +1,1 @@
+"""The Autobahn test suite, against perfectws as a server and as a client; see ``__main__.py``."""

@@ -1,0 +1,67 @@
+"""Run the Autobahn test suite against perfectws: as a server and as a client, by frames and by whole messages.
+
+    python -m tests.interop.autobahn FOLDER [--testee server-frames …] [--cases 1.*,6.4.* …] [--jobs 2]
+
+It makes an environment for the suite in ``FOLDER/environment`` with pip, unless it is there, puts the reports beside it
+as pages to be read with a browser, and prints the counts, and why each case that is neither OK nor informational is
+not. All 517 cases take about ten minutes for each of the four testees. Nothing leaves the loopback interface, and it
+runs with a low priority.
+
+The exit status is 0 if all is OK or informational, 1 if not, 2 if it could not run: without a Python 2.7, say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from .environment import PythonMissing, make_environment
+from .report import Report
+from .suite import Suite, SuiteFailed
+
+TESTEES = ("server-frames", "server-messages", "client-frames", "client-messages")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.interop.autobahn",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", type=Path, help="where everything goes")
+    parser.add_argument("--testee", nargs="+", choices=TESTEES, default=TESTEES, help="which to test; all by default")
+    parser.add_argument("--cases", default="*", help="which cases, as patterns with commas between; all by default")
+    parser.add_argument("--jobs", type=int, default=1, help="how many testees to test at the same time")
+    options = parser.parse_args(arguments)
+    folder = options.folder.absolute()
+    try:
+        python = make_environment(folder / "environment")
+        reports = run_all(python, folder, options.testee, options.cases.split(","), options.jobs)
+    except (PythonMissing, SuiteFailed, subprocess.SubprocessError) as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    return 0 if all(report.is_right for report in reports) else 1
+
+
+def run_all(python: Path, folder: Path, testees: Sequence[str], cases: Sequence[str], jobs: int) -> list[Report]:
+    os.nice(10)
+    with ThreadPoolExecutor(jobs) as pool:
+        return list(pool.map(partial(run_one, python, folder, cases), testees))
+
+
+def run_one(python: Path, folder: Path, cases: Sequence[str], testee: str) -> Report:
+    role, _, echo = testee.partition("-")
+    suite = Suite(python, folder / testee, cases)
+    report = suite.test_server(echo) if role == "server" else suite.test_client(echo)
+    print(report, flush=True)  # noqa: T201
+    return report
+
+
+if __name__ == "__main__":
+    sys.exit(main())
