@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
 from . import markdown, plot, table, targets
 from .compiler import NoCompiler, compiled_load
 from .measure import Timing
+from .output import check_writable, write_file
 from .processes import choose_cores
 from .results import Results
 from .runner import Plan, run, say
@@ -87,7 +87,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     try:
         found.plan = make_plan(found)
         for path in filter(None, (found.json, found.svg, found.markdown)):
-            _check_writable(path)
+            check_writable(path)
     except ValueError as error:
         parser.error(str(error))
     return found
@@ -105,12 +105,6 @@ def _seconds(text: str) -> float:
     if not 0 < number < 3600:
         raise argparse.ArgumentTypeError(f"a number above 0, below an hour, not {text}")
     return number
-
-
-def _check_writable(path: Path) -> None:
-    """Raise `ValueError` for a file that could not be written: now, not in an hour."""
-    if path.is_dir() or not path.parent.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise ValueError(f"{path} cannot be written")
 
 
 class _List(argparse.Action):
@@ -175,23 +169,13 @@ def write(results: Results, arguments: argparse.Namespace) -> bool:
     if results.targets:
         sys.stdout.write("\n" + targets.as_text(results.targets))
     written = [
-        _write_file(arguments.json, lambda: json.dumps(results.as_json(), indent=1) + "\n"),
-        _write_file(arguments.markdown, lambda: markdown.as_markdown(results)),
-        _write_file(arguments.svg, lambda: plot.draw(results)),
+        write_file(arguments.json, lambda: json.dumps(results.as_json(), indent=1) + "\n"),
+        write_file(arguments.markdown, lambda: markdown.as_markdown(results)),
+        write_file(arguments.svg, lambda: plot.draw(results)),
     ]
     for failure in results.failures:
         say(f"FAILED: {failure}")
     return all(written)
-
-
-def _write_file(path: Path | None, text: Callable[[], str]) -> bool:
-    if path is not None:
-        try:
-            path.write_text(text())
-        except OSError as error:
-            say(f"{path} cannot be written: {error}")
-            return False
-    return True
 
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from statistics import median
-from xml.sax.saxutils import escape
 
+from . import svg
 from .results import Block, Outcome, Results, machine, versions
 from .table import short
 
@@ -25,10 +25,7 @@ _NOTE_LINE = 14
 #: A bar ends at this many times the median, so that the short ones can be told apart; it is then drawn broken.
 _LIMIT = 2.2
 
-_INK = "#1b1f24"
-_SOFT = "#5b6570"
-_RULE = "#d5dbe1"
-_FONT = "system-ui, 'Segoe UI', 'Helvetica Neue', 'DejaVu Sans', Arial, sans-serif"
+_TITLE = "Server CPU time per message: perfectws and its peers"
 _OURS, _COMPILED, _PYTHON = "#d9480f", "#5c7cba", "#a9b4c0"
 _SUBTITLE = (
     "Shorter is better. One core for the server, another for the load, on loopback. "
@@ -52,37 +49,28 @@ def draw(results: Results) -> str:
         for column, block in enumerate(row):
             parts.append(_panel(block, _MARGIN + column * (_PANEL_WIDTH + _GUTTER), top))
         top += max(_panel_height(block) for block in row) + 34
-    return _document("\n".join(parts), top + 16)
-
-
-def _document(content: str, height: float) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:.0f}" width="{_WIDTH}" '
-        f'height="{height:.0f}" font-family="{_FONT}" role="img" aria-labelledby="title">\n'
-        f'<title id="title">Server CPU time per message: perfectws and its peers</title>\n'
-        f'<rect width="100%" height="100%" fill="#ffffff"/>\n{content}\n</svg>\n'
-    )
+    return svg.document("\n".join(parts), _TITLE, _WIDTH, top + 16)
 
 
 def _head(results: Results) -> str:
     found = versions([*_PEERS, "trio"])
     packages = ", ".join(f"{name} {number}" for name, number in found.items() if name != "python")
     lines = [
-        _text(_MARGIN, 48, "What a message, a delivery or a connection costs the server", 25, weight=700),
-        _text(
+        svg.text(_MARGIN, 48, "What a message, a delivery or a connection costs the server", 25, weight=700),
+        svg.text(
             _MARGIN,
             73,
             _SUBTITLE,
             14.5,
-            _SOFT,
+            svg.SOFT,
         ),
-        _text(_MARGIN, 94, f"{results.date:%-d %B %Y}, {machine()}; {_rounds(results)}", 12.5, _SOFT),
-        _text(_MARGIN, 111, packages, 12.5, _SOFT),
+        svg.text(_MARGIN, 94, f"{results.date:%-d %B %Y}, {machine()}; {_rounds(results)}", 12.5, svg.SOFT),
+        svg.text(_MARGIN, 111, packages, 12.5, svg.SOFT),
     ]
     left = float(_MARGIN)
     for label, colour in _LEGEND:
         lines.append(f'<rect x="{left:.0f}" y="122" width="13" height="13" rx="2.5" fill="{colour}"/>')
-        lines.append(_text(left + 20, 133, label, 13))
+        lines.append(svg.text(left + 20, 133, label, 13))
         left += 20 + 7.1 * len(label) + 30
     return "\n".join(lines)
 
@@ -96,15 +84,15 @@ def _rounds(results: Results) -> str:
 def _panel(block: Block, left: float, top: float) -> str:
     longest = _scale(block)
     lines = [
-        _text(left, top + 18, block.scenario.title, 16, weight=650),
-        _text(left, top + 36, f"{_unit(block)} per {block.scenario.unit}", 12.5, _SOFT),
-        _line(left, top + 46, left + _PANEL_WIDTH, top + 46, _RULE, 1),
+        svg.text(left, top + 18, block.scenario.title, 16, weight=650),
+        svg.text(left, top + 36, f"{_unit(block)} per {block.scenario.unit}", 12.5, svg.SOFT),
+        svg.line(left, top + 46, left + _PANEL_WIDTH, top + 46, svg.RULE, 1),
     ]
     for number, outcome in enumerate(block.outcomes.values()):
         lines.append(_bar(outcome, left, top + _PANEL_HEAD + number * _ROW, longest))
     below = top + _PANEL_HEAD + len(block.outcomes) * _ROW + 14
     for number, line in enumerate(_note(block)):
-        lines.append(_text(left, below + number * _NOTE_LINE, line, 11.5, _SOFT, style="italic"))
+        lines.append(svg.text(left, below + number * _NOTE_LINE, line, 11.5, svg.SOFT, style="italic"))
     return "\n".join(lines)
 
 
@@ -133,9 +121,9 @@ def _value(outcome: Outcome) -> float | None:
 def _bar(outcome: Outcome, left: float, top: float, longest: float) -> str:
     value, is_ours = _value(outcome), outcome.server.module == "perfectws_server"
     weight, middle = 700 if is_ours else 400, top + _BAR - 2
-    label = _text(left + _LABELS - 8, middle, outcome.server.title, 12.5, anchor="end", weight=weight)
+    label = svg.text(left + _LABELS - 8, middle, outcome.server.title, 12.5, anchor="end", weight=weight)
     if value is None:
-        return label + _text(left + _LABELS, middle, "n/a", 12.5, _SOFT)
+        return label + svg.text(left + _LABELS, middle, "n/a", 12.5, svg.SOFT)
     length = max(1.5, (_PANEL_WIDTH - _LABELS - _VALUES) * min(1.0, value / longest))
     bar = (
         f'<rect x="{left + _LABELS:.1f}" y="{top:.1f}" width="{length:.1f}" height="{_BAR}" rx="2" '
@@ -143,36 +131,15 @@ def _bar(outcome: Outcome, left: float, top: float, longest: float) -> str:
     )
     if value > longest:
         bar += _break(left + _LABELS + length - 16, top)
-    return label + bar + _text(left + _LABELS + length + 6, middle, short(value), 12.5, weight=weight)
+    return label + bar + svg.text(left + _LABELS + length + 6, middle, short(value), 12.5, weight=weight)
 
 
 def _break(x: float, top: float) -> str:
     low, high = top + _BAR + 1, top - 1
-    return "".join(_line(x + at, low, x + at + 4, high, "#ffffff", 2) for at in (0, 5))
+    return "".join(svg.line(x + at, low, x + at + 4, high, "#ffffff", 2) for at in (0, 5))
 
 
 def _colour(outcome: Outcome) -> str:
     if outcome.server.module == "perfectws_server":
         return _OURS
     return _COMPILED if outcome.server.module in _COMPILED_MODULES else _PYTHON
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, colour: str, width: float) -> str:
-    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" stroke-width="{width}"/>'
-
-
-def _text(
-    x: float,
-    y: float,
-    text: str,
-    size: float,
-    colour: str = _INK,
-    *,
-    anchor: str = "start",
-    weight: int = 400,
-    style: str = "normal",
-) -> str:
-    extra = "" if anchor == "start" else f' text-anchor="{anchor}"'
-    extra += "" if weight == 400 else f' font-weight="{weight}"'
-    extra += "" if style == "normal" else f' font-style="{style}"'
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}"{extra}>{escape(text)}</text>'

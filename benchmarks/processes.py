@@ -116,14 +116,14 @@ def running_server(
         command += ["--ping-interval", str(ping_interval)]
     if certificate is not None:
         command += ["--certificate", certificate]
-    with tempfile.TemporaryFile() as log, _running(command, stdout=log, stderr=log) as process:
+    with tempfile.TemporaryFile() as log, running_process(command, stdout=log, stderr=log) as process:
         running = RunningServer(server, process, port, log, rest)
         _wait_until_it_accepts(running)
         yield running
 
 
 @contextlib.contextmanager
-def _running(command: list[str], **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
+def running_process(command: list[str], **streams: Any) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in this folder's parent around a block; it is killed at the end."""
     process = subprocess.Popen(command, cwd=Path(__file__).parent.parent, stdin=subprocess.PIPE, **streams)
     try:
@@ -207,5 +207,5 @@ def running_load(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run the load around a block, its standard streams piped."""
     command = load_command(mode, running, cores, **options)
-    with _running(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with running_process(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         yield process

@@ -398,7 +398,11 @@ class HTTPResponse(CallbackOwner):
         # The connection does not keep it alive: so nobody is left to complete it, and the client would wait for ever.
         if self._channel is not None and not self.is_over:
             with suppress(LocalProtocolError):  # of a process that was forked meanwhile
-                self._channel.loop.ask(self, self._forgotten)
+                self._channel.loop.call_from_thread(self, self._let_go)
+
+    def _let_go(self) -> None:
+        # At the end of this turn the connection may be found to be gone, which is why the handler has let go of it.
+        self.loop.call_next_turn(self, self._forgotten)
 
     def _forgotten(self) -> None:
         if self.is_over:

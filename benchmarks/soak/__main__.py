@@ -1,0 +1,177 @@
+"""The command: ``python -m benchmarks.soak``. See ``--help``, and the package's own words."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ..output import check_writable, write_file
+from ..processes import Failure
+from ..runner import say
+from . import picture
+from .control import allow_descriptors, running_load, running_server
+from .load import Stage
+from .places import TRANSPORTS, prepared_directory
+from .verdict import MAX_GROWTH, WARM_UP, WATCHED, Findings, Sample
+
+_DESCRIPTION = """\
+Soak a server of perfectws: honest traffic, each message of which must be answered, beside peers that do everything
+wrong. Over plain TCP, TLS and Unix sockets, with perfectws's own client and others. Exits with 1 if a message is lost,
+anything is left behind when all are gone, an error is logged, or memory grows."""
+#: How often the server is looked at in one soak.
+_SAMPLES = 150
+
+
+def main() -> None:
+    """Soak, and print what was found."""
+    arguments = parse(sys.argv[1:])
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        findings = soak(arguments)
+    except Failure as failure:
+        sys.exit(f"python -m benchmarks.soak: {failure}")
+    except KeyboardInterrupt:
+        sys.exit("stopped")
+    sys.stdout.write(as_text(findings))
+    written = [
+        write_file(arguments.json, lambda: json.dumps(findings.as_json(), indent=1) + "\n"),
+        write_file(arguments.svg, lambda: picture.as_svg(findings)),
+    ]
+    if findings.complaints or not all(written):
+        sys.exit(1)
+
+
+def _stop(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.soak",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--connections", type=_count, default=2500, help="how many at once, about (default: 2500)")
+    parser.add_argument("--minutes", type=_minutes, default=5.0, help="how long, also a fraction (default: 5)")
+    parser.add_argument("--over", default=",".join(TRANSPORTS), help="some of plain,tls,unix (default: all)")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="what chance begins with")
+    parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the memory over time")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was found")
+    found = parser.parse_args(arguments)
+    try:
+        if unknown := set(found.over.split(",")) - set(TRANSPORTS):
+            raise ValueError(f"--over takes some of {', '.join(TRANSPORTS)}, not {min(unknown)!r}")
+        allow_descriptors(found.connections)
+        for path in filter(None, (found.json, found.svg)):
+            check_writable(path)
+    except ValueError as error:
+        parser.error(str(error))
+    return found
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"at least 1, not {text}")
+    return number
+
+
+def _minutes(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 24 * 60:
+        raise argparse.ArgumentTypeError(f"a number above 0, at most a day, not {text}")
+    return number
+
+
+def soak(arguments: argparse.Namespace) -> Findings:
+    """Run the server and the load, and return what they were found to do."""
+    say(f"{arguments.connections} connections for {arguments.minutes:g} minutes, --seed {arguments.seed}")
+    seconds = arguments.minutes * 60
+    with prepared_directory() as directory, running_server(directory) as server:
+        before = held = after = server.census()
+        samples: list[Sample] = []
+        report: dict[str, Any] = {}
+        told = 0
+        began = time.monotonic()
+        with running_load(
+            server,
+            connections=arguments.connections,
+            seconds=seconds,
+            interval=max(0.5, seconds / _SAMPLES),
+            over=arguments.over,
+            seed=arguments.seed,
+        ) as load:
+            for report in load.reports():
+                samples.append(Sample(time.monotonic() - began, server.sample()))
+                told = _tell(samples[-1], report["tally"], told)
+                if report["stage"] == Stage.SQUATTING:
+                    held = server.when_quiet(before)
+                    after = server.at_rest(before)
+                    load.let_go()
+        return Findings(
+            connections=arguments.connections,
+            seconds=seconds,
+            before=before,
+            after=after,
+            samples=samples,
+            tally=report["tally"],
+            faults={"server": server.faults(), "load": report["faults"]},
+            left=report["left"],
+            in_cycles=held.beyond(after),
+        )
+
+
+def _tell(sample: Sample, tally: dict[str, Any], told: int) -> int:
+    """Say how far it is, and what has failed since; return how many failures have been told of."""
+    census, sent, answered = sample.census, sum(tally["sent"].values()), sum(tally["answered"].values())
+    say(
+        f"{sample.seconds:6.0f} s  {sent:10,} sent {answered:10,} answered {tally['failed']:4,} failures  "
+        f"{census.memory / 2**20:7.1f} MiB {census.descriptors:6,} descriptors {census.tasks:5,} tasks"
+    )
+    for failure in tally["failures"][told:]:
+        say(f"    {failure}")
+    return len(tally["failures"])
+
+
+def as_text(findings: Findings) -> str:
+    """Return all that was found, in words and in a picture."""
+    tally, before, after = findings.tally, findings.before, findings.after
+    lines = [f"{'honest':24} {'sent':>12} {'answered':>12} {'lost':>6}"]
+    for name, sent in tally["sent"].items():
+        answered = tally["answered"].get(name, 0)
+        lines.append(f"{name:24} {sent:12,} {answered:12,} {sent - answered:6,}")
+    lines += [f"{'in all':24} {findings.sent:12,} {findings.answered:12,} {findings.lost:6,}", "", "hostile"]
+    lines += [f"{name:24} {count:12,}" for name, count in sorted(tally["attacks"].items())]
+    most = max(sample.census.descriptors for sample in findings.samples)
+    lines += ["", f"{'descriptors, at most':24} {most:12,}"]
+    lines += ["", f"{'at rest':24} {'before':>12} {'after':>12}"]
+    for name in ("descriptors", "tasks", "timers"):
+        lines.append(f"{name:24} {getattr(before, name):12,} {getattr(after, name):12,}")
+    lines.append(f"{'objects':24} {sum(before.objects.values()):12,} {sum(after.objects.values()):12,}")
+    lines.append(f"{'memory, MiB':24} {before.memory / 2**20:12.1f} {after.memory / 2**20:12.1f}")
+    lines += ["", "the server's memory", picture.as_text(findings.samples)]
+    return "\n".join([*lines, *_conclusion(findings), ""])
+
+
+def _conclusion(findings: Findings) -> list[str]:
+    if findings.growth is None:
+        memory = f"memory: not judged, which takes {WARM_UP + WATCHED:.0f} s"
+    else:
+        memory = f"memory: {findings.growth:+.2%} after the first {WARM_UP:.0f} s ({MAX_GROWTH:.0%} are allowed)"
+    left = sum(findings.left_behind.values())
+    lines = [f"lost: {findings.lost:,}", f"left behind: {left:,}", memory]
+    if findings.in_cycles:
+        lines.append(f"freed by the collector of cycles only: {findings.in_cycles}")
+    return lines + [f"FAILED: {complaint}" for complaint in findings.complaints]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""What a process holds: memory, descriptors, tasks, timers, and objects of perfectws and of what it stands on."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import trio
+
+from perfectws.net.timers import HeapTimer, Timers
+
+_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+
+#: Whose objects are counted.
+PACKAGES = ("perfectws", "h11", "wsproto")
+#: A timer that was cancelled stays in the heap until the next sweep, and holds nothing: live ones are counted.
+_NOT_COUNTED = (HeapTimer,)
+
+
+@dataclass(frozen=True)
+class Census:
+    """What a process holds at one moment.
+
+    Attributes:
+        memory: Its resident memory, in bytes.
+        descriptors: Its open file descriptors.
+        tasks: The tasks of its trio run.
+        timers: The calls that its loops are still to make.
+        objects: How many objects of each class there are.
+    """
+
+    memory: int
+    descriptors: int
+    tasks: int
+    timers: int
+    objects: dict[str, int] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it for the other process."""
+        return asdict(self)
+
+    @property
+    def figures(self) -> dict[str, int]:
+        """What is counted whatever it belongs to; the memory is left out."""
+        return {"descriptors": self.descriptors, "tasks": self.tasks, "timers": self.timers}
+
+    def figures_beyond(self, before: Census) -> dict[str, int]:
+        """Return how many more descriptors, tasks and timers there are than there were."""
+        return _beyond(self.figures, before.figures)
+
+    def beyond(self, before: Census) -> dict[str, int]:
+        """Return what there is more of than there was."""
+        return _beyond(self.figures | self.objects, before.figures | before.objects)
+
+
+def _beyond(now: Mapping[str, int], then: Mapping[str, int]) -> dict[str, int]:
+    return {name: count - then.get(name, 0) for name, count in now.items() if count > then.get(name, 0)}
+
+
+def take_sample() -> Census:
+    """Count what is counted quickly. To be called inside a trio run.
+
+    What glibc keeps of freed memory, so that the next message finds it, is given back first: its peaks are no growth.
+    """
+    if _malloc_trim is not None:
+        _malloc_trim(0)
+    return Census(
+        memory=resident_memory(),
+        descriptors=len(os.listdir("/proc/self/fd")) - 1,  # but for the one that lists them
+        tasks=trio.lowlevel.current_statistics().tasks_living,
+        timers=0,
+    )
+
+
+def take_census() -> Census:
+    """Count everything: it walks over all objects of the process."""
+    objects, timers = Counter[str](), 0
+    for each in gc.get_objects():
+        kind = type(each)
+        if isinstance(each, Timers):
+            timers += len(each)
+        if kind.__module__.partition(".")[0] in PACKAGES and kind not in _NOT_COUNTED:
+            objects[f"{kind.__module__}.{kind.__qualname__}"] += 1
+    sample = take_sample()
+    return Census(sample.memory, sample.descriptors, sample.tasks, timers, dict(objects))
+
+
+def resident_memory() -> int:
+    """Return the resident memory of this process, in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

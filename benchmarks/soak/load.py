@@ -1,0 +1,200 @@
+"""The load of a soak: so many connections, honest and hostile ones at once, for a while.
+
+A program of its own: ``python -m benchmarks.soak.load``. It prints a line of JSON each interval, and at each `Stage`;
+the last one holds all that it has found. It stops by itself, whatever the server does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import faulthandler
+import gc
+import json
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import trio
+
+from ..servers.__main__ import die_with_parent
+from . import honest, hostile
+from .census import Census, take_census
+from .faults import Faults
+from .places import TRANSPORTS, Places
+from .scene import PATIENCE, Scene
+from .tally import Tally
+
+#: How many steps all sessions together take in a second, at most.
+_STEPS = 1000.0
+
+
+class Stage(StrEnum):
+    """How far a load is."""
+
+    #: Everybody is at it.
+    SOAKING = "soaking"
+    #: All have gone, but for those who never do. It waits for a line on its standard input until these go too.
+    SQUATTING = "squatting"
+    OVER = "over"
+
+
+class Load:
+    """One soak, as the load sees it.
+
+    Args:
+        places: The servers.
+        transports: Those of `TRANSPORTS` that are used.
+        connections: How many connections there are at once, about.
+        seconds: How long new ones are opened.
+        seed: What chance begins with.
+    """
+
+    def __init__(
+        self, places: Places, transports: tuple[str, ...], connections: int, seconds: float, seed: int
+    ) -> None:
+        self._places = places
+        self._transports = transports
+        self._connections = connections
+        self._seconds = seconds
+        self._random = Random(seed)
+        self._tally = Tally()
+        self._faults = Faults()
+        #: How many squatters have not begun their last stay yet.
+        self._missing = 0
+        self._squatting = trio.Event()
+
+    async def run(self, interval: float) -> None:
+        """Soak, and print."""
+        logging.getLogger().addHandler(self._faults)
+        before = take_census()
+        async with trio.open_nursery() as nursery, trio.open_nursery() as squatters:
+            nursery.start_soon(self._tell, interval)
+            await self._soak(squatters)
+            await self._squatting.wait()
+            self._print(Stage.SQUATTING)
+            await trio.to_thread.run_sync(sys.stdin.readline)
+            squatters.cancel_scope.cancel()
+            nursery.cancel_scope.cancel()
+        after = await _at_rest(before)
+        self._print(Stage.OVER, faults=self._faults.as_json(), left=after.beyond(before))
+
+    async def _tell(self, interval: float) -> None:
+        while True:
+            await trio.sleep(interval)
+            self._print(Stage.SOAKING)
+
+    def _print(self, stage: Stage, **more: Any) -> None:
+        sys.stdout.write(json.dumps({"stage": stage, "tally": self._tally.as_json(), **more}) + "\n")
+        sys.stdout.flush()
+
+    async def _soak(self, squatters: trio.Nursery) -> None:
+        async with trio.open_nursery() as clients, trio.open_nursery() as sessions, trio.open_nursery() as attackers:
+            scene = Scene(
+                places=self._places,
+                transports=self._transports,
+                tally=self._tally,
+                clients=clients,
+                random=self._random,
+                pause=max(0.2, self._connections / _STEPS),
+            )
+            self._start(scene, sessions, attackers, squatters)
+            await trio.sleep(self._seconds)
+            scene.over.set()
+            attackers.cancel_scope.cancel()
+            sessions.cancel_scope.deadline = trio.current_time() + PATIENCE
+        if sessions.cancel_scope.cancelled_caught:
+            self._tally.fail(f"sessions waited {PATIENCE:.0f} seconds for an answer, in vain")
+
+    def _start(self, scene: Scene, sessions: trio.Nursery, attackers: trio.Nursery, squatters: trio.Nursery) -> None:
+        """Start all sessions: each kind in its nursery, so many at once as its share is."""
+        good, bad = honest.kinds(), hostile.KINDS
+        shares = sum(kind.share for kind in good.values()) + sum(kind.share for kind in bad.values())
+        each = self._connections / shares
+        for name, kind in good.items():
+            for _ in range(max(1, round(each * kind.share / kind.connections))):
+                sessions.start_soon(self._repeat, scene, partial(_be_honest, scene, name, kind))
+        for name, peer in bad.items():
+            if not set(peer.transports) & set(scene.transports):
+                continue
+            for _ in range(max(1, round(each * peer.share))):
+                if peer.squats:
+                    self._missing += 1
+                    squatters.start_soon(self._squat, scene, name, peer)
+                else:
+                    attackers.start_soon(self._repeat, scene, partial(hostile.run, scene, name, peer))
+
+    async def _repeat(self, scene: Scene, session: Callable[[], Awaitable[None]]) -> None:
+        """Hold one session after the other, until all is over: at least one."""
+        await trio.sleep(self._random.random() * min(scene.pause, self._seconds / 4))  # not all in the same moment
+        while True:
+            await session()
+            if scene.over.is_set():
+                return
+            await scene.rest()
+
+    async def _squat(self, scene: Scene, name: str, kind: hostile.Kind) -> None:
+        """Squat again and again; when all is over, once more and until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._repeat, scene, partial(hostile.run, scene, name, kind))
+            await scene.over.wait()
+            nursery.cancel_scope.cancel()
+        await hostile.hold(scene, name, kind, self._has_begun)
+
+    def _has_begun(self) -> None:
+        self._missing -= 1
+        if not self._missing:
+            self._squatting.set()
+
+
+async def _be_honest(scene: Scene, name: str, kind: honest.Kind) -> None:
+    try:
+        await kind.session(scene)
+    except Exception as error:  # whatever it is, an honest session should not have met it
+        scene.tally.fail(f"{name}: {error!r}")
+
+
+async def _at_rest(before: Census) -> Census:
+    """Take a census when all has been closed, as soon as nothing is left, or after a while."""
+    with trio.move_on_after(PATIENCE):
+        while True:
+            gc.collect()  # the load's own code may leave cycles
+            if not take_census().beyond(before):
+                break
+            await trio.sleep(0.5)
+    return take_census()
+
+
+def main() -> None:
+    """Soak."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak.load")
+    parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--ports", type=json.loads, required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--over", default=",".join(TRANSPORTS))
+    parser.add_argument("--connections", type=int, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--interval", type=float, required=True)
+    parser.add_argument("--seed", type=int, required=True)
+    arguments = parser.parse_args()
+    die_with_parent(arguments.parent)
+    os.nice(5)
+    load = Load(
+        Places(arguments.directory, arguments.ports),
+        tuple(arguments.over.split(",")),
+        arguments.connections,
+        arguments.seconds,
+        arguments.seed,
+    )
+    # Whatever happens, even to trio, this ends, and says where it hung.
+    faulthandler.dump_traceback_later(arguments.seconds + 4 * PATIENCE, exit=True)
+    trio.run(load.run, arguments.interval)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""What a soak has found, and whether that is as it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from statistics import fmean, median
+from typing import Any
+
+from .census import Census
+
+#: How long memory is given to find its level before it is judged, in seconds.
+WARM_UP = 60.0
+#: From this part of the most connections on, all are there.
+ALL_THERE = 0.9
+#: How long it has to be watched after that, in seconds: less says nothing.
+WATCHED = 60.0
+#: So much it may grow while it is watched, as a part of itself.
+MAX_GROWTH = 0.02
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What the server held at one moment.
+
+    Attributes:
+        seconds: When, from the beginning.
+        census: What was counted quickly.
+    """
+
+    seconds: float
+    census: Census
+
+
+@dataclass
+class Findings:
+    """What a soak has found.
+
+    Attributes:
+        connections, seconds: What was asked for.
+        before, after: What the server held at both ends, at rest.
+        samples: What it held in between.
+        tally: The books of the load.
+        faults: What the server, and the load, have logged as errors.
+        left: What the load held at its end and not before.
+        in_cycles: What the server held until it looked for cycles.
+    """
+
+    connections: int
+    seconds: float
+    before: Census
+    after: Census
+    samples: Sequence[Sample]
+    tally: dict[str, Any]
+    faults: dict[str, dict[str, Any]]
+    left: dict[str, int]
+    in_cycles: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def sent(self) -> int:
+        """How many messages were sent; one to a room counts for each member."""
+        return sum(self.tally["sent"].values())
+
+    @property
+    def answered(self) -> int:
+        """How many were answered, rightly and in order."""
+        return sum(self.tally["answered"].values())
+
+    @property
+    def lost(self) -> int:
+        """How many were not."""
+        return self.sent - self.answered
+
+    @property
+    def left_behind(self) -> dict[str, int]:
+        """What either process still holds, though everybody is gone."""
+        server = {f"server: {name}": count for name, count in self.after.beyond(self.before).items()}
+        return server | {f"client: {name}": count for name, count in self.left.items()}
+
+    @property
+    def watched(self) -> Sequence[Sample]:
+        """The samples by which memory is judged: from when nearly all connections are there, however long that took."""
+        soaking = [sample for sample in self.samples if sample.seconds <= self.seconds]
+        most = max((sample.census.descriptors for sample in soaking), default=0)
+        full = next((sample.seconds for sample in soaking if sample.census.descriptors >= ALL_THERE * most), 0.0)
+        return [sample for sample in soaking if sample.seconds >= max(WARM_UP, full)]
+
+    @property
+    def growth(self) -> float | None:
+        """How much the memory has grown while it was watched, as a part of itself; ``None`` if that was too short."""
+        watched = self.watched
+        if len(watched) < 10 or watched[-1].seconds - watched[0].seconds < WATCHED * 0.9:
+            return None
+        slope = trend([(sample.seconds, sample.census.memory) for sample in watched])
+        return slope * (watched[-1].seconds - watched[0].seconds) / fmean(sample.census.memory for sample in watched)
+
+    @property
+    def complaints(self) -> list[str]:
+        """What is not as it must be, in words."""
+        found = [f"{self.lost:,} of {self.sent:,} messages were lost"] if self.lost else []
+        silent = [name for name in self.tally["sent"] if not self.tally["answered"].get(name)]
+        found += [f"none was answered: {name}" for name in silent] + self.tally["failures"]
+        if self.tally["failed"] > len(self.tally["failures"]):
+            found.append(f"… and so on, {self.tally['failed']:,} in all")
+        found += [f"left behind: {count:,} {name}" for name, count in self.left_behind.items()]
+        for process, faults in self.faults.items():
+            found += [f"the {process} logged {faults['count']:,} errors"] if faults["count"] else []
+            found += faults["first"]
+        if self.growth is not None and self.growth > MAX_GROWTH:
+            found.append(f"the memory grew by {self.growth:.1%}, more than {MAX_GROWTH:.0%}")
+        return found
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it."""
+        return {
+            "connections": self.connections,
+            "seconds": self.seconds,
+            "sent": self.sent,
+            "answered": self.answered,
+            "lost": self.lost,
+            "left": self.left_behind,
+            "in_cycles": self.in_cycles,
+            "growth": self.growth,
+            "complaints": self.complaints,
+            "tally": self.tally,
+            "faults": self.faults,
+            "before": self.before.as_json(),
+            "after": self.after.as_json(),
+            "samples": [{"seconds": sample.seconds, **sample.census.as_json()} for sample in self.samples],
+        }
+
+
+def trend(points: Sequence[tuple[float, float]]) -> float:
+    """Return the slope of a line through the points: the median of those through two, which outliers do not bend."""
+    return median((y2 - y1) / (x2 - x1) for (x1, y1), (x2, y2) in combinations(points, 2) if x2 > x1)

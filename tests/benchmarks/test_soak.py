@@ -1,0 +1,193 @@
+"""The command ``python -m benchmarks.soak``: a small soak to its end, and that it would find what there is to find."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.soak import honest, hostile
+from benchmarks.soak.census import Census
+from benchmarks.soak.picture import as_svg, as_text
+from benchmarks.soak.tally import Tally
+from benchmarks.soak.verdict import Findings, Sample, trend
+
+from .test_command import PATIENCE, ROOT, processes_of, wait_until
+
+COMMAND = [sys.executable, "-m", "benchmarks.soak"]
+#: A small soak ends within seconds, and not much later on a machine that is busy: nothing of it is timed.
+SOAK_PATIENCE = 5 * PATIENCE
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end in a session of its own, and see that all of it has ended."""
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        output, errors = process.communicate(timeout=SOAK_PATIENCE)
+    assert processes_of(process.pid) == []
+    return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
+
+
+@pytest.mark.slow
+def test_a_small_soak_loses_nothing_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    file, picture = tmp_path / "soak.json", tmp_path / "soak.svg"
+
+    finished = run(*("--connections", "50", "--minutes", "0.05"), *("--json", str(file), "--svg", str(picture)))
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    found = json.loads(file.read_text())
+    assert found["lost"] == 0
+    assert found["left"] == {}
+    assert found["complaints"] == []
+    assert found["tally"]["answered"].keys() == honest.kinds().keys()
+    assert found["tally"]["attacks"].keys() == hostile.KINDS.keys()
+    assert "lost: 0\nleft behind: 0\n" in finished.stdout
+    assert picture.read_text().startswith("<svg")
+
+
+@pytest.mark.slow
+def test_a_soak_that_is_stopped_leaves_no_process_behind() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--connections", "20"],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        wait_until(lambda: len(processes_of(process.pid)) == 3)  # the command, the server, the load
+        os.kill(process.pid, signal.SIGTERM)
+        process.wait(PATIENCE)
+
+    wait_until(lambda: processes_of(process.pid) == [])
+    assert process.returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (("--over", "plain,carrier-pigeon"), "--over takes some of plain, tls, unix, not 'carrier-pigeon'"),
+        (("--connections", "0"), "at least 1, not 0"),
+        (("--connections", "999999999"), "descriptors, and"),
+        (("--minutes", "0"), "a number above 0, at most a day, not 0"),
+        (("--svg", "/"), "/ cannot be written"),
+    ],
+)
+def test_what_cannot_be_done_is_refused(arguments: tuple[str, ...], complaint: str) -> None:
+    finished = run(*arguments)
+    assert finished.returncode == 2
+    assert complaint in finished.stderr
+
+
+# What is found
+
+
+def census(memory: float = 1e8, **objects: int) -> Census:
+    return Census(memory=int(memory), descriptors=10, tasks=5, timers=1, objects=objects)
+
+
+def findings(**changes: Any) -> Findings:
+    """Return what a soak has found that found nothing, but for the changes."""
+    tally = Tally()
+    tally.sent["echo"] = tally.answered["echo"] = 100
+    nothing: dict[str, Any] = {"count": 0, "first": [], "intended": 7}
+    found = Findings(
+        connections=10,
+        seconds=300,
+        before=census(),
+        after=census(memory=2e8),
+        samples=[Sample(float(at), census()) for at in range(0, 300, 2)],
+        tally=tally.as_json(),
+        faults={"server": nothing, "load": nothing},
+        left={},
+    )
+    return replace(found, **changes)
+
+
+def growing(part: float) -> list[Sample]:
+    """Return samples of a memory that grows by a part of itself between the first minute and the fifth."""
+    return [Sample(float(at), census(1e8 * (1 + part * (at - 60) / 240))) for at in range(0, 300, 2)]
+
+
+def test_a_soak_that_found_nothing_complains_of_nothing() -> None:
+    assert findings().complaints == []
+
+
+def test_a_message_without_an_answer_is_lost() -> None:
+    tally = Tally()
+    tally.sent["echo"] = 3
+    tally.check("echo", "1", "1")
+    tally.check("echo", "3", "2")
+    found = findings(tally=tally.as_json())
+    assert found.lost == 2
+    assert found.complaints == ["2 of 3 messages were lost", "echo: '2' was answered by '3'"]
+
+
+def test_a_kind_of_which_nothing_was_answered_is_named() -> None:
+    tally = Tally()
+    tally.sent["echo"], tally.sent["room"], tally.answered["echo"] = 5, 0, 5
+    assert findings(tally=tally.as_json()).complaints == ["none was answered: room"]
+
+
+def test_whatever_there_is_more_of_than_before_is_left_behind() -> None:
+    after = replace(census(a=3, b=1), descriptors=11, tasks=7, timers=1)
+    found = findings(before=census(a=1, b=2), after=after, left={"c": 4})
+    assert found.left_behind == {"server: descriptors": 1, "server: tasks": 2, "server: a": 2, "client: c": 4}
+    assert "left behind: 2 server: tasks" in found.complaints
+
+
+def test_an_error_in_the_log_is_a_complaint_unless_it_was_intended() -> None:
+    faults = {"server": {"count": 1, "first": ["ERROR: oh"], "intended": 0}}
+    assert findings(faults=faults).complaints == ["the server logged 1 errors", "ERROR: oh"]
+
+
+def test_memory_that_grows_is_a_complaint_and_one_that_jumps_about_is_none() -> None:
+    found = findings(samples=growing(0.05))
+    assert found.growth == pytest.approx(0.05, rel=0.05)
+    assert found.complaints == ["the memory grew by 4.8%, more than 2%"]
+    assert findings(samples=growing(0.01)).complaints == []
+    jumping = [Sample(float(at), census(2e8 if at % 14 == 0 else 1e8)) for at in range(0, 300, 2)]
+    assert findings(samples=jumping).growth == pytest.approx(0)
+
+
+def test_a_soak_that_is_too_short_does_not_judge_the_memory() -> None:
+    assert findings(samples=growing(9)[:50]).growth is None
+
+
+def test_outliers_do_not_bend_the_trend() -> None:
+    assert trend([(0, 0), (1, 2), (2, 4), (3, 600), (4, 8)]) == 2
+
+
+def test_the_pictures_show_every_sample() -> None:
+    found = findings(samples=growing(1))
+    lines = as_text(found.samples).splitlines()
+    assert "189.1 ┤" in lines[0]
+    assert lines[0].endswith("█")
+    assert lines[-1].endswith("298 s")
+    assert as_svg(found).count("<polyline") == 3
+    assert as_svg(found).split('points="')[1].partition('"')[0].count(",") == 150
+
+
+def test_memory_is_judged_once_the_connections_are_there_however_long_that_takes() -> None:
+    slowly = [
+        Sample(
+            sample.seconds, replace(sample.census, memory=int(1e8 * min(1, sample.seconds / 100)), descriptors=count)
+        )
+        for sample in growing(0)
+        for count in [int(10 * min(100, sample.seconds))]
+    ]
+    found = findings(samples=slowly)
+    assert found.watched[0].seconds == 90
+    assert found.growth == pytest.approx(0)
