@@ -1,11 +1,7 @@
 """`BodySpec`: one part of a multipart form, a field or a file; and where a file's bytes are kept.
 
-A small file stays in memory, and a large one is written to a temporary file as it comes::
-
-    MEMORY ──too much, or its name is asked for──▶ DISK
-       └────────────────cleanup────────────────┬────┘
-                                               ▼
-                                             GONE
+A small file stays in memory until its path is asked for; a large one is written to a temporary file as it comes. Either
+is gone after `BodySpec.cleanup`.
 
 What is written is written by whoever calls: the reader of the form sees to it that this is a thread.
 """

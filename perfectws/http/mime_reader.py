@@ -21,6 +21,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TypeAlias
 
+from ..errors import PerfectWSError
 from . import body_spec
 from .binary import BytesLike, bytes_of
 from .forms import parse_parameters
@@ -41,7 +42,7 @@ MAX_BOUNDARY = 70
 _BLANK_LINE = b"\r\n\r\n"
 
 
-class TooLarge(Exception):
+class TooLarge(PerfectWSError):
     """There is more of a form than may be; the text says of what."""
 
 
@@ -72,11 +73,11 @@ class MimeReader:
         content_type: The value of the ``Content-Type`` header, which names the boundary.
         temp_dir: Where temporary files are made; ``None`` for the system's place (``TMPDIR`` in the environment).
         max_held: The most bytes of what is no file, which is held in memory: values, and the headers of parts;
-            ``None`` for as many as come.
+            ``None`` for as many as come. Perfectws's own.
 
     Attributes:
         body_specs: The parts, in order. What is no field of a form is left out.
-        unwritten: How many bytes wait to be written to the disk.
+        unwritten: How many bytes wait to be written to the disk; perfectws's own.
 
     Source: Perfect's ``MimeReader``, whose temporary files lie in ``/tmp/``.
     """
