@@ -39,7 +39,10 @@ if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a t
         ResponseFilterResult as ResponseFilterResult,
     )
     from .http.methods import HTTPMethod as HTTPMethod
+    from .http.mime_reader import MimeReader as MimeReader
+    from .http.mime_type import MimeType as MimeType
     from .http.request import HTTPRequest as HTTPRequest
+    from .http.request_logger import RequestLogger as RequestLogger
     from .http.response import HTTPResponse as HTTPResponse, HTTPResponseStatus as HTTPResponseStatus
     from .http.routing import ROUTE_TRAILING_WILDCARD_KEY as ROUTE_TRAILING_WILDCARD_KEY, Route as Route
     from .rooms.room import Room as Room, RoomFigures as RoomFigures
@@ -114,7 +117,10 @@ else:
             "ResponseFilterResult",
         ),
         "http.methods": ("HTTPMethod",),
+        "http.mime_reader": ("MimeReader",),
+        "http.mime_type": ("MimeType",),
         "http.request": ("HTTPRequest",),
+        "http.request_logger": ("RequestLogger",),
         "http.response": (
             "HTTPResponse",
             "HTTPResponseStatus",

@@ -23,6 +23,8 @@ from contextvars import Context, ContextVar, copy_context
 from time import perf_counter
 from typing import Any, TypeVarTuple
 
+import outcome
+
 from .errors import LocalProtocolError
 from .suspension import Suspension, checkpoint
 
@@ -222,6 +224,25 @@ class CallbackLoop(ABC):
 
     def release(self) -> None:  # noqa: B027
         """Take one `hold` back."""
+
+    def call_in_thread(
+        self,
+        owner: CallbackOwner,
+        function: Callable[[], object],
+        done: Callable[[outcome.Outcome[Any]], object] | None = None,
+    ) -> None:
+        """Call ``function()``, which is perfectws's own and may block for a while, in a thread; in the loop's thread.
+
+        It is called once, whatever happens: the end of the loop waits for it, and once that has come it is called here.
+
+        Args:
+            owner: What ``done`` belongs to.
+            function: What to call. There it may use nothing that is the loop's.
+            done: What to queue then, with what came of it.
+        """
+        result = outcome.capture(function)  # a loop that has no threads
+        if done is not None:
+            self.call(owner, done, result)
 
     def suspension(self) -> Suspension:
         """Return what puts the current task to sleep until a callback resumes it."""

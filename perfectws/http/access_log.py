@@ -9,7 +9,8 @@ The first number is the status of the response, or the close code of the session
 without heads, and the seconds from the request's arrival. The time is that arrival.
 
 It is off, and costs nothing, until it is turned on by ``logging.getLogger("perfectws.access").setLevel("INFO")``: a
-program that logs at INFO need not want a line per request.
+program that logs at INFO need not want a line per request. A `perfectws.http.request_logger.RequestLogger` turns it on
+for the requests that pass it.
 """
 
 from __future__ import annotations
@@ -74,6 +75,11 @@ class Exchange:
         """Begin to count, ``None`` if the log is off. Of a request's head, the first line counts."""
         if not access_logger.isEnabledFor(logging.INFO):
             return None
+        return cls.asked_for(remote, head)
+
+    @classmethod
+    def asked_for(cls, remote: Address, head: bytes | bytearray) -> Exchange:
+        """Begin to count, whether or not the log is off."""
         line = head[: _MAX_REQUEST + 4].lstrip(b"\r\n").partition(b"\n")[0]
         return cls(remote[0], line.rstrip().decode("latin-1"))
 
@@ -86,7 +92,7 @@ class Exchange:
         """Write the line. A response that never began has a hyphen for its status."""
         seconds = monotonic() - self._began
         status = "-" if self.status is None else str(self.status)
-        access_logger.info(
+        _write(
             '%s - - [%s] "%s" %s %d %.3f',
             self.peer or "unix",
             self._time,
@@ -136,6 +142,13 @@ class CountedTransport:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
+
+
+def _write(message: str, *args: object) -> None:
+    """Write a line, though the logger's level may be above it: who began the exchange has decided that."""
+    if access_logger.manager.disable < logging.INFO:
+        record = access_logger.makeRecord(access_logger.name, logging.INFO, __file__, 0, message, args, None, "_write")
+        access_logger.handle(record)
 
 
 def _escaped(text: str) -> str:

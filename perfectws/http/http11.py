@@ -28,8 +28,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import Context
 from enum import Enum
+from functools import partial
 from http import HTTPStatus
 from weakref import ref
+
+import outcome
 
 from ..callbacks import CallbackLoop, logger
 from ..deadline import Deadline
@@ -40,6 +43,7 @@ from .access_log import Exchange
 from .filters import RequestFiltering, ResponseFiltering
 from .headers import Headers
 from .input import Input
+from .mime_reader import MimeReader
 from .request_body import RequestBody
 from .request_head import Refused, RequestHead, read_head
 from .response import HTTPResponse, ResponseState, TakeOver
@@ -232,7 +236,7 @@ class HTTPConnection(Protocol):
         try:
             if (self._phase is _IDLE or self._phase is _HEAD) and self.transport.buffered_amount < HIGH_WATER:
                 self._read_head()
-            if self._body is not None and not self._body.has_more:
+            if self._body is not None and not self._body.is_resting:
                 self._read_body(self._body)
             if self._is_paused or len(self._input) >= READ_AHEAD:
                 self._balance_reading()
@@ -253,11 +257,11 @@ class HTTPConnection(Protocol):
 
     @property
     def _is_waiting(self) -> bool:
-        """Whether what has arrived waits for us: for the response before, for room in the output, for the next turn."""
+        """Whether what has arrived waits for us: the response before, room in the output, the next turn, the disk."""
         if self._phase in (_IDLE, _HEAD):
             # A peer that sends requests and reads no responses must not fill the output.
             return self.transport.buffered_amount >= HIGH_WATER
-        return self._phase is _HANDLING or (self._body is not None and self._body.has_more)
+        return self._phase is _HANDLING or (self._body is not None and self._body.is_resting)
 
     @property
     def _method(self) -> bytes:
@@ -288,20 +292,37 @@ class HTTPConnection(Protocol):
     def _read_body(self, body: RequestBody) -> None:
         body.read(self._input)
         if body.is_complete:
-            assert self._head is not None
-            self._body = None
-            self._dispatch(self._head)
+            self._body_received()
             return
         self._enter(_BODY)
-        if body.has_more:
+        if body.store is not None:
+            self.loop.call_in_thread(self, body.store, partial(self._body_stored, body))
+        elif body.has_more:
             self.loop.call_next_turn(self, self._read_on)
         else:
             self._await_body(body)
+
+    def _body_received(self) -> None:
+        assert self._head is not None
+        self._body = None
+        self._dispatch(self._head)
 
     def _read_on(self) -> None:
         if self._body is not None:
             self._body.has_more = False
             self._advance()
+
+    def _body_stored(self, body: RequestBody, result: outcome.Outcome[object]) -> None:
+        if self._body is not body:
+            return  # the connection has ended meanwhile
+        try:
+            body.stored(result.error if isinstance(result, outcome.Error) else None)
+        except Refused as refused:
+            self._refuse(refused)
+            return
+        if body.is_complete:
+            self._body_received()
+        self._advance()
 
     def _await_body(self, body: RequestBody) -> None:
         if self._peer_is_done:
@@ -369,6 +390,11 @@ class HTTPConnection(Protocol):
     def _output_stuck(self) -> None:
         self._abort(ConnectionAbortedError(f"the peer took nothing for {self.service.write_timeout} seconds"))
 
+    def log_access(self, response: HTTPResponse) -> None:
+        """Write a line of the access log when this response is over, though the log may be off."""
+        if self._exchange is None and self._phase is _HANDLING and self._head is not None:
+            self._exchange = self._head.begin_exchange()
+
     def take_file_sender(self, response: HTTPResponse, size: int) -> FileSender | None:
         """Send the head, and return what sends the ``size`` bytes of the body from a file.
 
@@ -408,6 +434,8 @@ class HTTPConnection(Protocol):
 
     def _response_sent(self, head: RequestHead) -> None:
         self._log_exchange()
+        if head.form is not None:
+            self._remove_files(head.form)
         self._head = self._filtering = None
         self._response = _no_response
         if self._is_stopping or not head.may_be_followed:
@@ -501,11 +529,20 @@ class HTTPConnection(Protocol):
         if self._output is not None:
             self._output.cancel()
         self._input.clear()
+        if self._head is not None and self._head.form is not None:
+            self._remove_files(self._head.form)
         self._head = self._body = None
         self._log_exchange()
         if self._filtering is not None:
             self._filtering.end()
             self._filtering = None
+
+    def _remove_files(self, form: MimeReader) -> None:
+        """Remove what was uploaded by a request, which is over."""
+        if form.has_files_on_disk:  # to remove a large one takes long
+            self.loop.call_in_thread(self, form.cleanup)
+        else:
+            form.cleanup()
 
     def _log_exchange(self) -> None:
         if self._exchange is not None:
@@ -515,6 +552,8 @@ class HTTPConnection(Protocol):
     def _deadline_passed(self) -> None:
         if self._phase is _HANDLING:
             self._watch_peer()
+        elif self._body is not None:
+            self._refuse(self._body.late())
         elif self._phase is not _IDLE:
             self._refuse(Refused(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive", self._method))
         elif self._input or 0 < self.transport.buffered_amount != self._unsent:

@@ -29,6 +29,7 @@ class LimitKeywords(TypedDict, total=False):
     max_header_size: int
     max_headers: int
     max_body_size: int
+    max_upload_size: int | None
     max_connections: int | None
     header_timeout: float | None
     keep_alive_timeout: float | None
@@ -47,6 +48,9 @@ class HTTPLimits:
             longer.
         max_headers: How many headers a request may have. Past it: 431.
         max_body_size: Of a request's body, in bytes. Past it: 413.
+        max_upload_size: Of a body that is a multipart form, in bytes, instead of ``max_body_size``, which is then the
+            most of it that is held in memory: its fields, without its files; or ``None``. Every connection may have so
+            much on the disk. Past it: 413.
         max_connections: How many connections the server may have at once, or ``None``. Past it: 503.
         header_timeout: How long a request's head may take, in seconds, or ``None``. Past it: 408.
         keep_alive_timeout: How long a connection may lie idle between two requests, and a body may pause, in seconds,
@@ -67,6 +71,7 @@ class HTTPLimits:
     max_header_size: int = _limit(64 * 1024, SIZE)
     max_headers: int = _limit(100, SIZE)
     max_body_size: int = _limit(1024 * 1024, SIZE)
+    max_upload_size: int | None = _limit(None, COUNT_OR_NONE)
     max_connections: int | None = _limit(None, COUNT_OR_NONE)
     header_timeout: float | None = _limit(10.0, SECONDS_OR_NONE)
     keep_alive_timeout: float | None = _limit(75.0, SECONDS_OR_NONE)
@@ -120,6 +125,7 @@ class SettableLimits:
     max_header_size = Limit(HTTPLimits.max_header_size)
     max_headers = Limit(HTTPLimits.max_headers)
     max_body_size = Limit(HTTPLimits.max_body_size)
+    max_upload_size = Limit(HTTPLimits.max_upload_size)
     max_connections = Limit(HTTPLimits.max_connections)
     header_timeout = Limit(HTTPLimits.header_timeout)
     keep_alive_timeout = Limit(HTTPLimits.keep_alive_timeout)

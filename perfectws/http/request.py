@@ -11,6 +11,7 @@ from .cookies import parse_cookies
 from .forms import parse_form, parse_urlencoded
 from .headers import Headers
 from .methods import Method, parse_method
+from .mime_reader import MimeReader, TooLarge, boundary_of
 from .paths import join_components, path_components, split_target
 
 
@@ -43,6 +44,7 @@ class HTTPRequest:
     __slots__ = (
         "__weakref__",
         "_body",
+        "_form",
         "_head",
         "_headers",
         "_is_compact",
@@ -77,7 +79,9 @@ class HTTPRequest:
         self._head = headers if isinstance(headers, bytes) else b""
         self._headers = None if isinstance(headers, bytes) else Headers(headers)
         self._is_compact = False
-        self._body = bytes_of(body, "a body is bytes")
+        self._body: bytes | None = bytes_of(body, "a body is bytes")
+        #: The multipart form that the body is, once it was read.
+        self._form: MimeReader | None = None
         self._post_params: list[tuple[str, str]] | None = None
         self._url_variables: dict[str, str] | None = None
         self._scratch_pad: dict[str, Any] | None = None
@@ -177,18 +181,23 @@ class HTTPRequest:
 
     @property
     def post_body_bytes(self) -> bytes:
-        """The body, as it arrived."""
-        # Perfect differs: there a multipart body is None, and its files lie in temporary files of their own.
-        return self._body
+        """The body, as it arrived; ``b""`` if it is a multipart form, of which `post_params` has the fields.
+
+        A request that was constructed, as in a test, or given another body by a filter, has the bytes of a form too.
+        """
+        # Perfect differs: there those of a multipart form are nil.
+        return self._body or b""
 
     @post_body_bytes.setter
     def post_body_bytes(self, body: BytesLike) -> None:
         self._body = bytes_of(body, "a body is bytes")
-        self._post_params = None
+        self._form = self._post_params = None
 
     @property
     def post_body_string(self) -> str | None:
-        """The body as text, ``None`` if it is not UTF-8."""
+        """The body as text, ``None`` if it is not UTF-8, or a multipart form whose bytes were not kept."""
+        if self._body is None:
+            return None
         try:
             return self._body.decode()
         except UnicodeDecodeError:
@@ -199,8 +208,44 @@ class HTTPRequest:
         """The names and values of the form in the body, in order; a multipart form's files are left out."""
         # Perfect differs: it takes a body of any other type for a form as well, JSON too.
         if self._post_params is None:
-            self._post_params = parse_form(self.header("Content-Type") or "", self._body)
+            form = self._multipart_form()
+            if form is None:
+                self._post_params = parse_form(self.header("Content-Type") or "", self.post_body_bytes)
+            else:
+                self._post_params = form.fields
         return self._post_params
+
+    @property
+    def post_file_uploads(self) -> list[MimeReader.BodySpec] | None:
+        """The parts of a multipart form, fields and files, in order; ``None`` if the body is none.
+
+        A file of more than 64 KiB, or what comes behind so much, lies in a temporary file (in ``TMPDIR``), and was
+        never in memory as a whole. All are removed when the response is over, or the client is gone; one that is to
+        stay is moved before::
+
+            for upload in request.post_file_uploads or ():
+                if upload.file_name:
+                    shutil.move(upload.tmp_file_name, folder / str(uuid4()))
+
+        Source: Perfect's ``postFileUploads``.
+        """
+        form = self._multipart_form()
+        return None if form is None else form.body_specs
+
+    def form_received(self, form: MimeReader) -> None:
+        """Take the multipart form that the body was, and of which no bytes are kept; perfectws's own."""
+        self._form, self._body = form, None
+
+    def _multipart_form(self) -> MimeReader | None:
+        if self._form is None and boundary_of(content_type := self.header("Content-Type") or ""):
+            self._form = form = MimeReader(content_type)
+            try:
+                form.add_to_buffer(self.post_body_bytes)
+                form.end()
+            except TooLarge:
+                pass  # of a body that was never received; as far as it may go
+            form.store()
+        return self._form
 
     def param(self, name: str, default_value: str | None = None) -> str | None:
         """Return the first value of that name in the query, else in the form, else ``default_value``."""

@@ -1,16 +1,29 @@
-"""A request's body: taken from the input and read by h11, a turn's worth at a time, until it ends."""
+"""A request's body: taken from the input and read by h11, a turn's worth at a time, until it ends.
+
+A multipart form is read as it comes, and its large files go to the disk. They are written in threads, and meanwhile no
+more of the body is read: so the peer is held back by a slow disk, and little of a form is ever in memory.
+"""
 
 from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from http import HTTPStatus
 
 import h11
 
 from .input import Input
-from .request_head import RequestHead, check_body_size, malformed
+from .mime_reader import MAX_UNWRITTEN, MimeReader, TooLarge, boundary_of
+from .request_head import Refused, RequestHead, check_body_size, malformed, max_size_of
 from .service import HTTPService
 
 #: How many chunks of a body one turn takes, so that other connections have their turns too: a chunk costs h11 much,
 #: however little is in it.
 MAX_CHUNKS = 64
+
+#: The errors which say that there is no room on the disk, and those which say that there may be room later.
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_EXHAUSTED = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 
 
 class RequestBody:
@@ -23,18 +36,48 @@ class RequestBody:
 
     Attributes:
         has_more: Whether more is here than one turn takes: `read` is to be called again in the next turn, not before.
+        store: What writes to the disk what is to go there, and blocks: to be called in a thread, and then `stored`, and
+            only then `read` again. ``None`` if nothing is to go there.
         is_complete: Whether the body has ended.
     """
 
-    __slots__ = ("_began", "_head", "_received", "_service", "has_more", "is_complete")
+    __slots__ = (
+        "_began",
+        "_form",
+        "_has_ended",
+        "_head",
+        "_max_size",
+        "_received",
+        "_service",
+        "_size",
+        "has_more",
+        "store",
+    )
 
     def __init__(self, head: RequestHead, service: HTTPService, now: float) -> None:
         self._head = head
         self._service = service
         self._began = now
+        self._max_size = max_size_of(head.request, service)
+        self._size = 0
         self._received = bytearray()
+        content_type = head.request.header("Content-Type") or ""
+        if boundary_of(content_type):
+            head.form = MimeReader(content_type, max_held=service.max_body_size)
+        self._form = head.form
+        self._has_ended = False
         self.has_more = False
-        self.is_complete = False
+        self.store: Callable[[], None] | None = None
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether no more of it is to be read for now."""
+        return self.has_more or self.store is not None
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the body is here as a whole, and what goes to the disk is there."""
+        return self._has_ended and self.store is None
 
     def read(self, data: Input) -> None:
         """Take what has come of the body from the front of the input, as much as one turn takes.
@@ -46,10 +89,11 @@ class RequestBody:
             event = self._read_some(data)
         except h11.RemoteProtocolError as error:
             raise malformed(error, self._head.method) from None
+        except TooLarge as error:
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error), self._head.method) from None
         self.has_more = type(event) is h11.Data
-        self.is_complete = type(event) is h11.EndOfMessage
-        if self.is_complete:
-            self._head.request.post_body_bytes = bytes(self._received)
+        if type(event) is h11.EndOfMessage:
+            self._end()
             data.put_back(self._head.parsed().trailing_data[0])
 
     def _read_some(self, data: Input) -> object:
@@ -63,9 +107,59 @@ class RequestBody:
                 event = parser.next_event()
             if type(event) is not h11.Data:  # not `isinstance`, which is slow to tell classes with ABCMeta apart
                 break
-            self._received += event.data
-            check_body_size(len(self._received), self._head.method, self._service)
+            self._take(event.data)
+            if self.store is not None:
+                break
         return event
+
+    def _take(self, data: bytes) -> None:
+        self._size += len(data)
+        check_body_size(self._size, self._max_size, self._head.method)
+        form = self._form
+        if form is None:
+            self._received += data
+            return
+        form.feed(data)
+        if form.unwritten >= MAX_UNWRITTEN:
+            self.store = form.store
+
+    def _end(self) -> None:
+        request, form = self._head.request, self._form
+        self._has_ended = True
+        if form is None:
+            request.post_body_bytes = bytes(self._received)
+            return
+        form.end()
+        request.form_received(form)
+        if form.needs_store:
+            self.store = form.store
+
+    def stored(self, error: BaseException | None) -> None:
+        """Take what came of `store`. Raises `Refused` if that is an error of the system; another is raised as it is."""
+        self.store = None
+        self.has_more = False
+        if isinstance(error, OSError):
+            self._service.log_limit.log("upload", "An upload cannot be stored: %s", error)
+            raise self._refusal(error)
+        if error is not None:
+            raise error
+
+    def _refusal(self, error: OSError) -> Refused:
+        if error.errno in _FULL:
+            # RFC 4918 §11.5: "unable to store the representation needed to successfully complete the request".
+            status = HTTPStatus.INSUFFICIENT_STORAGE
+        elif error.errno in _EXHAUSTED:
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+        else:
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+        return Refused(status, "the server cannot store what is uploaded", self._head.method)
+
+    def late(self) -> Refused:
+        """Return the refusal of a request of which too little has come for too long."""
+        if self.store is not None:
+            text = "the server takes too long to store what is uploaded"
+            return Refused(HTTPStatus.SERVICE_UNAVAILABLE, text, self._head.method)
+        return Refused(HTTPStatus.REQUEST_TIMEOUT, "the request took too long to arrive", self._head.method)
 
     def seconds_left(self, now: float) -> float | None:
         """Return how long the rest of it may take, however it drips; ``None`` if that is not limited."""

@@ -26,6 +26,7 @@ from .authority import is_authority
 from .headers import TCHAR, Headers
 from .input import Input
 from .methods import received_method
+from .mime_reader import MimeReader, boundary_of
 from .paths import is_target
 from .request import HTTPRequest
 from .service import HTTPService
@@ -49,10 +50,11 @@ class RequestHead:
 
     Attributes:
         request, method, exchange, parser, has_body: As above.
+        form: The multipart form that the body is, whose files are removed with this.
         is_continued: Whether the client was told to go on with a ``100 Continue``.
     """
 
-    __slots__ = ("_raw", "exchange", "has_body", "is_continued", "method", "parser", "request")
+    __slots__ = ("_raw", "exchange", "form", "has_body", "is_continued", "method", "parser", "request")
 
     def __init__(
         self,
@@ -68,6 +70,7 @@ class RequestHead:
         self.exchange = exchange
         self.parser = parser
         self.has_body = has_body
+        self.form: MimeReader | None = None
         self.is_continued = False
         self._raw = raw
 
@@ -76,6 +79,11 @@ class RequestHead:
         if self.parser is None:
             self.parser = _parse(self._raw, len(self._raw))[0]
         return self.parser
+
+    def begin_exchange(self) -> Exchange:
+        """Begin the request's entry in the access log, which was off."""
+        self.exchange = Exchange.asked_for(self.request.remote_address, self._raw)
+        return self.exchange
 
     @property
     def expects_continue(self) -> bool:
@@ -204,7 +212,7 @@ def _judge_by_h11(raw: bytes, exchange: Exchange | None, transport: Transport, s
     _check_served(event)
     _check_addressed(event)
     if has_body:
-        check_body_size(_declared_length(event), event.method, service)
+        check_body_size(_declared_length(event), max_size_of(request, service), event.method)
     return RequestHead(request, event.method, raw, exchange, parser, has_body)
 
 
@@ -292,8 +300,15 @@ def _declared_length(event: h11.Request) -> int:
     return length or 0
 
 
-def check_body_size(size: int, method: bytes, service: HTTPService) -> None:
+def max_size_of(request: HTTPRequest, service: HTTPService) -> int:
+    """Return how long the body of a request may be, in bytes."""
+    uploads = service.max_upload_size
+    is_upload = uploads is not None and boundary_of(request.header("Content-Type") or "")
+    return uploads if is_upload and uploads is not None else service.max_body_size
+
+
+def check_body_size(size: int, limit: int, method: bytes) -> None:
     """Refuse a body that is too long, or says beforehand that it will be."""
-    if size > service.max_body_size:
-        text = f"the body is longer than {service.max_body_size} bytes"
+    if size > limit:
+        text = f"the body is longer than {limit} bytes"
         raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, method)

@@ -83,6 +83,9 @@ class ResponseChannel(Protocol):
     def call_when_writable(self, response: HTTPResponse, callback: Callable[[bool], object]) -> None:
         """Queue ``callback(True)`` once the output stands below its high water, ``callback(False)`` if never."""
 
+    def log_access(self, response: HTTPResponse) -> None:
+        """Write a line of the access log when this response is over, though the log may be off."""
+
     def take_file_sender(self, response: HTTPResponse, size: int) -> FileSender | None:
         """Send the head, and return what sends the ``size`` bytes of the body from a file.
 
@@ -320,6 +323,11 @@ class HTTPResponse(CallbackOwner):
             self._in_loop(self._complete, self._take_body())
         else:
             self.move_on(_COMPLETED)
+
+    def log_access(self) -> None:
+        """Let a line of the access log be written when it is over, though the log may be off; perfectws's own."""
+        if self._channel is not None:
+            self._in_loop(self._channel.log_access, self)
 
     def take_file_sender(self, size: int) -> FileSender | None:
         """Do what `ResponseChannel.take_file_sender` does; `completed` follows.

@@ -187,6 +187,29 @@ class Loop(CallbackLoop):
         except Exception as error:
             report_failure(owner, error)
 
+    def call_in_thread(
+        self,
+        owner: CallbackOwner,
+        function: Callable[[], object],
+        done: Callable[[outcome.Outcome[Any]], object] | None = None,
+    ) -> None:
+        """Call ``function()`` in a thread, and queue ``done(result)`` then. Once the loop has ended: here."""
+        if self._has_ended:
+            super().call_in_thread(owner, function, done)
+        else:
+            self.tasks.start_soon(self._call_in_thread, owner, function, done)
+
+    async def _call_in_thread(
+        self,
+        owner: CallbackOwner,
+        function: Callable[[], object],
+        done: Callable[[outcome.Outcome[Any]], object] | None,
+    ) -> None:
+        with trio.CancelScope(shield=True):  # who asks relies on its being called
+            result = await trio.to_thread.run_sync(outcome.capture, function)
+        if done is not None:
+            self.call(owner, done, result)
+
     # Turns
 
     def mark_dirty(self, writer: Writer) -> None:

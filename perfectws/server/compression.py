@@ -16,8 +16,8 @@ from http import HTTPMethod, HTTPStatus
 import trio
 
 from ..http.filters import HTTPResponseFilter, ResponseFilterCallback, ResponseFilterResult
+from ..http.mime_type import media_type
 from ..http.response import HTTPResponse
-from .static_files import media_type
 
 #: A body below this size is sent as it is, in bytes: it fits in one packet anyway.
 MIN_SIZE = 1024

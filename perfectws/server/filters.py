@@ -16,9 +16,9 @@ import trio
 from ..callbacks import logger
 from ..errors import LocalProtocolError
 from ..http.filters import HTTPRequestFilter, HTTPResponseFilter, ResponseFilterCallback, ResponseFilterResult
+from ..http.mime_type import media_type
 from ..http.response import HTTPResponse
 from .compression import ContentCompression
-from .static_files import media_type
 
 
 class HTTPFilter:

@@ -15,7 +15,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPMethod, HTTPStatus
-from mimetypes import MimeTypes
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -23,6 +22,7 @@ import trio
 
 from ..futures import Promise
 from ..http.dates import http_date
+from ..http.mime_type import media_type
 from ..http.paths import path_components
 from ..http.preconditions import failed_precondition, range_applies
 from ..http.request import HTTPRequest
@@ -53,27 +53,6 @@ LONGEST_PATH = 4096
 _NOWHERE = frozenset({errno.EINVAL, errno.EILSEQ, errno.ELOOP, errno.ENAMETOOLONG, errno.ENXIO})
 #: Those which say that it could be had at another time.
 _EXHAUSTED = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-
-# The machine's own list of types (/etc/mime.types) is left out: a site should look the same on every machine.
-_TYPES = MimeTypes()
-for _type, _extension in (
-    ("text/javascript", ".js"),
-    ("text/javascript", ".mjs"),
-    ("text/markdown", ".md"),
-    ("image/svg+xml", ".svg"),
-    ("image/webp", ".webp"),
-    ("image/avif", ".avif"),
-    ("image/x-icon", ".ico"),
-    ("font/woff", ".woff"),
-    ("font/woff2", ".woff2"),
-    ("application/json", ".map"),
-    ("application/manifest+json", ".webmanifest"),
-    ("application/wasm", ".wasm"),
-):
-    _TYPES.add_type(_type, _extension)
-
-#: What a compressed file is, rather than what it holds.
-_COMPRESSED = {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}
 
 
 class StaticFileHandler:
@@ -214,16 +193,6 @@ class StaticFile:
     def media_type(self) -> str:
         """The value of the ``Content-Type`` header."""
         return media_type(self.name)
-
-
-def media_type(name: str) -> str:
-    """Return the value of the ``Content-Type`` header for a file of that name."""
-    guessed, encoding = _TYPES.guess_type(name)
-    if encoding is not None:
-        return _COMPRESSED.get(encoding, "application/octet-stream")
-    if guessed is None:
-        return "application/octet-stream"
-    return f"{guessed}; charset=utf-8" if guessed.startswith("text/") else guessed
 
 
 @dataclass(frozen=True, slots=True)

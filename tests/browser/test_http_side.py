@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,21 @@ def form(request: HTTPRequest, response: HTTPResponse) -> None:
     response.set_body(json=request.params()).completed()
 
 
+UPLOAD_PAGE = """<!doctype html><meta charset=utf-8><title>upload</title>
+<form method=post enctype=multipart/form-data action=/upload>
+<input name=title><input type=file name=files multiple><input type=file name=empty><button>send</button>
+</form>"""
+
+
+def upload(request: HTTPRequest, response: HTTPResponse) -> None:
+    """Tell what was uploaded: of each part its name, its value, its file's name, type, and the sum of its bytes."""
+    parts = []
+    for each in request.post_file_uploads or ():
+        content = None if each.file is None else sum(each.file.read())
+        parts.append([each.field_name, each.field_value, each.file_name, each.content_type, content])
+    response.set_body(json=parts).completed()
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A server with files, compression, cookies and a form."""
@@ -60,6 +76,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "<!doctype html><title>docs</title><script src=app.mjs type=module></script>"
     )
     (root / "docs" / "app.mjs").write_text("document.title = 'ran';")
+    (root / "upload.html").write_text(UPLOAD_PAGE)
     (root / "text.txt").write_text(TEXT, encoding="utf-8")
     context = HTTPServer.launch(
         name="localhost",
@@ -70,6 +87,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             Route("GET", "/peer", peer),
             Route("GET", "/cookie", cookie),
             Route("POST", "/form", form),
+            Route("POST", "/upload", upload),
             Route("GET", "/**", StaticFileHandler(root, allow_response_filters=True)),
         ],
         response_filters=[(HTTPFilter.content_compression(), FilterPriority.HIGH)],
@@ -141,3 +159,21 @@ def test_forms(at: Page, kind: str) -> None:
         kind,
     )
     assert body == [["q", "1"], ["name", "grüße & mehr"], ["name", ""]]
+
+
+def test_an_upload_form(page: Page, site: str, tmp_path: Path) -> None:
+    large, small = bytes(range(256)) * 2000, b"small"
+    names = ['grüße "1".png', "b;c.txt"]
+    (tmp_path / names[0]).write_bytes(large)
+    (tmp_path / names[1]).write_bytes(small)
+    page.goto(f"{site}/upload.html")
+    page.fill("[name=title]", "über uns")
+    page.set_input_files("[name=files]", [tmp_path / name for name in names])
+    page.click("button")
+    page.wait_for_url("**/upload")
+    assert json.loads(page.inner_text("body")) == [
+        ["title", "über uns", "", "", None],
+        ["files", "", names[0].replace('"', "%22"), "image/png", sum(large)],
+        ["files", "", names[1], "text/plain", sum(small)],
+        ["empty", "", "", "application/octet-stream", None],
+    ]

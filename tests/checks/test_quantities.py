@@ -147,6 +147,7 @@ AT_LEAST_1: Values = ((1, 2, HUGE, TOO_LARGE_FOR_A_FLOAT), (0, -1, *WHOLE))
 AT_LEAST_0: Values = ((0, 1, HUGE, TOO_LARGE_FOR_A_FLOAT), (-1, *WHOLE))
 SECONDS: Values = ((0, 0.5, 3, HUGE, 1e308, inf), (-1, -0.5, -inf, None, TOO_LARGE_FOR_A_FLOAT))
 ABOVE_0: Values = ((1e-9, 0.5, 3, HUGE, 1e308, inf), (0, -1, -0.5, -inf, None, TOO_LARGE_FOR_A_FLOAT))
+AT_LEAST_1_OR_NONE: Values = ((1, HUGE, TOO_LARGE_FOR_A_FLOAT, None), (0, -1, 0.5, inf))
 ABOVE_0_OR_NONE: Values = ((1e-9, 0.5, 3, HUGE, 1e308, inf, None), (0, -1, -0.5, -inf, TOO_LARGE_FOR_A_FLOAT))
 ANY_OR_NONE: Values = ((-1, -inf, 0, 0.5, HUGE, 1e308, inf, None), (TOO_LARGE_FOR_A_FLOAT,))
 
@@ -155,7 +156,8 @@ _HTTP: dict[str, Values] = {
     "max_header_size": AT_LEAST_0,
     "max_headers": AT_LEAST_0,
     "max_body_size": AT_LEAST_0,
-    "max_connections": ((1, HUGE, TOO_LARGE_FOR_A_FLOAT, None), (0, -1, 0.5, inf)),
+    "max_upload_size": AT_LEAST_1_OR_NONE,
+    "max_connections": AT_LEAST_1_OR_NONE,
     "header_timeout": ABOVE_0_OR_NONE,
     "keep_alive_timeout": ABOVE_0_OR_NONE,
     "body_timeout": ABOVE_0_OR_NONE,
@@ -384,6 +386,8 @@ OTHERS = {
     "Expiration.from_now": "made by relative_seconds",
     "HTTPRequest.protocol_version": "a pair, for the tests of an application",
     "HTTPResponse.take_file_sender.size": "perfectws's own",
+    "MimeReader.max_held": "perfectws's own",
+    "MimeReader.unwritten": "perfectws's own",
     "Room.count.deliveries": "perfectws's own",
     "Room.count.drops": "perfectws's own",
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
 import ssl
 from collections.abc import Callable
 from functools import partial
@@ -47,10 +48,13 @@ from perfectws import (
     LaunchContext,
     LaunchFailure,
     Message,
+    MimeReader,
+    MimeType,
     NetEvent,
     OpcodeType,
     Promise,
     RequestFilterResult,
+    RequestLogger,
     ResponseFilterResult,
     Room,
     Route,
@@ -260,6 +264,28 @@ def several(request: HTTPRequest, response: HTTPResponse) -> None:
     names: list[str] = [name for name, _ in request.query_params + request.post_params]
     body = request.post_body_string or request.post_body_bytes.hex()
     response.set_body("\n".join([rest, request.header("host") or "", *names, body])).completed()
+
+
+@routes.post("/upload")
+def upload(request: HTTPRequest, response: HTTPResponse) -> None:
+    for each in request.post_file_uploads or ():
+        if each.file_name and MimeType(each.content_type) == "image/*":
+            shutil.move(each.tmp_file_name, Path("pictures") / str(each.file_size))
+        elif each.file is not None:
+            response.append_body(each.file.read())
+        else:
+            remember(each)
+    response.set_header("Content-Type", MimeType.for_extension("html")).completed()
+
+
+def remember(field: MimeReader.BodySpec) -> dict[str, str]:
+    return {field.field_name: field.field_value}
+
+
+request_logger = RequestLogger()
+HTTPServer().set_request_filters([(request_logger, FilterPriority.HIGH)])
+HTTPServer().set_response_filters([(request_logger, FilterPriority.LOW)])
+csv: str | None = MimeType(type=MimeType.TopType.TEXT, sub_type="csv").parameters
 
 
 class Guard:

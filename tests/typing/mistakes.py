@@ -31,6 +31,7 @@ from perfectws import (
     OpcodeType,
     Promise,
     RequestFilterResult,
+    RequestLogger,
     ResponseFilterResult,
     Room,
     Route,
@@ -574,3 +575,15 @@ def attributes(server: HTTPServer) -> None:
 
     @server.on_start  # mistake
     async def started(context: LaunchContext) -> None: ...
+
+
+def uploads(request: HTTPRequest) -> None:
+    request.postFileUploads  # mistake
+    request.post_file_uploads[0]  # mistake: None where the body is no form
+    for each in request.post_file_uploads or ():
+        each.file.read()  # mistake: a field has none
+        each.file_name + each.file_size  # mistake
+        each.tmpFileName  # mistake
+    MimeType.forExtension("html")  # mistake
+    MimeType(type="text")  # mistake
+    HTTPServer().set_response_filters([RequestLogger()])  # mistake
