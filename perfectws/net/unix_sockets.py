@@ -66,8 +66,11 @@ def _bind(listening: socket.socket, path: str, mode: int) -> None:
 
 def _change_mode(path: str, mode: int) -> None:
     """Change the mode of a socket, and of nothing that another user may have put in its place."""
-    if sys.platform != "linux" or os.chmod in os.supports_follow_symlinks:
+    if os.chmod in os.supports_follow_symlinks:
         os.chmod(path, mode, follow_symlinks=False)
+        return
+    if sys.platform != "linux":  # nor a Mac, where the above holds
+        os.chmod(path, mode)
         return
     descriptor = os.open(path, os.O_PATH | os.O_NOFOLLOW)
     try:

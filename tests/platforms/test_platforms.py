@@ -136,19 +136,19 @@ def test_what_windows_cannot_do_is_said() -> None:
 
 REST = """
 import errno, trio
-from perfectws.net.acceptors import _accept
+from perfectws.net.acceptors import _accept, _shortages
 
 class Listener:
     async def accept(self):
         raise OSError(errno.WSAEMFILE, "too many open sockets")
 
-assert trio.run(_accept, Listener()) is None
+assert trio.run(_accept, Listener(), _shortages()) is None
 """
 
 
 def test_a_listener_rests_while_windows_has_no_sockets_left() -> None:
     ended = run("win32", "-c", REST)
-    assert ended.stderr == "Cannot accept connections: too many open sockets; trying again in 0.1 s\n"
+    assert ended.stderr == "Cannot accept connections: too many open sockets; trying again every 0.1 s\n"
 
 
 def test_the_command_line_says_it_in_one_line_too() -> None:
