@@ -108,6 +108,10 @@ FILES = {
 }
 
 
+#: One that is more than the kernel holds for a peer that takes nothing, at ``/files/vast``.
+_VAST = b"vast " * 4_000_000
+
+
 @contextmanager
 def prepared_directory() -> Iterator[Path]:
     """Make the directory of a soak around a block, with its certificates and files."""
@@ -123,4 +127,5 @@ def prepared_directory() -> Iterator[Path]:
         places.files.mkdir()
         for file, content in FILES.items():
             (places.files / file).write_bytes(content)
+        (places.files / "vast").write_bytes(_VAST)
         yield places.directory

@@ -170,12 +170,19 @@ def add_requests(routes: Routes, files: Path) -> None:
         await trio.sleep(0.05)
         response.set_body(f"async {request.param('name', '')}").completed()
 
+    pending: set[HTTPResponse] = set()
+
+    def keep(response: HTTPResponse) -> None:
+        pending.add(response)  # else it would be answered with 500, since nobody could complete it any more
+        response.on_close.when_complete(lambda result: pending.discard(response))
+
     @routes.add("GET", "/dead")
     def never_answer(request: HTTPRequest, response: HTTPResponse) -> None:
-        pass
+        keep(response)
 
     @routes.add("GET", "/half")
     def never_end(request: HTTPRequest, response: HTTPResponse) -> None:
+        keep(response)
         response.set_body("the first half").push(lambda ok: None)
 
     @routes.add("GET", "/raising")

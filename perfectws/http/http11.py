@@ -37,7 +37,7 @@ import outcome
 from ..callbacks import CallbackLoop, logger
 from ..deadline import Deadline
 from ..errors import LocalProtocolError
-from ..patience import Patience
+from ..patience import Patience, Watch
 from ..transport import HIGH_WATER, FileSender, Protocol, Transport
 from .access_log import Exchange
 from .filters import RequestFiltering, ResponseFiltering
@@ -95,6 +95,7 @@ class HTTPConnection(Protocol):
         "_body",
         "_deadline",
         "_exchange",
+        "_file_watch",
         "_filtering",
         "_head",
         "_input",
@@ -133,6 +134,8 @@ class HTTPConnection(Protocol):
         #: What had not left for the peer when it became idle, and what watches how it leaves if it is much.
         self._unsent = 0
         self._output: Patience | None = None
+        #: What does while the kernel sends a file, of which nothing waits with us.
+        self._file_watch: Watch | None = None
         #: How far the response had got when the peer was last found to have ended its side.
         self._progress: int | None = None
         self._is_paused = False
@@ -405,6 +408,9 @@ class HTTPConnection(Protocol):
             return None
         self.send_now(response, b"", False)
         count_body(head, size)
+        seconds = self.service.write_timeout
+        if seconds is not None:
+            self._file_watch = Watch(self.loop, self, self.transport, seconds, self._output_stuck)
         if self._exchange is not None:
             self._exchange.sent(response.status, size)
         return sender
@@ -432,8 +438,14 @@ class HTTPConnection(Protocol):
             response.move_on(_LOST)
             self._abort()
 
+    def _file_sent(self) -> None:
+        if self._file_watch is not None:
+            self._file_watch.cancel()
+            self._file_watch = None
+
     def _response_sent(self, head: RequestHead) -> None:
         self._log_exchange()
+        self._file_sent()
         if head.form is not None:
             self._remove_files(head.form)
         self._head = self._filtering = None
@@ -528,6 +540,7 @@ class HTTPConnection(Protocol):
         self._deadline.cancel()
         if self._output is not None:
             self._output.cancel()
+        self._file_sent()
         self._input.clear()
         if self._head is not None and self._head.form is not None:
             self._remove_files(self._head.form)

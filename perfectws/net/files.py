@@ -48,9 +48,10 @@ async def send_file(connected: socket.socket, descriptor: int, part: range, may_
             await trio.lowlevel.wait_writable(target)
             if may_send():
                 count = min(part.stop - position, MOST)
-                position += await trio.to_thread.run_sync(_send_some, target, descriptor, position, count)
-    except (BrokenPipeError, ConnectionError):
-        return False
+                sent = await trio.to_thread.run_sync(_send_some, target, descriptor, position, count)
+                if sent is None:
+                    return False
+                position += sent
     finally:
         os.close(target)
     return True
@@ -67,7 +68,11 @@ async def _duplicate(connected: socket.socket) -> int:
         await trio.sleep(REST)
 
 
-def _send_some(target: int, descriptor: int, position: int, count: int) -> int:
+def _send_some(target: int, descriptor: int, position: int, count: int) -> int | None:
+    """Return how many bytes were sent; ``None`` if the connection is gone.
+
+    That is no exception: one that comes out of a thread refers to the frames of the task, which refer to it.
+    """
     try:
         try:
             sent = os.sendfile(target, descriptor, position, count)
@@ -77,6 +82,8 @@ def _send_some(target: int, descriptor: int, position: int, count: int) -> int:
             sent = _copy_some(target, descriptor, position, count)
     except BlockingIOError:
         return 0
+    except ConnectionError:
+        return None
     if not sent:
         raise EOFError("a file became shorter while it was sent")
     return sent

@@ -161,7 +161,7 @@ class TriosInterrupt:
     def __init__(self) -> None:
         self._loops = 0
         self._former: Handling = None
-        self._thread: MainThread
+        self._thread: MainThread | None = None
         self._has_come = False
 
     @contextmanager
@@ -180,17 +180,23 @@ class TriosInterrupt:
             yield
         finally:
             self._loops -= 1
-            # Compared by what it is bound to: a bound method is made anew each time.
-            if not self._loops and getattr(signal.getsignal(signal.SIGINT), "__self__", None) is self:
-                signal.signal(signal.SIGINT, self._former)
+            if not self._loops:
+                self._give_back()
+
+    def _give_back(self) -> None:
+        # Compared by what it is bound to: a bound method is made anew each time.
+        if getattr(signal.getsignal(signal.SIGINT), "__self__", None) is self:
+            signal.signal(signal.SIGINT, self._former)
+        self._thread = None  # which holds on to the run
 
     def _arrived(self, number: int, frame: FrameType | None) -> None:
         users, is_running = _users_frame(frame)
-        is_protected = trio.lowlevel.currently_ki_protected()
-        if self._has_come and is_protected and self._thread.interrupt(frame):
-            return
+        is_protected, thread = trio.lowlevel.currently_ki_protected(), self._thread
+        if thread is not None:
+            if self._has_come and is_protected and thread.interrupt(frame):
+                return
+            thread.is_held_up(frame)
         self._has_come = True
-        self._thread.is_held_up(frame)
         if not is_protected and users is not None and not is_running:
             _interrupt_on_return_to(users)  # trio would interrupt ours, which a task of the user's has called
         elif callable(self._former):

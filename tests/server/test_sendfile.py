@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import struct
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +15,16 @@ from typing import Any
 
 import pytest
 
-from perfectws import FilterPriority, HTTPResponseFilter, LaunchContext
+from perfectws import (
+    FilterPriority,
+    HTTPRequest,
+    HTTPResponse,
+    HTTPResponseFilter,
+    LaunchContext,
+    Routes,
+    StaticFileHandler,
+)
+from perfectws.net.socket_transport import AcceptedSocket
 from tests.server.conftest import PATIENCE, Launch, Raw, raw
 
 if sys.platform != "linux":
@@ -161,3 +172,56 @@ def test_a_server_that_stops_lets_go_of_a_reader_that_does_not_read(
     connection.socket.close()
     assert len(os.listdir("/proc/self/fd")) <= descriptors
     assert not caplog.records
+
+
+@pytest.mark.parametrize("place", ["tcp", "unix"])
+def test_a_reader_that_takes_nothing_is_dropped_after_write_timeout(
+    launch: Launch, tmp_path: Path, spy: Spy, place: str
+) -> None:
+    (tmp_path / "vast").write_bytes(bytes(40 * 2**20))  # more than the kernel holds for anybody
+    files, over = StaticFileHandler(tmp_path), threading.Event()
+    routes = Routes()
+
+    @routes.get("vast")
+    def serve(request: HTTPRequest, response: HTTPResponse) -> None:
+        response.on_close.when_complete(lambda result: over.set())
+        files.handle_request(request, response)
+
+    address = {"address": f"unix:{tmp_path / 'socket'}"} if place == "unix" else {}
+    context = launch(routes=routes, write_timeout=0.2, close_timeout=0.2, **address)
+    where = str(tmp_path / "socket") if place == "unix" else ("127.0.0.1", context.port)
+    with Raw(where) as connection:
+        connection.send(b"GET /vast HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert over.wait(PATIENCE)
+        assert len(connection.read_all()) < 40 * 2**20
+    assert spy.count > 0
+
+
+@pytest.mark.parametrize("leaves_by", ["a reset", "write_timeout"])
+def test_a_connection_that_ends_while_a_file_is_sent_leaves_no_cycle(
+    launch: Launch, large: Path, leaves_by: str
+) -> None:
+    context = launch(document_root=large.parent, write_timeout=0.1, close_timeout=0.1)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(3):
+            with raw(context) as connection:
+                connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                connection.send(REQUEST * 8)
+                if leaves_by == "a reset":
+                    connection.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                else:
+                    connection.socket.shutdown(socket.SHUT_WR)
+                    time.sleep(0.3)
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and (left := sockets_left()):
+            time.sleep(0.01)
+        assert left == 0
+    finally:
+        gc.enable()
+
+
+def sockets_left() -> int:
+    """Return how many connections there are, collected or not."""
+    return sum(type(each) is AcceptedSocket for each in gc.get_objects())
