@@ -356,7 +356,7 @@ class TestWhenOurCloseFrameGoesOut(Alone):
         self.socket.read_string_message(self.received)
         self.connection.data_received(texts(3) + CLOSE_4001)
         assert self.turn() == b"\x81\x010\x81\x011\x81\x012" + b"\x88\x05" + close_payload(4001, "bye")
-        assert self.loop.timers == []
+        assert self.loop.live_timers == 0
 
     def test_it_is_that_turn_if_there_is_nothing_to_deliver(self) -> None:
         for read in (lambda: self.socket.read_string_message(self.received), lambda: self.socket.on_text(print)):
@@ -365,7 +365,7 @@ class TestWhenOurCloseFrameGoesOut(Alone):
             self.loop.run()
             self.connection.data_received(CLOSE_4001)
             assert self.turn() == b"\x88\x05" + close_payload(4001, "bye")
-            assert self.loop.timers == []
+            assert self.loop.live_timers == 0
 
     def test_it_is_a_bounded_number_of_turns_later_if_the_session_does_not_read(self) -> None:
         self.connection.data_received(texts(3) + CLOSE_4001)
