@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 from weakref import WeakSet
 
 from ..callbacks import CallbackLoop
+from ..checks.signatures import check_callable
 from ..http.binary import BytesLike
 from ..websocket.arguments import binary_message, check_text
 from ..websocket.deflate import Compression
@@ -30,6 +31,10 @@ _lock = Lock()
 
 #: Called with (socket, missed) when a slow member has room again.
 DropCallback = Callable[[WebSocket, int], object]
+
+
+#: Called with (room) when its last member has left.
+EmptyCallback = Callable[["Room"], object]
 
 
 class RoomFigures(NamedTuple):
@@ -59,9 +64,13 @@ class Room:
         slow: What happens to a member whose write buffer is full: ``"close"`` closes it with 1013, ``"drop"`` lets it
             miss messages until it has room.
         on_drop: With ``slow="drop"``, told how many messages a member missed.
+        on_empty: Told when the last member has left: a program that has a room for each topic forgets it then.
 
     Calls back:
         ``on_drop(socket, missed)`` once the member has room again.
+
+        ``on_empty(room)`` each time that the last member has left, in the event loop of that one, unless somebody has
+        come by then. An exception of either is logged.
     """
 
     def __init__(
@@ -70,12 +79,18 @@ class Room:
         *,
         slow: Literal["close", "drop"] = "close",
         on_drop: DropCallback | None = None,
+        on_empty: EmptyCallback | None = None,
     ) -> None:
         if slow not in ("close", "drop"):
             raise ValueError(f'slow is "close" or "drop", not {slow!r}')
+        if on_drop is not None:
+            check_callable(on_drop, "on_drop", "socket", "missed")
+        if on_empty is not None:
+            check_callable(on_empty, "on_empty", "room")
         self.name = name
         self.drops_for_slow = slow == "drop"
         self.on_drop = on_drop
+        self.on_empty = on_empty
         self._groups: dict[CallbackLoop, RoomGroup] = {}
         #: The loops that may have a group: known from the call of `join` on, though that may come from another thread.
         self._loops: WeakSet[CallbackLoop] = WeakSet()
@@ -109,7 +124,14 @@ class Room:
         if group is not None:
             group.leave(socket)
             if not group.members:
-                del self._groups[socket.outbox.loop]
+                loop = socket.outbox.loop
+                del self._groups[loop]
+                if self.on_empty is not None and not self._groups:
+                    loop.call(loop.owner, self._tell_empty)
+
+    def _tell_empty(self) -> object:
+        # Somebody may have come meanwhile.
+        return None if self.on_empty is None or len(self) else self.on_empty(self)
 
     def send_string_message(self, string: str, exclude: WebSocket | None = None) -> None:
         """Send a text message to every member.

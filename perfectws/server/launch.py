@@ -14,6 +14,7 @@ import atexit
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
+from types import TracebackType
 from typing import Protocol
 
 import trio
@@ -73,7 +74,10 @@ class Launchable(Protocol):
 
 
 class LaunchContext(Startable):
-    """One server that was launched.
+    """One server that was launched. As a context manager it stops the server at its end, and waits for that. ::
+
+        with HTTPServer.launch(name="localhost", port=0, routes=routes, wait=False) as context:
+            ...  # the server runs on context.port
 
     Attributes:
         server: The server: the `HTTPServer` itself.
@@ -86,6 +90,14 @@ class LaunchContext(Startable):
         self._run = run
         self._closed: Promise[None] | None = None
         self._is_claimed = True
+
+    def __enter__(self) -> LaunchContext:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.terminate().wait()
 
     def __repr__(self) -> str:
         state = "terminated" if self.terminated else "running"

@@ -518,14 +518,14 @@ class WebSocketConnection(SocketConnection, Protocol):
         """Enter CLOSING: our close frame goes out, and with it the code and the reason that hold from now on."""
         self._state = _CLOSING
         self.close_code, self.close_reason = int(code), reason
-        self.keepalive.stop()
+        self._stop_timers()
         self.outbox.close(payload)
 
     def _begin_answering(self, payload: bytes, code: int, reason: str, *, is_reply: bool) -> None:
         """Enter ANSWERING: the code and the reason hold from now on; our close frame goes out as soon as it may."""
         self._state = _ANSWERING
         self.close_code, self.close_reason = int(code), reason
-        self.keepalive.stop()
+        self._stop_timers()
         self._parting = (payload, is_reply)
         self._close_input()
         self._undelivered, self._pauses_left = self.inbox.waiting, _MAX_PAUSES
@@ -594,9 +594,13 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.outbox.shut()
         if self.close_code is None:
             self.close_code, self.close_reason = int(code), reason
-        self.keepalive.stop()
+        self._stop_timers()
         if self._close_timer is not None:
             self._close_timer.cancel()
+
+    def _stop_timers(self) -> None:
+        self.keepalive.stop()
+        self.socket.end_timers()
 
     def inbox_drained(self) -> None:
         """Go on with the end: the session has been given all that arrived."""

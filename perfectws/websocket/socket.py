@@ -10,10 +10,11 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
+from weakref import WeakSet
 
 import outcome
 
-from ..callbacks import CallbackLoop, logger
+from ..callbacks import CallbackLoop, Timer, logger
 from ..checks.quantities import SECONDS_OR_NONE, WAIT
 from ..checks.signatures import arguments_for, check_callable
 from ..checks.spelling import Misspelt
@@ -34,6 +35,7 @@ from .opcodes import MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, CloseCode, OpcodeTyp
 from .options import NO_TIMEOUT, WebSocketKeywords
 from .outbox import PLAIN, Completion, Drained, Outbox
 from .receive_inbox import Received, ReceiveInbox
+from .timer import ApplicationTimer
 
 if TYPE_CHECKING:
     import ssl
@@ -119,6 +121,7 @@ class WebSocket:
         "_loop",
         "_read_timeout",
         "_scratch_pad",
+        "_timers",
         "_transport",
         "inbox",
         "outbox",
@@ -140,6 +143,8 @@ class WebSocket:
         self._loop = loop
         self._transport = transport
         self._scratch_pad: dict[str, Any] | None = None
+        #: Those that have been set on it and may still call.
+        self._timers: WeakSet[ApplicationTimer] | None = None
         self.request = request
         self.subprotocol = subprotocol
         self._read_timeout: float | None = NO_TIMEOUT
@@ -654,6 +659,61 @@ class WebSocket:
         """
         self._connection.on_pong = _taking_data(callback, "on_pong")
         return callback
+
+    # Time
+
+    def call_later(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        """Call ``callback()`` once, later, unless this socket has closed by then. From any thread.
+
+        Args:
+            seconds: When, in seconds from now.
+            callback: What to call; may be ``async def``.
+
+        Returns:
+            A timer, which can be cancelled.
+
+        Calls back:
+            ``callback()`` once, as a callback of this socket: an exception closes it with 1011.
+
+        Raises:
+            TypeError, ValueError: ``callback`` takes arguments, or ``seconds`` is no number of them.
+        """
+        return self._begun(ApplicationTimer(seconds, callback, owner=self._connection))
+
+    def call_every(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        """Call ``callback()`` at multiples of ``seconds`` from now until this socket closes. From any thread.
+
+        Args:
+            seconds: How often, in seconds.
+            callback: What to call; may be ``async def``. While one call is under way, those that come due are left out.
+
+        Returns:
+            A timer, which can be cancelled.
+
+        Calls back:
+            ``callback()``, as a callback of this socket: an exception closes it with 1011.
+
+        Raises:
+            TypeError, ValueError: ``callback`` takes arguments, or ``seconds`` is no number of them.
+        """
+        return self._begun(ApplicationTimer(seconds, callback, repeats=True, owner=self._connection))
+
+    def _begun(self, timer: ApplicationTimer) -> Timer:
+        self.call_in_loop(self._begin_timer, timer)
+        return timer
+
+    def _begin_timer(self, timer: ApplicationTimer) -> None:
+        if self._connection.is_connected:
+            if self._timers is None:
+                self._timers = WeakSet()
+            self._timers.add(timer)
+            timer.begin(self._loop)
+
+    def end_timers(self) -> None:
+        """Let no timer of this socket call any more: it closes; perfectws's own."""
+        timers, self._timers = self._timers, None
+        for timer in timers or ():
+            timer.cancel()
 
     # The end
 

@@ -279,6 +279,18 @@ async def test_a_ping_interval_is_any_number_of_seconds_above_0(value: object, m
     assert socket.ping_interval is None
 
 
+@pytest.mark.parametrize("value", [*NEVER, -1, -inf, None, TOO_LARGE_FOR_A_FLOAT])
+async def test_a_sockets_timers_take_the_numbers_that_the_others_do(value: Any, memory_connect: Connect) -> None:
+    _, socket = await memory_connect.socket()
+    for taken in (0.5, HUGE, 1e308, inf):
+        socket.call_later(taken, print).cancel()
+        socket.call_every(taken, print).cancel()
+    for start in (socket.call_later, socket.call_every):
+        with pytest.raises(ValueError, match=r"^seconds is "):
+            start(value, print)
+    assert socket.is_connected
+
+
 @pytest.mark.parametrize("value", [*NEVER, 0, -1, 999, 1005, 1006, 1015, 2999, 5000, 1000.0, inf, None, HUGE])
 async def test_a_close_code_is_one_that_may_be_sent(value: Any, memory_connect: Connect) -> None:
     _, socket = await memory_connect.socket()
@@ -377,6 +389,8 @@ def is_number(annotation: object) -> bool:
 
 #: Numbers that the table above has not, and why.
 OTHERS = {
+    "WebSocket.call_later.seconds": "test_a_sockets_timers_take_the_numbers_that_the_others_do",
+    "WebSocket.call_every.seconds": "test_a_sockets_timers_take_the_numbers_that_the_others_do",
     "WebSocket.close.code": "test_a_close_code_is_one_that_may_be_sent",
     "WebSocket.ping_interval": "test_a_ping_interval_is_any_number_of_seconds_above_0",
     "WebSocket.read_timeout_seconds": "test_a_read_timeout_is_any_number_of_seconds",

@@ -13,6 +13,7 @@ import trio.testing
 
 from perfectws import Promise, Room, WebSocket
 
+from ..calls import quiet
 from ..conftest import Connect
 from ..peer import BINARY, CONTINUATION, TEXT, Peer
 
@@ -338,3 +339,32 @@ def test_what_a_room_is_given_is_checked_at_once() -> None:
         Room().send_string_message(b"bytes")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="bytes"):
         Room().send_binary_message("text")  # type: ignore[arg-type]
+
+
+async def test_on_empty_is_told_each_time_that_the_last_member_has_left(connect: Connect) -> None:
+    rooms: list[tuple[Room, int]] = []
+    room = Room("topic", on_empty=lambda room: rooms.append((room, len(room))))
+    (peer, first), (_, second) = await connect.socket(), await connect.socket()
+    room.join(first)
+    room.join(second)
+    room.leave(second)
+    await quiet()
+    assert rooms == []
+    await peer.close_handshake()
+    await quiet()
+    assert rooms == [(room, 0)]
+    room.join(second)
+    await trio.to_thread.run_sync(room.leave, second)
+    await quiet()
+    assert rooms == [(room, 0)] * 2
+    room.join(second)
+    room.leave(second)
+    room.join(second)  # before it is told
+    await quiet()
+    assert rooms == [(room, 0)] * 2
+
+
+@pytest.mark.parametrize("keyword", ["on_drop", "on_empty"])
+def test_a_callback_of_a_room_that_cannot_be_called_is_refused(keyword: str) -> None:
+    with pytest.raises(TypeError, match=f"{keyword} is a callable that takes"):
+        Room(**{keyword: lambda: None})  # type: ignore[arg-type]  # on purpose

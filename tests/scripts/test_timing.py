@@ -12,7 +12,7 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 import perfectws
-from perfectws import EventLoop, LocalProtocolError, Timer, call_every, call_later, run_in_thread
+from perfectws import EventLoop, LocalProtocolError, Timer, WebSocket, call_every, call_later, run_in_thread
 
 from .conftest import PATIENCE
 
@@ -163,3 +163,13 @@ def test_context_variables_are_those_of_the_caller() -> None:
 
     perfectws.run(setup)
     assert seen == ["set", "set"]
+
+
+def test_a_sockets_timers_hold_a_script_no_longer_than_their_socket(server_port: int) -> None:
+    def connected(socket: WebSocket) -> None:
+        socket.call_every(3600, print)
+        socket.call_later(0.01, socket.close)
+
+    perfectws.run(
+        lambda nursery: WebSocket.connect(f"ws://127.0.0.1:{server_port}/echo", on_upgrade=connected) and None
+    )

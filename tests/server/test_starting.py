@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 
 import pytest
@@ -145,3 +146,17 @@ async def test_serve_starts_too(nursery: trio.Nursery) -> None:
 def test_what_takes_arguments_is_refused() -> None:
     with pytest.raises(TypeError, match="on_start is a callable without arguments"):
         make_server().on_start(lambda server: None)  # type: ignore[type-var]  # on purpose
+
+
+def test_a_context_is_a_context_manager_that_stops_its_server() -> None:
+    routes = Routes()
+    routes.get("/", lambda request, response: response.completed())
+    with HTTPServer.launch(name="test", address="127.0.0.1", port=0, routes=routes, wait=False) as context:
+        assert not context.terminated
+        port = context.port
+    assert context.terminated
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 1)
+    with pytest.raises(ZeroDivisionError), launch(make_server()) as failing:
+        raise ZeroDivisionError
+    assert failing.terminated
