@@ -40,6 +40,7 @@ from ..http.service import DOCUMENT_ROOT, HTTPService
 from ..http.several import Several
 from ..net.listeners import Listening
 from ..net.loop import Loop, open_loop
+from ..net.reachable import reachable_hosts, url_of
 from ..net.unix_sockets import unix_path
 from ..rooms import room  # noqa: F401  # likewise
 from ..websocket.options import WebSocketKeywords
@@ -67,7 +68,8 @@ class HTTPServer(SettableLimits, Startable):
 
     Attributes:
         server_name: Its name, for the log and for ``request.server_name``.
-        server_address: The address to listen on: a host name or an IP address; or ``unix:`` and a path.
+        server_address: The address to listen on: a host name or an IP address; or ``unix:`` and a path. By default
+            ``0.0.0.0``, every interface, whatever its name is, as in Perfect; ``127.0.0.1`` is this machine alone.
         server_port: The port to listen on; 0 asks the kernel for one, which stands here once the server is bound.
         unix_mode: Who may connect to a Unix socket, as the mode of its file, such as ``0o660``; ``None`` is ``0o666``:
             whoever may enter its directory.
@@ -185,7 +187,8 @@ class HTTPServer(SettableLimits, Startable):
                 `perfectws.server.configuration`.
             configuration_path: A JSON file with the same.
             name, address, port, unix_mode: As ``server_name``, ``server_address``, ``server_port`` and ``unix_mode`` of
-                `HTTPServer`.
+                `HTTPServer`. The name is for people: ``name="localhost"`` listens on every interface too, unless
+                ``address`` says otherwise.
             routes: What is served: a `Routes`, or a list of `Route`.
             document_root: A directory whose files are served at every path that no route takes.
             request_filters, response_filters: What each request and each response passes, as
@@ -397,6 +400,13 @@ class HTTPServer(SettableLimits, Startable):
             return self.server_address
         return f"{self.server_address}:{self.server_port}"
 
+    def _places(self) -> list[str]:
+        """Return where it can be reached: URLs that a terminal can open, or the path of its socket."""
+        if unix_path(self.server_address) is not None:
+            return [self.server_address]
+        scheme = "http" if self._tls is None else "https"
+        return [url_of(scheme, host, self.server_port) for host in reachable_hosts(self.server_address)]
+
     @property
     def _title(self) -> str:
         return f"{'HTTP' if self.ssl is None else 'HTTPS'} server {self.server_name!r}"
@@ -451,7 +461,7 @@ class HTTPServer(SettableLimits, Startable):
     async def _accept(self, loop: Loop, stop: StopRequest, task_status: trio.TaskStatus[int]) -> None:
         assert self._listening is not None
         kind = "HTTP" if self._tls is None else "HTTPS"
-        logger.info("Starting %s server %s on %s", kind, self.server_name, self.listens_on)
+        logger.info("Starting %s server %s on %s", kind, self.server_name, ", ".join(self._places()))
         accepting = Accepting(loop, self._make_service(), self._tls)
 
         def started() -> None:

@@ -40,7 +40,7 @@ def test_the_echo_example_echoes_until_a_signal_ends_it_with_exit_code_0(number:
         messages = ["hello", "", "日本語 🎉", "x" * 60_000]
         assert echoed(server.port, messages) == messages
         assert server.stop(number) == 0
-    assert server.lines[0].endswith(f"Starting HTTP server localhost on 127.0.0.1:{server.port}")
+    assert server.lines[0].endswith(f"Starting HTTP server localhost on http://127.0.0.1:{server.port}/")
     assert server.complaints() == []
 
 
