@@ -16,6 +16,7 @@ from wsproto.utilities import generate_accept_token
 from ..http.headers import Headers, holds_token, is_token, list_elements
 from ..http.request import HTTPRequest
 from ..http.response import HTTPResponse
+from ..log_limit import LogLimit
 from ..transport import Transport
 from .connection import WebSocketConnection
 from .deflate import Deflate, DeflateOptions, answer_offers
@@ -25,6 +26,13 @@ from .socket import WebSocket
 
 #: RFC 4648 §4: of 16 bytes.
 _KEY = re.compile(r"[0-9A-Za-z+/]{22}==")
+
+#: Says once an hour what a proxy, or the server's own configuration, may have wrong.
+_mistakes = LogLimit(interval=3600)
+_PROXY = (
+    "A proxy in between drops it, unless told to pass it on; nginx by: proxy_http_version 1.1; "
+    'proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade";'
+)
 
 #: The values of a request's headers by name, in lower case: they are looked through once.
 Fields: TypeAlias = Mapping[str, Sequence[str]]
@@ -92,8 +100,12 @@ def _judge_upgrade(request: HTTPRequest, fields: Fields) -> Refusal | None:
     if request.method != "GET" or request.protocol_version < (1, 1):
         return Refusal(HTTPStatus.BAD_REQUEST, "A WebSocket is opened with GET and HTTP/1.1.")
     # Perfect differs: it looks for the substring "upgrade" in Connection, and wants Upgrade to be "websocket" alone.
-    if holds_token(fields.get("upgrade", ()), "websocket") and holds_token(fields.get("connection", ()), "upgrade"):
+    has_upgrade = holds_token(fields.get("upgrade", ()), "websocket")
+    if has_upgrade and holds_token(fields.get("connection", ()), "upgrade"):
         return None
+    if "sec-websocket-key" in fields:  # a WebSocket client sends it, and the others with it
+        lost = "Connection" if has_upgrade else "Upgrade"
+        _mistakes.log(lost, "A WebSocket's handshake came without its %s header. %s", lost, _PROXY)
     return Refusal(HTTPStatus.BAD_REQUEST, "This is a WebSocket: connect to it with a WebSocket client.")
 
 
@@ -117,6 +129,13 @@ def _judge_origin(fields: Fields, origins: Sequence[str | re.Pattern[str]] | Non
     given = fields.get("origin", ())
     if len(given) == 1 and any(_matches(allowed, given[0]) for allowed in origins):
         return None
+    named = [each if isinstance(each, str) else each.pattern for each in origins]
+    _mistakes.log(
+        "origin",
+        "A WebSocket whose Origin is %s was refused: origins= lets in %s",
+        ", ".join([repr(each[:100]) for each in given[:3]]) or "missing, as a script's is,",
+        ", ".join(map(repr, named)) or "none",
+    )
     return Refusal(HTTPStatus.FORBIDDEN, "Connections from this origin are not allowed.")
 
 

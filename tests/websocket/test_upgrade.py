@@ -7,6 +7,8 @@ import re
 import pytest
 
 from perfectws import DeflateOptions, HTTPRequest
+from perfectws.log_limit import LogLimit
+from perfectws.websocket import server_handshake
 from perfectws.websocket.server_handshake import (
     PROTOCOLS_NOT_SUPPORTED,
     Offer,
@@ -241,3 +243,44 @@ class TestAcceptance:
             'y; d=""',
             'permessage-deflate; client_max_window_bits="10"',
         ]
+
+
+class TestMistakes:
+    """What a proxy's or the server's own configuration may have wrong is said once an hour, in words that help."""
+
+    @pytest.fixture(autouse=True)
+    def _nothing_was_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(server_handshake, "_mistakes", LogLimit(interval=3600))
+
+    @pytest.mark.parametrize("lost", ["Upgrade", "Connection"])
+    def test_a_header_that_a_proxy_dropped_is_named_and_what_passes_it_on(
+        self, lost: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for _ in range(3):
+            assert isinstance(judge(handshake(without=lost)), Refusal)
+        (said,) = caplog.messages
+        assert said.startswith(f"A WebSocket's handshake came without its {lost} header. A proxy in between drops it")
+        assert "proxy_set_header Upgrade $http_upgrade;" in said
+
+    def test_a_browser_that_merely_opens_the_page_is_no_mistake(self, caplog: pytest.LogCaptureFixture) -> None:
+        assert isinstance(judge([("Host", "test")]), Refusal)
+        assert caplog.messages == []
+
+    @pytest.mark.parametrize(
+        ("headers", "says"),
+        [
+            ([("Origin", "https://www.example.com")], "Origin is 'https://www.example.com' was refused"),
+            ([("Origin", "https://a" + "a" * 5000)], "Origin is 'https://" + "a" * 92 + "' was refused"),
+            ([("Origin", "x\ty")], r"Origin is 'x\ty' was refused"),
+            ([], "Origin is missing, as a script's is, was refused"),
+        ],
+    )
+    def test_an_origin_that_is_refused_is_named_beside_those_that_are_not(
+        self, headers: Lines, says: str, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        request = HTTPRequest(headers=handshake(*headers))
+        for _ in range(3):
+            assert isinstance(read_offer(request, ["https://example.org", re.compile("https://.*[.]org")]), Refusal)
+        (said,) = caplog.messages
+        assert says in said
+        assert said.endswith("origins= lets in 'https://example.org', 'https://.*[.]org'")
