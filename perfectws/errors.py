@@ -83,6 +83,10 @@ class ConnectionRejected(HandshakeError):
         self.headers = list(headers)
         self.body = body
 
+    def __reduce__(self) -> tuple[type[ConnectionRejected], tuple[object, ...]]:
+        # An exception is made again of its ``args``, which are the message alone: for `pickle` and `copy`.
+        return type(self), (str(self), self.status, self.headers, self.body)
+
 
 class ConnectionTimeout(HandshakeError):
     """The opening handshake did not finish in time."""

@@ -10,6 +10,7 @@ ends there; with it, it waits for the connection's end, then for a while, and be
 
 from __future__ import annotations
 
+import re
 import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -40,6 +41,8 @@ from .url import WebSocketURL
 #: Called with the socket; may be ``async def``.
 OnUpgrade: TypeAlias = Callable[[WebSocket], object]
 
+#: What would be something else than a part of the host in a URL.
+_NOT_IN_HOST = re.compile(r"[/?#@\[\]\\\s]")
 _KEYWORDS = frozenset(ConnectKeywords.__annotations__)
 #: The rejections of which another attempt may make an acceptance, besides those of the server's own (5xx).
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
@@ -73,9 +76,14 @@ class HTTPClient:
         Returns:
             The future of the WebSocket, whose frames wait for the first ``on_*`` or ``read_*``.
 
+        Raises:
+            InvalidURL: ``hostname`` holds more than a host. What else can be wrong is as for `WebSocket.connect`.
+
         Source: Vapor 3's ``HTTPClient.webSocket(scheme:hostname:port:path:on:)``.
         """
         PORT_OR_NONE.check("port", port)
+        if not isinstance(hostname, str) or _NOT_IN_HOST.search(hostname):
+            raise InvalidURL(f"hostname is a host name or an IP address alone, not {hostname!r}: see port= and path=")
         host = f"[{hostname.replace('%', '%25')}]" if ":" in hostname else hostname
         place = host if port is None else f"{host}:{port}"
         return connect(f"{scheme}://{place}/{path.removeprefix('/')}", on=on, **options)
@@ -131,12 +139,22 @@ class Order(NamedTuple):
         if keywords.pop("proxy", None) is not None:
             raise LocalProtocolError("proxy= is not supported yet: connect directly, or through a tunnel")
         ssl_context = keywords.pop("ssl_context", None)
+        _check_ssl_context(ssl_context)
         headers, subprotocols = keywords.pop("headers", ()), keywords.pop("subprotocols", ())
         options = WebSocketOptions.of(**cast(WebSocketKeywords, keywords))  # which is what is left of them
         fields = headers.items() if isinstance(headers, Mapping) else headers
         offer = ClientOffer.of(fields, subprotocols, options.compression)
         backoff = Backoff() if reconnect is True else reconnect or None
         return cls(offer, options, ssl_context, open_timeout, backoff, on_upgrade)
+
+
+def _check_ssl_context(context: object) -> None:
+    if context is None:
+        return
+    if not isinstance(context, ssl.SSLContext):
+        raise TypeError(f"ssl_context is an ssl.SSLContext, as of ssl.create_default_context(), not {context!r}")
+    if context.protocol == ssl.PROTOCOL_TLS_SERVER:
+        raise LocalProtocolError("ssl_context is that of a server: a client's is ssl.create_default_context()")
 
 
 def _parse_url(text: str, ssl_context: ssl.SSLContext | None) -> WebSocketURL:

@@ -16,9 +16,11 @@ from ..errors import InvalidURL
 _SCHEMES = {"ws": (80, False), "wss": (443, True)}
 _UNIX_SCHEME = "ws+unix:"
 #: What urlsplit would silently take out, and what can stand in no URL.
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f]")
+_FORBIDDEN = re.compile("[\x00-\x20\x7f\ud800-\udfff]")
 #: What may be the name, or the number, of a network interface.
 _ZONE = re.compile(r"[^\s/%\[\]]+", re.ASCII)
+#: The longest host name, and the longest part between its dots. Source: RFC 1035 §2.3.4.
+_MAX_NAME, _MAX_LABEL = 253, 63
 #: A password, which no message shows.
 _PASSWORD = re.compile(r"^([^/@]*//[^/@:]*):[^/]*@")
 #: All of ASCII that may stand in a request target: what the caller has encoded stays as it is.
@@ -54,7 +56,7 @@ class WebSocketURL(NamedTuple):
         """Take ``url`` apart. Raises `InvalidURL`, with what is wrong."""
         shown = _PASSWORD.sub(r"\1:***@", url)
         if _FORBIDDEN.search(url):
-            raise InvalidURL(f"{shown!r} is no URL: it holds a space or a control character")
+            raise InvalidURL(f"{shown!r} is no URL: it holds a space, a control character or a lone surrogate")
         if url.lower().startswith(_UNIX_SCHEME):
             return cls._parse_unix(url)
         try:
@@ -117,12 +119,17 @@ def _split_zone(host: str, shown: str) -> tuple[str, str]:
 
 
 def _ascii_host(host: str, shown: str) -> str:
-    if host.isascii():
-        return host
     try:
-        return host.encode("idna").decode("ascii")
+        name = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError as error:
         raise InvalidURL(f"{shown!r}: {host!r} is no host name: {error}") from None
+    labels = name.removesuffix(".").split(".")  # the last dot stands for the root
+    if len(name) > _MAX_NAME or not all(0 < len(label) <= _MAX_LABEL for label in labels):
+        raise InvalidURL(
+            f"{shown!r}: {host[:100]!r} is no host name: it has at most {_MAX_NAME} characters, and between two dots 1 "
+            f"to {_MAX_LABEL}"
+        )
+    return name
 
 
 def _target(path: str, query: str) -> str:

@@ -298,7 +298,9 @@ class MimeReader:
     def _hold(self, count: int) -> None:
         self._held += count
         if self._max_held is not None and self._held > self._max_held:
-            raise TooLarge(f"the form's fields are longer than {self._max_held} bytes")
+            raise TooLarge(
+                f"the form's fields are longer than {self._max_held} bytes, which is this server's max_body_size"
+            )
 
     def _write(self, part: body_spec.BodySpec, data: bytes) -> None:
         self._to_write.append((part, data))

@@ -14,7 +14,7 @@ import h11
 
 from .input import Input
 from .mime_reader import MAX_UNWRITTEN, MimeReader, TooLarge, boundary_of
-from .request_head import Refused, RequestHead, check_body_size, malformed, max_size_of
+from .request_head import Refused, RequestHead, body_limit_of, check_body_size, malformed
 from .service import HTTPService
 
 #: How many chunks of a body one turn takes, so that other connections have their turns too: a chunk costs h11 much,
@@ -46,7 +46,7 @@ class RequestBody:
         "_form",
         "_has_ended",
         "_head",
-        "_max_size",
+        "_limit",
         "_received",
         "_service",
         "_size",
@@ -58,7 +58,7 @@ class RequestBody:
         self._head = head
         self._service = service
         self._began = now
-        self._max_size = max_size_of(head.request, service)
+        self._limit = body_limit_of(head.request, service)
         self._size = 0
         self._received = bytearray()
         content_type = head.request.header("Content-Type") or ""
@@ -114,7 +114,7 @@ class RequestBody:
 
     def _take(self, data: bytes) -> None:
         self._size += len(data)
-        check_body_size(self._size, self._max_size, self._head.method)
+        check_body_size(self._size, self._limit, self._head.method)
         form = self._form
         if form is None:
             self._received += data

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPMethod, HTTPStatus
+from typing import NamedTuple
 
 import h11
 
@@ -212,7 +213,7 @@ def _judge_by_h11(raw: bytes, exchange: Exchange | None, transport: Transport, s
     _check_served(event)
     _check_addressed(event)
     if has_body:
-        check_body_size(_declared_length(event), max_size_of(request, service), event.method)
+        check_body_size(_declared_length(event), body_limit_of(request, service), event.method)
     return RequestHead(request, event.method, raw, exchange, parser, has_body)
 
 
@@ -300,15 +301,28 @@ def _declared_length(event: h11.Request) -> int:
     return length or 0
 
 
-def max_size_of(request: HTTPRequest, service: HTTPService) -> int:
-    """Return how long the body of a request may be, in bytes."""
+class BodyLimit(NamedTuple):
+    """How long a body may be.
+
+    Attributes:
+        size: In bytes.
+        name: The keyword that says so.
+    """
+
+    size: int
+    name: str
+
+
+def body_limit_of(request: HTTPRequest, service: HTTPService) -> BodyLimit:
+    """Return how long the body of a request may be."""
     uploads = service.max_upload_size
-    is_upload = uploads is not None and boundary_of(request.header("Content-Type") or "")
-    return uploads if is_upload and uploads is not None else service.max_body_size
+    if uploads is not None and boundary_of(request.header("Content-Type") or ""):
+        return BodyLimit(uploads, "max_upload_size")
+    return BodyLimit(service.max_body_size, "max_body_size")
 
 
-def check_body_size(size: int, limit: int, method: bytes) -> None:
+def check_body_size(size: int, limit: BodyLimit, method: bytes) -> None:
     """Refuse a body that is too long, or says beforehand that it will be."""
-    if size > limit:
-        text = f"the body is longer than {limit} bytes"
+    if size > limit.size:
+        text = f"the body is longer than {limit.size} bytes, which is this server's {limit.name}"
         raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, text, method)

@@ -382,9 +382,8 @@ class HTTPResponse(CallbackOwner):
         """Take an exception of one of its handlers or callbacks: a 500 if nothing is sent, else the connection ends."""
         explain_misspelling(error)
         explain_call(error, "The callback of push() is called with (ok).")
-        logger.error(
-            "%s %s: a handler raised %s", self.request.method, self.request.path, type(error).__name__, exc_info=error
-        )
+        request, kind = self.request, type(error).__name__
+        logger.error("%s %s: %s raised %s", request.method, request.path, self._culprit, kind, exc_info=error)
         self._fail(error)
 
     def _fail(self, error: Exception) -> None:
@@ -408,18 +407,19 @@ class HTTPResponse(CallbackOwner):
         if self.is_over:
             return
         error = LocalProtocolError(
-            f"{self.request.method} {self.request.path}: {self._handler_name} has let go of its response without "
+            f"{self.request.method} {self.request.path}: {self._culprit} has let go of its response without "
             "completing it: call response.completed() on every path; what a handler returns is not sent"
         )
         logger.error("%s", error)
         self._fail(error)
 
     @property
-    def _handler_name(self) -> str:
+    def _culprit(self) -> str:
+        """Who has the response now."""
         if not self._next_handler:
             return "a request filter"
         handler = self._handlers[self._next_handler - 1]
-        return str(getattr(handler, "__qualname__", type(handler).__name__))
+        return f"the handler {getattr(handler, '__qualname__', type(handler).__name__)}"
 
     def replace(self, status: HTTPStatus, text: str) -> None:
         """Answer with a status and one line of text instead of all that was set so far."""

@@ -74,6 +74,8 @@ class TLSConfiguration:
         for each in fields(self):
             if each.name != "ssl_context" and getattr(self, each.name) is not None:
                 raise ValueError(f"an ssl_context is given alone: {each.name} would change nothing")
+        if self.ssl_context.protocol == ssl.PROTOCOL_TLS_CLIENT:
+            raise ValueError("ssl_context is that of a client: a server's is ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)")
 
     def _load_certificate(self, context: ssl.SSLContext) -> None:
         assert self.cert_path is not None

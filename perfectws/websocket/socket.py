@@ -728,7 +728,7 @@ class WebSocket:
         """Send a close frame behind what was sent, wait for the peer's, and close.
 
         Args:
-            code: 1000 to 1014 as RFC 6455 defines them, or 3000 to 4999 for your own.
+            code: 1000 to 1003 and 1007 to 1014, as RFC 6455 defines them, or 3000 to 4999 for your own.
             reason: At most 123 bytes of UTF-8.
             promise: Succeeds when the connection is gone.
 
@@ -745,7 +745,7 @@ class WebSocket:
             raise TypeError(f"close takes an int for its code and a str for its reason, not {code!r} and {reason!r}")
         if not is_sendable(code):
             raise LocalProtocolError(
-                f"close code {code} is never sent: use 1000, 1001, 1008, 1011 to 1014, or 3000 to 4999 for your own"
+                f"close code {code} is never sent: use 1000 to 1003, 1007 to 1014, or 3000 to 4999 for your own"
             )
         if len(reason.encode()) > MAX_CLOSE_REASON:
             raise LocalProtocolError(f"a close reason is at most {MAX_CLOSE_REASON} bytes of UTF-8")

@@ -170,6 +170,12 @@ async def test_no_event_loop_raises_and_says_what_to_pass() -> None:
         ({"to": "ws://h", "reconnect": True}, LocalProtocolError),
         ({"to": "ws://h", "proxy": "http://proxy"}, LocalProtocolError),
         ({"to": "ws://h", "headers": {"Upgrade": "x"}}, LocalProtocolError),
+        ({"to": "ws://h", "headers": ["A: b"]}, TypeError),
+        ({"to": "ws://h", "headers": {"A": "\ud800"}}, LocalProtocolError),
+        ({"to": "ws://h", "subprotocols": None}, TypeError),
+        ({"to": "ws://h", "reconnect": 5, "on_upgrade": lambda ws: None}, TypeError),
+        ({"to": "wss://h", "ssl_context": True}, TypeError),
+        ({"to": "wss://h", "ssl_context": ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)}, LocalProtocolError),
     ],
 )
 async def test_a_wrong_argument_raises_at_once(wrong: dict[str, Any], error: type[Exception]) -> None:
@@ -177,6 +183,12 @@ async def test_a_wrong_argument_raises_at_once(wrong: dict[str, Any], error: typ
         with pytest.raises(error):
             WebSocket.connect(on=nursery, **wrong)
         assert not nursery.child_tasks
+
+
+@pytest.mark.parametrize("hostname", ["127.0.0.1/x", "u@h", "h?a", "h#a", "a b", "[::1]", 5])
+async def test_a_hostname_is_a_host_alone(hostname: Any, nursery: trio.Nursery) -> None:
+    with pytest.raises(InvalidURL, match="hostname is a host name or an IP address alone"):
+        HTTPClient.web_socket(hostname=hostname, on=nursery)
 
 
 # Failures

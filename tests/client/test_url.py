@@ -10,6 +10,7 @@ from perfectws.client.url import WebSocketURL
     ("url", "host", "port", "is_secure", "target", "authority"),
     [
         ("ws://example.com", "example.com", 80, False, "/", "example.com"),
+        (f"ws://{'x' * 63}.de./", f"{'x' * 63}.de.", 80, False, "/", f"{'x' * 63}.de."),
         ("WS://Example.COM/", "example.com", 80, False, "/", "example.com"),
         ("ws://example.com:8080/a/b", "example.com", 8080, False, "/a/b", "example.com:8080"),
         ("ws://example.com:80/a", "example.com", 80, False, "/a", "example.com"),
@@ -54,6 +55,12 @@ def test_a_user_and_a_password_become_basic_credentials_and_the_password_is_not_
 @pytest.mark.parametrize(
     ("url", "reason"),
     [
+        ("ws://a..b/", "is no host name: it has at most 253 characters, and between two dots 1 to 63"),
+        ("ws://.a/", "is no host name"),
+        (f"ws://{'x' * 64}.de/", "is no host name"),
+        (f"ws://{'é' * 60}/", "is no host name"),
+        (f"ws://{'a.' * 127}b/", "is no host name"),
+        ("ws://h/\ud800", "lone surrogate"),
         ("", "begins with ws://"),
         ("w`:", "begins with ws://"),
         ("http://example.com", "begins with ws://"),

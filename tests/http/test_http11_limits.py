@@ -75,6 +75,12 @@ class TestHeaders:
 
 
 class TestBodies:
+    def test_the_limit_is_named_with_the_keyword_that_changes_it(self) -> None:
+        (answer,) = Server(everything(lambda *_: None), max_body_size=10).ask(
+            b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n"
+        )
+        assert b"the body is longer than 10 bytes, which is this server's max_body_size" in answer.body
+
     def test_a_body_of_just_the_limit_is_served_and_one_byte_more_gets_413(self) -> None:
         server = Server(everything(echo_path), max_body_size=1000)
         assert server.ask(post("/", b"x" * 1000))[0].status == 200

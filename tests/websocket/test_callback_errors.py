@@ -74,7 +74,7 @@ def assert_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     assert record.exc_info is not None
     assert record.exc_info[0] is Mistake
     assert record.exc_info[2] is not None
-    source = r"A callback of Handler \(/ from \S+\)|GET /\w*: a handler"
+    source = r"A callback of Handler \(/ from \S+\)|GET /\w*: the handler \S+"
     assert re.fullmatch(rf"({source}) raised Mistake", record.getMessage())
     caplog.clear()
 
