@@ -63,6 +63,7 @@ class SocketTransport:
         "_descriptor",
         "_error",
         "_events",
+        "_held",
         "_is_dirty",
         "_is_paused",
         "_kept",
@@ -108,8 +109,9 @@ class SocketTransport:
         self._is_dirty = False
         #: How many of the first of the output are not to be discarded; see `output`.
         self._kept = 0
-        #: How many bytes the kernel has taken while it could not take all.
+        #: Of a Unix socket: how many bytes the peer was seen to take, and how many the kernel held when last asked.
         self._taken = 0
+        self._held = 0
         self._peer_has_ended = False
         self._error: Exception | None = None
         self._linger: Patience | None = None
@@ -204,13 +206,15 @@ class SocketTransport:
     def progress(self) -> int:
         """Return a number that changes as the peer takes what was sent.
 
-        Of a Unix socket the kernel tells only what it holds. While more waits here it is full, and what counts is that
-        it takes more: what is written meanwhile is no progress.
+        Of a Unix socket the kernel tells only what it holds. That this grew is our own doing, a ping's for one; that it
+        fell, or that a kernel which was full takes more, is the peer's.
         """
         count = acknowledged(self._socket)
         if count is not None:
             return count
-        return self._taken if self.buffered_amount else -unacknowledged(self._socket)
+        before, self._held = self._held, unacknowledged(self._socket)
+        self._taken += max(before - self._held, 0)
+        return self._taken
 
     def peer_has_ended(self) -> bool:
         """Return whether the peer has ended its side."""
@@ -361,7 +365,8 @@ class SocketTransport:
     def _drop_sent(self, sent: int, tried: int) -> None:
         """Keep the rest. A short write waits for room; more than one write can take goes on in the next turn."""
         self.buffered_amount -= sent
-        self._taken += sent
+        if self._waits_for_room:
+            self._taken += sent
         if not self.buffered_amount:
             self._all_sent()
             return

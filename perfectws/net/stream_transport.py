@@ -54,6 +54,8 @@ class StreamTransport:
         self._kept = 0
         #: How many bytes the stream has taken in all.
         self._taken = 0
+        #: Of a Unix socket: how many bytes the kernel held when last asked, and how many fewer it was seen to hold.
+        self._held = self._gone = 0
         self._linger: Patience | None = None
         self._is_dirty = False
         self._is_closing = False
@@ -111,12 +113,20 @@ class StreamTransport:
         return self.buffered_amount + (0 if connected is None else unacknowledged(connected))
 
     def progress(self) -> int:
-        """Return a number that changes as the peer takes what was sent."""
+        """Return a number that changes as the peer takes what was sent; without a kernel, as the stream does."""
         connected = self._kernel_socket()
         if connected is None:
             return self._taken
         count = acknowledged(connected)
-        return self._taken - unacknowledged(connected) if count is None else count
+        if count is not None:
+            return count
+        held = unacknowledged(connected)
+        if sys.platform != "linux":
+            return self._taken - held
+        # Linux counts the memory that a Unix socket's bytes take, more than they are: only that it fell says anything.
+        self._gone += max(self._held - held, 0)
+        self._held = held
+        return self._gone
 
     def peer_has_ended(self) -> bool:
         """Return whether the peer has ended its side; only a kernel can tell."""

@@ -131,6 +131,25 @@ async def test_what_is_sent_to_it_meanwhile_is_no_sign_of_life(
     assert socket.close_code == 1006
 
 
+async def test_nor_is_a_ping_of_ours_while_nothing_waits(unix_connect: Connect, mock_clock: MockClock) -> None:
+    _, socket = await unix_connect.socket(ping_interval=20, ping_timeout=30)
+    assert 30 <= await seconds_until_dropped(mock_clock, socket) <= 90
+    assert (socket.close_code, socket.close_reason) == (1006, "no pong came in time")
+
+
+async def test_but_that_it_takes_what_was_sent_before_the_ping_is(unix_connect: Connect, mock_clock: MockClock) -> None:
+    peer, socket = await unix_connect.socket(ping_interval=20, ping_timeout=30)
+    for _ in range(12):
+        socket.send(bytes(5000))
+        await wait_all_tasks_blocked(0.005)
+    for _ in range(10):
+        await pass_time(mock_clock, 20)
+        assert await peer.stream.receive_some(5000)
+    assert socket.is_connected
+    assert await seconds_until_dropped(mock_clock, socket) <= 90
+    assert socket.close_code == 1006
+
+
 @UNJUDGED
 async def test_one_that_takes_a_little_now_and_then_is_not_until_it_takes_no_more(
     network_connect: Connect, mock_clock: MockClock, options: dict[str, Any]
