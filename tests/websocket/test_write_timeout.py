@@ -67,12 +67,17 @@ async def seconds_until_dropped(clock: MockClock, socket: WebSocket) -> float:
     return trio.current_time() - began
 
 
-async def read_piece(stream: trio.abc.Stream) -> None:
-    left = PIECE
+async def read_piece(peer: Peer, socket: WebSocket) -> None:
+    """Read a piece, and wait, in real time, until our kernel knows of it."""
+    left, before = PIECE, socket._transport.progress()
     while left:
-        data = await stream.receive_some(left)
+        data = await peer.stream.receive_some(left)
         assert data, "the connection was cut off"
         left -= len(data)
+    for _ in range(200):
+        if socket._transport.progress() != before:
+            break
+        await trio.to_thread.run_sync(time.sleep, 0.05)
 
 
 def assert_dropped(socket: WebSocket, seconds: float) -> None:
@@ -120,8 +125,7 @@ async def test_what_is_sent_to_it_meanwhile_is_no_sign_of_life(
     for _ in range(20):
         socket.send(bytes(1000))
         await pass_time(mock_clock, 10)
-        await read_piece(peer.stream)
-        await wait_all_tasks_blocked(0.02)
+        await read_piece(peer, socket)
     assert socket.is_connected
     began = trio.current_time()
     while socket.is_connected and trio.current_time() < began + 1000:
@@ -159,8 +163,7 @@ async def test_one_that_takes_a_little_now_and_then_is_not_until_it_takes_no_mor
     await wait_all_tasks_blocked(0.05)
     for _ in range(8):
         await pass_time(mock_clock, 45)
-        await read_piece(peer.stream)
-        await wait_all_tasks_blocked(0.05)
+        await read_piece(peer, socket)
     assert socket.is_connected
     assert (await seconds_until_dropped(mock_clock, socket)) <= MOST
     assert socket.close_code == 1006
