@@ -10,8 +10,9 @@ from typing import Any
 
 from .census import Census
 
-#: How long memory is given to find its level before it is judged, in seconds.
-WARM_UP = 60.0
+#: How long memory is given to find its level before it is judged, in seconds. A peer that takes nothing may stay for up
+#: to 75 s: as many of them go as come only after twice that.
+WARM_UP = 150.0
 #: From this part of the most connections on, all are there.
 ALL_THERE = 0.9
 #: How long it has to be watched after that, in seconds: less says nothing.

@@ -117,8 +117,8 @@ def findings(**changes: Any) -> Findings:
 
 
 def growing(part: float) -> list[Sample]:
-    """Return samples of a memory that grows by a part of itself between the first minute and the fifth."""
-    return [Sample(float(at), census(1e8 * (1 + part * (at - 60) / 240))) for at in range(0, 300, 2)]
+    """Return samples of a memory that grows by a part of itself between the middle and the end of five minutes."""
+    return [Sample(float(at), census(1e8 * (1 + part * (at - 150) / 150))) for at in range(0, 300, 2)]
 
 
 def test_a_soak_that_found_nothing_complains_of_nothing() -> None:
@@ -173,7 +173,7 @@ def test_outliers_do_not_bend_the_trend() -> None:
 def test_the_pictures_show_every_sample() -> None:
     found = findings(samples=growing(1))
     lines = as_text(found.samples).splitlines()
-    assert "189.1 ┤" in lines[0]
+    assert "188.2 ┤" in lines[0]
     assert lines[0].endswith("█")
     assert lines[-1].endswith("298 s")
     assert as_svg(found).count("<polyline") == 3
@@ -183,11 +183,11 @@ def test_the_pictures_show_every_sample() -> None:
 def test_memory_is_judged_once_the_connections_are_there_however_long_that_takes() -> None:
     slowly = [
         Sample(
-            sample.seconds, replace(sample.census, memory=int(1e8 * min(1, sample.seconds / 100)), descriptors=count)
+            sample.seconds, replace(sample.census, memory=int(1e8 * min(1, sample.seconds / 200)), descriptors=count)
         )
         for sample in growing(0)
-        for count in [int(10 * min(100, sample.seconds))]
+        for count in [int(10 * min(200, sample.seconds))]
     ]
     found = findings(samples=slowly)
-    assert found.watched[0].seconds == 90
+    assert found.watched[0].seconds == 180
     assert found.growth == pytest.approx(0)
