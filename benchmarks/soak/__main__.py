@@ -19,7 +19,7 @@ from . import picture
 from .control import allow_descriptors, running_load, running_server
 from .load import Stage
 from .places import TRANSPORTS, prepared_directory
-from .verdict import MAX_GROWTH, WARM_UP, WATCHED, Findings, Sample
+from .verdict import MAX_BLOCKS, MAX_GROWTH, WARM_UP, WATCHED, Findings, Sample
 
 _DESCRIPTION = """\
 Soak a server of perfectws: honest traffic, each message of which must be answered, beside peers that do everything
@@ -153,7 +153,7 @@ def as_text(findings: Findings) -> str:
     most = max(sample.census.descriptors for sample in findings.samples)
     lines += ["", f"{'descriptors, at most':24} {most:12,}"]
     lines += ["", f"{'at rest':24} {'before':>12} {'after':>12}"]
-    for name in ("descriptors", "tasks", "timers"):
+    for name in ("descriptors", "tasks", "timers", "blocks"):
         lines.append(f"{name:24} {getattr(before, name):12,} {getattr(after, name):12,}")
     lines.append(f"{'objects':24} {sum(before.objects.values()):12,} {sum(after.objects.values()):12,}")
     lines.append(f"{'memory, MiB':24} {before.memory / 2**20:12.1f} {after.memory / 2**20:12.1f}")
@@ -167,7 +167,8 @@ def _conclusion(findings: Findings) -> list[str]:
     else:
         memory = f"memory: {findings.growth:+.2%} after the first {WARM_UP:.0f} s ({MAX_GROWTH:.0%} are allowed)"
     left = sum(findings.left_behind.values())
-    lines = [f"lost: {findings.lost:,}", f"left behind: {left:,}", memory]
+    blocks = f"blocks at rest: {findings.more_blocks:+.2%} ({MAX_BLOCKS:.0%} are allowed)"
+    lines = [f"lost: {findings.lost:,}", f"left behind: {left:,}", memory, blocks]
     if findings.in_cycles:
         lines.append(f"freed by the collector of cycles only: {findings.in_cycles}")
     return lines + [f"FAILED: {complaint}" for complaint in findings.complaints]

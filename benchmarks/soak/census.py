@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -32,6 +33,8 @@ class Census:
         descriptors: Its open file descriptors.
         tasks: The tasks of its trio run.
         timers: The calls that its loops are still to make.
+        blocks: The pieces of memory that Python's allocator has given out: what is freed counts no more, however much
+            of it the process keeps.
         objects: How many objects of each class there are.
     """
 
@@ -39,6 +42,7 @@ class Census:
     descriptors: int
     tasks: int
     timers: int
+    blocks: int
     objects: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -75,6 +79,7 @@ def take_sample() -> Census:
         descriptors=len(os.listdir("/proc/self/fd")) - 1,  # but for the one that lists them
         tasks=trio.lowlevel.current_statistics().tasks_living,
         timers=0,
+        blocks=sys.getallocatedblocks(),
     )
 
 
@@ -88,7 +93,7 @@ def take_census() -> Census:
         if kind.__module__.partition(".")[0] in PACKAGES and kind not in _NOT_COUNTED:
             objects[f"{kind.__module__}.{kind.__qualname__}"] += 1
     sample = take_sample()
-    return Census(sample.memory, sample.descriptors, sample.tasks, timers, dict(objects))
+    return Census(sample.memory, sample.descriptors, sample.tasks, timers, sample.blocks, dict(objects))
 
 
 def resident_memory() -> int:

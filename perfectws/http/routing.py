@@ -206,7 +206,7 @@ class RouteNavigator:
 
     def __init__(self, routes: Routes) -> None:
         self._roots: dict[Method, _Node] = {}
-        #: The handlers of URIs that were asked for before and that no variable is taken from: most are asked for often.
+        #: The handlers of paths that were asked for before, if no variable is taken from them: most come often.
         self._found: dict[tuple[Method, str], list[RequestHandler]] = {}
         self._plant(routes, "")
 
@@ -227,16 +227,19 @@ class RouteNavigator:
         key = (request.method, uri)
         if key in self._found:
             return self._found[key].copy()
+        path = split_target(uri)[0]
+        if path != uri and (found := self._found.get((request.method, path))):
+            return found.copy()
         had_variables = request.has_url_variables
-        handlers = self._search(uri, request)
+        handlers = self._search(path, request)
         if handlers is None or had_variables or request.has_url_variables:
             return handlers
-        if len(uri) <= _LONGEST_FOUND and len(self._found) < _MOST_FOUND:
-            self._found[key] = handlers.copy()
+        if len(path) <= _LONGEST_FOUND and len(self._found) < _MOST_FOUND:
+            self._found[request.method, path] = handlers.copy()
         return handlers
 
-    def _search(self, uri: str, request: HTTPRequest) -> list[RequestHandler] | None:
-        components = path_components(split_target(uri)[0])
+    def _search(self, path: str, request: HTTPRequest) -> list[RequestHandler] | None:
+        components = path_components(path)
         first = 1 if components[:1] == ["/"] else 0
         method = request.method
         root = self._roots.get(method)

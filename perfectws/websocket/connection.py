@@ -20,7 +20,7 @@
 
 In ANSWERING nothing more is read, and what the session sends still goes out: ahead of our close frame, which waits for
 the end of the turn in which the last frame was delivered. A session that may still be about to answer, since it is
-async, reads late, or has more to do than fits into a turn, has `_MAX_PAUSES` pauses for each frame, in which the loop
+async, reads late, or has more to do than fits into a turn, has `MAX_PAUSES` pauses for each frame, in which the loop
 turns and tasks run. Whoever has not answered then does not answer at once.
 
 Source: RFC 6455 §5.5.1 and §7.
@@ -49,6 +49,7 @@ from .contract import Connection, EndedConnection
 from .deflate import Deflate
 from .frame_inbox import FrameInbox
 from .frames import TEXT, FrameError, FrameReader, build_close_payload, parse_close_payload, shorten_reason
+from .inbox import MAX_PAUSES
 from .keepalive import Keepalive, PingOrigin
 from .message_inbox import MessageInbox
 from .opcodes import CloseCode, OpcodeType
@@ -77,10 +78,6 @@ class State(IntEnum):
 
 
 _OPEN, _CLOSING, _ANSWERING, _ENDING, _LOST, _FINISHED = State
-
-#: For how many pauses in a row our close frame waits while no frame is delivered. A task that was resumed with a frame
-#: needs one to answer, and two to read the next.
-_MAX_PAUSES = 8
 
 
 class Input(Enum):
@@ -528,7 +525,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._stop_timers()
         self._parting = (payload, is_reply)
         self._close_input()
-        self._undelivered, self._pauses_left = self.inbox.waiting, _MAX_PAUSES
+        self._undelivered, self._pauses_left = self.inbox.waiting, MAX_PAUSES
         self._loop.call_before_writing(self._part_if_answered)
 
     def _part_if_answered(self) -> None:
@@ -536,7 +533,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         if self._state is not _ANSWERING:
             return
         if self.inbox.waiting != self._undelivered:
-            self._undelivered, self._pauses_left = self.inbox.waiting, _MAX_PAUSES
+            self._undelivered, self._pauses_left = self.inbox.waiting, MAX_PAUSES
         if (self.inbox.is_answered and not self._loop.ready) or not self._pauses_left:
             self._part()
             return

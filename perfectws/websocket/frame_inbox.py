@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import outcome
 
-from ..callbacks import CallbackLoop
+from ..callbacks import CallbackLoop, Timer
 from ..deadline import Deadline
 from ..errors import LocalProtocolError
 from ..log_limit import LogLimit
@@ -18,7 +18,7 @@ from ..suspension import Suspension
 from .arguments import check_continuation
 from .contract import Connection
 from .frames import TEXT, Frame
-from .inbox import DeliveringInbox, Delivery
+from .inbox import MAX_PAUSES, DeliveringInbox, Delivery
 from .opcodes import OpcodeType
 
 INVALID = OpcodeType.INVALID
@@ -70,7 +70,7 @@ class FrameInbox(DeliveringInbox):
         is_chosen: Whether the session has read a frame this way, and so chosen it.
     """
 
-    __slots__ = ("_as_text", "_deadline", "_expects_read", "_is_abandoned", "_reader", "is_chosen")
+    __slots__ = ("_as_text", "_deadline", "_is_abandoned", "_pause", "_pauses_left", "_reader", "is_chosen")
 
     def __init__(self, connection: Connection, loop: CallbackLoop) -> None:
         super().__init__(connection, loop)
@@ -80,8 +80,9 @@ class FrameInbox(DeliveringInbox):
         self._as_text: bool | None = None
         #: Of the pending read; made for the first that has one.
         self._deadline: Deadline | None = None
-        #: Whether a frame was delivered after the end, so that one more read is likely to come.
-        self._expects_read = False
+        #: While a read is expected that is told of the end, since a frame was delivered behind it: for how many pauses.
+        self._pauses_left = 0
+        self._pause: Timer | None = None
         self._is_abandoned = False
 
     @property
@@ -121,7 +122,8 @@ class FrameInbox(DeliveringInbox):
         elif self._deadline is not None:
             self._deadline.clear()
         if self._has_ended or is_awaited or self._delivery is not _IDLE:
-            self._expects_read = False
+            if self._pause is not None:
+                self._expect_nothing()
             self.settle()
         else:
             self._delivery = _READY
@@ -210,7 +212,7 @@ class FrameInbox(DeliveringInbox):
         return bool(self._frames) or (self._has_ended and not self._connection.has_unfinished_sends)
 
     def _is_awaited(self) -> bool:
-        return self._reader is not None or (not self._is_abandoned and (self._expects_read or bool(self._frames)))
+        return self._reader is not None or (not self._is_abandoned and (self._pause is not None or bool(self._frames)))
 
     def abandon(self) -> None:
         """Let the end wait for no read that may come. What waits can still be read."""
@@ -222,8 +224,31 @@ class FrameInbox(DeliveringInbox):
         reader, self._reader = self._reader, None
         assert reader is not None
         opcode, data, final = self._take()
-        self._expects_read = self._has_ended
+        if self._has_ended:
+            self._expect_read()
         return reader(self._as_wanted(data), opcode, final)
+
+    def _expect_read(self) -> None:
+        """Let the end wait for the next read, which most sessions make as soon as they are done with this frame.
+
+        Nobody is made to read, so it waits for pauses, in which tasks run, and not for seconds.
+        """
+        self._pauses_left = MAX_PAUSES
+        if self._pause is None:
+            self._end_pause()
+
+    def _end_pause(self) -> None:
+        self._pause = None
+        if self._pauses_left:
+            self._pauses_left -= 1
+            self._pause = self._loop.call_later(self._connection, 0, self._end_pause)
+        else:
+            self.settle()
+
+    def _expect_nothing(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
 
     def _as_wanted(self, data: str | bytes) -> str | bytes | None:
         """Return a payload as the pending read wants it."""
@@ -272,8 +297,13 @@ class FrameInbox(DeliveringInbox):
         """Forget what waits, and end: the session failed."""
         if self._delivery is _ADDRESSED:
             self._delivery = _IDLE
-        self._expects_read = False
+        self._expect_nothing()
         super().discard()
+
+    def outlive(self, ended: Connection) -> None:
+        """Ask ``ended`` from now on: the connection is over, and its end was told."""
+        self._expect_nothing()
+        super().outlive(ended)
 
 
 def _deliver_to_reader(inbox: FrameInbox, frame: Frame) -> object:
@@ -284,7 +314,7 @@ def _deliver_to_reader(inbox: FrameInbox, frame: Frame) -> object:
     reader = inbox._reader
     inbox._reader = None
     if inbox._has_ended:
-        inbox._expects_read = True
+        inbox._expect_read()
     opcode, data, final = frame
     wanted = data if opcode is TEXT and inbox._as_text else inbox._as_wanted(data)
     return reader(wanted, opcode, final)  # type: ignore[misc]  # a read that is addressed cannot be cancelled

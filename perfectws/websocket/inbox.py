@@ -49,6 +49,10 @@ class Delivery(Enum):
     BUSY = 5
 
 
+#: For how many pauses in a row, in which tasks run, an end waits for a session that is given no frame. A task that was
+#: resumed with a frame needs one to answer, and two to read the next.
+MAX_PAUSES = 8
+
 _payload_of = itemgetter(1)
 
 

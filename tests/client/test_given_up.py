@@ -140,6 +140,7 @@ async def test_what_has_opened_before_anybody_asked_is_closed(raw_server: RawSer
             await trio.sleep(0.001)
         del future
         assert (await connection.receive_close()).close_code == 1000
+        await connection.stream.aclose()
 
 
 async def test_a_future_that_goes_after_its_loop_asks_for_nothing(raw_server: RawServer) -> None:

@@ -445,6 +445,13 @@ class TestUrisThatWereAskedForBefore:
             assert len(handlers) == 1
             handlers.clear()
 
+    def test_a_path_takes_one_place_whatever_its_queries_are(self) -> None:
+        navigator = routes_of("/*").navigator
+        for number in range(2000):
+            assert navigator.find_handler(f"/a?{number}", HTTPRequest())
+            assert navigator.find_handler(f"http://a.test/b?{number}", HTTPRequest())
+        assert list(navigator._found) == [(HTTPMethod.GET, "/a"), (HTTPMethod.GET, "/b")]
+
     def test_a_client_cannot_fill_the_memory_with_them(self) -> None:
         navigator = routes_of("/*").navigator
         for number in range(3000):

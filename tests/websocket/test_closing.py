@@ -291,6 +291,59 @@ async def test_a_closed_socket_holds_nothing_of_a_frame_that_did_not_arrive(conn
     assert connection._frames._buffer == b""
 
 
+class TestOnClose:
+    """It comes when all was given, however the packets fell: with virtual time, in which ``close_timeout`` shows."""
+
+    @pytest.mark.parametrize("together", [True, False], ids=["in one packet", "apart"])
+    async def test_waits_for_no_read_of_the_end_that_nobody_makes(
+        self, memory_connect: Connect, autojump_clock: MockClock, together: bool
+    ) -> None:
+        peer, socket = await memory_connect.socket()
+        told, read = Calls(), Calls()
+        socket.on_close.when_complete(told)
+        socket.read_string_message(read)
+        began = trio.current_time()
+        close = wire.frame_bytes(wire.CLOSE, wire.close_payload(4000, "bye"))
+        if together:
+            await peer.stream.send_all(wire.frame_bytes(wire.TEXT, "last") + close)
+        else:
+            await peer.send_text("last")
+            await read.until(1)
+            await peer.stream.send_all(close)
+        await peer.receive_close()
+        await peer.stream.aclose()
+        await told.until(1)
+        assert trio.current_time() - began < 1
+        assert read.got == [("last", TEXT, True)]
+
+    async def test_comes_behind_the_read_of_the_end_that_a_session_makes_soon(
+        self, memory_connect: Connect, autojump_clock: MockClock
+    ) -> None:
+        peer, socket = await memory_connect.socket()
+        order: list[str] = []
+        socket.on_close.when_complete(lambda result: order.append("on_close"))
+
+        async def session() -> None:
+            try:
+                while True:
+                    order.append(str((await socket.read_string_message()).data))
+                    await trio.lowlevel.checkpoint()
+            except ConnectionClosed:
+                order.append("closed")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(session)
+            await quiet()
+            frames = [wire.frame_bytes(wire.TEXT, str(number)) for number in range(5)]
+            close = wire.frame_bytes(wire.CLOSE, wire.close_payload(4000, "bye"))
+            await peer.stream.send_all(b"".join([*frames, close]))
+            await peer.receive_close()
+            await peer.stream.aclose()
+            while "on_close" not in order:
+                await quiet()
+        assert order == ["0", "1", "2", "3", "4", "closed", "on_close"]
+
+
 class TestTheSideThatCloses:
     """It is done when the connection is gone: with virtual time, so that ``close_timeout`` would show."""
 

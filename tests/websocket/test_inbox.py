@@ -14,7 +14,7 @@ from perfectws import OpcodeType
 from perfectws.errors import ConnectionClosed, LocalProtocolError
 from perfectws.websocket.frame_inbox import FrameInbox, Message
 from perfectws.websocket.frames import Frame
-from perfectws.websocket.inbox import Delivery
+from perfectws.websocket.inbox import MAX_PAUSES, Delivery
 from perfectws.websocket.options import READ_AHEAD_BYTES, READ_AHEAD_FRAMES
 
 from ..calls import BINARY, CONTINUATION, INVALID, NOTHING, PONG, TEXT, Calls
@@ -534,6 +534,31 @@ class TestTheEnd:
         assert bench.drained == 0
         assert bench.take() == NOTHING
         assert bench.drained == 1
+
+    def test_the_next_read_is_waited_for_while_tasks_run_and_not_for_seconds(self) -> None:
+        for last in ("waited", "on its way"):
+            bench = Bench()
+            calls = bench.read()
+            bench.inbox.add_all(numbered(2) if last == "waited" else numbered(1))
+            bench.inbox.end()
+            if last == "waited":
+                bench.loop.run()
+                calls = bench.read()
+            bench.loop.run()
+            assert (len(calls.got), bench.drained, bench.loop.live_timers) == (1, 0, 1)
+            bench.loop.advance(0)
+            assert (bench.drained, bench.loop.live_timers) == (1, 0)
+            assert bench.loop.timers_started == MAX_PAUSES + (last == "waited")
+
+    def test_each_frame_has_pauses_of_its_own(self) -> None:
+        bench = Bench(*numbered(2))
+        bench.inbox.end()
+        bench.take()
+        bench.take()
+        assert (bench.drained, bench.loop.live_timers) == (0, 1)
+        bench.loop.advance(0)
+        assert bench.drained == 1
+        assert bench.loop.timers_started == 1 + MAX_PAUSES
 
     def test_a_read_after_the_end_gets_invalid_whenever_it_comes(self) -> None:
         bench = Bench()

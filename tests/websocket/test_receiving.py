@@ -138,6 +138,7 @@ class TestTheEnd:
                 await future
         await peer.receive_close()
         await peer.receive_eof()
+        await peer.stream.aclose()
         assert await closed.until(1) == [([True, True, True],)]  # on_close comes last
         with pytest.raises(ConnectionClosed, match="bye"):
             await socket.receive()

@@ -68,16 +68,15 @@ async def seconds_until_dropped(clock: MockClock, socket: WebSocket) -> float:
 
 
 async def read_piece(peer: Peer, socket: WebSocket) -> None:
-    """Read a piece, and wait, in real time, until our kernel knows of it."""
-    left, before = PIECE, socket._transport.progress()
-    while left:
-        data = await peer.stream.receive_some(left)
-        assert data, "the connection was cut off"
-        left -= len(data)
-    for _ in range(200):
-        if socket._transport.progress() != before:
-            break
-        await trio.to_thread.run_sync(time.sleep, 0.05)
+    """Read a piece, or more: until our kernel knows of it, which takes real time, and a window that opens again."""
+    before = socket._transport.progress()
+    while socket._transport.progress() == before:
+        left = PIECE
+        while left:
+            data = await peer.stream.receive_some(left)
+            assert data, "the connection was cut off"
+            left -= len(data)
+        await trio.to_thread.run_sync(time.sleep, 0.02)
 
 
 def assert_dropped(socket: WebSocket, seconds: float) -> None:
