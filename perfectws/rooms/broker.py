@@ -87,11 +87,11 @@ class LogLimits(NamedTuple):
     """How long a message stays in the log of a room, at least as far as the broker can; a little longer does no harm.
 
     Attributes:
-        count: How many messages it keeps.
+        messages: How many it keeps.
         seconds: For how long it keeps each, after which one that nobody appends to is gone; ``None``: no limit.
     """
 
-    count: int
+    messages: int
     seconds: float | None
 
 
