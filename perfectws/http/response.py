@@ -251,7 +251,7 @@ class HTTPResponse(CallbackOwner):
 
     @property
     def is_filtered(self) -> bool:
-        """Whether the server has response filters, which may change what is sent."""
+        """Whether the server has response filters, which may change what is sent; perfectws's own."""
         return self._channel is not None and self._channel.is_filtering
 
     @property
@@ -284,7 +284,7 @@ class HTTPResponse(CallbackOwner):
             self._on_close.succeed()
 
     def view(self) -> HTTPResponse:
-        """Return the response as its filters get it: as it stands, but with a body of its own."""
+        """Return the response as its filters get it, with a body of its own; perfectws's own."""
         view = HTTPResponse(self.request)
         view.headers = self.headers.copy()
         view._status = self._status
@@ -293,7 +293,7 @@ class HTTPResponse(CallbackOwner):
         return view
 
     def begin(self, handlers: Sequence[RequestHandler]) -> None:
-        """Let handlers answer, one after the other, each after the `next` of the one before."""
+        """Let handlers answer, one after the other, each after the `next` of the one before; perfectws's own."""
         self._handlers = handlers
         self._next()
 
@@ -339,7 +339,9 @@ class HTTPResponse(CallbackOwner):
         return self._channel.take_file_sender(self, size)
 
     def switch_protocols(self, headers: Headers | Sequence[tuple[str, str]], take_over: TakeOver) -> None:
-        """Send ``101 Switching Protocols`` and hand the transport over. Nothing happens if the peer is gone already.
+        """Send ``101 Switching Protocols`` and hand the transport over; perfectws's own.
+
+        Nothing happens if the peer is gone already.
 
         Args:
             headers: The handshake's headers; those set on the response are sent too, unless they tell of a body.
@@ -356,13 +358,13 @@ class HTTPResponse(CallbackOwner):
 
     @property
     def loop(self) -> CallbackLoop:
-        """The loop of the connection. Raises `LocalProtocolError` if there is no connection."""
+        """The loop of the connection, for ``on=``. Raises `LocalProtocolError` if there is no connection."""
         if self._channel is None:
             raise LocalProtocolError("this response belongs to no connection, and so to no event loop")
         return self._channel.loop
 
     def call_soon(self, handler: RequestHandler) -> None:
-        """Queue ``handler(request, response)``, sync or async, as `next` does with the handlers of the route.
+        """Queue ``handler(request, response)``, sync or async, as `next` does; perfectws's own.
 
         Raises:
             LocalProtocolError: The handler is async, and the response belongs to no connection.
@@ -379,7 +381,7 @@ class HTTPResponse(CallbackOwner):
             raise LocalProtocolError("this response belongs to no connection, so nothing runs its async handlers")
 
     def callback_failed(self, error: Exception) -> None:
-        """Take an exception of one of its handlers or callbacks: a 500 if nothing is sent, else the connection ends."""
+        """Take an exception of one of its handlers or callbacks: a 500, or the connection's end; perfectws's own."""
         explain_misspelling(error)
         explain_call(error, "The callback of push() is called with (ok).")
         request, kind = self.request, type(error).__name__
@@ -422,7 +424,7 @@ class HTTPResponse(CallbackOwner):
         return f"the handler {getattr(handler, '__qualname__', type(handler).__name__)}"
 
     def replace(self, status: HTTPStatus, text: str) -> None:
-        """Answer with a status and one line of text instead of all that was set so far."""
+        """Answer with a status and one line of text instead of all that was set so far; perfectws's own."""
         self.headers = Headers([("Content-Type", "text/plain; charset=utf-8")])
         self.is_streaming = False
         self.set_body(error_text(status, text)).completed(status)

@@ -739,7 +739,7 @@ class WebSocket:
         Raises:
             LocalProtocolError: The code or the reason cannot be sent.
 
-        Source: RFC 6455 §7.1.2. `Perfect differs:` its ``close()`` sends no code and waits for nothing.
+        Source: RFC 6455 §7.1.2. Perfect differs: its ``close()`` sends no code and waits for nothing.
         """
         if not isinstance(code, int) or isinstance(code, bool) or not isinstance(reason, str):
             raise TypeError(f"close takes an int for its code and a str for its reason, not {code!r} and {reason!r}")
@@ -756,7 +756,7 @@ class WebSocket:
         return self._connection.gone
 
     def call_in_loop(self, function: Callable[..., object], *args: Any) -> None:
-        """Call ``function`` here if this is the loop's thread, else there; what it raises there is logged."""
+        """Call ``function`` here if this is the loop's thread, else there, where errors are logged; perfectws's own."""
         if self._loop.is_here():
             function(*args)
         else:
