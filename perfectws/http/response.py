@@ -162,12 +162,12 @@ class HTTPResponse(CallbackOwner):
         self._status = _STATUSES.get(status, status)
 
     def header(self, name: str) -> str | None:
-        """Return the first value of a header, ``None`` if there is none."""
+        """Return the first value of the header ``name``, ``None`` if there is none."""
         values = self.headers.get_all(name)
         return values[0] if values else None
 
     def add_header(self, name: str, value: str) -> HTTPResponse:
-        """Add a header, whether or not there is one of that name.
+        """Add the header ``name: value``, whether or not there is one of that name.
 
         Raises:
             LocalProtocolError: The name or the value is malformed; a line break cannot be smuggled in.
@@ -176,7 +176,7 @@ class HTTPResponse(CallbackOwner):
         return self
 
     def set_header(self, name: str, value: str) -> HTTPResponse:
-        """Replace every header of that name by one. Raises as `add_header` does."""
+        """Replace every header of that ``name`` by one with this ``value``. Raises as `add_header` does."""
         self.headers.set(name, value)
         return self
 
@@ -217,7 +217,11 @@ class HTTPResponse(CallbackOwner):
         return self
 
     def append_body(self, string: str | BytesLike) -> HTTPResponse:
-        """Add to the body; a `str` is sent as UTF-8. Raises `TypeError` if it is neither text nor bytes."""
+        """Add ``string`` to the body; a `str` is sent as UTF-8.
+
+        Raises:
+            TypeError: It is neither text nor bytes.
+        """
         self._body.append(_encode(string))
         return self
 
@@ -238,6 +242,7 @@ class HTTPResponse(CallbackOwner):
         Calls back: ``callback(ok)``, once, when there is room for more; ``ok`` is false if the connection is gone.
 
         Raises:
+            TypeError: ``callback`` cannot be called.
             LocalProtocolError: The headers contradict each other, or the body is longer than its ``Content-Length``.
 
         Source: Perfect's ``push(callback:)``.
