@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-from .rules import Refused, check_name, fold_name
+from .names import check_name, fold_name
+from .rules import Refused
 
 MIN_SESSION = 16  # characters: fewer could be guessed
 MAX_SESSION = 128  # characters
