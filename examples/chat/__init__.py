@@ -8,5 +8,5 @@ It is Perfect's chat demo, grown up. Perfect's own page still works against it, 
 - `languages`: the two JSON languages that a room is told in: Perfect's, and this page's.
 - `handlers`: the sessions, one class for each language; `rate`: how fast one socket may talk.
 - `history`: the messages, kept in SQLite.
-- `web`: the routes, the page's files and their headers.
+- `web`: the routes, the page's files and their headers; `hosts`: by which names it may be called.
 """

@@ -74,7 +74,8 @@ def chat_handler(chatrooms: Chatrooms, origins: list[str]) -> Callable[[HTTPRequ
 def allowed_origins(request: HTTPRequest, more: list[str]) -> list[str] | None:
     """Return whose pages may connect: those of the host and port that they connect to, and those of ``more``.
 
-    A browser always says whose page it is that connects, and no page can hinder it. Who doesn't say is no browser.
+    A browser always says whose page it is that connects, and no page can hinder it. Who doesn't say is no browser. That
+    the host is this chat's own, and none that somebody made lead here, `hosts` has seen to.
     """
     if request.header("Origin") is None:
         return None

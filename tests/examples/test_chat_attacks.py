@@ -6,18 +6,22 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from http.client import HTTPConnection
+from socket import gethostname
 from typing import Any
 from zlib import crc32
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 import perfectws
 from examples.chat import handlers, rate
 from examples.chat.history import History, Message
+from examples.chat.hosts import Hosts
 from perfectws import HTTPRequest, OpcodeType
 
 from .chat_client import ChatClient, chatting
-from .running import RunningServer, running
+from .running import PATIENCE, RunningServer, running
 
 Open = Callable[..., ChatClient]
 Continuation = Callable[[str | None, OpcodeType, bool], None]
@@ -205,3 +209,47 @@ def test_what_costs_the_server_much_counts_for_more(monkeypatch: pytest.MonkeyPa
         allowance.take_time(0.01)
     with pytest.raises(rate.TooFast):
         allowance.take(100)
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "LOCALHOST:8181", "localhost.", "127.0.0.1:80", "[::1]:8181", "192.0.2.7", "a.localhost"],
+)
+def test_a_chat_is_known_by_its_own_names(host: str) -> None:
+    assert Hosts().know(host)
+    assert Hosts().know(gethostname())
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "evil.example:8181", "", ":80", "[::1", "a b"],
+)
+def test_other_names_are_none_of_a_chat_s_but_for_those_that_it_is_told(host: str) -> None:
+    assert not Hosts().know(host)
+    assert not Hosts(["evil.example.org"]).know(host)
+    assert Hosts(["Chat.Example.org"]).know("chat.example.org:443")
+
+
+@pytest.mark.parametrize("path", ["/", "/rooms/lobby", "/page/chat.js", "/chat"])
+def test_a_page_whose_name_was_made_to_lead_here_gets_nothing(server: RunningServer, path: str) -> None:
+    host = f"evil.example:{server.port}"
+    connection = HTTPConnection("127.0.0.1", server.port, timeout=PATIENCE)
+    connection.request("GET", path, headers={"Host": host})
+    response = connection.getresponse()
+    assert response.status == 421
+    assert b"no name of this chat" in response.read()
+    connection.close()
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        chatting(server.port, origin=f"http://{host}", host="evil.example"),
+    ):
+        pass
+    assert refused.value.response.status_code == 403
+
+
+def test_a_chat_can_be_told_its_name() -> None:
+    with (
+        running("-m", "examples.chat", "--port", "0", "--memory", "--host", "chat.example.org") as server,
+        chatting(server.port, origin=f"http://chat.example.org:{server.port}", host="chat.example.org") as chat,
+    ):
+        assert chat.hello("Ana")["type"] == "welcome"
