@@ -29,6 +29,7 @@ from .connecting import Backoff, EventLoopHandle, HeaderFields
 from .contract import Connection
 from .frame_inbox import FrameInbox, Message
 from .frames import build_text_frame
+from .handshake_response import HandshakeResponse
 from .keepalive import Keepalive, PingOrigin
 from .message_inbox import MessageInbox
 from .opcodes import MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, CloseCode, OpcodeType, is_sendable
@@ -110,6 +111,8 @@ class WebSocket:
 
     Attributes:
         request: The request that opened this socket, a server's; ``None`` for a client's.
+        response: What the server answered to the client that opened this socket: its ``status`` and ``headers``;
+            ``None`` for a server's.
         subprotocol: The subprotocol that was agreed on, or ``None``.
 
     Source: Perfect-WebSockets' ``WebSocket``, websocket-kit's ``WebSocket``, RFC 6455.
@@ -126,6 +129,7 @@ class WebSocket:
         "inbox",
         "outbox",
         "request",
+        "response",
         "subprotocol",
     )
 
@@ -146,6 +150,7 @@ class WebSocket:
         #: Those that have been set on it and may still call.
         self._timers: WeakSet[ApplicationTimer] | None = None
         self.request = request
+        self.response: HandshakeResponse | None = None
         self.subprotocol = subprotocol
         self._read_timeout: float | None = NO_TIMEOUT
 
