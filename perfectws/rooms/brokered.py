@@ -169,7 +169,10 @@ class Brokered(Subscriber):
 
     def gap(self, position: Position) -> None:
         """Go on from ``position``, though something before it never came."""
-        self.opened(position)
+        with self._lock:
+            if self.log.is_ready:
+                self.log.go_on(position)
+        self._go_on()
 
     def lost(self, first: int, count: int) -> None:
         """Forget messages of one's own: they will never be in the log."""

@@ -68,6 +68,10 @@ class RoomLog:
         self._recent.begin(position)
         self.is_ready = True
 
+    def go_on(self, position: Position) -> None:
+        """Go on from ``position``, though something before it never came."""
+        self._recent.go_on(position)
+
     def close(self) -> None:
         """Forget all: the room is empty."""
         self.is_ready = False
