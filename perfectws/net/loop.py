@@ -23,7 +23,7 @@ from weakref import WeakSet
 import outcome
 import trio
 
-from ..callbacks import CallbackLoop, CallbackOwner, Timer, logger, report_failure, set_running_loop
+from ..callbacks import CallbackLoop, CallbackOwner, Timer, logger, set_running_loop
 from ..errors import LocalProtocolError
 from .reactor import Reactor
 from .signals import trios_interrupt
@@ -44,8 +44,8 @@ _LAST_TURNS = 1000
 class Writer(Protocol):
     """What has output to write at the end of a turn."""
 
-    def flush(self) -> None:
-        """Write what is buffered, once."""
+    def flush(self) -> int:
+        """Write what is buffered, once. Return how many bytes the kernel has taken."""
 
 
 class LoopTransport(Protocol):
@@ -128,6 +128,8 @@ class Loop(CallbackLoop):
         super().__init__()
         self.tasks: trio.Nursery
         self.reactor = reactor
+        if reactor is not None:
+            reactor.counts = self.counts
         self.timers = Timers(self)
         self.connections = Connections(self)
         self._has_ended = False
@@ -185,7 +187,7 @@ class Loop(CallbackLoop):
         try:
             await coroutine
         except Exception as error:
-            report_failure(owner, error)
+            self.count_failure(owner, error)
 
     def call_in_thread(
         self,
@@ -225,8 +227,10 @@ class Loop(CallbackLoop):
             self.run_before_writing()
         if self.dirty:
             dirty, self.dirty = self.dirty, []
+            sent = 0
             for writer in dirty:
-                writer.flush()
+                sent += writer.flush()
+            self.counts.bytes_sent += sent
         if self.reactor is not None and self.reactor.removed:
             self.reactor.close_removed()
 
