@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import WeakSet
 
 import outcome
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 #: What a callback returns: whatever it likes, or if it is async, a coroutine.
 R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 CallbackT = TypeVar("CallbackT", bound=Callable[..., object])
 
 #: How a connection may end for ``async for`` to end with it, rather than to raise.
@@ -761,6 +762,10 @@ class WebSocket:
             function(*args)
         else:
             self._loop.ask(self._connection, _log_misuse, function, args)
+
+    def call_back(self, callback: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Queue a callback of the application's that belongs to this socket; perfectws's own, in the loop's thread."""
+        self._loop.call(self._connection, callback, *args)
 
 
 class ConnectOptions(WebSocketKeywords, total=False):
