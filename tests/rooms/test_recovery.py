@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
-import pytest
 import trio
 import trio.testing
 
-from perfectws import LocalBroker, OpcodeType, Recovery, Room, RoomEntry, WebSocket
+from perfectws import Recovery, Room, RoomEntry, WebSocket
 
 from ..conftest import Connect
 from ..peer import Peer
-from .test_room import in_callback
 
 
 def stamp(entry: RoomEntry) -> str:
