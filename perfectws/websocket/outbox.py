@@ -168,11 +168,12 @@ class Outbox(Drained):
     def write_plain(self, frame: bytes | Parts, completion: Callable[[], object] | None) -> None:
         """Send a whole message as the frame that every receiver gets, where `sending` is PLAIN."""
         transport = self._transport
+        loop = self.loop
         transport.write(frame)
+        loop.counts.messages_sent += 1
         if transport.buffered_amount >= self._mark:
             self._settle(completion, len(frame))
         elif completion is not None:
-            loop = self.loop
             loop.ready.append((self._connection, (completion,)))
             if loop.idle:
                 loop.wake()
@@ -181,6 +182,7 @@ class Outbox(Drained):
         """Send a text message, or a part of one. Raises as `send_data`."""
         if final and (self.sending is PLAIN or self.sending is IN_TURN):
             self._deliver_rooms()
+            self.loop.counts.messages_sent += 1
             self._send(build_text_frame(text), completion)
         else:
             self.send_data(TEXT, text.encode(), final, completion)
@@ -227,6 +229,7 @@ class Outbox(Drained):
         if self.sending is _CLOSED:
             self._refuse(completion)
             return
+        self.loop.counts.messages_sent += final
         if deflate is not None:
             data = deflate.compress(self._is_client, data, final)
         self._send(build_frame(opcode, data, final, deflate is not None and is_first, self._is_client), completion)
@@ -382,26 +385,33 @@ class Outbox(Drained):
         before = self._transport.buffered_amount + self._held_size
         return before + size > self._max_write_buffer and (count > 1 or before >= self._mark)
 
-    def write_shared(self, frames: bytes, count: int) -> None:
+    def write_shared(self, frames: bytes, count: int) -> int:
         """Send the frames of ``count`` messages, joined, that were built for all members of a room.
 
         It is the end of a turn, and `sending` is IN_TURN, or DEFLATED and none of them is compressed.
+
+        Returns:
+            How many bytes the kernel has taken, which the room counts: once for all members, as it does the messages.
         """
         transport = self._transport
-        transport.write_at_once(frames)
+        sent = transport.write_at_once(frames)
         if transport.buffered_amount > self._max_write_buffer:
             self._bear(transport.buffered_amount - len(frames) if count == 1 else self._mark)
+        return sent
 
-    def write_shared_deflated(self, frames: bytes, count: int, context: object) -> None:
+    def write_shared_deflated(self, frames: bytes, count: int, context: object) -> int:
         """Send such frames of which one is compressed at least. It is the end of a turn, and `sending` is DEFLATED.
 
         Args:
             frames, count: As above.
             context: Stands for what the peer's window ends with behind them, for `is_in`.
+
+        Returns:
+            As above.
         """
         assert self._deflate is not None
         self._deflate.replaced(context)
-        self.write_shared(frames, count)
+        return self.write_shared(frames, count)
 
     def is_in(self, context: object) -> bool:
         """Tell whether nothing was compressed for this peer since `write_shared_deflated` was given ``context``."""
@@ -413,6 +423,8 @@ class Outbox(Drained):
         Args:
             frame: The frame that says it to all who compress as `compression` says, not masked yet; if it is
                 compressed, it refers to no message before it.
+
+        The room counts it.
         """
         if self.sending is IN_TURN:
             self._send(frame, None)
