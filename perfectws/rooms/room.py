@@ -24,6 +24,7 @@ from ..websocket.opcodes import OpcodeType
 from ..websocket.outbox import DEFLATED, IN_TURN
 from ..websocket.socket import WebSocket
 from .deflate import DeflatedTurn, History
+from .lone import note_lone_room
 from .message import RoomMessage
 
 #: Guards what threads share of rooms: the figures, and which loops there are.
@@ -97,6 +98,8 @@ class Room:
         self._messages = 0
         self._deliveries = 0
         self._drops = 0
+        if name is not None:
+            note_lone_room(self)
 
     def __repr__(self) -> str:
         return f"<Room {self.name or 'without a name'}: {len(self)} members>"
