@@ -3,8 +3,10 @@
 ::
 
     instance   16 bytes   who said it: a process, for as long as it lives
-    sequence    8 bytes   the number of the first message; each has the next, per instance and room, from 1 on
+    sequence    8 bytes   the number of the first message; each has the next, per instance and room
     count       4 bytes   how many messages follow
+    missing     4 bytes   how many messages before the first are in no log: the queue was full, or they were refused
+    when        8 bytes   when they were sent, in milliseconds since 1970
     message               opcode (1 byte), length (4 bytes), payload
 
 Numbers are big-endian. What comes from Redis may be written by anybody who has its password: what cannot be read is
@@ -18,12 +20,13 @@ from struct import Struct
 from typing import NamedTuple
 
 from ...websocket.opcodes import OpcodeType
+from ..instance import INSTANCE_SIZE
 
-#: The bytes of an instance's id.
-INSTANCE_SIZE = 16
 #: The largest sequence number: it fits into 8 bytes with room for the count.
 _MAX_SEQUENCE = (1 << 63) - 1
-_HEAD = Struct("!16sQI")
+#: The most that ``missing`` says.
+MAX_MISSING = (1 << 32) - 1
+_HEAD = Struct(f"!{INSTANCE_SIZE}sQIIQ")
 _MESSAGE = Struct("!BI")
 #: What an entry takes before its first message, and each message beside its payload, in bytes.
 HEAD_SIZE, MESSAGE_SIZE = _HEAD.size, _MESSAGE.size
@@ -48,20 +51,19 @@ class Entry(NamedTuple):
         instance: The process.
         sequence: The number of the first message.
         messages: The messages, at least one.
+        missing: How many messages before the first are in no log.
+        when: When they were sent, in milliseconds since 1970.
     """
 
     instance: bytes
     sequence: int
     messages: Sequence[WireMessage]
-
-    @property
-    def end(self) -> int:
-        """The sequence number that the next entry of this process begins with, if nothing is lost."""
-        return self.sequence + len(self.messages)
+    missing: int = 0
+    when: int = 0
 
     def encode(self) -> bytes:
         """Return the entry as bytes."""
-        parts = [_HEAD.pack(self.instance, self.sequence, len(self.messages))]
+        parts = [_HEAD.pack(self.instance, self.sequence, len(self.messages), self.missing, self.when)]
         for opcode, payload in self.messages:
             parts += (_MESSAGE.pack(opcode, len(payload)), payload)
         return b"".join(parts)
@@ -71,18 +73,11 @@ class Entry(NamedTuple):
         """Return the entry that ``data`` is; ``None`` if it is none."""
         if len(data) < HEAD_SIZE:
             return None
-        instance, sequence, count = _HEAD.unpack_from(data)
+        instance, sequence, count, missing, when = _HEAD.unpack_from(data)
         if not 1 <= sequence <= _MAX_SEQUENCE or not 1 <= count <= (len(data) - HEAD_SIZE) // MESSAGE_SIZE:
             return None
         messages = _messages(data, count)
-        return None if messages is None else cls(instance, sequence, messages)
-
-    def after(self, sequence: int) -> Entry | None:
-        """Return what the entry says from ``sequence`` on, ``None`` if that is nothing."""
-        if sequence <= self.sequence:
-            return self
-        messages = self.messages[sequence - self.sequence :]
-        return Entry(self.instance, sequence, messages) if messages else None
+        return None if messages is None else cls(instance, sequence, messages, missing, when)
 
 
 def _messages(data: bytes, count: int) -> list[WireMessage] | None:
