@@ -154,9 +154,13 @@ class Lease:
         if len(name) != 2 * INSTANCE_SIZE or name == own_name():
             return
         if sign == b"+":
-            self._arrive({name} - self.living)
+            self.meet(name)
         elif sign == b"-":
             self._go({name}, for_good=True)
+
+    def meet(self, name: bytes) -> None:
+        """Take it that another process lives, since it has said something."""
+        self._arrive({name} - self.living)
 
     async def leave(self, connection: RedisConnection) -> None:
         """Say that this process is gone."""

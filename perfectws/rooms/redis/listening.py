@@ -76,9 +76,7 @@ class Listening:
         signal: Set when there is something to do.
     """
 
-    def __init__(
-        self, counts: Counts, log: LogLimit, hear_people: HearPeople, count_people: CountPeople
-    ) -> None:
+    def __init__(self, counts: Counts, log: LogLimit, hear_people: HearPeople, count_people: CountPeople) -> None:
         self.signal = Signal()
         self._counts = counts
         self._log = log
@@ -118,11 +116,11 @@ class Listening:
         room.release()
         self.signal.set()
 
-    def hear(self, channel: bytes, said: bytes) -> None:
-        """Take what a channel says. What nobody here would say is ignored."""
+    def hear(self, channel: bytes, said: bytes) -> bool:
+        """Take what a channel says; tell whether it is that of a room. What nobody here would say is ignored."""
         subscription = self._subscriptions.get(channel)
         if subscription is None:
-            return
+            return False
         kind = said[:1]
         if kind in (b"p", b"x"):
             self._hear_people(subscription.room, said)
@@ -132,6 +130,7 @@ class Listening:
             self._hear_entry(subscription, said)
         elif kind == b"u":
             self._hear_unlogged(subscription, said[1:])
+        return True
 
     def _hear_entry(self, subscription: Subscription, said: bytes) -> None:
         end = said.find(b" ", 1, 64)
@@ -191,7 +190,7 @@ class Listening:
         for subscription in behind:
             subscription.wait()
         connection.tell(b"SUBSCRIBE", *(room.channel for room in rooms))
-        # What is announced from here on is heard: so nothing is missed between the log's end, as it is read now, and it.
+        # What is announced from here on is heard, so nothing is missed behind the log's end as it is read now.
         found = await connection.run_script(
             HEADS, [room.log for room in rooms], connection.run, *(room.lifetime for room in rooms)
         )

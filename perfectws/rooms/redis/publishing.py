@@ -41,14 +41,14 @@ class Parcel(NamedTuple):
     Attributes:
         room: The room.
         sequence: The number of its first message.
-        count: How many messages it has.
+        messages: How many messages it has.
         size: What it takes of the queue, in bytes.
         entry: The entry.
     """
 
     room: RedisRoom
     sequence: int
-    count: int
+    messages: int
     size: int
     entry: bytes
 
@@ -120,8 +120,8 @@ class Queue:
         """Let go of a parcel that was answered."""
         with self._lock:
             self._size -= parcel.size
-            self.messages -= parcel.count
-        parcel.room.release(parcel.count)
+            self.messages -= parcel.messages
+        parcel.room.release(parcel.messages)
 
     def __bool__(self) -> bool:
         """Tell whether anything waits, or is on its way."""
@@ -158,6 +158,9 @@ class Publishing:
         self._log = log
         #: What is on its way, or was when the connection was lost.
         self._flight: deque[Parcel] = deque()
+        #: The answers to it, and the connection over which they come.
+        self._answers: deque[Awaitable[object]] = deque()
+        self._over: RedisConnection | None = None
         #: What found no room, and was not told to its room yet: room, first sequence, count.
         self._lost: deque[tuple[RedisRoom, int, int]] = deque()
 
@@ -187,7 +190,7 @@ class Publishing:
         """Append, over one connection, until it is lost, which raises."""
         from trio import sleep
 
-        self._counts.resent += sum(parcel.count for parcel in self._flight)
+        self._counts.resent += sum(parcel.messages for parcel in self._flight)
         while True:
             self.tell_lost()
             if await self.send(connection):
@@ -196,33 +199,39 @@ class Publishing:
                 await self.signal.wait()
 
     async def send(self, connection: RedisConnection) -> bool:
-        """Send the flight that was not answered, or the next, and wait for its answers; tell whether there was one."""
-        self._flight = self._flight or self.queue.load()
+        """Send a flight, the one that was not answered or the next, until it is; tell whether there was one."""
+        if not self._flight:
+            self._flight = self.queue.load()
+            self._over = None
+        if self._over is not connection:
+            self._over = connection
+            self._answers = deque([_sent(parcel, connection) for parcel in self._flight])
         has_any = bool(self._flight)
-        answers = [_sent(parcel, connection) for parcel in self._flight]
-        for answer in answers:
-            self._settle(self._flight[0], await answer)
+        while self._flight:
+            self._settle(self._flight[0], await self._answers[0])
             self.queue.forget(self._flight.popleft())
+            self._answers.popleft()
         return has_any
 
     def _settle(self, parcel: Parcel, answer: object) -> None:
         room = parcel.room
         if isinstance(answer, bytes):
             room.epoch = answer.partition(b"-")[0]
-            room.logged = parcel.sequence + parcel.count
-            self._counts.published += parcel.count
+            room.logged = parcel.sequence + parcel.messages
+            self._counts.published += parcel.messages
             return
         reason = refusal(answer)
-        self._counts.refused += parcel.count
-        self._counts.lose(parcel.count)
+        self._counts.refused += parcel.messages
+        self._counts.lose(parcel.messages)
         self._log.log("refused", "Redis keeps no log of room %r: %s", room.name, reason)
         subscriber = room.subscriber
         if subscriber is not None:
-            subscriber.lost(parcel.sequence, parcel.count)
+            subscriber.lost(parcel.sequence, parcel.messages)
 
 
 def _sent(parcel: Parcel, connection: RedisConnection) -> Awaitable[object]:
-    room = parcel.room
+    room, run = parcel.room, connection.run
+    epoch = room.epoch if room.epoch.endswith(run) else b""
     return connection.run_script(
-        APPEND, [room.log], room.channel, parcel.entry, room.entries, room.lifetime, room.epoch, connection.run
+        APPEND, [room.log], room.channel, parcel.entry, room.entries, room.lifetime, epoch, run
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
+from typing import Any
 
 from ..broker import Log, LogMessage
 from ..position import NOWHERE, Position
@@ -17,6 +18,9 @@ from .signal import Signal
 #: How much of a log is read, in bytes: what is older is taken for trimmed.
 MAX_BYTES = 4 * 1024 * 1024
 
+#: How long somebody waits for a log, in seconds.
+PATIENCE = 2.0
+
 Done = Callable[[Log | None], object]
 
 
@@ -29,39 +33,48 @@ class Reading:
 
     def __init__(self) -> None:
         self.signal = Signal()
-        self._asked: deque[tuple[RedisRoom, Done]] = deque()
+        self._numbers = count()
+        self._asked: dict[int, tuple[RedisRoom, Done]] = {}
 
     def __bool__(self) -> bool:
         """Tell whether anybody waits for a log."""
         return bool(self._asked)
 
     def read(self, room: RedisRoom, done: Done) -> None:
-        """Read the log of a room; ``done(log)`` is called once. From any thread."""
+        """Read the log of a room; ``done(log)`` is called once. From any thread, as `give_up`."""
         room.hold()
-        self._asked.append((room, done))
+        self._asked[next(self._numbers)] = (room, done)
         self.signal.set()
 
     def give_up(self) -> None:
         """Tell all that wait that there is nothing to be read now."""
-        while self._asked:
-            self._answer(None)
+        for number in list(self._asked):
+            self._answer(number, None)
 
     async def run(self, connection: RedisConnection) -> None:
         """Read, over one connection, until it is lost. What is not answered then is read again over the next."""
+        from trio import move_on_after
+
         while True:
-            answers = [
-                connection.run_script(READ_END, [room.log], room.limits.messages, MAX_BYTES)
-                for room, _ in list(self._asked)
-            ]
-            for answer in answers:
-                self._answer(log_of(await answer))
-            if not answers:
+            answers = {number: _ask(connection, room) for number, (room, _) in list(self._asked.items())}
+            with move_on_after(PATIENCE) as waiting:
+                for number, answer in answers.items():
+                    self._answer(number, log_of(await answer))
+            if waiting.cancelled_caught:
+                self.give_up()
+            elif not answers:
                 await self.signal.wait()
 
-    def _answer(self, log: Log | None) -> None:
-        room, done = self._asked.popleft()
-        room.release()
-        done(log)
+    def _answer(self, number: int, log: Log | None) -> None:
+        asked = self._asked.pop(number, None)
+        if asked is not None:
+            room, done = asked
+            room.release()
+            done(log)
+
+
+def _ask(connection: RedisConnection, room: RedisRoom) -> Awaitable[list[Any]]:
+    return connection.run_script(READ_END, [room.log], room.limits.messages, MAX_BYTES)
 
 
 def log_of(answer: Sequence[object]) -> Log:

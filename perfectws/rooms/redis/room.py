@@ -27,19 +27,21 @@ class RedisRoom:
 
     Attributes:
         name: The room's name.
+        is_open: Whether it has members here, and listens.
         log: The key of its log.
         channel: The channel on which it is announced.
         limits: What is wanted of the log.
-        logged: The number of the message behind the last that is in the log, or of the first of all; ``None`` before it.
+        logged: The sequence number behind the last that is in the log; ``None`` before the first.
         epoch: That of the log, as the connection that is open has heard it last; ``b""`` if it has not.
     """
 
-    __slots__ = ("_kept", "_owed", "_subscriber", "channel", "epoch", "limits", "log", "logged", "name")
+    __slots__ = ("_kept", "_owed", "_subscriber", "channel", "epoch", "is_open", "limits", "log", "logged", "name")
 
     def __init__(self, subscriber: Subscriber, keys: Keys) -> None:
         self._subscriber = ref(subscriber)
         self._kept: Subscriber | None = None
         self._owed = 0
+        self.is_open = False
         self.name = subscriber.name
         self.limits: LogLimits = subscriber.limits
         self.log = keys.log(self.name)
