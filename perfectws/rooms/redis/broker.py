@@ -68,7 +68,7 @@ class RedisBroker(Broker):
         self._keys = Keys(prefix, where.db)
         self._publishing = Publishing(max_queue, self._counts, log)
         self._presence = Presence(lease, self._keys, log)
-        self._listening = Listening(self._counts, log, self._presence.hear, self._presence.count)
+        self._listening = Listening(self._counts, log, self._presence, self._publishing)
         self._reading = Reading()
         duties = Duties(self._publishing, self._listening, self._presence, self._reading)
         self._link = Link(where, ssl_context, duties, self._counts, log)
@@ -131,13 +131,11 @@ class RedisChannel(Channel):
 
     def open(self, loop: CallbackLoop) -> None:
         """Subscribe to the room."""
-        self._room.is_open = True
         self._listening.open(self._room)
         self._link.need(loop)
 
     def close(self) -> None:
         """Give the subscription back."""
-        self._room.is_open = False
         self._listening.close(self._room)
         self._presence.forget(self._room)
 

@@ -37,6 +37,8 @@ logger = logging.getLogger("perfectws")
 FIRST_PAUSE, MAX_PAUSE, CALM = 0.05, 1.0, 5.0
 #: How often is looked whether anything is left to do, in seconds.
 LOOK_INTERVAL = 0.25
+#: How often Redis is told that the rooms are still there, so that it keeps what it knows of them, in seconds.
+REFRESH_INTERVAL = 900.0
 #: How long is tried to reach Redis for what waits, where no room has members, in seconds.
 MAX_TRYING = 10.0
 #: How long the last that is said may take, in seconds.
@@ -199,7 +201,7 @@ class Link:
         self.is_connected = self.is_asking = True
 
     async def _work(self, connection: RedisConnection) -> None:
-        from trio import open_nursery, sleep
+        from trio import current_time, open_nursery, sleep
 
         duties = self._duties
         async with open_nursery() as nursery:
@@ -212,10 +214,12 @@ class Link:
                 self._hear,
             ):
                 nursery.start_soon(run, connection)
-            while not self._is_closed:
+            refreshed = current_time()
+            while not (self._is_closed or duties.is_idle):
                 await sleep(LOOK_INTERVAL)
-                if duties.is_idle:
-                    break
+                if current_time() - refreshed > REFRESH_INTERVAL:
+                    refreshed = current_time()
+                    duties.listening.refresh()
             self._failures = 0
             nursery.cancel_scope.cancel()
 

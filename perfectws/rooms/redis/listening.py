@@ -14,7 +14,7 @@ An announcement is a hint, the log is the truth: what anybody else announces is 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from itertools import islice
 from threading import Lock
 from typing import Any
@@ -25,6 +25,8 @@ from ..position import NOWHERE, Position
 from .connection import RedisConnection
 from .counts import Counts
 from .entry import Entry
+from .presence import Presence
+from .publishing import Publishing
 from .room import RedisRoom, position_of
 from .scripts import HEADS, READ
 from .signal import Signal
@@ -35,10 +37,6 @@ BATCH = 100
 PAGE_BYTES = 256 * 1024
 #: How many announcements wait while a room catches up: more are read from its log.
 MAX_EARLY = 1000
-
-#: Told (room, what was said) of people, and (room, how many there are) when a room is listened to anew.
-HearPeople = Callable[[RedisRoom, bytes], object]
-CountPeople = Callable[[RedisRoom, int], object]
 
 
 class Subscription:
@@ -69,19 +67,19 @@ class Listening:
     Args:
         counts: The broker's figures.
         log: Where to say what goes wrong.
-        hear_people: Told what is said of who is there.
-        count_people: Told how many people a room has that is listened to anew.
+        presence: Told what is said of who is there.
+        publishing: Told when a room has begun to listen, and so may speak.
 
     Attributes:
         signal: Set when there is something to do.
     """
 
-    def __init__(self, counts: Counts, log: LogLimit, hear_people: HearPeople, count_people: CountPeople) -> None:
+    def __init__(self, counts: Counts, log: LogLimit, presence: Presence, publishing: Publishing) -> None:
         self.signal = Signal()
         self._counts = counts
         self._log = log
-        self._hear_people = hear_people
-        self._count_people = count_people
+        self._presence = presence
+        self._publishing = publishing
         self._lock = Lock()
         #: By channel.
         self._subscriptions: dict[bytes, Subscription] = {}
@@ -101,6 +99,7 @@ class Listening:
     def open(self, room: RedisRoom) -> None:
         """Listen to a room. From any thread, as `close`."""
         room.hold()
+        room.is_open = room.is_opening = True
         subscription = Subscription(room)
         with self._lock:
             self._subscriptions[room.channel] = subscription
@@ -109,12 +108,14 @@ class Listening:
 
     def close(self, room: RedisRoom) -> None:
         """Listen to it no longer."""
+        room.is_open = room.is_opening = False
         with self._lock:
             subscription = self._subscriptions.pop(room.channel)
             self._behind.pop(subscription, None)
             self._closed.append(room.channel)
         room.release()
         self.signal.set()
+        self._publishing.signal.set()  # what it said as it opened waits no longer
 
     def hear(self, channel: bytes, said: bytes) -> bool:
         """Take what a channel says; tell whether it is that of a room. What nobody here would say is ignored."""
@@ -123,7 +124,7 @@ class Listening:
             return False
         kind = said[:1]
         if kind in (b"p", b"x"):
-            self._hear_people(subscription.room, said)
+            self._presence.hear(subscription.room, said)
         elif subscription.early is not None:
             subscription.early.append(said)
         elif kind == b"e":
@@ -197,9 +198,10 @@ class Listening:
         reading = []
         for subscription, number, people in zip(behind, found[::2], found[1::2], strict=True):
             if self._is_open(subscription):
-                self._count_people(subscription.room, people)
+                self._presence.count(subscription.room, people)
                 if not self._begin(subscription, position_of(number)):
                     reading.append((subscription, self._page(subscription, connection)))
+        self._publishing.signal.set()
         for subscription, page in reading:
             await self._read_on(subscription, page, connection)
         for subscription in behind:
@@ -210,6 +212,7 @@ class Listening:
         """Take note of where the log ends; tell whether the room has heard everything."""
         if subscription.position is None:
             subscription.position = end or NOWHERE
+            subscription.room.is_opening = False
             subscriber = subscription.room.subscriber
             if subscriber is not None:
                 subscriber.opened(subscription.position)
@@ -249,7 +252,8 @@ class Listening:
         for position, data in found:
             here = subscription.position
             assert here is not None
-            if position != Position(here.epoch, here.number + 1):
+            is_next = position == Position(here.epoch, here.number + 1) or (here == NOWHERE and position.number == 1)
+            if not is_next:
                 self._skip_to(subscription, Position(position.epoch, max(position.number - 1, 0)))
             entry = Entry.decode(data)
             if entry is None:

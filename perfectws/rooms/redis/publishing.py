@@ -96,7 +96,7 @@ class Queue:
     def _rooms(self) -> list[RedisRoom]:
         """Return the rooms that have waited longest."""
         with self._lock:
-            return list(islice(self._waiting, FLIGHT_ROOMS))
+            return list(islice((room for room in self._waiting if not room.is_opening), FLIGHT_ROOMS))
 
     def _parcel(self, room: RedisRoom) -> Parcel:
         with self._lock:

@@ -28,6 +28,7 @@ class RedisRoom:
     Attributes:
         name: The room's name.
         is_open: Whether it has members here, and listens.
+        is_opening: Whether it will listen soon: what it says waits, so that it hears it come back.
         log: The key of its log.
         channel: The channel on which it is announced.
         limits: What is wanted of the log.
@@ -35,13 +36,25 @@ class RedisRoom:
         epoch: That of the log, as the connection that is open has heard it last; ``b""`` if it has not.
     """
 
-    __slots__ = ("_kept", "_owed", "_subscriber", "channel", "epoch", "is_open", "limits", "log", "logged", "name")
+    __slots__ = (
+        "_kept",
+        "_owed",
+        "_subscriber",
+        "channel",
+        "epoch",
+        "is_open",
+        "is_opening",
+        "limits",
+        "log",
+        "logged",
+        "name",
+    )
 
     def __init__(self, subscriber: Subscriber, keys: Keys) -> None:
         self._subscriber = ref(subscriber)
         self._kept: Subscriber | None = None
         self._owed = 0
-        self.is_open = False
+        self.is_open = self.is_opening = False
         self.name = subscriber.name
         self.limits: LogLimits = subscriber.limits
         self.log = keys.log(self.name)

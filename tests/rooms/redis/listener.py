@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import trio
 
 from perfectws import OpcodeType
 from perfectws.callbacks import CallbackLoop
-from perfectws.net.loop import open_loop
 from perfectws.rooms.broker import Broker, Channel, Log, LogLimits, LogMessage, Person, Subscriber
 from perfectws.rooms.position import Position
 
 #: No test waits longer for anything, in seconds.
 PATIENCE = 60.0
+#: What a room wants of its log that says nothing of it.
+LIMITS = LogLimits(256, 3600.0)
 
 
 class Listener(Subscriber):
@@ -29,7 +28,7 @@ class Listener(Subscriber):
     """
 
     def __init__(
-        self, name: str, broker: Broker, loop: CallbackLoop, instance: bytes, limits: LogLimits = LogLimits(256, 3600.0)
+        self, name: str, broker: Broker, loop: CallbackLoop, instance: bytes, limits: LogLimits = LIMITS
     ) -> None:
         self.name = name
         self.limits = limits
