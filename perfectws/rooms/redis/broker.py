@@ -10,7 +10,7 @@ from ...checks.quantities import COUNT, SECONDS_ABOVE_0
 from ...log_limit import LogLimit
 from ..broker import Broker, Channel, Log, LogMessage, Person, Subscriber
 from ..figures import BrokerFigures
-from .connection import check_installed
+from .connection import load_client
 from .counts import Counts
 from .keys import Keys
 from .link import Duties, Link
@@ -59,7 +59,7 @@ class RedisBroker(Broker):
         SECONDS_ABOVE_0.check("lease", lease)
         if not isinstance(prefix, str) or not prefix:
             raise ValueError(f'prefix is a str that is not empty, "chat" say, not {prefix!r}')
-        check_installed()
+        load_client()
         if where.is_secure and ssl_context is None:
             ssl_context = tls.create_default_context()
         self._where = where

@@ -9,7 +9,6 @@ from __future__ import annotations
 import ssl
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -45,10 +44,12 @@ def refusal(answer: object) -> str:
     return text
 
 
-def check_installed() -> None:
-    """Raise `ImportError`, saying what to install, where coredis is missing."""
-    if find_spec("coredis") is None:
-        raise ImportError("RedisBroker needs coredis: pip install 'perfectws[redis]'")
+def load_client() -> None:
+    """Load coredis, which takes a while: outside of loops. Raises `ImportError`, with what to install."""
+    try:
+        import coredis.connection  # noqa: F401
+    except ImportError as error:
+        raise ImportError("RedisBroker needs coredis: pip install 'perfectws[redis]'") from error
 
 
 class RedisConnection:
@@ -127,16 +128,28 @@ async def _running(raw: BaseConnection) -> AsyncIterator[RedisConnection]:
         with scope:
             await raw.run(task_status=task_status)
 
-    async with trio.open_nursery() as nursery:
-        with trio.move_on_after(CONNECT_SECONDS) as connecting:
-            await nursery.start(run)
-        if connecting.cancelled_caught:
-            raise RedisFailure("Redis did not answer in time")
-        scope.shield = True  # at the end of the loop, the block may have something left to say
-        try:
-            yield RedisConnection(raw)
-        finally:
-            scope.cancel()
+    try:
+        async with trio.open_nursery() as nursery:
+            with trio.move_on_after(CONNECT_SECONDS) as connecting:
+                await nursery.start(run)
+            if connecting.cancelled_caught:
+                raise RedisFailure("Redis did not answer in time")
+            scope.shield = True  # at the end of the loop, the block may have something left to say
+            try:
+                yield RedisConnection(raw)
+            finally:
+                scope.cancel()
+    finally:
+        _close(raw)
+
+
+def _close(raw: BaseConnection) -> None:
+    """Close what coredis leaves open where it could not connect."""
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
+
+    for part in vars(raw).values():
+        if isinstance(part, MemoryObjectReceiveStream | MemoryObjectSendStream):
+            part.close()
 
 
 async def _located(url: RedisURL, ssl_context: ssl.SSLContext | None) -> BaseConnection:

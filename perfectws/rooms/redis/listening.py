@@ -151,7 +151,7 @@ class Listening:
         """Take what Redis has announced, but did not keep: its memory is full."""
         entry = Entry.decode(data)
         if entry is not None and subscription.position is not None:
-            self._give(subscription, entry, subscription.position)
+            self._give(subscription, entry._replace(missing=0), subscription.position)
 
     def _is_open(self, subscription: Subscription) -> bool:
         return self._subscriptions.get(subscription.room.channel) is subscription

@@ -12,7 +12,7 @@ from perfectws.rooms.broker import Broker, Channel, Log, LogLimits, LogMessage, 
 from perfectws.rooms.position import Position
 
 #: No test waits longer for anything, in seconds.
-PATIENCE = 60.0
+PATIENCE = 10.0
 #: What a room wants of its log that says nothing of it.
 LIMITS = LogLimits(256, 3600.0)
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import gc
+import sys
 import weakref
 
 import pytest
 import trio
 
-from perfectws.net.loop import Loop
+from perfectws.client.loop import make_loop, run_client_loop
+from perfectws.net.loop import Loop, open_loop
 from perfectws.rooms.broker import LogLimits
+from perfectws.rooms.redis import link
 from perfectws.rooms.redis.broker import RedisBroker
 
 from .conftest import Processes
@@ -164,8 +167,6 @@ async def test_two_rooms_of_one_name_on_one_broker_are_refused(processes: Proces
 
 
 async def test_what_is_said_as_the_loop_ends_is_still_sent(processes: Processes, redis: RedisServer) -> None:
-    from perfectws.net.loop import open_loop
-
     second = processes.room()
     second.open()
     await second.until_open()
@@ -178,8 +179,6 @@ async def test_what_is_said_as_the_loop_ends_is_still_sent(processes: Processes,
 
 
 async def test_a_broker_goes_on_in_another_loop_when_its_own_ends(processes: Processes, loop: Loop) -> None:
-    from perfectws.net.loop import open_loop
-
     broker = processes.broker()
     room, other = processes.room(broker), processes.room()
     async with open_loop() as ending:
@@ -223,6 +222,34 @@ def test_what_cannot_be_is_refused_where_it_is_given(options: dict[str, object],
 
 
 def test_without_coredis_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perfectws.rooms.redis.connection.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "coredis.connection", None)
     with pytest.raises(ImportError, match=r"pip install 'perfectws\[redis\]'"):
         RedisBroker("redis://host")
+
+
+async def test_a_script_that_has_nothing_left_to_do_ends(processes: Processes, redis: RedisServer) -> None:
+    script = make_loop()
+    broker = processes.broker()
+    room = Listener("lobby", broker, script, b"1" * 16)
+    async with run_client_loop(script, close_timeout=0):
+        room.say("done")
+        await script.until_idle()
+        assert broker.figures.published == 1
+
+
+async def test_a_script_ends_though_redis_is_gone(
+    processes: Processes, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "MAX_TRYING", 0.1)
+    redis.kill()
+    script = make_loop()
+    broker = processes.broker()
+    room = Listener("lobby", broker, script, b"1" * 16)
+    async with run_client_loop(script, close_timeout=0):
+        room.say("first")
+        await script.until_idle()
+        assert broker.figures.queued == 1
+        redis.start()
+        room.say("second")
+        await script.until_idle()
+        assert broker.figures.published == 2

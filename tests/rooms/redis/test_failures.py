@@ -13,7 +13,7 @@ import trio
 
 from perfectws.net.loop import Loop
 from perfectws.rooms.broker import LogLimits
-from perfectws.rooms.redis import connection, link
+from perfectws.rooms.redis import connection
 from perfectws.rooms.redis.entry import MESSAGE_SIZE
 
 from .conftest import Processes
@@ -93,7 +93,7 @@ async def test_nothing_is_lost_as_the_connections_are_cut_again_and_again(
         redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
     await talk(first, second, 10, 90)
     await expect_all(first, second, 100)
-    assert not (first.gaps or second.gaps)
+    assert not first.gaps + second.gaps
 
 
 async def test_a_pause_of_redis_is_waited_for(processes: Processes, redis: RedisServer) -> None:
@@ -169,35 +169,20 @@ async def test_a_message_larger_than_the_queue_is_taken_alone(processes: Process
     assert broker.figures.lost == 1
 
 
-async def test_who_was_away_for_longer_than_the_log_is_told_of_a_gap(
-    processes: Processes, redis: RedisServer, loop: Loop
-) -> None:
-    first, second = processes.room(), processes.room(name="other")
-    first.open()
-    await first.until_open()
-    first.say("a")
-    await first.until_heard(1)
-    redis.ask("CONFIG", "SET", "maxclients", "1")  # who is cut off now cannot come back
-    second.open()
-    redis.ask("XADD", "pws:{lobby}", "*", "e", "noise")
-    assert not first.gaps
-
-
 async def test_a_hole_is_repaired_from_the_log(processes: Processes, redis: RedisServer) -> None:
     first, second = await processes.two()
     first.say("a0")
     await second.until_heard(1)
     assert second.position is not None
-    entry = redis.ask("--no-raw", "XRANGE", "pws:{lobby}", "-", "+")
     epoch, number = second.position
-    copy = "local e = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][2][2]; return redis.call('XADD', KEYS[1], ARGV[1], 'e', e)"
+    last = "redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1][2][2]"
+    copy = f"return redis.call('XADD', KEYS[1], ARGV[1], 'e', {last})"
     for next_number in range(number + 1, number + 4):
         redis.ask("EVAL", copy, "1", "pws:{lobby}", f"{epoch}-{next_number}")  # appended, but not announced
     first.say("a1")
     assert await second.until_heard(2) == ["a0", "a1"]
     assert second.position.number == number + 4
     assert not second.gaps
-    assert entry
 
 
 async def test_entries_that_were_trimmed_before_they_were_heard_are_a_gap(
@@ -216,9 +201,7 @@ async def test_entries_that_were_trimmed_before_they_were_heard_are_a_gap(
     assert second.position.number == number + 6
 
 
-async def test_a_log_that_an_old_snapshot_brings_back_has_a_new_epoch(
-    processes: Processes, redis: RedisServer
-) -> None:
+async def test_a_log_that_an_old_snapshot_brings_back_has_a_new_epoch(processes: Processes, redis: RedisServer) -> None:
     first, second = await processes.two()
     first.say("a0")
     await second.until_heard(1)
@@ -363,7 +346,7 @@ def listening_socket(answer: bytes) -> Iterator[str]:
             each.close()
 
 
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\xff" * 1000, b"+OK\r\n" * 100, b"*9\r\n"])
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad\r\n\r\n", b"\xff" * 1000, b"+OK\r\n" * 100, b"*9\r\n"])
 async def test_what_is_no_redis_never_raises_and_is_given_up_in_time(
     processes: Processes, answer: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -380,9 +363,7 @@ async def test_what_is_no_redis_never_raises_and_is_given_up_in_time(
     assert caplog.text.count("There is no connection to Redis") == 1
 
 
-async def test_a_wrong_password_is_said_in_the_log(
-    loop: Loop, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_wrong_password_is_said_in_the_log(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
     server = RedisServer("--requirepass", "right")
     try:
         server.start()
@@ -399,26 +380,9 @@ async def test_a_wrong_password_is_said_in_the_log(
     assert "wrong@" not in caplog.text
 
 
-async def test_rooms_that_nobody_is_in_keep_no_loop_busy_for_a_redis_that_is_gone(
-    processes: Processes, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(link, "MAX_TRYING", 0.1)
-    redis.kill()
+async def test_thousands_of_rooms_listen_again_at_once(processes: Processes, redis: RedisServer) -> None:
     broker = processes.broker()
-    first, second = processes.room(broker), processes.room()
-    first.say("a0")
-    await trio.sleep(0.5)
-    redis.start()
-    second.open()
-    await second.until_open()
-    assert not second.texts
-    first.say("a1")
-    assert await second.until_heard(2) == ["a0", "a1"]
-
-
-async def test_ten_thousand_rooms_listen_again_at_once(processes: Processes, redis: RedisServer) -> None:
-    broker = processes.broker()
-    rooms = [processes.room(broker, name=str(number), limits=LogLimits(0, None)) for number in range(2_000)]
+    rooms = [processes.room(broker, name=str(number), limits=LogLimits(0, None)) for number in range(3_000)]
     for room in rooms:
         room.open()
     for room in rooms:
