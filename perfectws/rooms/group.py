@@ -56,10 +56,11 @@ class RoomGroup:
             history = self._histories[compression] = History(compression)
         return history
 
-    def join(self, socket: WebSocket) -> None:
+    def join(self, socket: WebSocket) -> Member:
         """Let a member in; what is pending is not for it."""
         member = self.members[socket] = Member(self, socket)
         socket.outbox.join(member)
+        return member
 
     def leave(self, socket: WebSocket) -> None:
         """Let a member go; what is pending it still gets."""
