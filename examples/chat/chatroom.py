@@ -18,6 +18,9 @@ PERFECT = PerfectLanguage()
 #: Closes a socket whose page was opened again in another window, or has come back before it was missed.
 OPENED_ELSEWHERE = 4001
 
+#: With it a page closes a socket that seems dead to it: it did not mean to go.
+GIVEN_UP = 4002
+
 
 @dataclass(slots=True)
 class Member:
@@ -94,7 +97,7 @@ class Chatroom:
             del self._members[user.key]
             self._audiences[member.language].leave(socket)
             if member.is_here:
-                is_lost = socket.close_code == CloseCode.ABNORMAL_CLOSURE
+                is_lost = socket.close_code in (CloseCode.ABNORMAL_CLOSURE, GIVEN_UP)
                 self._tell(lambda language: language.left(user, is_lost))
 
     def send_message(

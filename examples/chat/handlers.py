@@ -36,6 +36,9 @@ TEXTS = frozenset({"text", "message"})
 MAX_MESSAGE_SIZE = 1024 * 1024  # bytes
 MAX_FRAGMENTS = 4_096
 
+#: Types of messages that say nothing to read.
+SIGNS = ("typing", "beat")
+
 NOT_STORED = Refused("not-stored", "The message could not be stored.")
 NOT_READ = Refused("not-read", "What was said before could not be read.")
 
@@ -136,7 +139,7 @@ class ChatHandler(WebSocketSessionHandler):
             try:
                 message = parse(string)
             finally:  # what is no JSON counts too
-                self.rate.take(len(string), is_typing=message.get("type") == "typing")
+                self.rate.take(len(string), is_sign=message.get("type") in SIGNS)
             self.obey(message, socket)
         except Refused as refusal:
             client_id = message.get("id")
@@ -210,14 +213,16 @@ class PerfectChatHandler(ChatHandler):
 
 
 class PageHandler(ChatHandler):
-    """Speaks the language of this example's page: ``hello`` once, then ``say`` and ``typing``."""
+    """Speaks the language of this example's page: ``hello`` once, then ``say`` and ``typing``; ``beat`` at any time."""
 
     socket_protocol = "perfectws-chat"
     language = PAGE
 
     def obey(self, message: dict[str, Any], socket: WebSocket) -> None:
         kind, user = message.get("type"), self.user
-        if kind == "hello":
+        if kind == "beat":
+            socket.send_string_message(PAGE.beat())
+        elif kind == "hello":
             if user is not None:
                 raise Refused("bad-message", f"You are here already, as “{user.display_name}”.")
             self.hello(ChatUser.from_hello(message), message, socket)
@@ -228,7 +233,7 @@ class PageHandler(ChatHandler):
         elif kind == "typing":
             self.room.tell_typing(user, socket, message.get("typing") is True)
         else:
-            raise Refused("bad-message", f"The type of a message is hello, say or typing, not {str(kind)[:40]!r}.")
+            raise Refused("bad-message", f"A message's type is hello, say, typing or beat, not {str(kind)[:40]!r}.")
 
     def hello(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
         """Let a user in, and tell what was said before."""

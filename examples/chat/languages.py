@@ -55,6 +55,10 @@ class PageLanguage:
             more["id"] = client_id
         return _json(type="error", code=refusal.code, text=refusal.text, **more)
 
+    def beat(self) -> str:
+        """Answer a sign of life with another."""
+        return _json(type="beat")
+
     def welcome(self, user: ChatUser, room: str, people: Sequence[str], messages: Sequence[Message]) -> str:
         """Tell who joins where they are, who else is here, and what was said."""
         return _json(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from perfectws import HTTPRequest, HTTPResponse, Routes, StaticFileHandler
 
@@ -60,11 +61,16 @@ def make_routes(history: History, hosts: Hosts, origins: list[str]) -> Routes:
 
     @routes.add("GET", "/rooms/{room}")
     def room(request: HTTPRequest, response: HTTPResponse) -> None:
+        asked = request.url_variables["room"]
         try:
-            check_room(request.url_variables["room"])
+            name = check_room(asked)
         except Refused as refusal:
             response.set_header("Content-Type", "text/plain; charset=utf-8")
             response.set_body(f"{refusal.text}\n").completed(404)
+            return
+        if name != asked:
+            # One room has one address: which letters are one, the server decides, not the reader's language.
+            response.set_header("Location", quote(name)).completed(307)
             return
         request.path = "/index.html"
         files.handle_request(request, response)
