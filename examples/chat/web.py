@@ -7,9 +7,8 @@ from urllib.parse import quote
 
 from perfectws import HTTPRequest, HTTPResponse, Routes, StaticFileHandler
 
-from .chatroom import Chatrooms
-from .handlers import DEFAULT_ROOM, chat_handler
-from .history import History
+from .chatroom import Chatrooms, Shelf
+from .entrance import DEFAULT_ROOM, chat_handler
 from .hosts import Hosts
 from .rules import Refused, check_room
 
@@ -29,11 +28,11 @@ HEADERS = {
 }
 
 
-def make_routes(history: History, hosts: Hosts, origins: list[str]) -> Routes:
+def make_routes(shelf: Shelf, hosts: Hosts, origins: list[str]) -> Routes:
     """Return the chat's routes.
 
     Args:
-        history: Where its messages are kept.
+        shelf: Where its rooms are kept.
         hosts: The names that it answers to.
         origins: Whose pages may connect, besides the chat's own.
     """
@@ -52,7 +51,7 @@ def make_routes(history: History, hosts: Hosts, origins: list[str]) -> Routes:
 
     routes = Routes(handler=check)
     files = StaticFileHandler(document_root=PAGE)
-    routes.add("GET", "/chat", chat_handler(Chatrooms(history), origins))
+    routes.add("GET", "/chat", chat_handler(Chatrooms(shelf), origins))
     routes.add("GET", "/page/**", files)
 
     @routes.add("GET", "/")
