@@ -649,7 +649,13 @@ class WebSocket:
     @overload
     def on_ping(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]: ...
     def on_ping(self, callback: CallbackT) -> CallbackT:
-        """Call ``callback(socket, data)``, or ``callback(socket)``, for every ping of the peer. It is answered already.
+        """Be told of every ping of the peer. It is answered already.
+
+        Calls back:
+            ``callback(socket, data)``, or ``callback(socket)`` if it takes no more, for each ping.
+
+        Raises:
+            TypeError: ``callback`` takes neither.
 
         Source: websocket-kit's ``onPing``.
         """
@@ -661,7 +667,13 @@ class WebSocket:
     @overload
     def on_pong(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]: ...
     def on_pong(self, callback: CallbackT) -> CallbackT:
-        """Call ``callback(socket, data)``, or ``callback(socket)``, for every pong that answers a ping of ours.
+        """Be told of every pong that answers a ping of ours.
+
+        Calls back:
+            ``callback(socket, data)``, or ``callback(socket)`` if it takes no more, for each such pong.
+
+        Raises:
+            TypeError: ``callback`` takes neither.
 
         Source: websocket-kit's ``onPong``.
         """
@@ -727,7 +739,10 @@ class WebSocket:
 
     @property
     def on_close(self) -> Future[None]:
-        """The future of the connection's end: it succeeds once, last of all. websocket-kit's ``onClose``."""
+        """The future of the connection's end: it succeeds once, last of all.
+
+        Source: websocket-kit's ``onClose``.
+        """
         return self._connection.on_close
 
     def close(
@@ -745,9 +760,10 @@ class WebSocket:
             callback of the same socket may await it. On a socket that is closed already nothing is sent.
 
         Raises:
+            TypeError: The code is no int, or the reason no string.
             LocalProtocolError: The code or the reason cannot be sent.
 
-        Source: RFC 6455 §7.1.2. `Perfect differs:` its ``close()`` sends no code and waits for nothing.
+        Source: RFC 6455 §7.1.2. Perfect differs: its ``close()`` sends no code and waits for nothing.
         """
         if not isinstance(code, int) or isinstance(code, bool) or not isinstance(reason, str):
             raise TypeError(f"close takes an int for its code and a str for its reason, not {code!r} and {reason!r}")
@@ -764,7 +780,7 @@ class WebSocket:
         return self._connection.gone
 
     def call_in_loop(self, function: Callable[..., object], *args: Any) -> None:
-        """Call ``function`` here if this is the loop's thread, else there; what it raises there is logged."""
+        """Call ``function`` here if this is the loop's thread, else there, where errors are logged; perfectws's own."""
         if self._loop.is_here():
             function(*args)
         else:
@@ -821,7 +837,7 @@ class Connecting(Future[WebSocket]):
 
     @classmethod
     def failed(cls, loop: CallbackLoop, error: Exception) -> Connecting:
-        """Return one that has failed."""
+        """Return one that has failed; perfectws's own."""
         future = cls(loop, None)
         future._resolve(outcome.Error(error))
         return future
