@@ -1,4 +1,7 @@
-"""One attempt to open a WebSocket: dial, through a proxy perhaps, and shake hands, all within ``open_timeout``."""
+"""One attempt to open a WebSocket: dial, through a proxy perhaps, shake hands, and follow redirects.
+
+All of it within ``open_timeout``.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from ..websocket.connection import WebSocketConnection
 from .opening import OpeningConnection
 from .order import Order
 from .proxies import proxy_for
+from .redirects import MAX_REDIRECTS, offer_to, redirected, too_many
 from .url import WebSocketURL
 
 
@@ -33,6 +37,7 @@ class Attempt:
     ) -> None:
         self._loop = loop
         self._url = url
+        self._offer = order.offer
         self._order = order
         self._begin = begin
         #: What it is about, for the message of a timeout.
@@ -42,13 +47,29 @@ class Attempt:
     async def open(self) -> WebSocketConnection:
         """Return the connection once it is open. Raises `HandshakeError`."""
         with trio.move_on_after(self._order.open_timeout):
-            self._opening = await self._dial()
-            self._stage = "the server took the connection, but did not answer the opening handshake"
-            return await self._opening.opened()
+            return await self._open()
         if self._opening is not None and self._opening.rejection is not None:
             raise self._opening.rejection
         text, seconds = self._url.text, self._order.open_timeout
         raise ConnectionTimeout(f"{text}: not open after {seconds} seconds: {self._stage}")
+
+    async def _open(self) -> WebSocketConnection:
+        hops = 0
+        while True:
+            self._opening = None
+            self._opening = await self._dial()
+            self._stage = "the server took the connection, but did not answer the opening handshake"
+            try:
+                return await self._opening.opened()
+            except ConnectionRejected as refusal:
+                target = redirected(self._url, refusal) if self._order.follow_redirects else None
+                if target is None:
+                    raise
+                if hops == MAX_REDIRECTS:
+                    raise too_many(refusal) from None
+            hops += 1
+            self._offer = offer_to(target, self._url, self._offer)
+            self._url = target
 
     async def _dial(self) -> OpeningConnection:
         url, order = self._url, self._order
@@ -67,4 +88,4 @@ class Attempt:
 
     def _make_protocol(self, transport: Transport) -> OpeningConnection:
         order, context = self._order, context_in(self._loop)
-        return OpeningConnection(transport, self._loop, self._url, order.offer, order.options, context, self._begin)
+        return OpeningConnection(transport, self._loop, self._url, self._offer, order.options, context, self._begin)

@@ -32,6 +32,7 @@ class Order(NamedTuple):
         options: The limits and choices of the WebSocket.
         ssl_context: How TLS is done; ``None`` as the system does it.
         proxy: What to connect through; ``True`` for what the environment says, ``False`` for nothing.
+        follow_redirects: Whether an attempt goes on where a server sends it.
         open_timeout: How long one attempt may take, in seconds.
         backoff: How long to wait before the next; ``None`` makes only one.
         on_upgrade: What handles the WebSocket, if the application gave it.
@@ -41,6 +42,7 @@ class Order(NamedTuple):
     options: WebSocketOptions
     ssl_context: ssl.SSLContext | None
     proxy: Proxy | bool
+    follow_redirects: bool
     open_timeout: float
     backoff: Backoff | None
     on_upgrade: OnUpgrade | None
@@ -62,6 +64,9 @@ class Order(NamedTuple):
         if reconnect and on_upgrade is None:
             raise LocalProtocolError("reconnect= needs on_upgrade, which is given each new WebSocket")
         proxy = proxy_choice(keywords.pop("proxy", True))
+        follow_redirects = keywords.pop("follow_redirects", True)
+        if not isinstance(follow_redirects, bool):
+            raise TypeError(f"follow_redirects is True or False, not {follow_redirects!r}")
         ssl_context = keywords.pop("ssl_context", None)
         _check_ssl_context(ssl_context)
         headers, subprotocols = keywords.pop("headers", ()), keywords.pop("subprotocols", ())
@@ -69,7 +74,7 @@ class Order(NamedTuple):
         fields = headers.items() if isinstance(headers, Mapping) else headers
         offer = ClientOffer.of(fields, subprotocols, options.compression)
         backoff = Backoff() if reconnect is True else reconnect or None
-        return cls(offer, options, ssl_context, proxy, open_timeout, backoff, on_upgrade)
+        return cls(offer, options, ssl_context, proxy, follow_redirects, open_timeout, backoff, on_upgrade)
 
     def parse_url(self, text: str) -> WebSocketURL:
         """Take a URL apart. Raises `InvalidURL`, also where the rest of the order makes no sense with it."""

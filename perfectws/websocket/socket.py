@@ -178,6 +178,8 @@ class WebSocket:
                 ``proxy`` installed, ``socks4:``, ``socks4a:``, ``socks5:``, ``socks5h:``. ``None`` connects directly.
                 ``True`` asks the environment, as curl does: ``wss_proxy``, ``https_proxy``, ``all_proxy``, for ``ws:``
                 ``ws_proxy``, ``http_proxy``, ``all_proxy``, and ``no_proxy``; this machine is reached directly then.
+            follow_redirects: Whether to go where the server sends us, five times at most, and never from ``wss:`` to
+                ``ws:``. ``headers`` and credentials go to the same scheme, host and port only.
             on_upgrade: What handles the WebSocket; may be ``async def``.
             **keywords: The above by name, and the limits and choices of `WebSocketOptions`.
 
@@ -796,6 +798,7 @@ class ConnectOptions(WebSocketKeywords, total=False):
     open_timeout: float
     reconnect: bool | Backoff
     proxy: str | bool | None
+    follow_redirects: bool
     on_upgrade: Callable[[WebSocket], object] | None
 
 
