@@ -175,7 +175,12 @@ class WebSocket:
             reconnect: Whether to connect again after each drop, and after each attempt that failed unless the server
                 said no (4xx). A `Backoff` says how long to wait. It ends when the application calls `close`, also on a
                 socket that has dropped already, or `Connecting.cancel`.
-            proxy: Not supported yet.
+            proxy: The URL of a proxy, perhaps with a user and a password: ``http:``, ``https:``, or, with the extra
+                ``proxy`` installed, ``socks4:``, ``socks4a:``, ``socks5:``, ``socks5h:``. ``None`` connects directly.
+                ``True`` asks the environment, as curl does: ``wss_proxy``, ``https_proxy``, ``all_proxy``, for ``ws:``
+                ``ws_proxy``, ``http_proxy``, ``all_proxy``, and ``no_proxy``; this machine is reached directly then.
+            follow_redirects: Whether to go where the server sends us, five times at most, and never from ``wss:`` to
+                ``ws:``. ``headers`` and credentials go to the same scheme, host and port only.
             on_upgrade: What handles the WebSocket; may be ``async def``.
             **keywords: The above by name, and the limits and choices of `WebSocketOptions`.
 
@@ -797,7 +802,8 @@ class ConnectOptions(WebSocketKeywords, total=False):
     ssl_context: ssl.SSLContext | None
     open_timeout: float
     reconnect: bool | Backoff
-    proxy: str | None
+    proxy: str | bool | None
+    follow_redirects: bool
     on_upgrade: Callable[[WebSocket], object] | None
 
 
