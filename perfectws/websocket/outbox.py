@@ -185,11 +185,12 @@ class Outbox(Drained):
     def write_whole_message(self, frame: bytes | Parts, completion: Callable[[], object] | None) -> None:
         """Send the frame that `build_text` or `build_binary` has made, which was there."""
         transport = self._transport
+        loop = self.loop
         transport.write(frame)
+        loop.counts.messages_sent += 1
         if transport.buffered_amount >= self._mark:
             self._settle(completion, len(frame))
         elif completion is not None:
-            loop = self.loop
             loop.ready.append((self._connection, (completion,)))
             if loop.idle:
                 loop.wake()
@@ -198,6 +199,7 @@ class Outbox(Drained):
         """Send a text message, or a part of one. Raises as `send_data`."""
         if final and not self._message_opcode and self.is_open:
             self._deliver_rooms()  # ahead of it: before it is compressed
+            self.loop.counts.messages_sent += 1
             self._send(self._framing.text(text), completion)
         else:
             self.send_data(TEXT, text.encode(), final, completion)
@@ -211,6 +213,7 @@ class Outbox(Drained):
         begun = self._message_opcode
         if final and opcode is BINARY and not begun and self.is_open:
             self._deliver_rooms()  # ahead of it: before it is compressed
+            self.loop.counts.messages_sent += 1
             self._send(self._framing.binary(data), completion)
             return
         if begun and opcode is not begun:
@@ -248,6 +251,7 @@ class Outbox(Drained):
         if self.sending is _CLOSED:
             self._refuse(completion)
             return
+        self.loop.counts.messages_sent += final
         if deflater is not None:
             data = deflater.compress(data, final)
         self._send(build_frame(opcode, data, final, deflater is not None and is_first, self._is_client), completion)
@@ -405,26 +409,33 @@ class Outbox(Drained):
         before = self._transport.buffered_amount + self._held_size
         return before + size > self._max_write_buffer and (count > 1 or before >= self._mark)
 
-    def write_shared(self, frames: bytes, count: int) -> None:
+    def write_shared(self, frames: bytes, count: int) -> int:
         """Send the frames of ``count`` messages, joined, that were built for all members of a room.
 
         It is the end of a turn, and `sending` is IN_TURN, or DEFLATED and none of them is compressed.
+
+        Returns:
+            How many bytes the kernel has taken, which the room counts: once for all members, as it does the messages.
         """
         transport = self._transport
-        transport.write_at_once(frames)
+        sent = transport.write_at_once(frames)
         if transport.buffered_amount > self._max_write_buffer:
             self._bear(transport.buffered_amount - len(frames) if count == 1 else self._mark)
+        return sent
 
-    def write_shared_deflated(self, frames: bytes, count: int, context: object) -> None:
+    def write_shared_deflated(self, frames: bytes, count: int, context: object) -> int:
         """Send such frames of which one is compressed at least. It is the end of a turn, and `sending` is DEFLATED.
 
         Args:
             frames, count: As above.
             context: Stands for what the peer's window ends with behind them, for `is_in`.
+
+        Returns:
+            As above.
         """
         assert self._deflater is not None
         self._deflater.replaced(context)
-        self.write_shared(frames, count)
+        return self.write_shared(frames, count)
 
     def is_in(self, context: object) -> bool:
         """Tell whether nothing was compressed for this peer since `write_shared_deflated` was given ``context``."""
@@ -436,6 +447,8 @@ class Outbox(Drained):
         Args:
             frame: The frame that says it to all who compress as `compression` says, not masked yet; if it is
                 compressed, it refers to no message before it.
+
+        The room counts it.
         """
         if self.sending is IN_TURN:
             self._send(frame, None)
