@@ -22,7 +22,8 @@ def index_names(app: Sphinx, doctree: nodes.document) -> None:
     for table in doctree.findall(nodes.table):
         rows = list(table.findall(nodes.row))
         if rows and rows[0][0].astext() == "Swift":
-            for number, row in enumerate(rows[1:]):
+            table["classes"].append("swift")
+            for row in rows[1:]:
                 index_row(app, doctree, row)
 
 
