@@ -9,7 +9,7 @@ from pathlib import Path
 
 from perfectws import HTTPServer, LaunchFailure
 
-from .history import History
+from .embedded import Embedded
 from .hosts import Hosts
 from .web import make_routes
 
@@ -45,16 +45,16 @@ def main() -> None:
     # perfectws logs where it listens.
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        history = History(None if arguments.memory else arguments.database)
+        shelf = Embedded(None if arguments.memory else arguments.database)
     except sqlite3.Error as error:
         parser.exit(1, f"{arguments.database} is no database to keep messages in: {error}\n")
-    routes = make_routes(history, Hosts(arguments.host), arguments.origin)
+    routes = make_routes(shelf, Hosts(arguments.host), arguments.origin)
     try:
         HTTPServer.launch(name="localhost", address=arguments.address, port=arguments.port, routes=routes)
     except LaunchFailure as failure:
         parser.exit(1, f"{failure}\n")
     finally:
-        history.close()
+        shelf.close()
 
 
 if __name__ == "__main__":
