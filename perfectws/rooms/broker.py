@@ -252,7 +252,10 @@ class Broker(ABC):
 
     @abstractmethod
     def channel(self, subscriber: Subscriber) -> Channel:
-        """Make a room's channel, without any I/O: there may be no loop yet, and the process may be forked still."""
+        """Make a room's channel; perfectws's own.
+
+        Without any I/O: there may be no loop yet, and the process may be forked still.
+        """
 
     @property
     @abstractmethod
