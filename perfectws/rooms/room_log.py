@@ -192,6 +192,7 @@ class RoomLog:
                 for message in log.messages:
                     if message.position <= self.position:  # the others are to come
                         self._heard.is_new(message)
+                        self._confirmed(message)
         for done in waiting:
             done(log)
 
