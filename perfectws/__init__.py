@@ -51,6 +51,7 @@ if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a t
     from .rooms.joining import Recovery as Recovery
     from .rooms.local_broker import LocalBroker as LocalBroker
     from .rooms.room import Room as Room, RoomFigures as RoomFigures
+    from .server.figures import ServerFigures as ServerFigures
     from .server.filters import HTTPFilter as HTTPFilter
     from .server.handlers import HTTPHandler as HTTPHandler
     from .server.launch import LaunchContext as LaunchContext
@@ -144,6 +145,7 @@ else:
             "Room",
             "RoomFigures",
         ),
+        "server.figures": ("ServerFigures",),
         "server.filters": ("HTTPFilter",),
         "server.handlers": ("HTTPHandler",),
         "server.launch": ("LaunchContext",),

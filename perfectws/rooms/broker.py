@@ -23,7 +23,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from time import time
 from typing import NamedTuple
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 from ..callbacks import CallbackLoop
 from ..websocket.opcodes import OpcodeType
@@ -220,6 +220,11 @@ class Channel(ABC):
         """Say that a member has left, who may or may not have entered, or wait for that."""
 
 
+def brokers() -> list[Broker]:
+    """Return the brokers of this process that other processes hear of."""
+    return list(_brokers)
+
+
 class Broker(ABC):
     """What carries messages between the rooms of one name in several processes, and keeps their logs.
 
@@ -231,6 +236,8 @@ class Broker(ABC):
 
     def __init__(self) -> None:
         self._subscribers: WeakValueDictionary[str, Subscriber] = WeakValueDictionary()
+        if self.spans_processes:
+            _brokers.add(self)
 
     def subscribe(self, subscriber: Subscriber) -> Channel:
         """Return a room's channel; perfectws's own.
@@ -255,3 +262,6 @@ class Broker(ABC):
     @abstractmethod
     def close(self) -> None:
         """Send what is queued, as far as that is possible at once, and let go of all connections. From any thread."""
+
+
+_brokers: WeakSet[Broker] = WeakSet()

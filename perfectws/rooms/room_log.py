@@ -167,6 +167,9 @@ class RoomLog:
             self.reads += 1
             if log is not None and self.is_ready:
                 self._recent.fill(log)
+                for message in log.messages:
+                    if message.position <= self.position:  # the others are to come
+                        self._heard.is_new(message)
         for done in waiting:
             done(log)
 

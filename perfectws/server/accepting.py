@@ -23,13 +23,16 @@ class Accepting:
         loop: The loop, on which other servers may accept too.
         service: What is served, and within which limits.
         ssl_context: Makes the connections TLS.
+
+    Attributes:
+        connections: Those that are open.
     """
 
     def __init__(self, loop: Loop, service: HTTPService, ssl_context: ssl.SSLContext | None) -> None:
         self._loop = loop
         self._service = service
         self._ssl_context = ssl_context
-        self._connections = Connections(loop)
+        self.connections = Connections(loop)
 
     async def run(self, sockets: Sequence[socket.socket], stop: StopRequest, begun: Callable[[], object]) -> None:
         """Accept until ``stop`` is made, then end the connections as `perfectws.server.stopping` says.
@@ -47,16 +50,16 @@ class Accepting:
                 await stop.wait()
                 nursery.cancel_scope.cancel()
         finally:
-            await self._connections.end(self._service.close_timeout)
+            await self.connections.end(self._service.close_timeout)
 
     async def _accept(self, listening: socket.socket) -> None:
-        await serve_listener(self._loop, listening, self._make_protocol, self._ssl_context, self._connections)
+        await serve_listener(self._loop, listening, self._make_protocol, self._ssl_context, self.connections)
 
     def _make_protocol(self, transport: Transport) -> HTTPConnection:
         """Return what serves a connection, which counts already: past ``max_connections`` it only answers 503."""
         connection = HTTPConnection(transport, self._loop, self._service)
         most = self._service.max_connections
-        if most is not None and len(self._connections) > most:
-            self._connections.refuse(transport)
+        if most is not None and len(self.connections) > most:
+            self.connections.refuse(transport)
             self._loop.call(connection, connection.refuse_full)
         return connection

@@ -46,6 +46,7 @@ from ..rooms import room  # noqa: F401  # likewise
 from ..websocket.options import WebSocketKeywords
 from ..websocket.upgrade_handler import OnUpgrade3, ShouldUpgrade, WebSocketUpgrader, with_upgraders
 from .accepting import Accepting
+from .figures import NO_FIGURES, Census, FiguresOfOthers, ServerFigures
 from .keywords import PlainServerKeywords, ServerKeywords, check_keywords, check_one_form, check_settings, flat
 from .launch import LaunchContext, launch
 from .starting import Starting
@@ -99,6 +100,8 @@ class HTTPServer(SettableLimits, Startable):
         #: Held by the one run that it may have at a time.
         self._claim = threading.Lock()
         self._starting = Starting()
+        self._census: Census | None = None
+        self._figures_of_others: FiguresOfOthers = tuple
 
     if not TYPE_CHECKING:  # for which it would mean that anything can be set
 
@@ -344,6 +347,23 @@ class HTTPServer(SettableLimits, Startable):
         """Call ``function(loop)`` at once if it runs, else as soon as it does; perfectws's own."""
         self._starting.call_when_running(function)
 
+    @property
+    def figures(self) -> ServerFigures:
+        """What it has done so far, and is doing now: connections, messages, bytes, rooms, delays. From any thread.
+
+        With workers, what all of them have done. After the end, what it did until then; the next start begins anew.
+        """
+        return ServerFigures.total([self.own_figures, *self._figures_of_others()])
+
+    @property
+    def own_figures(self) -> ServerFigures:
+        """The figures of this process alone; perfectws's own."""
+        return NO_FIGURES if self._census is None else self._census.figures
+
+    def add_figures(self, of_others: FiguresOfOthers) -> None:
+        """Count ``of_others()``, the figures of the other workers, into `figures` from now on; perfectws's own."""
+        self._figures_of_others = of_others
+
     def start(self) -> None:
         """Serve, and block until `stop` is called, from a callback or another thread, or until SIGINT or SIGTERM.
 
@@ -473,6 +493,8 @@ class HTTPServer(SettableLimits, Startable):
         kind = "HTTP" if self._tls is None else "HTTPS"
         logger.info("Starting %s server %s on %s", kind, self.server_name, ", ".join(self._places()))
         accepting = Accepting(loop, self._make_service(), self._tls)
+        census = self._census = Census(loop, accepting.connections)
+        loop.tasks.start_soon(loop.delay.beat)
 
         def started() -> None:
             self._starting.begin(loop)
@@ -482,6 +504,7 @@ class HTTPServer(SettableLimits, Startable):
             await accepting.run(self._listening.sockets, stop, started)
         finally:
             self._starting.end()
+            census.end()
 
     def _make_service(self) -> HTTPService:
         return HTTPService(

@@ -8,7 +8,7 @@ kept: opcode, reserved bits, mask, minimal length, length against the limits, an
     data frame of a plain message     piece by piece as it arrives, here: a text fails at its first bad byte
     data frame of a compressed one    whole, by wsproto's decoder (made when first needed)
 
-What a server is sent all day goes faster, with the same result: whole data frames below 64 KiB, all of a read in
+What comes all day goes faster, with the same result: whole data frames below 64 KiB, all of a read in
 one loop, by `FrameReader.whole_frames`, and a text that came alone by `FrameReader.lone_text`.
 
 Once judged wrong, a connection's input is over: both raise `FrameError`, with the close code.
@@ -19,6 +19,7 @@ Source: RFC 6455 §5, RFC 7692 for compressed messages.
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
 from struct import Struct
 
 from wsproto.frame_protocol import FrameDecoder, ParseFailed
@@ -36,28 +37,39 @@ _OPCODES = {int(opcode): opcode for opcode in OpcodeType if opcode is not Opcode
 _RSV = 0x70
 _LENGTH = 0x7F
 
-# A client's whole, unfragmented data frame, as the fast ways meet it: its first two bytes, as one number.
-#: A short one, which says its length itself: to this it is added.
-_SHORT_TEXT = (FIN | TEXT) << 8 | MASKED
-_SHORT_BINARY = (FIN | BINARY) << 8 | MASKED
-#: One whose length stands in the two bytes that follow.
-_MEDIUM_TEXT = _SHORT_TEXT + TWO_BYTES
-_MEDIUM_BINARY = _SHORT_BINARY + TWO_BYTES
-#: All four, for a loop to have at hand.
-_WHOLE_FRAME_HEADS = (_SHORT_TEXT, _MEDIUM_TEXT, _SHORT_BINARY, _MEDIUM_BINARY)
-#: How long its header is, the mask included.
-_SHORT_HEADER, _MEDIUM_HEADER = 6, 8
-#: The first two bytes of a short text frame, less the size of the frame.
-_SHORT_TEXT_LESS_SIZE = _SHORT_TEXT - _SHORT_HEADER
-#: The size of the shortest medium frame.
-_LEAST_MEDIUM = TWO_BYTES + _MEDIUM_HEADER
+
+#: What whole, unfragmented data frames begin with, as the fast ways meet them. A plain tuple is unpacked fastest.
+_Heads = tuple[int, int, int, int, int, int, Callable[..., tuple[int, bytes]]]
+
+
+def _heads(mask_bit: int) -> _Heads:
+    """Return the heads of frames with this mask bit.
+
+    Returns:
+        (short_text, medium_text, short_binary, medium_binary, short_size, medium_size, unpack). The first four are the
+        first two bytes of a frame, as one number: of a short one, to which its length is added, and of one whose length
+        stands in the two bytes that follow. Then how long the header of each is, the mask included; and what gives such
+        a number and the mask behind it, called with the data and an offset.
+    """
+    text, binary = (FIN | TEXT) << 8 | mask_bit, (FIN | BINARY) << 8 | mask_bit
+    mask_size = 4 if mask_bit else 0
+    unpack = Struct(f"!H{mask_size}s").unpack_from
+    return (text, text + TWO_BYTES, binary, binary + TWO_BYTES, 2 + mask_size, 4 + mask_size, unpack)
+
+
+def _lone_heads(heads: _Heads) -> tuple[int, int, int, int, Callable[..., tuple[int, bytes]]]:
+    """Return those of a text that comes alone: of a short one the first two bytes, less the size of the frame."""
+    short_text, medium_text, _, _, short_size, medium_size, unpack = heads
+    return (short_text - short_size, medium_text, short_size, medium_size, unpack)
+
+
+_FROM_CLIENT, _FROM_SERVER = _heads(MASKED), _heads(0)
+_LONE_FROM_CLIENT, _LONE_FROM_SERVER = _lone_heads(_FROM_CLIENT), _lone_heads(_FROM_SERVER)
 
 #: The most bytes that are held though they were read: letting go of few costs more than it saves.
 _MAX_HELD = 4096
 _UINT16 = Struct("!H")
 _UINT64 = Struct("!Q")
-#: The first two bytes of a frame, or its length of two bytes, with the mask behind them.
-_unpack_head = Struct("!H4s").unpack_from
 
 
 #: Stands for a frame that was skipped.
@@ -80,8 +92,10 @@ class FrameReader:
         "_composite",
         "_deflate",
         "_fragments",
+        "_heads",
         "_inflates",
         "_is_client",
+        "_lone_heads",
         "_lone_limit",
         "_mask_bit",
         "_max_fragments",
@@ -109,15 +123,19 @@ class FrameReader:
     ) -> None:
         self._is_client = is_client
         self._mask_bit = 0 if is_client else MASKED
+        self._heads = _FROM_SERVER if is_client else _FROM_CLIENT
+        #: Those that `lone_text` needs.
+        self._lone_heads = _LONE_FROM_SERVER if is_client else _LONE_FROM_CLIENT
         #: The largest payload that the fast ways take, and the largest frame that `lone_text` does.
         self._short_limit = min(max_frame_size, max_message_size)
-        self._lone_limit = self._short_limit + (_SHORT_HEADER if self._short_limit < TWO_BYTES else _MEDIUM_HEADER)
+        short_size, medium_size = self._heads[4:6]
+        self._lone_limit = self._short_limit + (short_size if self._short_limit < TWO_BYTES else medium_size)
         self._max_frame_size = max_frame_size
         self._max_message_size = max_message_size
         self._max_fragments = max_fragments
         self._deflate = deflate
-        #: Whether it is certain that nothing is left of what was fed: of a frame, or of a message. A client never is.
-        self.is_exhausted = not is_client
+        #: Whether it is certain that nothing is left of what was fed: of a frame, or of a message.
+        self.is_exhausted = True
         #: Whether the limits of a whole message count: in frame-wise reading only those of a frame do.
         self.reads_messages = False
         self._buffer = b""
@@ -186,27 +204,28 @@ class FrameReader:
             FrameError: It is not UTF-8.
         """
         size = len(data)
-        if size < _SHORT_HEADER or not self.is_exhausted:
+        short_text_less_size, medium_text, short_size, medium_size, unpack = self._lone_heads
+        if size < short_size or not self.is_exhausted:
             return None
-        head, mask = _unpack_head(data)
-        if head == _SHORT_TEXT_LESS_SIZE + size and head < _MEDIUM_TEXT:
-            payload = data[_SHORT_HEADER:]
-        elif head == _MEDIUM_TEXT and size >= _LEAST_MEDIUM:
-            length, mask = _unpack_head(data, 2)
-            if length != size - _MEDIUM_HEADER:
+        head, mask = unpack(data)
+        if head == short_text_less_size + size and head < medium_text:
+            payload = data[short_size:]
+        elif head == medium_text and size >= TWO_BYTES + medium_size:
+            length, mask = unpack(data, 2)
+            if length != size - medium_size:
                 return None
-            payload = data[_MEDIUM_HEADER:]
+            payload = data[medium_size:]
         else:
             return None
         if size > self._lone_limit:
             return None
         try:
-            return apply_mask(payload, mask).decode()
+            return (apply_mask(payload, mask) if mask else payload).decode()
         except UnicodeDecodeError as error:
             raise not_utf8(error) from None
 
     def whole_frames(self, most: int, most_bytes: int) -> list[Frame]:
-        """Return the next frames, as long as they are whole, masked, unfragmented data frames below 64 KiB.
+        """Return the next frames, as long as they are whole, unfragmented data frames below 64 KiB.
 
         That is what a chat or an echo sees all day. For each it saves a `next_frame`, which would give the same.
         It stops before anything else, whether that is right or wrong.
@@ -216,22 +235,22 @@ class FrameReader:
             most_bytes: After how many bytes to begin no further frame.
         """
         frames: list[Frame] = []
-        if self._is_client or self._payload is not None or self._message_opcode is not CONTINUATION or self._skips:
+        if self._payload is not None or self._message_opcode is not CONTINUATION or self._skips:
             return frames
-        short_text, medium_text, short_binary, medium_binary = _WHOLE_FRAME_HEADS
+        short_text, medium_text, short_binary, medium_binary, short_size, medium_size, unpack = self._heads
         buffer, start, limit = self._buffer, self._position, self._short_limit
         available = len(buffer)
-        last = min(available - _MEDIUM_HEADER, start + most_bytes)
+        last = min(available - medium_size, start + most_bytes)
         for _ in range(most):
             if start > last:
                 break
-            head, mask = _unpack_head(buffer, start)
+            head, mask = unpack(buffer, start)
             if short_text <= head < medium_text or short_binary <= head < medium_binary:
-                payload_at = start + _SHORT_HEADER
+                payload_at = start + short_size
                 size = head & _LENGTH
             elif head == medium_text or head == medium_binary:  # noqa: SIM109  # it would build a tuple each time
-                payload_at = start + _MEDIUM_HEADER
-                size, mask = _unpack_head(buffer, start + 2)
+                payload_at = start + medium_size
+                size, mask = unpack(buffer, start + 2)
                 if size < TWO_BYTES:
                     break
             else:
@@ -239,7 +258,9 @@ class FrameReader:
             end = payload_at + size
             if end > available or size > limit:
                 break
-            payload = apply_mask(buffer[payload_at:end], mask)
+            payload = buffer[payload_at:end]
+            if mask:
+                payload = apply_mask(payload, mask)
             if head < short_binary:
                 try:
                     frames.append((TEXT, payload.decode(), True))
