@@ -242,7 +242,7 @@ class Link:
                     pass
                 while await duties.presence.say(connection):
                     pass
-                if duties.presence.is_empty:
+                if self._loop is None or self._other_than(self._loop) is None:
                     await duties.presence.lease.leave(connection)
             except Exception as error:
                 self._log.log("last", "Redis did not hear the last of this process: %s", error)

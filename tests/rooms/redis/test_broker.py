@@ -211,7 +211,7 @@ async def test_it_says_where_it_is_but_not_the_password(redis: RedisServer) -> N
     ("options", "reason"),
     [
         ({"max_queue": 0}, "max_queue is a whole number of at least 1, not 0"),
-        ({"lease": 0}, "lease is a number of seconds above 0, not 0"),
+        ({"lease": 0}, "lease is a number of seconds of at least 0.1, not 0"),
         ({"prefix": ""}, "prefix is a str that is not empty"),
         ({"prefix": None}, "prefix is a str that is not empty"),
     ],
