@@ -13,7 +13,7 @@ export class Log {
   /** Whether there are older messages than those that are here. */
   more = false;
   #messages = new WeakMap(); // of each <li>: the message, or { time } for what happened
-  #byId = new Map(); // the entries that are stored
+  #stored = new Map(); // the entries that are stored, by who said them and their keys
   #pending = new Map(); // the own entries that are not, by their keys
   #act;
   #isOwn;
@@ -25,17 +25,17 @@ export class Log {
   }
 
   get isEmpty() {
-    return this.#byId.size === 0 && this.#pending.size === 0;
+    return this.#stored.size === 0 && this.#pending.size === 0;
   }
 
   get oldestId() {
-    return this.#byId.keys().next().value ?? 0;
+    return this.#messages.get(this.#stored.values().next().value)?.id ?? 0;
   }
 
   /** One's own message that was said last, or last before another one. */
   ownBefore(id = Infinity) {
-    const before = [...this.#byId].filter(([other]) => other < id).map(([, entry]) => this.#messages.get(entry));
-    return before.findLast(this.#isOwn);
+    const own = [...this.#stored.values()].map((entry) => this.#messages.get(entry)).filter(this.#isOwn);
+    return own.findLast((message) => message.id < id);
   }
 
   /** Show what was said: in place of all that is here, or what it goes on with. */
@@ -43,33 +43,33 @@ export class Log {
     if (!goesOn) this.#clear();
     for (const message of messages) {
       const isOlder = message.state === "edited" && message.id < this.oldestId;
-      if (message.state === "deleted" || (this.#byId.has(message.id) && message.state)) this.changed(message);
+      if (message.state === "deleted" || (this.#stored.has(nameOf(message)) && message.state)) this.changed(message);
       else if (!isOlder) this.add(message);
     }
   }
 
   /** Show what was said before all that is here. */
   prepend(messages) {
-    const known = new Map(this.#byId);
-    this.#byId.clear();
+    const known = new Map(this.#stored);
+    this.#stored.clear();
     const first = this.list.firstElementChild;
     for (const message of messages) {
-      if (known.has(message.id)) continue;
+      if (known.has(nameOf(message))) continue;
       const entry = this.#make(message);
-      this.#byId.set(message.id, entry);
+      this.#stored.set(nameOf(message), entry);
       this.list.insertBefore(entry, first);
       this.#tidy(entry);
     }
-    for (const [id, entry] of known) this.#byId.set(id, entry);
+    for (const [name, entry] of known) this.#stored.set(name, entry);
     this.#tidy(this.#entryFrom(first));
   }
 
   /** Show a message that is stored; return whether it was not here yet. */
   add(message) {
-    if (this.#byId.has(message.id)) return false;
+    if (this.#stored.has(nameOf(message))) return false;
     const waiting = this.#isOwn(message) ? this.#pending.get(message.key) : undefined;
     const entry = waiting ?? this.#make(message);
-    this.#byId.set(message.id, entry);
+    this.#stored.set(nameOf(message), entry);
     this.#messages.set(entry, message);
     this.#pending.delete(message.key);
     if (waiting) {
@@ -82,10 +82,10 @@ export class Log {
 
   /** A message was edited or deleted. */
   changed(message) {
-    const entry = this.#byId.get(message.id);
+    const entry = this.#stored.get(nameOf(message));
     if (!entry) return;
     if (message.state === "deleted") {
-      this.#byId.delete(message.id);
+      this.#stored.delete(nameOf(message));
       const next = this.#entryFrom(entry.nextElementSibling);
       entry.remove();
       this.#tidy(next);
@@ -129,7 +129,7 @@ export class Log {
   prune(kept = MAX_ENTRIES) {
     if (this.list.childElementCount <= kept) return;
     while (this.list.childElementCount > kept) this.list.firstElementChild.remove();
-    for (const [id, entry] of this.#byId) if (entry.parentNode !== this.list) this.#byId.delete(id);
+    for (const [name, entry] of this.#stored) if (entry.parentNode !== this.list) this.#stored.delete(name);
     this.more = true;
     this.#tidy(this.#entryFrom(this.list.firstElementChild));
   }
@@ -142,7 +142,7 @@ export class Log {
 
   #clear() {
     this.list.replaceChildren(...[...this.#pending.values()]);
-    this.#byId.clear();
+    this.#stored.clear();
   }
 
   // New ones come at the end, but before those that wait for their number.
@@ -178,4 +178,9 @@ export class Log {
     const isSame = isNext && before.by === message.by && before.name === message.name;
     entry.classList.toggle("goes-on", isSame && !isNewDay && message.time - before.time < GROUPED);
   }
+}
+
+// By this a message is known again, also one that comes twice.
+function nameOf({ by, key }) {
+  return `${by} ${key}`;
 }
