@@ -168,12 +168,12 @@ class Outbox(Drained):
     def write_plain(self, frame: bytes | Parts, completion: Callable[[], object] | None) -> None:
         """Send a whole message as the frame that every receiver gets, where `sending` is PLAIN."""
         transport = self._transport
-        loop = self.loop
         transport.write(frame)
-        loop.counts.messages_sent += 1
+        self.loop.counts.messages_sent += 1
         if transport.buffered_amount >= self._mark:
             self._settle(completion, len(frame))
         elif completion is not None:
+            loop = self.loop
             loop.ready.append((self._connection, (completion,)))
             if loop.idle:
                 loop.wake()
