@@ -137,7 +137,7 @@ class StreamTransport:
 
     def _kernel_socket(self) -> socket.socket | None:
         stream: object = self._stream
-        if isinstance(stream, trio.SSLStream):
+        while isinstance(stream, trio.SSLStream):  # inside that of an https: proxy there is another
             stream = stream.transport_stream
         # trio's own socket has what these ask: its descriptor and its options.
         return cast(socket.socket, stream.socket) if isinstance(stream, trio.SocketStream) else None

@@ -73,9 +73,9 @@ class Log(NamedTuple):
     """What a log holds.
 
     Attributes:
-        start: The position before its first entry: from there on, nothing is missing.
+        start: From there on, nothing is missing: the position before its first entry, or that behind a hole.
         end: The position behind its last.
-        messages: All messages in between, in order.
+        messages: All its messages, in order, those before ``start`` included.
     """
 
     start: Position
@@ -138,7 +138,10 @@ class Subscriber(ABC):
 
     @abstractmethod
     def gap(self, position: Position) -> None:
-        """Go on from ``position``, though something before it never came: the log was trimmed, or lost."""
+        """Go on from ``position``, though something before it never came: the log was trimmed, or lost.
+
+        It may be where the room is already: something did not come that another process could not publish.
+        """
 
     @abstractmethod
     def lost(self, first: int, count: int) -> None:

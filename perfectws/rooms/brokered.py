@@ -112,7 +112,9 @@ class Brokered(Subscriber):
 
     def _flush(self) -> None:
         """Let each loop take what waits for it."""
-        for loop in list(self._feeds):
+        with self._lock:
+            loops = [loop for loop, feed in self._feeds.items() if feed]
+        for loop in loops:
             if loop.is_here():
                 self._drain(loop)
             else:
@@ -134,7 +136,9 @@ class Brokered(Subscriber):
         feed.clear()
         return messages
 
-    def _deliver(self, loop: CallbackLoop, messages: Iterable[RoomMessage]) -> None:
+    def _deliver(self, loop: CallbackLoop, messages: list[RoomMessage]) -> None:
+        if not messages:
+            return
         room = self._room()
         group = room.groups.get(loop) if room is not None else None
         arrivals = self._arrivals_in(loop) if self._arrivals else ()
@@ -169,7 +173,10 @@ class Brokered(Subscriber):
 
     def gap(self, position: Position) -> None:
         """Go on from ``position``, though something before it never came."""
-        self.opened(position)
+        with self._lock:
+            if self.log.is_ready:
+                self.log.go_on(position)
+        self._go_on()
 
     def lost(self, first: int, count: int) -> None:
         """Forget messages of one's own: they will never be in the log."""
@@ -190,10 +197,15 @@ class Brokered(Subscriber):
 
     # Who comes and goes
 
+    def feed(self, loops: Iterable[CallbackLoop]) -> None:
+        """Have a feed for each loop from now on."""
+        with self._lock:
+            for loop in loops:
+                self._feeds.setdefault(loop, deque())
+
     def join(self, joining: Joining) -> None:
         """Let a socket in. From any thread."""
-        with self._lock:
-            self._feeds.setdefault(joining.socket.outbox.loop, deque())
+        self.feed([joining.socket.outbox.loop])
         joining.socket.call_in_loop(self._join, joining)
 
     def _join(self, joining: Joining) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from threading import RLock
 from typing import NamedTuple
 
 from ..callbacks import logger
+from ..checks.signatures import check_callable
 from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
 from ..websocket.frames import build_frame, build_text_frame
 from ..websocket.opcodes import OpcodeType
@@ -34,6 +36,14 @@ class RoomEntry(NamedTuple):
 
 #: ``stamp(entry)`` returns what the members are sent: a ``str`` as text, bytes as binary.
 Stamp = Callable[[RoomEntry], str | BytesLike]
+
+
+def check_stamp(stamp: object) -> None:
+    """Raise `TypeError` unless ``stamp`` can be called as documented, or is ``None``."""
+    if stamp is not None:
+        check_callable(stamp, "stamp", "entry")
+        if iscoroutinefunction(stamp):
+            raise TypeError("stamp says at once what the members are sent: it cannot be async")
 
 
 def position_behind(message: LogMessage) -> Position:

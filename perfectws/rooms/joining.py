@@ -81,6 +81,11 @@ class Joining(NamedTuple):
     completion: JoinCompletion | None
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it asks for no more than to be let in."""
+        return self.after is None and self.identity is None and self.completion is None
+
+    @property
     def position(self) -> Position:
         """The position that it comes with. Whatever a client makes up is one from which nothing can be recovered."""
         return Position.parse(self.after or "") or NOWHERE

@@ -47,7 +47,7 @@ class Recent:
         limits: How many are kept, and for how long.
 
     Attributes:
-        start: Nothing that the log holds behind it is missing here.
+        start: Nothing that the log has had behind it is missing here. What is here and is older has a hole behind it.
         end: The room's position: the number up to which all has come; `NOWHERE` as long as that is not known.
         is_whole: Whether the log was read: what is not here, it does not have.
     """
@@ -62,6 +62,10 @@ class Recent:
     def begin(self, position: Position) -> None:
         """Begin anew, behind ``position``."""
         self._messages.clear()
+        self.go_on(position)
+
+    def go_on(self, position: Position) -> None:
+        """Go on from ``position``, though something before it is missing: what is here does not lead to what comes."""
         self.start = self.end = position
         self.is_whole = not self._limits.messages
 
@@ -82,18 +86,17 @@ class Recent:
             self.start = self.end
 
     def _drop_first(self) -> None:
-        self.start = self._messages.popleft().position
+        self.start = max(self.start, self._messages.popleft().position)
 
     def fill(self, log: Log) -> None:
         """Take what the log holds: what came before ``start`` is put there."""
         if log.end.epoch != self.start.epoch or log.end < self.start:
             return  # it is not the log that this belongs to, or not as far as this begins
         self.is_whole = True
-        if log.start < self.start:
-            self._messages.extendleft(reversed(self._older(log)))
-            self.start = log.start
-            while len(self._messages) > self._limits.messages:
-                self._drop_first()
+        self._messages.extendleft(reversed(self._older(log)))
+        self.start = min(self.start, log.start)
+        while len(self._messages) > self._limits.messages:
+            self._drop_first()
 
     def _older(self, log: Log) -> list[LogMessage]:
         here = {(message.instance, message.sequence) for message in self._messages}

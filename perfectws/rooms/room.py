@@ -27,7 +27,7 @@ from ..websocket.opcodes import OpcodeType
 from ..websocket.socket import WebSocket
 from .broker import Broker, LogLimits
 from .brokered import Brokered
-from .entry import RoomEntry, Stamp
+from .entry import RoomEntry, Stamp, check_stamp
 from .group import DropCallback, Member, RoomGroup
 from .joining import JoinCompletion, Joining, identity
 from .local_broker import LocalBroker
@@ -140,10 +140,10 @@ class Room:
         if broker is not None and self.name is None:
             raise ValueError("a room with a broker has a name: the others of that name are what it is one with")
         limits = _limits(broker, history, history_seconds)
-        if stamp is not None:
-            check_callable(stamp, "stamp", "entry")
+        check_stamp(stamp)
         broker = LocalBroker() if broker is None else broker
         self._brokered = Brokered(self, self.name or "", broker, limits, stamp)
+        self._brokered.feed(self._loops)
         return self._brokered
 
     def _behind(self) -> Brokered:
@@ -183,20 +183,20 @@ class Room:
         Raises:
             TypeError, ValueError: An argument is wrong: ``who`` is no name, or ``info`` is not for JSON, say.
         """
-        who_it_is = identity(who, info, unique)
-        if self._brokered is None and after is None and who_it_is is None and completion is None:
-            with _lock:
-                self._loops.add(socket.outbox.loop)
+        if after is not None and not isinstance(after, str):
+            raise TypeError(f"after is a position, a str, not {type(after).__name__}")
+        if completion is not None:
+            check_callable(completion, "a join's completion", "recovery")
+        joining = Joining(socket, after, identity(who, info, unique), completion)
+        with _lock:
+            self._loops.add(socket.outbox.loop)
+            brokered = self._brokered
+            if brokered is None and not joining.is_plain:
+                brokered = self._stand_before(None, None, None, None)
+        if brokered is None:
             socket.call_in_loop(self._join, socket)
         else:
-            if after is not None and not isinstance(after, str):
-                raise TypeError(f"after is a position, a str, not {type(after).__name__}")
-            if completion is not None:
-                check_callable(completion, "a join's completion", "recovery")
-            joining = Joining(socket, after, who_it_is, completion)
-            with _lock:
-                self._loops.add(socket.outbox.loop)
-            self._behind().join(joining)
+            brokered.join(joining)
 
     def leave(self, socket: WebSocket) -> None:
         """Let ``socket`` go. Harmless if it is not in."""
@@ -338,7 +338,7 @@ class Room:
         return RoomFigures(len(self), self._messages, self._deliveries, self._drops)
 
     def count(self, deliveries: int, drops: int = 0) -> None:
-        """Add to the figures. From any loop's thread."""
+        """Add to the figures; perfectws's own. From any loop's thread."""
         with _lock:
             self._deliveries += deliveries
             self._drops += drops

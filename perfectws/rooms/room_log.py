@@ -68,6 +68,10 @@ class RoomLog:
         self._recent.begin(position)
         self.is_ready = True
 
+    def go_on(self, position: Position) -> None:
+        """Go on from ``position``, though something before it never came."""
+        self._recent.go_on(position)
+
     def close(self) -> None:
         """Forget all: the room is empty."""
         self.is_ready = False
@@ -163,6 +167,9 @@ class RoomLog:
             self.reads += 1
             if log is not None and self.is_ready:
                 self._recent.fill(log)
+                for message in log.messages:
+                    if message.position <= self.position:  # the others are to come
+                        self._heard.is_new(message)
         for done in waiting:
             done(log)
 

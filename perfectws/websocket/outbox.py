@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import outcome
@@ -20,7 +21,8 @@ from ..futures import Promise
 from ..transport import HIGH_WATER, Parts, Transport
 from .contract import Connection, Membership
 from .deflate import Compression, Deflate
-from .frames import CONTINUATION, TEXT, build_frame, build_text_frame, is_compressed, mask_frame
+from .frames import BINARY, CONTINUATION, TEXT, build_frame, is_compressed, mask_frame
+from .framing import BuildBinary, BuildText, framing_of
 from .opcodes import CloseCode, OpcodeType
 
 #: What a send may be given, to be called or resolved when it was accepted.
@@ -51,9 +53,9 @@ class Sending(Enum):
 
     ::
 
-        PLAIN ◄──nothing waits any more, and the socket is in no room──► IN_TURN      DEFLATED, with compression
-          ▲                                                                 ▲            ▲
-          └──────────────────a fragmented message ends───────────────── COMPOSED, for good with a mask
+        PLAIN ◄──nothing waits any more, and the socket is in no room──► IN_TURN     DEFLATED       MASKED
+          ▲                                                                 ▲       by a server    by a client
+          └──────────────────a fragmented message ends───────────────── COMPOSED ────────┴──────────────┘
 
         (any) ──our close frame is sent, or the connection has ended──► CLOSED
     """
@@ -64,14 +66,16 @@ class Sending(Enum):
     IN_TURN = 1
     #: Compressed: a room's as the frame that all get who compress alike.
     DEFLATED = 2
-    #: Masked, or behind the fragmented message under way: as no frame that others get too.
-    COMPOSED = 3
+    #: As a frame that is masked, compressed or not, so that nobody else can get it.
+    MASKED = 3
+    #: Behind the fragmented message under way.
+    COMPOSED = 4
     #: Not at all. A send is no error then: its completion is called.
-    CLOSED = 4
+    CLOSED = 5
 
 
 #: Read for each message: a global is found faster than an enum's member.
-PLAIN, IN_TURN, DEFLATED, _COMPOSED, _CLOSED = Sending
+PLAIN, IN_TURN, DEFLATED, MASKED, _COMPOSED, _CLOSED = Sending
 
 
 class Outbox(Drained):
@@ -88,11 +92,14 @@ class Outbox(Drained):
     Attributes:
         loop: As above.
         sending: How a whole message is sent at this moment.
+        build_text, build_binary: What makes a whole message the frame for `write_whole_message`; ``None`` while
+            something is in its way.
     """
 
     __slots__ = (
         "_connection",
         "_deflate",
+        "_framing",
         "_held",
         "_held_size",
         "_is_client",
@@ -103,6 +110,8 @@ class Outbox(Drained):
         "_message_opcode",
         "_transport",
         "_waiting",
+        "build_binary",
+        "build_text",
         "loop",
         "sending",
     )
@@ -122,6 +131,9 @@ class Outbox(Drained):
         self._max_write_buffer = max_write_buffer
         self._is_client = is_client
         self._deflate = deflate
+        self._framing = framing_of(is_client)
+        self.build_text: BuildText | None = None
+        self.build_binary: BuildBinary | None = None
         #: Below so many bytes with the transport no completion waits, and nothing overflows.
         self._mark = min(HIGH_WATER, max_write_buffer + 1)
         self._memberships: tuple[Membership, ...] = ()
@@ -139,14 +151,19 @@ class Outbox(Drained):
     def _update_sending(self) -> None:
         if self.sending is _CLOSED:
             return
-        if self._is_client or self._message_opcode:
+        is_in_turn = bool(self._memberships or self._waiting)
+        if self._message_opcode:
             self.sending = _COMPOSED
+        elif self._is_client:
+            self.sending = MASKED
         elif self._deflate is not None:
             self.sending = DEFLATED
-        elif self._memberships or self._waiting:
-            self.sending = IN_TURN
         else:
-            self.sending = PLAIN
+            self.sending = IN_TURN if is_in_turn else PLAIN
+        if is_in_turn or self._message_opcode or self._deflate is not None:
+            self.build_text = self.build_binary = None
+        else:
+            self.build_text, self.build_binary = self._framing
 
     @property
     def is_open(self) -> bool:
@@ -165,8 +182,8 @@ class Outbox(Drained):
 
     # Messages
 
-    def write_plain(self, frame: bytes | Parts, completion: Callable[[], object] | None) -> None:
-        """Send a whole message as the frame that every receiver gets, where `sending` is PLAIN."""
+    def write_whole_message(self, frame: bytes | Parts, completion: Callable[[], object] | None) -> None:
+        """Send the frame that `build_text` or `build_binary` has made, which was there."""
         transport = self._transport
         transport.write(frame)
         self.loop.counts.messages_sent += 1
@@ -180,12 +197,17 @@ class Outbox(Drained):
 
     def send_text(self, text: str, final: bool, completion: Completion) -> None:
         """Send a text message, or a part of one. Raises as `send_data`."""
-        if final and (self.sending is PLAIN or self.sending is IN_TURN):
+        if final and self._is_whole_and_plain:
             self._deliver_rooms()
             self.loop.counts.messages_sent += 1
-            self._send(build_text_frame(text), completion)
+            self._send(self._framing.text(text), completion)
         else:
             self.send_data(TEXT, text.encode(), final, completion)
+
+    @property
+    def _is_whole_and_plain(self) -> bool:
+        """Whether a message that is sent whole need not be composed: nor refused, nor compressed."""
+        return not self._message_opcode and self._deflate is None and self.sending is not _CLOSED
 
     def send_data(self, opcode: OpcodeType, data: bytes, final: bool, completion: Completion) -> None:
         """Send a message, or a part of one: inside a fragmented message its opcode becomes CONTINUATION.
@@ -194,6 +216,11 @@ class Outbox(Drained):
             LocalProtocolError: The fragmented message under way is of the other kind.
         """
         begun = self._message_opcode
+        if final and opcode is BINARY and self._is_whole_and_plain:
+            self._deliver_rooms()
+            self.loop.counts.messages_sent += 1
+            self._send(self._framing.binary(data), completion)
+            return
         if begun and opcode is not begun:
             raise LocalProtocolError(
                 f"a fragmented {begun.name} message is under way: end it with final=True before sending {opcode.name}"
@@ -252,10 +279,14 @@ class Outbox(Drained):
 
     def shut(self) -> None:
         """Send nothing more, and leave every room."""
-        self.sending = _CLOSED
+        self._close_sending()
         self._held, self._held_size = None, 0
         for membership in self._memberships:
             membership.forget()
+
+    def _close_sending(self) -> None:
+        self.sending = _CLOSED
+        self.build_text = self.build_binary = None
 
     def _send(self, frame: bytes | Parts, completion: Completion) -> None:
         """Give a frame to the transport, if anything is still sent."""
@@ -271,11 +302,10 @@ class Outbox(Drained):
         """Settle the completion of the ``size`` bytes that the transport has taken, now or when there is room again."""
         amount = self._transport.buffered_amount
         if completion is not None:
-            settle = self._settler(completion)
             if amount >= self._mark or self._waiting:
-                self._wait(settle)
+                self._wait(partial(self._complete, completion))
             else:
-                settle(None)
+                self._complete(completion, None)
         if amount > self._max_write_buffer:
             self._bear(amount - size)
 
@@ -289,32 +319,31 @@ class Outbox(Drained):
     def _refuse(self, completion: Completion) -> None:
         """Settle the completion of a send on a closed socket: in order, so behind those that wait."""
         if completion is not None:
-            settle = self._settler(completion, is_refused=True)
             if self._waiting:
-                self._wait(settle)
+                self._wait(partial(self._complete_refused, completion))
             else:
-                settle(None)
+                self._complete_refused(completion, None)
 
     def _wait(self, settle: Callable[[Exception | None], object]) -> None:
         self._waiting.append(settle)
         self._update_sending()
 
-    def _settler(
-        self, completion: Callable[[], object] | Promise[None], is_refused: bool = False
-    ) -> Callable[[Exception | None], object]:
-        def settle(error: Exception | None) -> None:
-            if not isinstance(completion, Promise):
-                self.loop.call(self._connection, completion)
-            elif error is not None or is_refused:
-                completion.fail(error or self._connection.closed_error())
-            else:
-                completion.succeed()
+    def _complete(self, completion: Callable[[], object] | Promise[None], error: Exception | None) -> None:
+        """Settle a completion: a promise fails with the ``error``, if there is one."""
+        if not isinstance(completion, Promise):
+            self.loop.call(self._connection, completion)
+        elif error is not None:
+            completion.fail(error)
+        else:
+            completion.succeed()
 
-        return settle
+    def _complete_refused(self, completion: Callable[[], object] | Promise[None], error: Exception | None) -> None:
+        """Settle the completion of a send on a closed socket."""
+        self._complete(completion, error or self._connection.closed_error())
 
     def _overflow(self) -> None:
         self._transport.discard_unsent()
-        self.sending = _CLOSED  # so that nothing but the close frame follows, not even what rooms hold
+        self._close_sending()  # so that nothing but the close frame follows, not even what rooms hold
         self._connection.close(CloseCode.TRY_AGAIN_LATER, "the write buffer is full")
         self._settle_waiting(self._connection.closed_error())  # what they wait for will not be sent
 
@@ -340,7 +369,7 @@ class Outbox(Drained):
     def call_when_drained(self, callback: Callable[[], object]) -> None:
         """Queue ``callback()`` once the write buffer has room, or the connection has ended."""
         if self._waiting or self._transport.buffered_amount >= HIGH_WATER:
-            self._wait(self._settler(callback))
+            self._wait(partial(self._complete, callback))
         else:
             self.loop.call(self._connection, callback)  # below the mark no `resume` will come
 

@@ -28,12 +28,12 @@ from .arguments import binary_message, check_completion, check_continuation, che
 from .connecting import Backoff, EventLoopHandle, HeaderFields
 from .contract import Connection
 from .frame_inbox import FrameInbox, Message
-from .frames import build_text_frame
+from .handshake_response import HandshakeResponse
 from .keepalive import Keepalive, PingOrigin
 from .message_inbox import MessageInbox
 from .opcodes import MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, CloseCode, OpcodeType, is_sendable
 from .options import NO_TIMEOUT, WebSocketKeywords
-from .outbox import PLAIN, Completion, Drained, Outbox
+from .outbox import Completion, Drained, Outbox
 from .receive_inbox import Received, ReceiveInbox
 from .timer import ApplicationTimer
 
@@ -111,6 +111,8 @@ class WebSocket:
 
     Attributes:
         request: The request that opened this socket, a server's; ``None`` for a client's.
+        response: What the server answered to the client that opened this socket: its ``status`` and ``headers``;
+            ``None`` for a server's.
         subprotocol: The subprotocol that was agreed on, or ``None``.
 
     Source: Perfect-WebSockets' ``WebSocket``, websocket-kit's ``WebSocket``, RFC 6455.
@@ -127,6 +129,7 @@ class WebSocket:
         "inbox",
         "outbox",
         "request",
+        "response",
         "subprotocol",
     )
 
@@ -147,6 +150,7 @@ class WebSocket:
         #: Those that have been set on it and may still call.
         self._timers: WeakSet[ApplicationTimer] | None = None
         self.request = request
+        self.response: HandshakeResponse | None = None
         self.subprotocol = subprotocol
         self._read_timeout: float | None = NO_TIMEOUT
 
@@ -170,7 +174,12 @@ class WebSocket:
             reconnect: Whether to connect again after each drop, and after each attempt that failed unless the server
                 said no (4xx). A `Backoff` says how long to wait. It ends when the application calls `close`, also on a
                 socket that has dropped already, or `Connecting.cancel`.
-            proxy: Not supported yet.
+            proxy: The URL of a proxy, perhaps with a user and a password: ``http:``, ``https:``, or, with the extra
+                ``proxy`` installed, ``socks4:``, ``socks4a:``, ``socks5:``, ``socks5h:``. ``None`` connects directly.
+                ``True`` asks the environment, as curl does: ``wss_proxy``, ``https_proxy``, ``all_proxy``, for ``ws:``
+                ``ws_proxy``, ``http_proxy``, ``all_proxy``, and ``no_proxy``; this machine is reached directly then.
+            follow_redirects: Whether to go where the server sends us, five times at most, and never from ``wss:`` to
+                ``ws:``. ``headers`` and credentials go to the same scheme, host and port only.
             on_upgrade: What handles the WebSocket; may be ``async def``.
             **keywords: The above by name, and the limits and choices of `WebSocketOptions`.
 
@@ -426,8 +435,9 @@ class WebSocket:
         if completion is not None and not callable(completion):
             check_completion(completion)
         outbox = self.outbox
-        if final and outbox.sending is PLAIN and get_ident() == self._loop.direct_thread:
-            outbox.write_plain(build_text_frame(string), completion)
+        build = outbox.build_text
+        if build is not None and final and get_ident() == self._loop.direct_thread:
+            outbox.write_whole_message(build(string), completion)
         else:
             self._send_text(string, final, completion)
         return outbox if completion is None else None
@@ -467,7 +477,7 @@ class WebSocket:
         """
         payload = binary_message(data)
         check_completion(completion)
-        self.call_in_loop(self.outbox.send_data, OpcodeType.BINARY, payload, final, completion)
+        self._send_binary(payload, final, completion)
         return self.outbox if completion is None else None
 
     @overload
@@ -489,17 +499,25 @@ class WebSocket:
         Source: websocket-kit's ``send``.
         """
         outbox = self.outbox
+        build = outbox.build_text
         if promise is not None:
             check_promise(promise)
-        elif outbox.sending is PLAIN and isinstance(message, str) and get_ident() == self._loop.direct_thread:
-            outbox.write_plain(build_text_frame(message), None)
+        elif build is not None and isinstance(message, str) and get_ident() == self._loop.direct_thread:
+            outbox.write_whole_message(build(message), None)
             return outbox
         if isinstance(message, str):
             self._send_text(message, True, promise)
         else:
-            payload = bytes_of(message, "send takes a str or bytes")
-            self.call_in_loop(outbox.send_data, OpcodeType.BINARY, payload, True, promise)
+            self._send_binary(bytes_of(message, "send takes a str or bytes"), True, promise)
         return outbox if promise is None else None
+
+    def _send_binary(self, payload: bytes, final: bool, completion: Completion) -> None:
+        outbox = self.outbox
+        build = outbox.build_binary
+        if build is None or not final or isinstance(completion, Promise) or get_ident() != self._loop.direct_thread:
+            self.call_in_loop(outbox.send_data, OpcodeType.BINARY, payload, final, completion)
+        else:
+            outbox.write_whole_message(build(payload), completion)
 
     @overload
     def send_raw(self, data: BytesLike, opcode: OpcodeType, fin: bool = True, promise: None = None) -> Drained: ...
@@ -642,7 +660,13 @@ class WebSocket:
     @overload
     def on_ping(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]: ...
     def on_ping(self, callback: CallbackT) -> CallbackT:
-        """Call ``callback(socket, data)``, or ``callback(socket)``, for every ping of the peer. It is answered already.
+        """Be told of every ping of the peer. It is answered already.
+
+        Calls back:
+            ``callback(socket, data)``, or ``callback(socket)`` if it takes no more, for each ping.
+
+        Raises:
+            TypeError: ``callback`` takes neither.
 
         Source: websocket-kit's ``onPing``.
         """
@@ -654,7 +678,13 @@ class WebSocket:
     @overload
     def on_pong(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]: ...
     def on_pong(self, callback: CallbackT) -> CallbackT:
-        """Call ``callback(socket, data)``, or ``callback(socket)``, for every pong that answers a ping of ours.
+        """Be told of every pong that answers a ping of ours.
+
+        Calls back:
+            ``callback(socket, data)``, or ``callback(socket)`` if it takes no more, for each such pong.
+
+        Raises:
+            TypeError: ``callback`` takes neither.
 
         Source: websocket-kit's ``onPong``.
         """
@@ -720,7 +750,10 @@ class WebSocket:
 
     @property
     def on_close(self) -> Future[None]:
-        """The future of the connection's end: it succeeds once, last of all. websocket-kit's ``onClose``."""
+        """The future of the connection's end: it succeeds once, last of all.
+
+        Source: websocket-kit's ``onClose``.
+        """
         return self._connection.on_close
 
     def close(
@@ -738,9 +771,10 @@ class WebSocket:
             callback of the same socket may await it. On a socket that is closed already nothing is sent.
 
         Raises:
+            TypeError: The code is no int, or the reason no string.
             LocalProtocolError: The code or the reason cannot be sent.
 
-        Source: RFC 6455 §7.1.2. `Perfect differs:` its ``close()`` sends no code and waits for nothing.
+        Source: RFC 6455 §7.1.2. Perfect differs: its ``close()`` sends no code and waits for nothing.
         """
         if not isinstance(code, int) or isinstance(code, bool) or not isinstance(reason, str):
             raise TypeError(f"close takes an int for its code and a str for its reason, not {code!r} and {reason!r}")
@@ -757,7 +791,7 @@ class WebSocket:
         return self._connection.gone
 
     def call_in_loop(self, function: Callable[..., object], *args: Any) -> None:
-        """Call ``function`` here if this is the loop's thread, else there; what it raises there is logged."""
+        """Call ``function`` here if this is the loop's thread, else there, where errors are logged; perfectws's own."""
         if self._loop.is_here():
             function(*args)
         else:
@@ -776,7 +810,8 @@ class ConnectOptions(WebSocketKeywords, total=False):
     ssl_context: ssl.SSLContext | None
     open_timeout: float
     reconnect: bool | Backoff
-    proxy: str | None
+    proxy: str | bool | None
+    follow_redirects: bool
     on_upgrade: Callable[[WebSocket], object] | None
 
 
@@ -818,7 +853,7 @@ class Connecting(Future[WebSocket]):
 
     @classmethod
     def failed(cls, loop: CallbackLoop, error: Exception) -> Connecting:
-        """Return one that has failed."""
+        """Return one that has failed; perfectws's own."""
         future = cls(loop, None)
         future._resolve(outcome.Error(error))
         return future

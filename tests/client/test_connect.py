@@ -168,7 +168,10 @@ async def test_no_event_loop_raises_and_says_what_to_pass() -> None:
         ({"to": "ws://h", "max_frame_size": 0}, ValueError),
         ({"to": "ws://h", "colour": "blue"}, TypeError),
         ({"to": "ws://h", "reconnect": True}, LocalProtocolError),
-        ({"to": "ws://h", "proxy": "http://proxy"}, LocalProtocolError),
+        ({"to": "ws://h", "proxy": 3128}, TypeError),
+        ({"to": "ws://h", "proxy": "ftp://proxy"}, InvalidURL),
+        ({"to": "ws://h", "proxy": "http://"}, InvalidURL),
+        ({"to": "ws://h", "proxy": "http://proxy:http"}, InvalidURL),
         ({"to": "ws://h", "headers": {"Upgrade": "x"}}, LocalProtocolError),
         ({"to": "ws://h", "headers": ["A: b"]}, TypeError),
         ({"to": "ws://h", "headers": {"A": "\ud800"}}, LocalProtocolError),
@@ -236,7 +239,7 @@ async def test_a_server_that_drips_its_answer_times_out_all_the_same(transport: 
     async with trio.open_nursery() as nursery:
         future = WebSocket.connect(to=raw_server.url, on=nursery, open_timeout=0.1)
         connection = await raw_server.accept()
-        await connection.stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nnot all")
+        await connection.stream.send_all(b"HTTP/1.1 20")
         with pytest.raises(ConnectionTimeout):
             await future
 

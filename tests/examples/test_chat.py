@@ -130,10 +130,12 @@ def test_what_is_wrong_is_answered_and_the_session_reads_on(
         ({"name": "x" * 41, "session": "0123456789abcdef"}, "name-too-long"),
         ({"name": "x" * 100_000, "session": "0123456789abcdef"}, "name-too-long"),
         ({"name": "bot", "session": "0123456789abcdef"}, "name-taken"),
+        ({"name": "\u0410na", "session": "0123456789abcdef"}, "name-mixed"),
+        ({"name": "\u3164", "session": "0123456789abcdef"}, "name-empty"),
         ({"name": "Eve", "session": "0123456789abcdef", "after": -1}, "bad-message"),
         ({"name": "Eve", "session": "0123456789abcdef", "after": "1"}, "bad-message"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_a_hello_that_is_wrong_is_answered_and_another_one_may_follow(
     open_chat: Open, hello: dict[str, object], code: str
@@ -146,7 +148,7 @@ def test_a_hello_that_is_wrong_is_answered_and_another_one_may_follow(
     assert eve.hello("Eve")["type"] == "welcome"
 
 
-@pytest.mark.parametrize("name", ["Ana", "ana", "ＡＮＡ", " Ana ", "A\u200dna", "Ana\u202e", "ana\u200c"])
+@pytest.mark.parametrize("name", ["Ana", "ana", "ＡＮＡ", " Ana ", "A\u034fna", "Ana\u202e", "Ana\ufe0f", "Ana\u2800"])
 def test_a_name_cannot_be_taken_by_another_socket(ana: ChatClient, open_chat: Open, name: str) -> None:
     eve = open_chat()
     assert eve.hello(name, "the secret of somebody else")["code"] == "name-taken"
@@ -216,6 +218,18 @@ def test_typing_is_told_to_the_others_only(ana: ChatClient, ben: ChatClient) -> 
     assert ben.receive() == {"type": "typing", "name": "Ana", "typing": False}
     ben.send(type="typing", typing=True)
     assert ana.receive() == {"type": "typing", "name": "Ben", "typing": True}
+
+
+def test_a_sign_of_life_is_answered_at_any_time_and_bounded(open_chat: Open, ana: ChatClient) -> None:
+    stranger = open_chat()
+    for chat in (stranger, ana):
+        chat.send(type="beat")
+        assert chat.receive() == {"type": "beat"}
+    for _ in range(100):
+        stranger.send(type="beat")
+    answers = [stranger.receive()["type"] for _ in range(100)]
+    assert answers[:50] == ["beat"] * 50
+    assert answers[-1] == "error"
 
 
 def test_perfect_s_page_and_the_new_one_share_a_room(ana: ChatClient, open_chat: Open) -> None:
@@ -299,6 +313,7 @@ def fetch(port: int, path: str) -> tuple[int, dict[str, str], bytes]:
         ("/", 307),
         ("/rooms/lobby", 200),
         ("/rooms/caf%C3%A9-1", 200),
+        ("/rooms/CAF%C3%89-1", 307),
         ("/rooms/a%20b", 404),
         ("/rooms/%3Cb%3E", 404),
         ("/rooms/" + "x" * 41, 404),

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfectws.websocket.frames import Frame, FrameError, FrameReader
+from perfectws.websocket.frame_reader import FrameReader
+from perfectws.websocket.frames import Frame, FrameError
 
+from ..peer import BINARY, TEXT, frame_bytes
 from ..reading import frames_in
 
 TEXT_OF_10 = b"\x81\x8a" + bytes(4) + b"0123456789"
@@ -21,22 +23,21 @@ lengths = st.sampled_from([0, 1, 2, 124, 125, 126, 127, 128, 200, 65535]) | st.i
 
 
 @st.composite
-def segments(draw: st.DrawFn) -> bytes:
+def segments(draw: st.DrawFn, is_client: bool) -> bytes:
     """What may come in one segment: mostly one text frame, or nearly one."""
     size = draw(lengths)
     text = draw(st.sampled_from([b"a", "ä".encode(), b"\xff", b"\x00"])) * (size + 1)
     first = draw(st.sampled_from([0x81] * 6 + [0x01, 0x80, 0x82, 0x89, 0x8A, 0xC1, 0x91]))
     form = draw(st.sampled_from([7] * 6 + [16] * 3 + [64]))
-    mask_bit = draw(st.sampled_from([0x80] * 9 + [0]))
+    is_masked = draw(st.sampled_from([not is_client] * 9 + [is_client]))
+    mask_bit, mask = (0x80, bytes(4)) if is_masked else (0, b"")
     declared = max(0, size + draw(st.sampled_from([0] * 8 + [-1, 1, 7])))
     if form == 7 and declared > 125:
         form = 16
     field = b"" if form == 7 else declared.to_bytes(form // 8, "big") if declared < 1 << form else b"\xff\xff"
     second = mask_bit | (declared if form == 7 else 126 if form == 16 else 127)
     cut = draw(st.sampled_from([None] * 6 + [1, 2, 5, 6, 8, 20]))
-    return (bytes((first, second)) + field + bytes(4) + text[:size])[:cut] + draw(
-        st.sampled_from([b""] * 6 + [b"\x81"])
-    )
+    return (bytes((first, second)) + field + mask + text[:size])[:cut] + draw(st.sampled_from([b""] * 6 + [b"\x81"]))
 
 
 def all_next_frames(reader: FrameReader, data: bytes) -> Iterator[Frame]:
@@ -45,8 +46,8 @@ def all_next_frames(reader: FrameReader, data: bytes) -> Iterator[Frame]:
         yield frame
 
 
-def read(pieces: list[bytes], limit: int, *, fast: bool) -> Outcome:
-    reader = FrameReader(False, limit, limit, 100)
+def read(pieces: list[bytes], limit: int, is_client: bool, *, fast: bool) -> Outcome:
+    reader = FrameReader(is_client, limit, limit, 100)
     outcome: Outcome = []
     try:
         for piece in pieces:
@@ -56,21 +57,39 @@ def read(pieces: list[bytes], limit: int, *, fast: bool) -> Outcome:
     return outcome
 
 
-reads = (segments() | st.lists(segments(), min_size=2, max_size=5).map(b"".join)).filter(bool)
+def reads(is_client: bool) -> st.SearchStrategy[bytes]:
+    """What one read may bring: one segment, or several."""
+    segment = segments(is_client)
+    return (segment | st.lists(segment, min_size=2, max_size=5).map(b"".join)).filter(bool)
 
 
-@given(st.lists(reads, max_size=5), st.sampled_from([100, 125, 1000, 1 << 20]))
-def test_the_fast_ways_read_as_the_general_way(pieces: list[bytes], limit: int) -> None:
-    assert read(pieces, limit, fast=True) == read(pieces, limit, fast=False)
+@given(st.data(), st.booleans(), st.sampled_from([100, 125, 1000, 1 << 20]))
+def test_the_fast_ways_read_as_the_general_way(data: st.DataObject, is_client: bool, limit: int) -> None:
+    pieces = data.draw(st.lists(reads(is_client), max_size=5))
+    assert read(pieces, limit, is_client, fast=True) == read(pieces, limit, is_client, fast=False)
 
 
 @pytest.mark.parametrize("form", [7, 16, 64])
 @pytest.mark.parametrize("times", [1, 3])
-def test_every_length_in_every_form_of_the_header_is_read_as_the_general_way(form: int, times: int) -> None:
+@pytest.mark.parametrize("is_client", [False, True])
+def test_every_length_in_every_form_of_the_header_is_read_as_the_general_way(
+    form: int, times: int, is_client: bool
+) -> None:
+    mask_bit, mask = (0, b"") if is_client else (0x80, bytes(4))
     for size in range(126 if form == 7 else 300):
         second, field = (size, b"") if form == 7 else (126 if form == 16 else 127, size.to_bytes(form // 8, "big"))
-        piece = (bytes((0x81, 0x80 | second)) + field + bytes(4) + b"a" * size) * times
-        assert read([piece], 1 << 20, fast=True) == read([piece], 1 << 20, fast=False)
+        piece = (bytes((0x81, mask_bit | second)) + field + mask + b"a" * size) * times
+        assert read([piece], 1 << 20, is_client, fast=True) == read([piece], 1 << 20, is_client, fast=False)
+
+
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65535])
+def test_a_clients_whole_frames_are_taken_by_the_fast_ways(opcode: int, size: int) -> None:
+    frame = frame_bytes(opcode, b"a" * size, mask=b"")
+    reader = FrameReader(True, 1 << 20, 1 << 20, 100)
+    assert (reader.lone_text(frame) == "a" * size) is (opcode == TEXT)
+    reader.feed(frame * 3)
+    assert len(reader.whole_frames(16, 1 << 20)) == (3 if size > 1 else 2)  # the last may be shorter than a header
 
 
 def test_whole_frames_are_no_more_than_asked_for() -> None:

@@ -13,7 +13,7 @@ const SUBPROTOCOL = "perfectws-chat";
 const TROUBLE_AFTER = 1_500; // milliseconds: a connection that is back sooner was hardly lost
 const STORE_AGAIN_AFTER = 5; // seconds
 
-const room = decodeURIComponent(location.pathname.split("/").at(-1)).normalize("NFC").toLocaleLowerCase();
+const room = decodeURIComponent(location.pathname.split("/").at(-1));
 
 let isJoined = false;
 let wasJoined = false;
@@ -34,9 +34,17 @@ function chatAddress() {
   return address.href;
 }
 
+// A name was given. Who had another one here comes anew.
 function join() {
-  if (connection.isOpen) sayHello();
-  else connection.open();
+  if (isJoined) {
+    isJoined = wasJoined = false;
+    outbox.stop();
+    connection.open();
+  } else if (connection.isOpen) {
+    sayHello();
+  } else {
+    connection.open();
+  }
 }
 
 function sayHello() {
@@ -57,6 +65,7 @@ const RECEIVERS = {
   welcome({ name, people: names, messages, more, limits }) {
     connection.settle();
     identity.accept(name);
+    composer.focusFirst();
     people.show(names, name);
     composer.longest = limits.text;
     log.catchUp(messages, more);
@@ -65,7 +74,6 @@ const RECEIVERS = {
     showState("joined", "Connected");
     for (const { id } of outbox.entries) log.delivery(id, "pending", "Sending");
     outbox.start();
-    composer.focus();
   },
 
   message({ message }) {
@@ -119,21 +127,25 @@ function lost(code, willRetry) {
   isJoined = false;
   outbox.stop();
   showDelivery();
-  if (willRetry) showState("lost", "Reconnecting", "The connection is lost. What you write is kept, and sent when it is back.", "Try now");
+  if (willRetry) {
+    const what = navigator.onLine ? "The connection is lost." : "You are offline.";
+    showState("lost", "Reconnecting", `${what} What you write is kept, and sent when it is back.`, "Try now");
+  }
   else if (code === 4001) showState("away", "Opened elsewhere", "This chat was opened in another window.", "Use it here");
 }
 
 function showState(state, text, trouble = "", remedy = "") {
-  clearTimeout(troubleTimer);
   element("state").dataset.state = state;
   element("state").textContent = text;
-  const show = () => {
+  element("trouble-text").textContent = trouble;
+  element("retry").textContent = remedy;
+  if (state !== "lost") {
+    clearTimeout(troubleTimer);
+    troubleTimer = 0;
     element("trouble").hidden = trouble === "";
-    element("trouble-text").textContent = trouble;
-    element("retry").textContent = remedy;
-  };
-  if (state === "lost" && element("trouble").hidden) troubleTimer = setTimeout(show, TROUBLE_AFTER);
-  else show();
+  } else if (troubleTimer === 0) { // however often it is tried in the meantime
+    troubleTimer = setTimeout(() => { element("trouble").hidden = false; }, TROUBLE_AFTER);
+  }
 }
 
 function showUnread(count) {
@@ -154,13 +166,7 @@ element("newer").addEventListener("click", () => {
   showUnread(0);
 });
 element("retry").addEventListener("click", () => connection.open());
-element("rename").addEventListener("click", () => {
-  connection.close();
-  isJoined = wasJoined = false;
-  outbox.stop();
-  showState("idle", "");
-  identity.ask();
-});
+element("rename").addEventListener("click", () => identity.ask());
 
 element("room").textContent = room;
 element("empty-room").textContent = room;

@@ -37,9 +37,12 @@ export class Composer {
     this.#judge();
   }
 
-  focus() {
+  /** One begins in the field; but where somebody is elsewhere already, nothing is taken from under their hands. */
+  focusFirst() {
+    const active = document.activeElement ?? document.body;
+    const isNowhere = active === document.body || !active.checkVisibility();
     // On a phone that would open the keyboard over what was said.
-    if (matchMedia("(hover: hover)").matches) this.#field.focus();
+    if (isNowhere && matchMedia("(hover: hover)").matches) this.#field.focus();
   }
 
   #pressed(event) {

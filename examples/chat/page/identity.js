@@ -9,8 +9,9 @@ export class Identity {
   #dialog = element("introduction");
   #field = element("name");
   #chosen;
+  #asked = null; // a name that the server has not agreed to yet
 
-  /** chosen(name) is called when a name was given. */
+  /** chosen() is called when a name was given. */
   constructor(room, chosen) {
     this.#chosen = chosen;
     element("introduction-room").textContent = room;
@@ -20,13 +21,17 @@ export class Identity {
       event.preventDefault();
       this.#submit();
     });
-    // There is nothing behind it before one has a name.
-    this.#dialog.addEventListener("cancel", (event) => event.preventDefault());
+    element("cancel").addEventListener("click", () => this.#cancel());
+    this.#dialog.addEventListener("cancel", (event) => {
+      event.preventDefault();
+      this.#cancel();
+    });
     this.show();
   }
 
+  /** The name that the server knows, or that it is asked for. */
   get name() {
-    return tab.get("name");
+    return this.#asked ?? tab.get("name");
   }
 
   /** Kept as long as this tab, and told to nobody but the server. */
@@ -39,6 +44,9 @@ export class Identity {
     this.#field.value = this.name ?? browser.get("name") ?? "";
     element("name-wrong").textContent = wrong;
     element("join").disabled = false;
+    const isNew = tab.get("name") === null;
+    element("cancel").hidden = isNew;
+    this.#dialog.setAttribute("closedby", isNew ? "none" : "closerequest");
     this.#field.ariaInvalid = String(wrong !== "");
     if (!this.#dialog.open) this.#dialog.showModal();
     this.#preview();
@@ -47,14 +55,11 @@ export class Identity {
 
   /** The server has agreed to a name. */
   accept(name) {
+    this.#asked = null;
     tab.set("name", name);
     browser.set("name", name);
     if (this.#dialog.open) this.#dialog.close();
     this.show();
-  }
-
-  forget() {
-    tab.set("name", null);
   }
 
   show() {
@@ -68,10 +73,23 @@ export class Identity {
       element("name-wrong").textContent = "A name needs a letter, a digit or a sign that can be seen.";
       return;
     }
-    tab.set("name", name);
+    if (name === tab.get("name") && this.#asked === null) {
+      this.#dialog.close();
+      return;
+    }
+    this.#asked = name;
     element("name-wrong").textContent = "";
     element("join").disabled = true;
-    this.#chosen(name);
+    this.#chosen();
+  }
+
+  // There is nothing behind it before one has a name; afterwards one keeps the one that one had.
+  #cancel() {
+    if (tab.get("name") === null) return;
+    const wasAsked = this.#asked !== null;
+    this.#asked = null;
+    this.#dialog.close();
+    if (wasAsked) this.#chosen();
   }
 
   #preview() {

@@ -30,7 +30,7 @@ function roomItem(name, isHere) {
 
 function goToRoom(event) {
   event.preventDefault();
-  const name = element("room-name").value.trim().replace(/^#/u, "").replace(/\s+/gu, "-").toLocaleLowerCase();
+  const name = element("room-name").value.trim().replace(/^#/u, "").replace(/\s+/gu, "-");
   if (ROOM.test(name)) location.href = encodeURIComponent(name);
   else element("room-wrong").textContent = "Letters and digits, please, with hyphens between them if you like.";
 }
