@@ -12,7 +12,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 import trio
 
@@ -38,19 +38,20 @@ from ..http.response import RequestHandler, not_found
 from ..http.routing import Route, Routes
 from ..http.service import DOCUMENT_ROOT, HTTPService
 from ..http.several import Several
-from ..net.listeners import Listening
+from ..net.listeners import Inherit, Listening
 from ..net.loop import Loop, open_loop
 from ..net.reachable import reachable_hosts, url_of
 from ..net.unix_sockets import unix_path
 from ..rooms import room  # noqa: F401  # likewise
 from ..websocket.options import WebSocketKeywords
 from ..websocket.upgrade_handler import OnUpgrade3, ShouldUpgrade, WebSocketUpgrader, with_upgraders
-from .accepting import Accepting
+from .accepting import Accepting, Sharing
 from .keywords import PlainServerKeywords, ServerKeywords, check_keywords, check_one_form, check_settings, flat
 from .launch import LaunchContext, launch
 from .starting import Starting
 from .stopping import StopRequest
 from .tls_configuration import TLSConfiguration, make_context
+from .workers.plan import DRAIN, make_plan
 
 #: What an application sets.
 _SETTINGS = frozenset(
@@ -154,23 +155,52 @@ class HTTPServer(SettableLimits, Startable):
 
     @overload
     @classmethod
-    def launch(cls, *, wait: bool = True, **keywords: Unpack[ServerKeywords]) -> LaunchContext: ...
+    def launch(
+        cls,
+        *,
+        wait: bool = True,
+        workers: int | Literal["auto"] = 1,
+        drain: float = DRAIN,
+        **keywords: Unpack[ServerKeywords],
+    ) -> LaunchContext: ...
     @overload
     @classmethod
     def launch(
-        cls, server: HTTPServer | Iterable[HTTPServer], /, *servers: HTTPServer, wait: bool = True
+        cls,
+        server: HTTPServer | Iterable[HTTPServer],
+        /,
+        *servers: HTTPServer,
+        wait: bool = True,
+        workers: int | Literal["auto"] = 1,
+        drain: float = DRAIN,
     ) -> list[LaunchContext]: ...
     @overload
     @classmethod
-    def launch(cls, *, wait: bool = True, configuration_data: Mapping[str, Any]) -> list[LaunchContext]: ...
+    def launch(
+        cls,
+        *,
+        wait: bool = True,
+        workers: int | Literal["auto"] = 1,
+        drain: float = DRAIN,
+        configuration_data: Mapping[str, Any],
+    ) -> list[LaunchContext]: ...
     @overload
     @classmethod
-    def launch(cls, *, wait: bool = True, configuration_path: str | os.PathLike[str]) -> list[LaunchContext]: ...
+    def launch(
+        cls,
+        *,
+        wait: bool = True,
+        workers: int | Literal["auto"] = 1,
+        drain: float = DRAIN,
+        configuration_path: str | os.PathLike[str],
+    ) -> list[LaunchContext]: ...
     @classmethod
     def launch(
         cls,
         *servers: HTTPServer | Iterable[HTTPServer],
         wait: bool = True,
+        workers: int | Literal["auto"] = 1,
+        drain: float = DRAIN,
         configuration_data: Mapping[str, Any] | None = None,
         configuration_path: str | os.PathLike[str] | None = None,
         **keywords: Any,
@@ -209,14 +239,15 @@ class HTTPServer(SettableLimits, Startable):
         Source: Perfect's ``HTTPServer.launch(…)`` in all its forms.
         """
         check_one_form(servers, configuration_data, configuration_path, keywords)
+        plan = make_plan(workers, drain, wait=wait)
         if keywords:
-            return launch([cls.server(**keywords)], wait=wait)[0]
+            return launch([cls.server(**keywords)], wait=wait, plan=plan)[0]
         if servers:
-            return launch(flat(servers, cls), wait=wait)
+            return launch(flat(servers, cls), wait=wait, plan=plan)
         from .configuration import parse_configuration  # which brings all handlers and filters that there are
 
         described = parse_configuration(configuration_data or {}, configuration_path)
-        return launch([cls.server(**each) for each in described], wait=wait)
+        return launch([cls.server(**each) for each in described], wait=wait, plan=plan)
 
     # What it serves
 
@@ -355,8 +386,16 @@ class HTTPServer(SettableLimits, Startable):
         if request is not None:
             request.make()
 
-    def bind(self) -> None:
+    @property
+    def stop_request(self) -> StopRequest | None:
+        """What tells it to stop, while it runs; perfectws's own."""
+        return self._stop_request
+
+    def bind(self, inherited: Inherit | None = None) -> None:
         """Listen, so that clients can connect, but accept no connection yet.
+
+        Args:
+            inherited: Returns the sockets that listen on an address and a port already; perfectws's own.
 
         Raises:
             LaunchFailure: The address cannot be listened on, or the server is configured wrongly.
@@ -366,8 +405,9 @@ class HTTPServer(SettableLimits, Startable):
         if self._listening is not None:
             return
         self._check()
+        sockets = inherited(self.server_address, self.server_port) if inherited else ()
         try:
-            self._listening = Listening(self.server_address, self.server_port, self.unix_mode)
+            self._listening = Listening(self.server_address, self.server_port, self.unix_mode, sockets)
         except OSError as error:
             reason = error.strerror or error
             raise LaunchFailure(f"{self._title} cannot listen on {self.listens_on}: {reason}") from error
@@ -392,6 +432,12 @@ class HTTPServer(SettableLimits, Startable):
         """Listen no more, and let it be run again; perfectws's own."""
         self.unbind()
         self._claim.release()
+
+    @property
+    def listening(self) -> Listening:
+        """What it listens by, once it is bound; perfectws's own."""
+        assert self._listening is not None
+        return self._listening
 
     @property
     def listens_on(self) -> str:
@@ -443,10 +489,15 @@ class HTTPServer(SettableLimits, Startable):
         finally:
             self.release()
 
-    async def serve_on(self, loop: Loop, *, task_status: trio.TaskStatus[int]) -> None:
-        """Serve as `serve` does, claimed and bound already, on a loop that others use too; perfectws's own."""
+    async def serve_on(self, loop: Loop, sharing: Sharing | None = None, *, task_status: trio.TaskStatus[int]) -> None:
+        """Serve as `serve` does, claimed and bound already, on a loop that others use too; perfectws's own.
+
+        Args:
+            loop: The loop.
+            sharing: What it shares with other processes that do the same; `announce` is called in none of them.
+        """
         with self._stoppable() as stop:
-            await self._accept(loop, stop, task_status)
+            await self._accept(loop, stop, task_status, sharing)
 
     @contextmanager
     def _stoppable(self) -> Iterator[StopRequest]:
@@ -458,11 +509,18 @@ class HTTPServer(SettableLimits, Startable):
             self._stop_request = None
             self.unbind()
 
-    async def _accept(self, loop: Loop, stop: StopRequest, task_status: trio.TaskStatus[int]) -> None:
-        assert self._listening is not None
+    def announce(self, by_whom: str = "") -> None:
+        """Log where it can be reached, and who serves there if it is not this process; perfectws's own."""
         kind = "HTTP" if self._tls is None else "HTTPS"
-        logger.info("Starting %s server %s on %s", kind, self.server_name, ", ".join(self._places()))
-        accepting = Accepting(loop, self._make_service(), self._tls)
+        logger.info("Starting %s server %s on %s%s", kind, self.server_name, ", ".join(self._places()), by_whom)
+
+    async def _accept(
+        self, loop: Loop, stop: StopRequest, task_status: trio.TaskStatus[int], sharing: Sharing | None = None
+    ) -> None:
+        assert self._listening is not None
+        if sharing is None:
+            self.announce()
+        accepting = Accepting(loop, self._make_service(), self._tls, sharing)
 
         def started() -> None:
             self._starting.begin(loop)

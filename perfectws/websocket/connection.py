@@ -381,6 +381,10 @@ class WebSocketConnection(SocketConnection, Protocol):
         """Close because the server stops."""
         self.close_by_request(CloseCode.GOING_AWAY, "")
 
+    def retire(self) -> None:
+        """Close because another process takes over: who connects again is served at once."""
+        self.close_by_request(CloseCode.SERVICE_RESTART, "")
+
     def callback_failed(self, error: Exception) -> None:
         """Close with 1011, because a callback of this socket raised ``error``.
 
