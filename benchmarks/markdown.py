@@ -36,7 +36,7 @@ def _table(blocks: Sequence[Block], title: str, unit: str, name: str) -> str:
     if not shown:
         return ""
     servers = {key: outcome.server.title for block in shown for key, outcome in block.outcomes.items()}
-    head = [f"### {title}", "", f"({unit})", ""]
+    head = [f"## {title}", "", f"({unit})", ""]
     rows = [f"| | {' | '.join(servers.values())} |", "|---|" + "---|" * len(servers)]
     for block in shown:
         cells = " | ".join(_cell(block.outcomes.get(key), name) for key in servers)
@@ -69,4 +69,4 @@ def _notes(blocks: Sequence[Block]) -> list[str]:
         for outcome in block.outcomes.values()
         if not outcome.rounds
     ]
-    return ["### Notes", "", *notes, *missing]
+    return ["## Notes", "", *notes, *missing]

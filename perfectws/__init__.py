@@ -56,6 +56,7 @@ if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a t
     from .websocket.connecting import Backoff as Backoff
     from .websocket.deflate import DeflateOptions as DeflateOptions
     from .websocket.frame_inbox import Message as Message
+    from .websocket.handshake_response import HandshakeResponse as HandshakeResponse
     from .websocket.opcodes import CloseCode as CloseCode, OpcodeType as OpcodeType
     from .websocket.options import NO_TIMEOUT as NO_TIMEOUT, NetEvent as NetEvent
     from .websocket.outbox import Drained as Drained
@@ -143,6 +144,7 @@ else:
         "websocket.connecting": ("Backoff",),
         "websocket.deflate": ("DeflateOptions",),
         "websocket.frame_inbox": ("Message",),
+        "websocket.handshake_response": ("HandshakeResponse",),
         "websocket.opcodes": (
             "CloseCode",
             "OpcodeType",

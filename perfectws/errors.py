@@ -69,7 +69,7 @@ class HandshakeError(PerfectWSError):
 
 
 class ConnectionRejected(HandshakeError):
-    """The server answered the opening handshake with something other than 101.
+    """The server answered the opening handshake with something other than 101. Its text is the ``message``.
 
     Attributes:
         status: The HTTP status that came back.

@@ -297,7 +297,7 @@ class Promise(Generic[T]):
         self.resolve(outcome.Error(error))
 
     def resolve(self, result: outcome.Outcome[T]) -> None:
-        """Resolve the future with an outcome. Does nothing if it is resolved already."""
+        """Resolve the future with ``result``, an outcome. Does nothing if it is resolved already."""
         self.future_result._resolve(result)
 
 

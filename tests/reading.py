@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from perfectws.websocket.frames import TEXT, Frame, FrameReader
+from perfectws.websocket.frame_reader import FrameReader
+from perfectws.websocket.frames import TEXT, Frame
 from perfectws.websocket.options import READ_AHEAD_BYTES, READ_AHEAD_FRAMES
 
 

@@ -1,4 +1,4 @@
-"""The chat's command line: ``python -m examples.chat [--address ADDRESS] [--port PORT] [--memory]``."""
+"""The chat's command line: ``python -m examples.chat [--address ADDRESS] [--port PORT] [--host NAME] [--memory]``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from perfectws import HTTPServer, LaunchFailure
 
 from .history import History
+from .hosts import Hosts
 from .web import make_routes
 
 
@@ -25,6 +26,14 @@ def main() -> None:
     )
     parser.add_argument("--memory", action="store_true", help="keep no message once the server stops")
     parser.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="answer to this name too, such as chat.example.org; may be given several times (IP addresses, localhost "
+        "and the machine's own name are known)",
+    )
+    parser.add_argument(
         "--origin",
         action="append",
         default=[],
@@ -39,7 +48,7 @@ def main() -> None:
         history = History(None if arguments.memory else arguments.database)
     except sqlite3.Error as error:
         parser.exit(1, f"{arguments.database} is no database to keep messages in: {error}\n")
-    routes = make_routes(history, arguments.origin)
+    routes = make_routes(history, Hosts(arguments.host), arguments.origin)
     try:
         HTTPServer.launch(name="localhost", address=arguments.address, port=arguments.port, routes=routes)
     except LaunchFailure as failure:

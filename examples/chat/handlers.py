@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable
+from functools import partial
+from time import thread_time
 from typing import Any
 
 from perfectws import (
@@ -15,19 +17,24 @@ from perfectws import (
     WebSocket,
     WebSocketHandler,
     WebSocketSessionHandler,
+    call_later,
 )
 
 from .chatroom import PAGE, PERFECT, Chatroom, Chatrooms
 from .history import Message
 from .languages import Language
 from .rate import Rate, TooFast
-from .rules import Refused, check_id, check_room, check_text
+from .rules import Refused, check_id, check_room, check_string, check_text, without_halves
 from .user import ChatUser
 
 DEFAULT_ROOM = "lobby"
 
+#: What people type. Half of a character in it (half an emoji, cut in two) is left out; elsewhere it is refused.
+TEXTS = frozenset({"text", "message"})
+
 #: Room for the longest message, each of its characters escaped.
-MAX_FRAME_SIZE = 1024 * 1024  # bytes
+MAX_MESSAGE_SIZE = 1024 * 1024  # bytes
+MAX_FRAGMENTS = 4_096
 
 NOT_STORED = Refused("not-stored", "The message could not be stored.")
 NOT_READ = Refused("not-read", "What was said before could not be read.")
@@ -58,7 +65,7 @@ def chat_handler(chatrooms: Chatrooms, origins: list[str]) -> Callable[[HTTPRequ
         WebSocketHandler(
             handler_producer=producer,
             origins=allowed_origins(request, origins),
-            max_frame_size=MAX_FRAME_SIZE,
+            max_frame_size=MAX_MESSAGE_SIZE,
         ).handle_request(request, response)
 
     return handle
@@ -67,7 +74,8 @@ def chat_handler(chatrooms: Chatrooms, origins: list[str]) -> Callable[[HTTPRequ
 def allowed_origins(request: HTTPRequest, more: list[str]) -> list[str] | None:
     """Return whose pages may connect: those of the host and port that they connect to, and those of ``more``.
 
-    A browser always says whose page it is that connects, and no page can hinder it. Who doesn't say is no browser.
+    A browser always says whose page it is that connects, and no page can hinder it. Who doesn't say is no browser. That
+    the host is this chat's own, and none that somebody made lead here, `hosts` has seen to.
     """
     if request.header("Origin") is None:
         return None
@@ -91,7 +99,8 @@ class ChatHandler(WebSocketSessionHandler):
         self.room: Chatroom
         self.user: ChatUser | None = None
         self.rate = Rate()
-        self.fragments = ""
+        self.fragments: list[str] = []
+        self.length = 0
 
     def handle_session(self, request: HTTPRequest, socket: WebSocket) -> None:
         @socket.read_string_message
@@ -100,19 +109,29 @@ class ChatHandler(WebSocketSessionHandler):
                 self.leave(socket)
                 socket.close()
                 return
-            whole = self.fragments + (string or "")
-            self.fragments = "" if fin else whole
-            if len(whole) > MAX_FRAME_SIZE:
-                self.fragments = ""
+            self.fragments.append(string or "")
+            self.length += len(self.fragments[-1])
+            if len(self.fragments) > MAX_FRAGMENTS or self.length > MAX_MESSAGE_SIZE:
+                self.whole()
                 socket.close(CloseCode.MESSAGE_TOO_BIG)
             elif fin:
-                self.take(whole, socket)
-            # Done with this one: loop back around and read the next.
-            self.handle_session(request, socket)
+                self.take(self.whole(), socket)
+            # Done with this one: loop back around and read the next. Who sends too many waits for it.
+            wait = 0.0 if fin else self.rate.take_fragment()
+            if wait > 0:
+                call_later(wait, partial(self.handle_session, request, socket))
+            else:
+                self.handle_session(request, socket)
+
+    def whole(self) -> str:
+        """Return what the fragments say together, and forget them."""
+        whole, self.fragments, self.length = "".join(self.fragments), [], 0
+        return whole
 
     def take(self, string: str, socket: WebSocket) -> None:
         """Do what a message asks for, or say why not."""
         message: dict[str, Any] = {}
+        begun = thread_time()
         try:
             try:
                 message = parse(string)
@@ -122,6 +141,8 @@ class ChatHandler(WebSocketSessionHandler):
         except Refused as refusal:
             client_id = message.get("id")
             self.refuse(refusal, socket, client_id if isinstance(client_id, str) else None)
+        finally:
+            self.rate.take_time(thread_time() - begun)
 
     def obey(self, message: dict[str, Any], socket: WebSocket) -> None:
         """Do what a message asks for. Raises `Refused`."""
@@ -242,11 +263,14 @@ SESSIONS: dict[str, type[ChatHandler]] = {
 
 
 def parse(string: str) -> dict[str, Any]:
-    """Return the JSON object in a message. Raises `Refused`."""
+    """Return the JSON object in a message, each string in which can be stored and sent. Raises `Refused`."""
     try:
         message = json.loads(string)
     except (ValueError, RecursionError):
         raise Refused("bad-json", "This is not JSON.") from None
     if not isinstance(message, dict):
         raise Refused("bad-json", "A message is a JSON object.")
+    for key, value in message.items():
+        if isinstance(value, str):
+            message[key] = check_string(value) if key not in TEXTS else without_halves(value)
     return message

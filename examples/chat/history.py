@@ -79,6 +79,7 @@ class Message:
 
 
 Job = Callable[[sqlite3.Connection], Any]
+Completion = Callable[[Any], object]
 
 
 class History:
@@ -94,7 +95,7 @@ class History:
         self._kept = KEPT_IN_MEMORY if path is None else None
         # FULL: what was acknowledged survives even a power cut.
         self._database.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;" + SCHEMA)
-        self._jobs: list[tuple[Job, Callable[[Any], object]]] = []
+        self._jobs: list[tuple[Job, Completion]] = []
         self._is_working = False
         self._lock = Lock()
 
@@ -136,7 +137,7 @@ class History:
         message = Message(*database.execute(SELECT_ONE, values).fetchone())
         return replace(message, is_new=is_new)
 
-    def _do(self, job: Job, completion: Callable[[Any], object]) -> None:
+    def _do(self, job: Job, completion: Completion) -> None:
         self._jobs.append((job, completion))
         if not self._is_working:
             self._work()
@@ -145,23 +146,38 @@ class History:
         jobs, self._jobs = self._jobs, []
         self._is_working = True
 
-        @run_in_thread(partial(self._run, [job for job, _ in jobs])).when_success
-        def worked(results: list[Any]) -> None:
-            self._is_working = False
-            if self._jobs:
-                self._work()
-            for (_, completion), result in zip(jobs, results, strict=True):
-                _complete(completion, result)
+        future = run_in_thread(partial(self._run, [job for job, _ in jobs]))
+        future.when_success(partial(self._settle, jobs))
+        # No thread could be had, say. Whatever it was, these jobs are over, and the next ones have their turn.
+        future.when_failure(lambda error: self._settle(jobs, [None] * len(jobs)))
+
+    def _settle(self, jobs: list[tuple[Job, Completion]], results: list[Any]) -> None:
+        self._is_working = False
+        if self._jobs:
+            self._work()
+        for (_, completion), result in zip(jobs, results, strict=True):
+            _complete(completion, result)
 
     def _run(self, jobs: list[Job]) -> list[Any]:
-        """Do some jobs in one transaction, all or none. In a thread."""
+        """Do some jobs in one transaction; what one of them raises is none of the others'. In a thread."""
         try:
             with self._lock, self._database:
                 self._database.execute("BEGIN IMMEDIATE")
-                return [job(self._database) for job in jobs]
-        except sqlite3.Error:
+                return [self._try(job) for job in jobs]
+        except Exception:  # the disk is full, say: then nothing of it is written
             logger.exception("The history could not be written or read")
             return [None] * len(jobs)
+
+    def _try(self, job: Job) -> Any:
+        self._database.execute("SAVEPOINT job")
+        try:
+            result = job(self._database)
+        except Exception:
+            logger.exception("The history could not do one of its jobs")
+            self._database.execute("ROLLBACK TO job")
+            result = None
+        self._database.execute("RELEASE job")
+        return result
 
 
 def _last(room: str, after: int, database: sqlite3.Connection) -> list[Message]:
@@ -169,7 +185,7 @@ def _last(room: str, after: int, database: sqlite3.Connection) -> list[Message]:
     return [Message(*row) for row in reversed(rows)]
 
 
-def _complete(completion: Callable[[Any], object], result: Any) -> None:
+def _complete(completion: Completion, result: Any) -> None:
     # The completions of one list belong to different sockets: an error in one is none of the others'.
     try:
         completion(result)

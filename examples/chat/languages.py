@@ -9,8 +9,9 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from .history import SHOWN, Message
+from .names import MAX_NAME
 from .rate import TooFast
-from .rules import MAX_NAME, MAX_TEXT, Refused
+from .rules import MAX_TEXT, Refused
 from .user import BOT, ChatUser
 
 

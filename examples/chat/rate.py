@@ -1,4 +1,4 @@
-"""How fast one socket may talk."""
+"""How fast one socket may talk: in messages, and in the time that the server spends on them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from .rules import Refused
 BURST = 20.0  # messages at once
 PER_SECOND = 4.0  # messages, in the long run
 COST_PER_CHARACTER = 1 / 16_384  # messages: long ones count for more
+COST_PER_SECOND_OF_WORK = 200  # messages: what costs the server 5 ms counts as one more
 COST_OF_TYPING = 0.25  # messages
+COST_OF_FRAGMENT = 0.05  # messages: a message may come in pieces, but not in a thousand
 PATIENCE = 100  # refusals more than messages that passed, then it is no person who talks
 
 
@@ -38,15 +40,28 @@ class Rate:
 
     def take(self, length: int, *, is_typing: bool = False) -> None:
         """Let a message of ``length`` characters pass, or a mere sign that somebody is typing. Raises `TooFast`."""
-        now = monotonic()
-        self._tokens = min(BURST, self._tokens + (now - self._time) * PER_SECOND)
-        self._time = now
+        self._fill()
         if self._tokens < 1:
             self._refusals += 1
             raise TooFast(ceil(100 * (1 - self._tokens) / PER_SECOND) / 100)
         self._tokens -= COST_OF_TYPING if is_typing else 1 + length * COST_PER_CHARACTER
         # A page waits as long as it is asked to: then there is a message that passes for each that was refused.
         self._refusals = max(0, self._refusals - 1)
+
+    def take_fragment(self) -> float:
+        """Let a piece of a message pass. Returns how long to wait before the next one is read, in seconds."""
+        self._fill()
+        self._tokens -= COST_OF_FRAGMENT
+        return max(0.0, -self._tokens / PER_SECOND)
+
+    def take_time(self, seconds: float) -> None:
+        """Count the time that the server spent on a message, on one that was refused too."""
+        self._tokens -= seconds * COST_PER_SECOND_OF_WORK
+
+    def _fill(self) -> None:
+        now = monotonic()
+        self._tokens = min(BURST, self._tokens + (now - self._time) * PER_SECOND)
+        self._time = now
 
     @property
     def is_hopeless(self) -> bool:

@@ -1,20 +1,16 @@
-"""What a name, a room and a message may be."""
+"""What a room, a message and any other string may be; `names` judges names."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-MAX_NAME = 40  # characters
 MAX_ROOM = 40  # characters
 MAX_TEXT = 128 * 1024  # characters; even if JSON escapes each of them, a frame of 1 MiB holds it
 MAX_ID = 64  # characters
 
-#: Names that nobody can have, since they would be taken for the chat itself.
-RESERVED_NAMES = frozenset({"bot", "you"})
-
-# They are invisible, but emoji and Persian words are written with them.
-_JOINERS = "\u200c\u200d"
+_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")  # all but the tab and the new line
+_HALF = re.compile("[\ud800-\udfff]")
 _ROOM = re.compile(r"\w(?:[\w-]*\w)?")
 
 
@@ -32,26 +28,19 @@ class Refused(Exception):
         self.text = text
 
 
-def check_name(name: str) -> str:
-    """Return ``name`` as it will be shown. Raises `Refused` if nobody can be called so."""
-    # Only as much as is judged is looked at: a name may be a megabyte long.
-    shown = "".join(sign for sign in unicodedata.normalize("NFC", name[: 8 * MAX_NAME]) if _is_visible(sign))
-    shown = " ".join(shown.split())
-    if len(name) > 8 * MAX_NAME or len(shown) > MAX_NAME:
-        raise Refused(
-            "name-too-long", f"A name has at most {MAX_NAME} characters; this one has {max(len(shown), len(name))}."
-        )
-    if not any(unicodedata.category(sign)[0] in "LNSP" for sign in shown):
-        raise Refused("name-empty", "A name needs a letter, a digit or a sign that can be seen.")
-    if fold_name(shown) in RESERVED_NAMES:
-        raise Refused("name-taken", f"“{shown}” is the chat's own name. Please choose another.")
-    return shown
+def check_string(string: str) -> str:
+    """Return a string that came from outside. Raises `Refused` if no text can hold it.
+
+    JSON can escape one half of a character ("\\ud800"): Python keeps it, and neither SQLite nor a WebSocket takes it.
+    """
+    if not string.isascii() and _HALF.search(string):
+        raise Refused("bad-message", "Half of a character is no text.")
+    return string
 
 
-def fold_name(name: str) -> str:
-    """Return what ``name`` is compared by: the same for ``Ana`` and ``ＡＮＡ``."""
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return "".join(sign for sign in folded if sign not in _JOINERS)
+def without_halves(string: str) -> str:
+    """Return a string that came from outside, as far as text can hold it."""
+    return string if string.isascii() else _HALF.sub("", string)
 
 
 def check_room(room: str) -> str:
@@ -71,7 +60,7 @@ def check_text(text: object) -> str:
         raise Refused("bad-message", "A message is text.")
     if len(text) > MAX_TEXT:
         raise Refused("text-too-long", f"A message has at most {MAX_TEXT:,} characters; this one has {len(text):,}.")
-    shown = "".join([sign for sign in text if sign in "\n\t" or not _is_control(sign)]).strip("\n ")
+    shown = _CONTROL.sub("", text).strip("\n ")
     if not shown.strip():
         raise Refused("text-empty", "There is nothing in this message.")
     return shown
@@ -82,13 +71,3 @@ def check_id(client_id: object) -> str:
     if not isinstance(client_id, str) or not 1 <= len(client_id) <= MAX_ID:
         raise Refused("bad-message", f"A message needs an id of its own, of 1 to {MAX_ID} characters.")
     return client_id
-
-
-def _is_control(sign: str) -> bool:
-    # Cs are halves of characters, which no text can be sent with.
-    return unicodedata.category(sign) in ("Cc", "Cs")
-
-
-def _is_visible(sign: str) -> bool:
-    # Cf holds what turns the direction of the text that follows, and what is not seen at all.
-    return sign in _JOINERS or sign.isspace() or unicodedata.category(sign) not in ("Cc", "Cf", "Cs", "Co", "Cn")

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
 
-from .rules import Refused, check_name, fold_name
+from .names import check_name, fold_name
+from .rules import Refused
 
 MIN_SESSION = 16  # characters: fewer could be guessed
 MAX_SESSION = 128  # characters
+MAX_AVATAR = 2_000  # characters: it is told with each message
 
 
 class ChatUser:
@@ -43,7 +45,7 @@ class ChatUser:
         if not all(isinstance(field, str) for field in fields):
             raise Refused("bad-message", 'A user is {"email": "…", "avatar": "…", "displayName": "…"}.')
         email, avatar, name = map(str, fields)
-        return cls(check_name(name), email=email, avatar_uri=avatar)
+        return cls(check_name(name), email=email, avatar_uri=avatar if len(avatar) <= MAX_AVATAR else "")
 
     @classmethod
     def from_hello(cls, json: Mapping[str, Any]) -> ChatUser:

@@ -9,6 +9,7 @@ from perfectws import HTTPRequest, HTTPResponse, Routes, StaticFileHandler
 from .chatroom import Chatrooms
 from .handlers import DEFAULT_ROOM, chat_handler
 from .history import History
+from .hosts import Hosts
 from .rules import Refused, check_room
 
 PAGE = Path(__file__).parent / "page"
@@ -27,14 +28,28 @@ HEADERS = {
 }
 
 
-def make_routes(history: History, origins: list[str]) -> Routes:
+def make_routes(history: History, hosts: Hosts, origins: list[str]) -> Routes:
     """Return the chat's routes.
 
     Args:
         history: Where its messages are kept.
+        hosts: The names that it answers to.
         origins: Whose pages may connect, besides the chat's own.
     """
-    routes = Routes(handler=add_headers)
+
+    def check(request: HTTPRequest, response: HTTPResponse) -> None:
+        """Set the headers of every response, then pass on who called the chat by a name of its own."""
+        for name, value in HEADERS.items():
+            response.set_header(name, value)
+        if hosts.know(request.header("Host")):
+            response.next()
+        else:
+            response.set_header("Content-Type", "text/plain; charset=utf-8")
+            response.set_body(f"{request.header('Host')} is no name of this chat; --host gives it one.\n")
+            # A page that says where it comes from is refused as one of another origin is.
+            response.completed(421 if request.header("Origin") is None else 403)
+
+    routes = Routes(handler=check)
     files = StaticFileHandler(document_root=PAGE)
     routes.add("GET", "/chat", chat_handler(Chatrooms(history), origins))
     routes.add("GET", "/page/**", files)
@@ -55,10 +70,3 @@ def make_routes(history: History, origins: list[str]) -> Routes:
         files.handle_request(request, response)
 
     return routes
-
-
-def add_headers(request: HTTPRequest, response: HTTPResponse) -> None:
-    """Set the headers of every response, then pass on."""
-    for name, value in HEADERS.items():
-        response.set_header(name, value)
-    response.next()

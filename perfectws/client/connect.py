@@ -35,7 +35,8 @@ from ..websocket.options import WebSocketKeywords, WebSocketOptions
 from ..websocket.socket import Connecting, ConnectKeywords, ConnectOptions, dial_with
 from ..websocket.socket import WebSocket as WebSocket  # the public name: with it comes what connects
 from .event_loop import loop_for
-from .handshake import ClientOffer, OpeningConnection
+from .handshake import ClientOffer
+from .opening import OpeningConnection
 from .url import WebSocketURL
 
 #: Called with the socket; may be ``async def``.
@@ -258,10 +259,13 @@ class Connector(CallbackOwner):
     # One attempt
 
     async def _open(self) -> WebSocketConnection:
+        opening: OpeningConnection | None = None
         with trio.move_on_after(self._order.open_timeout):
             opening = await self._dial()
             self._stage = "the server took the connection, but did not answer the opening handshake"
             return await opening.opened()
+        if opening is not None and opening.rejection is not None:
+            raise opening.rejection
         raise ConnectionTimeout(f"{self._url.text}: not open after {self._order.open_timeout} seconds: {self._stage}")
 
     async def _dial(self) -> OpeningConnection:

@@ -4,35 +4,33 @@
 
     WAITING ──101, as it should be──► accepted: `Accepted`
        │────101, but not for us─────► `HandshakeError`
+       │────no HTTP─────────────────► `HandshakeError`, at the first byte that shows it
        └────another status──► READING_BODY ──its end, or enough of it──► `ConnectionRejected`
+
+A body need not end: `ClientHandshake.rejection` is what is known so far.
 
 Source: RFC 6455 §4.1 and §4.2.2, RFC 7692 §7.1 for ``permessage-deflate``.
 """
 
 from __future__ import annotations
 
+import re
 from base64 import b64encode
-from collections.abc import Callable, Iterable
-from contextvars import Context
+from collections.abc import Iterable
 from http import HTTPStatus
 from os import urandom
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import h11
-import outcome
 from wsproto.utilities import generate_accept_token
 
-from ..callbacks import CallbackLoop
 from ..errors import ConnectionRejected, HandshakeError, LocalProtocolError
-from ..http.headers import Headers
+from ..http.headers import Headers, is_token
 from ..http.several import Several
-from ..suspension import Suspension
-from ..transport import Protocol, Transport
 from ..websocket.arguments import check_subprotocols
-from ..websocket.connection import WebSocketConnection
 from ..websocket.deflate import Deflate, DeflateOptions, accept_answer, make_offer
+from ..websocket.handshake_response import HandshakeResponse
 from ..websocket.opcodes import VERSION
-from ..websocket.options import WebSocketOptions
 from .url import WebSocketURL
 
 #: How much of the body of a response that is no 101 is kept for the error, in bytes.
@@ -41,6 +39,13 @@ MAX_REJECTION_BODY = 16 * 1024
 MAX_HEAD = 64 * 1024
 #: How much of a body stands in an error's message, in characters.
 _SHOWN_BODY = 200
+
+#: What every answer of HTTP/1 begins with.
+_HTTP = b"HTTP/"
+#: The status line of an answer whose head is otherwise malformed.
+_STATUS_LINE = re.compile(rb"HTTP/[0-9](?:\.[0-9])? ([2-9][0-9]{2})(?: [^\r\n]*)?\r?\n")
+#: A record of TLS. RFC 8446 §5.1: its type, 20 to 23, and the "legacy_record_version".
+_TLS_RECORD = re.compile(rb"[\x14-\x17]\x03")
 
 #: The headers that the handshake itself is made of.
 _OWN_HEADERS = frozenset(
@@ -103,9 +108,12 @@ class ClientHandshake:
     Args:
         url: Where to.
         offer: What is asked for.
+
+    Attributes:
+        response: The 101, once it has come.
     """
 
-    __slots__ = ("_body", "_conn", "_key", "_offer", "_response", "_url")
+    __slots__ = ("_begun", "_body", "_conn", "_key", "_offer", "_refusal", "_url", "response")
 
     def __init__(self, url: WebSocketURL, offer: ClientOffer) -> None:
         self._url = url
@@ -113,7 +121,10 @@ class ClientHandshake:
         # RFC 6455 §4.1: "a nonce consisting of a randomly selected 16-byte value that has been base64-encoded"
         self._key = b64encode(urandom(16))
         self._conn = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
-        self._response: h11.Response | None = None
+        #: The answer as long as its head is not complete.
+        self._begun = bytearray()
+        self._refusal: h11.Response | None = None
+        self.response: HandshakeResponse | None = None
         self._body = bytearray()
 
     def request(self) -> bytes:
@@ -148,13 +159,44 @@ class ClientHandshake:
             ConnectionRejected: The server answers with something other than 101.
             HandshakeError: What it answers is no HTTP, or a 101 that is none for us.
         """
+        if self._refusal is None:
+            self._begun += data
+            self._check_protocol()
         try:
             self._conn.receive_data(data)
             return self._next_event()
         except h11.RemoteProtocolError as error:
-            if self._response is not None:
-                raise self._rejection(self._response) from None
+            rejection = self.rejection()
+            if rejection is not None:
+                raise rejection from None
             raise HandshakeError(f"{self._url.text}: {self._no_answer(data, error)}") from error
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the head of an answer has come that is no 101."""
+        return self._refusal is not None
+
+    def rejection(self) -> ConnectionRejected | None:
+        """Return what the server has said so far, if it said no: its body may be cut, or never end."""
+        if self._refusal is not None:
+            return self._rejection(self._refusal.status_code, Headers.parse(_head(self._refusal)))
+        status = _STATUS_LINE.match(self._begun)
+        if status is None:
+            return None
+        fields = [item for item in Headers.parse(bytes(self._begun)) if is_token(item[0])]
+        return self._rejection(int(status[1]), fields)
+
+    def _check_protocol(self) -> None:
+        """Raise `HandshakeError` if the answer is another protocol's: it may never be as long as a head is."""
+        begun = bytes(self._begun[: len(_HTTP)])
+        if _HTTP.startswith(begun):
+            return
+        if _TLS_RECORD.match(begun):
+            raise HandshakeError(
+                f"{self._url.text}: the answer is not HTTP/1.1: the server speaks TLS there; use wss://"
+            )
+        said = self._begun[:_SHOWN_BODY].decode(errors="replace").splitlines()[0]
+        raise HandshakeError(f"{self._url.text}: the answer is not HTTP/1.1: it begins with {said!r}")
 
     def _next_event(self) -> Accepted | None:
         while True:
@@ -163,15 +205,16 @@ class ClientHandshake:
                     version = response.http_version.decode()
                     # RFC 9110 §7.8, §15.2: HTTP/1.0 has neither Upgrade nor any status 1xx.
                     self._check(version.startswith("1.") and version != "1.0", f"it is HTTP/{version}")
-                    return self._judge(Headers.parse(_head(response)))
+                    self.response = HandshakeResponse(101, _head(response))
+                    return self._judge(self.response.headers)
                 case h11.Response() as response:
-                    self._response = response
-                case h11.Data(data=data) if self._response is not None:
+                    self._refusal = response
+                case h11.Data(data=data) if self._refusal is not None:
                     self._body += data
                     if len(self._body) >= MAX_REJECTION_BODY:
-                        raise self._rejection(self._response)
-                case h11.EndOfMessage() if self._response is not None:
-                    raise self._rejection(self._response)
+                        self._reject()
+                case h11.EndOfMessage() if self._refusal is not None:
+                    self._reject()
                 case h11.NEED_DATA:
                     return None
                 case h11.ConnectionClosed() | h11.PAUSED:
@@ -179,21 +222,26 @@ class ClientHandshake:
 
     def _no_answer(self, data: bytes, error: h11.RemoteProtocolError) -> str:
         if not data:
-            return "the server closed the connection in the middle of its answer"
+            where = "in the middle of its answer" if self._begun else "without an answer"
+            return f"the server closed the connection {where}"
         return f"the answer is not HTTP/1.1: {str(error)[:_SHOWN_BODY]}"
 
-    def _rejection(self, response: h11.Response) -> ConnectionRejected:
-        headers = Headers.parse(_head(response))
-        status = response.status_code
+    def _reject(self) -> NoReturn:
+        rejection = self.rejection()
+        assert rejection is not None
+        raise rejection
+
+    def _rejection(self, status: int, headers: Iterable[tuple[str, str]]) -> ConnectionRejected:
+        fields = list(headers)
         phrase = next((known.phrase for known in HTTPStatus if known == status), "")
         body = bytes(self._body[:MAX_REJECTION_BODY])
         said = " ".join(body[:_SHOWN_BODY].decode(errors="replace").split())
-        location = headers.get("Location") if status // 100 == 3 else None
+        location = Headers(fields).get("Location") if status // 100 == 3 else None
         answer = f"{status} {phrase}".strip() + (f", to {location}," if location is not None else "")
         return ConnectionRejected(
             f"{self._url.text}: the server answered {answer} instead of 101" + (f": {said}" if said else ""),
             status,
-            list(headers),
+            fields,
             body,
         )
 
@@ -234,124 +282,3 @@ class ClientHandshake:
 
 def _head(response: h11.Response | h11.InformationalResponse) -> bytes:
     return b"\r\n" + b"".join([name + b": " + value + b"\r\n" for name, value in response.headers.raw_items()])
-
-
-#: The result of an opening connection that has given its own.
-_TAKEN: outcome.Outcome[WebSocketConnection] = outcome.Error(HandshakeError("it was taken"))
-
-
-class OpeningConnection(Protocol):
-    """The protocol object of a client's connection until it is a WebSocket.
-
-    Args:
-        transport: What moves the bytes; it is to feed this object.
-        loop: The loop that drives it.
-        url: Where the transport leads.
-        offer: What the handshake asks for.
-        options: The limits and choices of the WebSocket.
-        context: The `contextvars.Context` of the WebSocket's callbacks.
-        begin: ``begin(connection)`` begins the session, before the first frame is taken.
-    """
-
-    __slots__ = ("_begin", "_handshake", "_loop", "_options", "_result", "_suspension", "_transport", "_url")
-
-    def __init__(
-        self,
-        transport: Transport,
-        loop: CallbackLoop,
-        url: WebSocketURL,
-        offer: ClientOffer,
-        options: WebSocketOptions,
-        context: Context,
-        begin: Callable[[WebSocketConnection], object],
-    ) -> None:
-        super().__init__(context)
-        self._begin = begin
-        self._transport = transport
-        self._loop = loop
-        self._url = url
-        self._options = options
-        self._handshake = ClientHandshake(url, offer)
-        self._result: outcome.Outcome[WebSocketConnection] | None = None
-        self._suspension: Suspension | None = None
-
-    async def opened(self) -> WebSocketConnection:
-        """Send the request, and wait until the connection is a WebSocket. When cancelled, give it up.
-
-        Raises:
-            HandshakeError: It will be none.
-        """
-        self._transport.write(self._handshake.request())
-        if self._result is None:
-            self._suspension = self._loop.suspension()
-            await self._suspension.sleep(on_cancel=self._transport.abort)
-        result, self._result = self._result, _TAKEN
-        assert result is not None
-        try:
-            return result.unwrap()
-        finally:
-            del result  # an error's traceback refers to this frame, and to us, so neither may refer to the error
-
-    def _settle(self, result: outcome.Outcome[WebSocketConnection]) -> None:
-        if self._result is None:
-            self._result = result
-            if self._suspension is not None:
-                self._suspension.resume(outcome.Value(None))
-
-    def _fail(self, error: Exception) -> None:
-        self._settle(outcome.Error(error))
-        self._transport.abort()
-
-    # The transport calls these.
-
-    def data_received(self, data: bytes) -> None:
-        """Take bytes that arrived."""
-        if self._result is not None:
-            return
-        try:
-            accepted = self._handshake.receive(data)
-        except HandshakeError as error:
-            self._fail(error)
-            return
-        if accepted is not None:
-            self._hand_over(accepted)
-
-    def eof_received(self) -> None:
-        """Fail, unless what came before the end is an answer: the server will send nothing more."""
-        self.data_received(b"")
-        self._fail(HandshakeError(f"{self._url.text}: the server closed the connection without an answer"))
-
-    def resume_writing(self) -> None:
-        """Do nothing: the request is short, so nothing waits for room."""
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Fail, unless the answer has come: the connection is gone."""
-        reason = f": {error}" if error is not None and str(error) else ""
-        self._settle(outcome.Error(HandshakeError(f"{self._url.text}: the connection was lost{reason}")))
-
-    def shut_down(self) -> None:
-        """Fail: the loop ends."""
-        self._fail(HandshakeError(f"{self._url.text}: the event loop ended before the WebSocket was open"))
-
-    def callback_failed(self, error: Exception) -> None:
-        """Take an exception of our own: it costs this connection and nothing else."""
-        super().callback_failed(error)
-        self._fail(HandshakeError(f"{self._url.text}: perfectws failed: {error!r}"))
-
-    def _hand_over(self, accepted: Accepted) -> None:
-        connection = WebSocketConnection(
-            self._transport,
-            self._loop,
-            None,
-            self._options,
-            context=self.context,
-            subprotocol=accepted.subprotocol,
-            deflate=accepted.deflate,
-            is_client=True,
-            session_name=f"the WebSocket to {self._url.text}",
-        )
-        self._transport.set_protocol(connection)
-        self._begin(connection)
-        self._settle(outcome.Value(connection))
-        if accepted.leftover:
-            connection.data_received(accepted.leftover)

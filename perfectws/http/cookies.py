@@ -27,7 +27,7 @@ class SameSite(Enum):
     LAX = "Lax"
     #: Never.
     STRICT = "Strict"
-    #: Always; browsers demand `secure` with it. (Perfect has no such case.)
+    #: Always; browsers demand ``secure`` with it. (Perfect has no such case.)
     NONE = "None"
 
 
@@ -50,6 +50,7 @@ class Expiration:
     attributes: str
     from_now: float | None = None
 
+    #: With the browser's session.
     SESSION: ClassVar[Expiration]
 
     @classmethod

@@ -147,7 +147,7 @@ class MimeReader:
         self.store()
 
     def feed(self, data: bytes | bytearray) -> None:
-        """Read the next piece of the form. What goes to the disk waits for `store`.
+        """Read ``data``, the next piece of the form. What goes to the disk waits for `store`.
 
         Raises:
             TooLarge: The form has more than it may have.

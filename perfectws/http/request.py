@@ -163,13 +163,17 @@ class HTTPRequest:
         return self.headers.get(name)
 
     def add_header(self, name: str, value: str) -> HTTPRequest:
-        """Add a header, whether or not there is one of that name. Raises `LocalProtocolError` if it is malformed."""
+        """Add the header ``name: value``, whether or not there is one of that name.
+
+        Raises:
+            LocalProtocolError: The name or the value is malformed.
+        """
         headers = self.headers
         headers.add(name, value)
         return self._keep(headers)
 
     def set_header(self, name: str, value: str) -> HTTPRequest:
-        """Replace every header of that name by one. Raises `LocalProtocolError` if it is malformed."""
+        """Replace every header of that ``name`` by one with this ``value``. Raises as `add_header` does."""
         headers = self.headers
         headers.set(name, value)
         return self._keep(headers)
@@ -258,12 +262,16 @@ class HTTPRequest:
     def params(self, named: str) -> list[str]: ...
 
     def params(self, named: str | None = None) -> list[tuple[str, str]] | list[str]:
-        """Return all names and values of the query and then of the form, or all values of one name."""
+        """Return all names and values of the query and then of the form.
+
+        Args:
+            named: Return all values of this one name instead.
+        """
         pairs = self.query_params + self.post_params
         return pairs if named is None else [value for name, value in pairs if name == named]
 
     def compact(self) -> None:
-        """Keep the headers as the bytes they came in, to be parsed again whenever one is asked for.
+        """Keep the headers as the bytes they came in, to be parsed whenever one is asked for; perfectws's own.
 
         For a request that lives as long as its WebSocket: parsed, headers take several times their size.
         """

@@ -52,21 +52,29 @@ class RequestLogger(HTTPRequestFilter, HTTPResponseFilter):
 
     @staticmethod
     def filter_api_request(data: Mapping[str, Any]) -> HTTPRequestFilter:
-        """Return one for a configuration: ``{"type": "request", "name": RequestLogger.filter_api_request}``."""
+        """Return one for a configuration: ``{"type": "request", "name": RequestLogger.filter_api_request}``.
+
+        Args:
+            data: The filter's dictionary, of which nothing else is asked.
+        """
         return RequestLogger()
 
     @staticmethod
     def filter_api_response(data: Mapping[str, Any]) -> HTTPResponseFilter:
-        """Return one for a configuration: ``{"type": "response", "name": RequestLogger.filter_api_response}``."""
+        """Return one for a configuration: ``{"type": "response", "name": RequestLogger.filter_api_response}``.
+
+        Args:
+            data: The filter's dictionary, of which nothing else is asked.
+        """
         return RequestLogger()
 
     def filter(self, request: HTTPRequest, response: HTTPResponse, callback: RequestFilterCallback) -> None:
-        """Ask for the line of this request."""
+        """Ask for the line of this ``request`` with the ``response``, and call ``callback``."""
         request.scratch_pad["start"] = time.time() * 1000
         request.scratch_pad["requestID"] = f"{self._prefix}-{next(self._numbers)}"
         response.log_access()
         callback(RequestFilterResult.CONTINUE)
 
     def filter_headers(self, response: HTTPResponse, callback: ResponseFilterCallback) -> None:
-        """Let the response pass: the connection itself knows its status, size and end."""
+        """Let the ``response`` pass, by ``callback``: the connection itself knows its status, size and end."""
         callback(ResponseFilterResult.CONTINUE)

@@ -162,12 +162,12 @@ class HTTPResponse(CallbackOwner):
         self._status = _STATUSES.get(status, status)
 
     def header(self, name: str) -> str | None:
-        """Return the first value of a header, ``None`` if there is none."""
+        """Return the first value of the header ``name``, ``None`` if there is none."""
         values = self.headers.get_all(name)
         return values[0] if values else None
 
     def add_header(self, name: str, value: str) -> HTTPResponse:
-        """Add a header, whether or not there is one of that name.
+        """Add the header ``name: value``, whether or not there is one of that name.
 
         Raises:
             LocalProtocolError: The name or the value is malformed; a line break cannot be smuggled in.
@@ -176,7 +176,7 @@ class HTTPResponse(CallbackOwner):
         return self
 
     def set_header(self, name: str, value: str) -> HTTPResponse:
-        """Replace every header of that name by one. Raises as `add_header` does."""
+        """Replace every header of that ``name`` by one with this ``value``. Raises as `add_header` does."""
         self.headers.set(name, value)
         return self
 
@@ -217,7 +217,11 @@ class HTTPResponse(CallbackOwner):
         return self
 
     def append_body(self, string: str | BytesLike) -> HTTPResponse:
-        """Add to the body; a `str` is sent as UTF-8. Raises `TypeError` if it is neither text nor bytes."""
+        """Add ``string`` to the body; a `str` is sent as UTF-8.
+
+        Raises:
+            TypeError: It is neither text nor bytes.
+        """
         self._body.append(_encode(string))
         return self
 
@@ -238,6 +242,7 @@ class HTTPResponse(CallbackOwner):
         Calls back: ``callback(ok)``, once, when there is room for more; ``ok`` is false if the connection is gone.
 
         Raises:
+            TypeError: ``callback`` cannot be called.
             LocalProtocolError: The headers contradict each other, or the body is longer than its ``Content-Length``.
 
         Source: Perfect's ``push(callback:)``.
@@ -251,7 +256,7 @@ class HTTPResponse(CallbackOwner):
 
     @property
     def is_filtered(self) -> bool:
-        """Whether the server has response filters, which may change what is sent."""
+        """Whether the server has response filters, which may change what is sent; perfectws's own."""
         return self._channel is not None and self._channel.is_filtering
 
     @property
@@ -284,7 +289,7 @@ class HTTPResponse(CallbackOwner):
             self._on_close.succeed()
 
     def view(self) -> HTTPResponse:
-        """Return the response as its filters get it: as it stands, but with a body of its own."""
+        """Return the response as its filters get it, with a body of its own; perfectws's own."""
         view = HTTPResponse(self.request)
         view.headers = self.headers.copy()
         view._status = self._status
@@ -293,7 +298,7 @@ class HTTPResponse(CallbackOwner):
         return view
 
     def begin(self, handlers: Sequence[RequestHandler]) -> None:
-        """Let handlers answer, one after the other, each after the `next` of the one before."""
+        """Let handlers answer, one after the other, each after the `next` of the one before; perfectws's own."""
         self._handlers = handlers
         self._next()
 
@@ -339,7 +344,9 @@ class HTTPResponse(CallbackOwner):
         return self._channel.take_file_sender(self, size)
 
     def switch_protocols(self, headers: Headers | Sequence[tuple[str, str]], take_over: TakeOver) -> None:
-        """Send ``101 Switching Protocols`` and hand the transport over. Nothing happens if the peer is gone already.
+        """Send ``101 Switching Protocols`` and hand the transport over; perfectws's own.
+
+        Nothing happens if the peer is gone already.
 
         Args:
             headers: The handshake's headers; those set on the response are sent too, unless they tell of a body.
@@ -356,13 +363,13 @@ class HTTPResponse(CallbackOwner):
 
     @property
     def loop(self) -> CallbackLoop:
-        """The loop of the connection. Raises `LocalProtocolError` if there is no connection."""
+        """The loop of the connection, for ``on=``. Raises `LocalProtocolError` if there is no connection."""
         if self._channel is None:
             raise LocalProtocolError("this response belongs to no connection, and so to no event loop")
         return self._channel.loop
 
     def call_soon(self, handler: RequestHandler) -> None:
-        """Queue ``handler(request, response)``, sync or async, as `next` does with the handlers of the route.
+        """Queue ``handler(request, response)``, sync or async, as `next` does; perfectws's own.
 
         Raises:
             LocalProtocolError: The handler is async, and the response belongs to no connection.
@@ -379,7 +386,7 @@ class HTTPResponse(CallbackOwner):
             raise LocalProtocolError("this response belongs to no connection, so nothing runs its async handlers")
 
     def callback_failed(self, error: Exception) -> None:
-        """Take an exception of one of its handlers or callbacks: a 500 if nothing is sent, else the connection ends."""
+        """Take an exception of one of its handlers or callbacks: a 500, or the connection's end; perfectws's own."""
         explain_misspelling(error)
         explain_call(error, "The callback of push() is called with (ok).")
         request, kind = self.request, type(error).__name__
@@ -422,7 +429,7 @@ class HTTPResponse(CallbackOwner):
         return f"the handler {getattr(handler, '__qualname__', type(handler).__name__)}"
 
     def replace(self, status: HTTPStatus, text: str) -> None:
-        """Answer with a status and one line of text instead of all that was set so far."""
+        """Answer with a status and one line of text instead of all that was set so far; perfectws's own."""
         self.headers = Headers([("Content-Type", "text/plain; charset=utf-8")])
         self.is_streaming = False
         self.set_body(error_text(status, text)).completed(status)

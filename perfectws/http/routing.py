@@ -42,6 +42,9 @@ class Route:
         handler: Any callable with the arguments ``(request, response)``; it may be ``async``.
         methods: Several methods, instead of ``method``.
 
+    Calls back:
+        ``handler(request, response)`` for each request that matches.
+
     Raises:
         RouteError: The pattern is malformed, the handler cannot be called, or the arguments contradict each other.
 
@@ -146,6 +149,9 @@ class Routes:
                 decorator for it is returned.
             methods: Several methods, instead of ``method``.
             uris: Several patterns, instead of ``uri``.
+
+        Calls back:
+            ``handler(request, response)`` for each request that matches.
 
         Raises:
             RouteError: An argument is malformed, or two contradict each other; the message says what to write instead.

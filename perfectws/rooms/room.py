@@ -191,7 +191,7 @@ class Room:
         return RoomFigures(len(self), self._messages, self._deliveries, self._drops)
 
     def count(self, deliveries: int, drops: int = 0) -> None:
-        """Add to the figures. From any loop's thread."""
+        """Add to the figures; perfectws's own. From any loop's thread."""
         with _lock:
             self._deliveries += deliveries
             self._drops += drops

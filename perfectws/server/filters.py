@@ -26,7 +26,9 @@ class HTTPFilter:
 
     @staticmethod
     def content_compression(data: Mapping[str, Any] | None = None) -> HTTPResponseFilter:
-        """Compress what is worth it, for clients that accept it; see `ContentCompression`.
+        """Compress what is worth it, for clients that accept it.
+
+        What is left alone says `perfectws.server.compression.ContentCompression`.
 
         Args:
             data: ``compressTypes`` and ``ignoreTypes`` are lists of media types, such as ``"text/html"`` or

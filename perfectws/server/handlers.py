@@ -66,7 +66,11 @@ class HTTPHandler:
 
     @staticmethod
     def health(data: Mapping[str, Any] | None = None) -> RequestHandler:
-        """Answer that the server is there: 200, for a load balancer or a monitor that asks."""
+        """Answer that the server is there: 200, for a load balancer or a monitor that asks.
+
+        Args:
+            data: The route's dictionary, of which nothing is asked.
+        """
 
         def healthy(request: HTTPRequest, response: HTTPResponse) -> None:
             response.set_header("Content-Type", "text/plain; charset=utf-8").set_header("Cache-Control", "no-store")

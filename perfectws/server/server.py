@@ -145,7 +145,14 @@ class HTTPServer(SettableLimits, Startable):
 
     @classmethod
     def secure_server(cls, tls_config: TLSConfiguration, **keywords: Unpack[PlainServerKeywords]) -> HTTPServer:
-        """Return an HTTPS server for `launch`. Otherwise as `server`.
+        """Return an HTTPS server for `launch`.
+
+        Args:
+            tls_config: Its certificate and key.
+            **keywords: As for `launch`.
+
+        Raises:
+            TypeError: A keyword is unknown or missing, or has the wrong type.
 
         Source: Perfect's ``.secureServer(_:name:port:routes:)``.
         """
@@ -326,6 +333,9 @@ class HTTPServer(SettableLimits, Startable):
 
             ``on_upgrade(socket, request)``, in Vapor 3's order, once it is accepted. Nothing is delivered before it has
             returned, or first waits; messages for which it sets no handler are dropped.
+
+        Raises:
+            TypeError: There is no ``on_upgrade``, or one of the two cannot be called so.
 
         Source: Vapor 3's ``HTTPServer.webSocketUpgrader(shouldUpgrade:onUpgrade:)``. There it comes before the routes.
         """

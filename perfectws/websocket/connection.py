@@ -48,7 +48,8 @@ from ..transport import Protocol, Transport
 from .contract import Connection, EndedConnection
 from .deflate import Deflate
 from .frame_inbox import FrameInbox
-from .frames import TEXT, FrameError, FrameReader, build_close_payload, parse_close_payload, shorten_reason
+from .frame_reader import FrameReader
+from .frames import TEXT, FrameError, build_close_payload, parse_close_payload, shorten_reason
 from .inbox import MAX_PAUSES
 from .keepalive import Keepalive, PingOrigin
 from .message_inbox import MessageInbox

@@ -103,7 +103,7 @@ class Routes(routing.Routes):
     def get(self) -> AddRoute:
         """Add a route for GET: ``routes.get("users/:id", handler)``, or ``@routes.get("users/:id")``.
 
-        Source: Vapor 4's ``app.get(_:use:)``. `Vapor differs:` a handler here is given the response as well.
+        Source: Vapor 4's ``app.get(_:use:)``. Vapor differs: a handler here is given the response as well.
         """
         return AddRoute(self, HTTPMethod.GET)
 

@@ -29,6 +29,7 @@ from .connecting import Backoff, EventLoopHandle, HeaderFields
 from .contract import Connection
 from .frame_inbox import FrameInbox, Message
 from .frames import build_text_frame
+from .handshake_response import HandshakeResponse
 from .keepalive import Keepalive, PingOrigin
 from .message_inbox import MessageInbox
 from .opcodes import MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, CloseCode, OpcodeType, is_sendable
@@ -110,6 +111,8 @@ class WebSocket:
 
     Attributes:
         request: The request that opened this socket, a server's; ``None`` for a client's.
+        response: What the server answered to the client that opened this socket: its ``status`` and ``headers``;
+            ``None`` for a server's.
         subprotocol: The subprotocol that was agreed on, or ``None``.
 
     Source: Perfect-WebSockets' ``WebSocket``, websocket-kit's ``WebSocket``, RFC 6455.
@@ -126,6 +129,7 @@ class WebSocket:
         "inbox",
         "outbox",
         "request",
+        "response",
         "subprotocol",
     )
 
@@ -146,6 +150,7 @@ class WebSocket:
         #: Those that have been set on it and may still call.
         self._timers: WeakSet[ApplicationTimer] | None = None
         self.request = request
+        self.response: HandshakeResponse | None = None
         self.subprotocol = subprotocol
         self._read_timeout: float | None = NO_TIMEOUT
 
@@ -641,7 +646,13 @@ class WebSocket:
     @overload
     def on_ping(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]: ...
     def on_ping(self, callback: CallbackT) -> CallbackT:
-        """Call ``callback(socket, data)``, or ``callback(socket)``, for every ping of the peer. It is answered already.
+        """Be told of every ping of the peer. It is answered already.
+
+        Calls back:
+            ``callback(socket, data)``, or ``callback(socket)`` if it takes no more, for each ping.
+
+        Raises:
+            TypeError: ``callback`` takes neither.
 
         Source: websocket-kit's ``onPing``.
         """
@@ -653,7 +664,13 @@ class WebSocket:
     @overload
     def on_pong(self, callback: Callable[[WebSocket, bytes], R]) -> Callable[[WebSocket, bytes], R]: ...
     def on_pong(self, callback: CallbackT) -> CallbackT:
-        """Call ``callback(socket, data)``, or ``callback(socket)``, for every pong that answers a ping of ours.
+        """Be told of every pong that answers a ping of ours.
+
+        Calls back:
+            ``callback(socket, data)``, or ``callback(socket)`` if it takes no more, for each such pong.
+
+        Raises:
+            TypeError: ``callback`` takes neither.
 
         Source: websocket-kit's ``onPong``.
         """
@@ -719,7 +736,10 @@ class WebSocket:
 
     @property
     def on_close(self) -> Future[None]:
-        """The future of the connection's end: it succeeds once, last of all. websocket-kit's ``onClose``."""
+        """The future of the connection's end: it succeeds once, last of all.
+
+        Source: websocket-kit's ``onClose``.
+        """
         return self._connection.on_close
 
     def close(
@@ -737,9 +757,10 @@ class WebSocket:
             callback of the same socket may await it. On a socket that is closed already nothing is sent.
 
         Raises:
+            TypeError: The code is no int, or the reason no string.
             LocalProtocolError: The code or the reason cannot be sent.
 
-        Source: RFC 6455 §7.1.2. `Perfect differs:` its ``close()`` sends no code and waits for nothing.
+        Source: RFC 6455 §7.1.2. Perfect differs: its ``close()`` sends no code and waits for nothing.
         """
         if not isinstance(code, int) or isinstance(code, bool) or not isinstance(reason, str):
             raise TypeError(f"close takes an int for its code and a str for its reason, not {code!r} and {reason!r}")
@@ -756,7 +777,7 @@ class WebSocket:
         return self._connection.gone
 
     def call_in_loop(self, function: Callable[..., object], *args: Any) -> None:
-        """Call ``function`` here if this is the loop's thread, else there; what it raises there is logged."""
+        """Call ``function`` here if this is the loop's thread, else there, where errors are logged; perfectws's own."""
         if self._loop.is_here():
             function(*args)
         else:
@@ -813,7 +834,7 @@ class Connecting(Future[WebSocket]):
 
     @classmethod
     def failed(cls, loop: CallbackLoop, error: Exception) -> Connecting:
-        """Return one that has failed."""
+        """Return one that has failed; perfectws's own."""
         future = cls(loop, None)
         future._resolve(outcome.Error(error))
         return future

@@ -64,8 +64,8 @@ def test_in_markdown_each_figure_has_its_table_and_what_is_missing_its_reason() 
     assert "| | perfectws | picows + uvloop | hypercorn (trio) |" in text
     assert "| echo 64 B, 50 × 10 | 2.00 | 5.00 | n/a |" in text
     assert "| 10,000 idle connections | 4.50 KB |  |  |" in text
-    assert "| echo 64 B, 50 × 10 | 1,000 | 1,000 | n/a |" in text.partition("### Rate")[2]
-    assert "### p99" not in text
+    assert "| echo 64 B, 50 × 10 | 1,000 | 1,000 | n/a |" in text.partition("## Rate")[2]
+    assert "## p99" not in text
     assert "hypercorn (trio): did not start: … OSError: no." in text
 
 

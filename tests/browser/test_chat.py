@@ -236,6 +236,25 @@ def test_links_are_safe_and_what_is_no_link_is_none(ana: ChatPage, ben: ChatPage
         assert {"noopener", "noreferrer"} <= set((link.get_attribute("rel") or "").split())
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://a" + ")" * 100_000,
+        "https://a" + ".a" * 50_000 + "." * 20_000,
+        "https://a/" + "(" * 50_000 + "]" * 50_000,
+        "https://a " * 12_000,
+        "https://" * 16_000,
+    ],
+    ids=["brackets", "stops", "mixed", "links", "schemes"],
+)
+def test_no_message_keeps_a_reader_s_page_busy(ana: ChatPage, ben: ChatPage, text: str) -> None:
+    ana.write(text)
+    expect(ben.texts).to_have_count(1)
+    assert ben.texts.first.text_content() == text.strip()
+    assert ben.texts.locator("a").count() <= 200
+    ben.say("I can read")
+
+
 def test_shift_and_enter_start_a_new_line(ana: ChatPage, ben: ChatPage) -> None:
     ana.message.fill("one")
     ana.message.press("Shift+Enter")

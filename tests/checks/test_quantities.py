@@ -406,6 +406,7 @@ OTHERS = {
     "HTTPResponse.completed.status": "what is set as the attribute",
     "Connecting.wait.seconds": "that of a Future",
     "Expiration.from_now": "made by relative_seconds",
+    "HandshakeResponse.status": "what a server has answered",
     "HTTPRequest.protocol_version": "a pair, for the tests of an application",
     "HTTPResponse.take_file_sender.size": "perfectws's own",
     "MimeReader.max_held": "perfectws's own",

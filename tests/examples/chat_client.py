@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from socket import create_connection
 from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
@@ -53,12 +54,17 @@ class ChatClient:
 
 @contextmanager
 def chatting(
-    port: int, protocol: str = "perfectws-chat", room: str | None = None, origin: str | None = None
+    port: int,
+    protocol: str = "perfectws-chat",
+    room: str | None = None,
+    origin: str | None = None,
+    host: str = "127.0.0.1",
 ) -> Iterator[ChatClient]:
-    """Connect to the chat."""
-    url = f"ws://127.0.0.1:{port}/chat" + (f"?room={room}" if room else "")
+    """Connect to the chat on this machine, by whatever name."""
+    url = f"ws://{host}:{port}/chat" + (f"?room={room}" if room else "")
     with connect(
         url,
+        sock=create_connection(("127.0.0.1", port), PATIENCE),
         subprotocols=[Subprotocol(protocol)],
         proxy=None,
         origin=None if origin is None else Origin(origin),

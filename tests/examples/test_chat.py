@@ -130,10 +130,12 @@ def test_what_is_wrong_is_answered_and_the_session_reads_on(
         ({"name": "x" * 41, "session": "0123456789abcdef"}, "name-too-long"),
         ({"name": "x" * 100_000, "session": "0123456789abcdef"}, "name-too-long"),
         ({"name": "bot", "session": "0123456789abcdef"}, "name-taken"),
+        ({"name": "\u0410na", "session": "0123456789abcdef"}, "name-mixed"),
+        ({"name": "\u3164", "session": "0123456789abcdef"}, "name-empty"),
         ({"name": "Eve", "session": "0123456789abcdef", "after": -1}, "bad-message"),
         ({"name": "Eve", "session": "0123456789abcdef", "after": "1"}, "bad-message"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_a_hello_that_is_wrong_is_answered_and_another_one_may_follow(
     open_chat: Open, hello: dict[str, object], code: str
@@ -146,7 +148,7 @@ def test_a_hello_that_is_wrong_is_answered_and_another_one_may_follow(
     assert eve.hello("Eve")["type"] == "welcome"
 
 
-@pytest.mark.parametrize("name", ["Ana", "ana", "ＡＮＡ", " Ana ", "A\u200dna", "Ana\u202e", "ana\u200c"])
+@pytest.mark.parametrize("name", ["Ana", "ana", "ＡＮＡ", " Ana ", "A\u034fna", "Ana\u202e", "Ana\ufe0f", "Ana\u2800"])
 def test_a_name_cannot_be_taken_by_another_socket(ana: ChatClient, open_chat: Open, name: str) -> None:
     eve = open_chat()
     assert eve.hello(name, "the secret of somebody else")["code"] == "name-taken"

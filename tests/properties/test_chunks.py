@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfectws.websocket.frames import Frame, FrameReader
+from perfectws.websocket.frame_reader import FrameReader
+from perfectws.websocket.frames import Frame
 from perfectws.websocket.opcodes import OpcodeType
 
 from ..reading import frames_in

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perfectws import HTTPRequest, OpcodeType, WebSocket
-from perfectws.websocket.frames import FrameReader
+from perfectws.websocket.frame_reader import FrameReader
 
 from ..conftest import PATIENCE, memory_streams
 from ..peer import CLOSE, PING, PONG, close_payload

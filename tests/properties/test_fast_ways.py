@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perfectws.websocket.frames import Frame, FrameError, FrameReader
+from perfectws.websocket.frame_reader import FrameReader
+from perfectws.websocket.frames import Frame, FrameError
 
 from ..reading import frames_in
 

@@ -10,7 +10,8 @@ from struct import pack
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from perfectws.websocket.frames import FrameError, FrameReader, parse_close_payload
+from perfectws.websocket.frame_reader import FrameReader
+from perfectws.websocket.frames import FrameError, parse_close_payload
 from perfectws.websocket.opcodes import CloseCode, OpcodeType
 
 from ..reading import frames_in

@@ -12,7 +12,8 @@ import pytest
 
 from perfectws import DeflateOptions
 from perfectws.websocket.deflate import Deflate, answer_offers, deflate_options
-from perfectws.websocket.frames import Frame, FrameError, FrameReader
+from perfectws.websocket.frame_reader import FrameReader
+from perfectws.websocket.frames import Frame, FrameError
 from perfectws.websocket.opcodes import CloseCode, OpcodeType
 
 from ..peer import BINARY, CONTINUATION, PING, TEXT, frame_bytes

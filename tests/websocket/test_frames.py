@@ -7,7 +7,8 @@ import tracemalloc
 
 import pytest
 
-from perfectws.websocket.frames import Frame, FrameError, FrameReader
+from perfectws.websocket.frame_reader import FrameReader
+from perfectws.websocket.frames import Frame, FrameError
 from perfectws.websocket.opcodes import CloseCode, OpcodeType
 
 from ..peer import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame_bytes

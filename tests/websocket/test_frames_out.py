@@ -6,9 +6,9 @@ import struct
 
 import pytest
 
+from perfectws.websocket.frame_reader import FrameReader
 from perfectws.websocket.frames import (
     FrameError,
-    FrameReader,
     build_close_payload,
     build_frame,
     build_text_frame,

@@ -1,33 +1,48 @@
 // Text with its links made clickable. What is no link stays text: nothing here is ever read as markup.
 
+// Each sign is looked at a bounded number of times, whatever the text is: it comes from somebody else.
+
 // Neither white space, nor quotes, nor the signs that turn the direction of text and could disguise an address.
-const ADDRESS = /\bhttps?:\/\/[^\s<>"“”\u200e\u200f\u202a-\u202e\u2066-\u2069]+/giu;
-const TRAILING = /[.,:;!?'’…*_~]+$/u;
+const ADDRESS = /\bhttps?:\/\/[^\s<>"“”\u200e\u200f\u202a-\u202e\u2066-\u2069]{1,2000}/giu;
+const MAX_LINKS = 200; // in one message
+const CLOSES = { ")": "(", "]": "[" };
+const ENDS_A_SENTENCE = new Set(".,:;!?'’…*_~");
 
 /** A fragment that says `text`. */
 export function withLinks(text) {
   const fragment = document.createDocumentFragment();
   let end = 0;
-  for (const match of text.matchAll(ADDRESS)) {
-    const address = trimmed(match[0]);
-    if (!isWeb(address)) continue;
-    fragment.append(text.slice(end, match.index), link(address));
-    end = match.index + address.length;
+  for (const { address, index } of addresses(text)) {
+    fragment.append(text.slice(end, index), link(address));
+    end = index + address.length;
   }
   fragment.append(text.slice(end));
   return fragment;
 }
 
-// A full stop that ends the sentence is not the address's, nor is a bracket that was opened before it.
-function trimmed(address) {
-  let shorter = address.replace(TRAILING, "");
-  while (/[)\]]$/u.test(shorter) && !isBalanced(shorter)) shorter = shorter.slice(0, -1).replace(TRAILING, "");
-  return shorter;
+function* addresses(text) {
+  let found = 0;
+  for (const match of text.matchAll(ADDRESS)) {
+    const address = trimmed(match[0]);
+    if (!isWeb(address)) continue;
+    yield { address, index: match.index };
+    found += 1;
+    if (found === MAX_LINKS) return;
+  }
 }
 
-function isBalanced(address) {
-  const count = (sign) => address.split(sign).length;
-  return count("(") >= count(")") && count("[") >= count("]");
+// A full stop that ends the sentence is not the address's, nor is a bracket that was opened before it.
+function trimmed(address) {
+  const count = {};
+  for (const sign of address) count[sign] = (count[sign] ?? 0) + 1;
+  let end = address.length;
+  for (; end > 0; end -= 1) {
+    const sign = address[end - 1];
+    const opening = CLOSES[sign];
+    if (opening !== undefined && count[sign] > (count[opening] ?? 0)) count[sign] -= 1;
+    else if (!ENDS_A_SENTENCE.has(sign)) break;
+  }
+  return address.slice(0, end);
 }
 
 function isWeb(address) {

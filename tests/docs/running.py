@@ -1,0 +1,216 @@
+"""A page's blocks of code, run from the first to the last in one namespace, as a reader would run them.
+
+- ``python`` is run. What it launches serves in a thread, on a port that the kernel chooses, until the page ends or
+  launches another server on the same port. A client that connects to the port that the page names gets there.
+- ``text`` is what has been printed since the last block.
+- ``sh`` and ``powershell`` are commands that `tests.docs.commands` knows.
+- Data (``json``, ``toml``, ``ini``) is read. ``html``, ``css`` and ``js`` have a caption, and a browser of the page's.
+- A block with a caption is a file: it is written first.
+- ``swift`` is left alone, and so is a block without a language, which is a picture.
+- ``<!-- invisible-code-block: python … -->``, which no reader sees, drives and checks what the others do.
+
+An error in perfectws's log is a failure, unless the page has put a part of it into ``expected_errors``.
+"""
+
+from __future__ import annotations
+
+import configparser
+import io
+import json
+import logging
+import re
+import sys
+import time
+import tomllib
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from sybil import Document, Example, Region
+from sybil.parsers.myst import CodeBlockParser
+
+from perfectws import HTTPServer, LaunchContext
+from perfectws.server.launch import launch
+
+from .commands import check_commands
+from .pages import ROOT
+
+#: Seconds that a page may take to print what it says that it prints.
+PATIENCE = 30
+
+
+class Blocks(CodeBlockParser):
+    """Finds the blocks of a page, whatever their language."""
+
+    language = "any"
+
+    def __call__(self, document: Document) -> Iterable[Region]:
+        for region in self.lexers(document):
+            if not region.lexemes["arguments"].startswith("{"):  # else a directive, which is found by itself too
+                region.parsed = region.lexemes
+                region.evaluator = self.evaluate
+                yield region
+
+    def evaluate(self, example: Example) -> None:
+        """Nothing is run while a page is taken apart."""
+
+
+def blocks_of(page: Path) -> list[Example]:
+    """Return the blocks of a page, in order."""
+    return list(Document.parse(str(page), Blocks()).examples())
+
+
+class RunningPage:
+    """One page while its blocks are run.
+
+    Args:
+        page: The page.
+        folder: Where it writes its files.
+    """
+
+    def __init__(self, page: Path, folder: Path) -> None:
+        self.page = page
+        self.folder = folder
+        self.namespace: dict[str, Any] = {"__name__": "__main__", "expected_errors": []}
+        self.printed = io.StringIO()
+        #: The ports that the page names, and those that the kernel gave instead.
+        self.ports: dict[int, int] = {}
+        self.contexts: list[LaunchContext] = []
+
+    def run(self) -> None:
+        """Run every block."""
+        with redirect_stdout(self.printed):
+            for example in blocks_of(self.page):
+                self._run_block(example)
+
+    def _run_block(self, example: Example) -> None:
+        lexemes = example.parsed
+        language, source = lexemes["arguments"], str(lexemes["source"])
+        caption = (lexemes.get("options") or {}).get("caption")
+        if caption is not None:
+            path = self.folder / caption
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(self.with_real_ports(source), encoding="utf-8")
+        run = getattr(self, f"_run_{language}", None)
+        assert run is not None, f"{self.page}:{example.line}: nobody runs a block of {language!r}"
+        run(source, example.line)
+
+    def _run_python(self, source: str, line: int) -> None:
+        code = compile("\n" * line + self.with_real_ports(source), str(self.page), "exec", dont_inherit=True)
+        exec(code, self.namespace)
+
+    def _run_text(self, source: str, line: int) -> None:
+        end = time.monotonic() + PATIENCE
+        while (printed := self._take_if(source)) != source.strip() and time.monotonic() < end:
+            time.sleep(0.005)
+        assert printed == source.strip(), f"{self.page}:{line}: it prints\n{printed}"
+
+    def _take_if(self, expected: str) -> str:
+        """Return what was printed; once it is what is expected, it is taken."""
+        printed = self.with_ports_of_the_page(self.printed.getvalue()).strip()
+        if printed == expected.strip():
+            self.printed.seek(0)
+            self.printed.truncate()
+        return printed
+
+    def _run_sh(self, source: str, line: int) -> None:
+        check_commands(source)
+
+    _run_powershell = _run_sh
+
+    def _run_swift(self, source: str, line: int) -> None:
+        """Nobody has Swift here."""
+
+    def _run_json(self, source: str, line: int) -> None:
+        json.loads(source)
+
+    def _run_toml(self, source: str, line: int) -> None:
+        tomllib.loads(source)
+
+    def _run_ini(self, source: str, line: int) -> None:
+        configparser.ConfigParser(strict=False, interpolation=None).read_string(source)
+
+    def _run_html(self, source: str, line: int) -> None:
+        """A browser has it: `tests.docs.test_browser`."""
+
+    _run_css = _run_js = _run_html
+
+    # Ports
+
+    def with_real_ports(self, text: str) -> str:
+        """Return a text with the ports that the servers have got."""
+        return _replaced(text, self.ports)
+
+    def with_ports_of_the_page(self, text: str) -> str:
+        """Return a text with the ports that the page names."""
+        return _replaced(text, {real: named for named, real in self.ports.items()})
+
+    # What a page's programs do differently here
+
+    def bind(self, server: HTTPServer, bind: Callable[[HTTPServer], None]) -> None:
+        """Let a server listen on this machine only, and on any port."""
+        named = next((named for named, real in self.ports.items() if real == server.server_port), server.server_port)
+        self._stop_server_on(named)
+        server.server_port = 0
+        if server.server_address == "0.0.0.0":
+            server.server_address = "127.0.0.1"
+        bind(server)
+        self.ports[named] = server.server_port
+
+    def _stop_server_on(self, port: int) -> None:
+        for context in self.contexts:
+            if port and context.port == self.ports.get(port) and not context.terminated:
+                context.terminate().wait(PATIENCE)
+
+    def launch(self, servers: Sequence[Any], *, wait: bool) -> list[LaunchContext]:
+        """Launch servers in a thread, also where a program would wait for their end."""
+        contexts = launch(servers, wait=False)
+        self.contexts += contexts
+        return contexts
+
+    async def open_tcp_stream(self, open_tcp_stream: Callable[..., Awaitable[Any]], host: str, port: int) -> Any:
+        """Connect to the server that a page has launched on a port."""
+        return await open_tcp_stream(host, self.ports.get(port, port))
+
+    def end(self) -> None:
+        """Stop all servers."""
+        for context in self.contexts:
+            context.terminate()
+        for context in self.contexts:
+            context.wait(PATIENCE)
+
+
+def _replaced(text: str, ports: dict[int, int]) -> str:
+    if not ports:
+        return text
+    return re.sub(rf"\b({'|'.join(map(str, ports))})\b", lambda found: str(ports[int(found[1])]), text)
+
+
+def bound_by(page: RunningPage, bind: Callable[[HTTPServer], None]) -> Callable[[HTTPServer], None]:
+    """Return what stands for a server's method ``bind``."""
+    return lambda server: page.bind(server, bind)
+
+
+@contextmanager
+def running(
+    page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> Iterator[RunningPage]:
+    """Run a page's blocks; what they have launched serves until the ``with`` block ends."""
+    running = RunningPage(page, folder)
+    monkeypatch.setattr(HTTPServer, "bind", bound_by(running, HTTPServer.bind))
+    monkeypatch.setattr("perfectws.server.server.launch", running.launch)
+    monkeypatch.setattr(trio, "open_tcp_stream", partial(running.open_tcp_stream, trio.open_tcp_stream))
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [str(folder), str(ROOT), *sys.path])
+    try:
+        running.run()
+        yield running
+    finally:
+        running.end()
+    errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    expected = running.namespace["expected_errors"]
+    assert not [error for error in errors if not any(part in error for part in expected)]

@@ -1,0 +1,49 @@
+"""The reference: every public name and member has its entry, every option its row."""
+
+from __future__ import annotations
+
+import re
+
+from perfectws import CloseCode
+
+from .pages import DOCS
+from .public import FACE, names
+
+REFERENCE = "\n".join(page.read_text(encoding="utf-8") for page in (DOCS / "reference").glob("*.md"))
+#: An entry, with the options below it.
+ENTRY = re.compile(r"^\.\. (?:auto|py:)\w+:: (?:perfectws(?:\.|::))?([\w.]+)[^\n]*\n((?:   :[^\n]+\n)*)", re.MULTILINE)
+ENTRIES = {name: options for name, options in ENTRY.findall(REFERENCE) if ":no-index:" not in options}
+#: Second names of what has an entry.
+ALIASES = {"HTTPRequestFilterResult", "HTTPResponseFilterResult", "HTTPFilterPriority"}
+
+
+def test_every_public_name_has_an_entry() -> None:
+    assert set(FACE.__all__) - ALIASES - ENTRIES.keys() == set()
+
+
+def test_second_names_are_told() -> None:
+    assert [name for name in ALIASES if f"`{name}`" not in REFERENCE] == []
+
+
+def test_every_member_has_an_entry_or_comes_with_its_class() -> None:
+    missing = []
+    for public in names():
+        owner, _, member = public.name.partition(".")
+        options = ENTRIES.get(owner, "")
+        comes = ":members:" in options and ":members: " not in options and f"exclude-members: {member}" not in options
+        if member and not comes and public.name not in ENTRIES and not is_inherited(public.name):
+            missing.append(public.name)
+    assert missing == []
+
+
+def is_inherited(name: str) -> bool:
+    """Tell whether a member is one of a base class that has an entry, which the class's entry shows."""
+    owner, _, member = name.partition(".")
+    shows_bases = ":show-inheritance:" in ENTRIES.get(owner, "")
+    return (shows_bases and member not in vars(getattr(FACE, owner))) or f":members: {member}" in ENTRIES.get(owner, "")
+
+
+def test_every_close_code_has_a_row() -> None:
+    page = (DOCS / "reference" / "close_codes.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| `(\w+)`", page, re.MULTILINE)
+    assert rows == [(str(int(code)), code.name) for code in CloseCode]
