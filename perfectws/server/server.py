@@ -217,9 +217,19 @@ class HTTPServer(SettableLimits, Startable):
         One server is described by keywords; several by `server` and `secure_server`, or by configuration. All listen
         before the first accepts a connection, and if one can't, none does; they share one loop.
 
+        With ``workers`` several processes serve, all of the servers each: this one forks them, replaces one that dies,
+        and serves nothing itself. Connections are spread evenly over them. What the application holds in memory each
+        has for itself, so a room with a name needs a broker. On SIGHUP the program is run again with the code that it
+        has then, and takes over; nobody is refused meanwhile. What stands behind this call is done once, when all is
+        over.
+
         Args:
             *servers: The servers.
             wait: Whether to block; else the servers run in a background thread, and signals are left alone.
+            workers: How many processes serve; ``"auto"`` is one for each processor that this one may use. With 1 this
+                process serves, as ever. A dictionary may have it too, and then counts.
+            drain: Over how many seconds the processes of before a SIGHUP close their WebSockets (1012); requests that
+                are under way are answered.
             configuration_data: Describes the servers as Perfect's dictionary does: see
                 `perfectws.server.configuration`.
             configuration_path: A JSON file with the same.
@@ -240,21 +250,23 @@ class HTTPServer(SettableLimits, Startable):
 
         Raises:
             LaunchFailure: One of them cannot listen, is configured wrongly, runs already or is given twice; the message
-                names it and says why.
+                names it and says why. With ``workers``: the system cannot fork, this process has other threads, a room
+                has a name and no broker, or a worker does not come to serve.
             TypeError: The arguments contradict each other, or describe no server.
 
         Source: Perfect's ``HTTPServer.launch(…)`` in all its forms.
         """
         check_one_form(servers, configuration_data, configuration_path, keywords)
-        plan = make_plan(workers, drain, wait=wait)
+        processes: dict[str, Any] = {"workers": workers, "drain": drain}
         if keywords:
-            return launch([cls.server(**keywords)], wait=wait, plan=plan)[0]
+            return launch([cls.server(**keywords)], wait=wait, plan=make_plan(**processes, wait=wait))[0]
         if servers:
-            return launch(flat(servers, cls), wait=wait, plan=plan)
-        from .configuration import parse_configuration  # which brings all handlers and filters that there are
+            return launch(flat(servers, cls), wait=wait, plan=make_plan(**processes, wait=wait))
+        from .configuration import read_configuration  # which brings all handlers and filters that there are
 
-        described = parse_configuration(configuration_data or {}, configuration_path)
-        return launch([cls.server(**each) for each in described], wait=wait, plan=plan)
+        described = read_configuration(configuration_data or {}, configuration_path)
+        plan = make_plan(**(processes | described.processes), wait=wait)
+        return launch([cls.server(**each) for each in described.servers], wait=wait, plan=plan)
 
     # What it serves
 

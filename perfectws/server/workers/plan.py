@@ -13,9 +13,12 @@ from typing import Literal
 
 from ...checks.quantities import SECONDS, whole_number
 from ...errors import LaunchFailure
+from .started import PROGRAM, Program
 
 #: Each worker is told how many connections each of the others has: it is a matter of processors, not of thousands.
 MOST_WORKERS = 512
+WORKERS = whole_number(1, MOST_WORKERS)
+#: Over how many seconds connections are closed when others take over, unless another time is given.
 DRAIN = 5.0
 #: Where a container says how much of the processors it may use: microseconds, in so many.
 _CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
@@ -35,11 +38,13 @@ class Plan:
         workers: How many processes serve.
         drain: Over how many seconds they close their connections when others take over.
         reload_on: The signal for that.
+        program: What takes over then: this program, with the code that it has at that time.
     """
 
     workers: int
     drain: float
     reload_on: signal.Signals
+    program: Program = PROGRAM
 
 
 def make_plan(
@@ -57,16 +62,13 @@ def make_plan(
     """
     SECONDS.check("drain", drain)
     if workers != "auto":
-        _WORKERS.check("workers", workers)
+        WORKERS.check("workers", workers)
     if workers == 1 and reload_on is None:
         return None
     if sys.platform == "win32" or not hasattr(os, "fork"):
         raise LaunchFailure(f"workers={workers!r}: this system cannot fork processes; leave workers out")
     _check_process(workers, wait)
     return Plan(processors() if workers == "auto" else workers, drain, reload_on or signal.SIGHUP)
-
-
-_WORKERS = whole_number(1, MOST_WORKERS)
 
 
 def _check_process(workers: int | Literal["auto"], wait: bool) -> None:

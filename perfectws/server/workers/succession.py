@@ -30,6 +30,7 @@ from ...net.mailbox import Letter, Post
 from ...net.signals import Handling
 from .child import fork
 from .crew import GRACE
+from .started import Program
 
 #: Names the environment variable by which a successor knows that it is one.
 VARIABLE = "PERFECTWS_SUCCESSION"
@@ -38,23 +39,6 @@ START_SECONDS = 60.0
 
 # What successors tell, and what they are told.
 _LISTENER, _SERVES, _STOPPED, _RETIRE = b"listener ", b"serves", b"stopped", b"retire"
-
-
-def _directory() -> str:
-    """Return the current directory by the name that it was entered by.
-
-    That may be a link which points to another release by now.
-    """
-    here = os.getcwd()
-    name = os.environ.get("PWD", here)
-    try:
-        return name if os.path.samefile(name, here) else here
-    except OSError:
-        return here
-
-
-#: Where the program was started, as far as can be told: it may go elsewhere before it launches.
-_STARTED_IN = _directory()
 
 
 class Listener(NamedTuple):
@@ -159,6 +143,7 @@ class Successor:
     """A program that was started to take over.
 
     Args:
+        program: The program.
         listeners: What it is given to listen.
         stop_seconds: How long it may take to stop, in seconds.
         ignored: The signals that it is not to end by until it handles them itself: its group is sent them, and its
@@ -168,7 +153,9 @@ class Successor:
         listeners: By what it listens, once it serves.
     """
 
-    def __init__(self, listeners: Sequence[Listener], stop_seconds: float, ignored: Iterable[int]) -> None:
+    def __init__(
+        self, program: Program, listeners: Sequence[Listener], stop_seconds: float, ignored: Iterable[int]
+    ) -> None:
         self.listeners: list[Listener] = []
         self.serves = False
         self.is_stopped = False
@@ -176,7 +163,7 @@ class Successor:
         self._stop_seconds = stop_seconds
         self._is_leaving = False
         self._line, theirs = Post.pair()
-        self._child = fork(lambda: _execute(theirs, listeners), _handlers(ignored))
+        self._child = fork(lambda: _execute(program, theirs, listeners), _handlers(ignored))
         theirs.close()
         self.ended: str | None = None
 
@@ -256,16 +243,8 @@ def _handlers(ignored: Iterable[int]) -> dict[int, Handling]:
     return {signal.SIGTERM: signal.SIG_DFL, **dict.fromkeys(ignored, signal.SIG_IGN)}
 
 
-def command() -> list[str] | None:
-    """Return what this process was started by; ``None`` if it cannot be started again: it came from a terminal."""
-    arguments = sys.orig_argv[1:]
-    return [sys.executable, *arguments] if sys.executable and arguments and arguments != ["-"] else None
-
-
-def _execute(line: Post, listeners: Sequence[Listener]) -> None:
+def _execute(program: Program, line: Post, listeners: Sequence[Listener]) -> None:
     """Become the program, from its beginning, with the code that there is now."""
-    arguments = command()
-    assert arguments is not None
     given = {
         "predecessor": os.getppid(),
         "line": line.fileno(),
@@ -273,5 +252,5 @@ def _execute(line: Post, listeners: Sequence[Listener]) -> None:
     }
     for descriptor in (line.fileno(), *(each for listener in listeners for each in listener.descriptors)):
         os.set_inheritable(descriptor, True)
-    os.chdir(_STARTED_IN)
-    os.execve(arguments[0], arguments, {**os.environ, VARIABLE: json.dumps(given)})
+    os.chdir(program.directory)
+    os.execve(program.command[0], program.command, {**os.environ, VARIABLE: json.dumps(given)})

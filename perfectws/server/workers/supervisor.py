@@ -31,7 +31,7 @@ from .crew import GRACE, Comeback, Crew
 from .generation import Generation
 from .plan import Plan
 from .signals import SignalQueue, ignore
-from .succession import Heritage, Listener, Predecessor, Successor, command
+from .succession import Heritage, Listener, Predecessor, Successor
 from .worker import Servers
 
 
@@ -57,7 +57,7 @@ class Supervisor:
     Args:
         crew: The workers, which have not begun.
         signals: What comes for this process.
-        reload_on: The signal that starts a successor.
+        plan: Says which signal starts a successor, and of what.
         listeners: What listens, for the successor.
         predecessor: Who has started this process to be succeeded by it; ``None`` if nobody has.
         stop_seconds: How long workers may take to stop, in seconds.
@@ -68,7 +68,7 @@ class Supervisor:
         self,
         crew: Crew,
         signals: SignalQueue,
-        reload_on: signal.Signals,
+        plan: Plan,
         listeners: Sequence[Listener],
         predecessor: Predecessor | None,
         stop_seconds: float,
@@ -76,7 +76,8 @@ class Supervisor:
     ) -> None:
         self._crew = crew
         self._signals = signals
-        self._reload_on = reload_on
+        self._reload_on = plan.reload_on
+        self._program = plan.program
         self._listeners = list(listeners)
         self._predecessor = predecessor
         self._stop_seconds = stop_seconds
@@ -149,10 +150,10 @@ class Supervisor:
                 raise KeyboardInterrupt
             self._signals.give_back(signal.SIGTERM)  # the second is what it was before
             self._stop(signal.Signals(number).name)
-        elif number == self._reload_on and self._predecessor is None:
-            if self._signals.terminal_is_gone():
-                self._stop(f"{self._reload_on.name}, and the terminal is gone")
-            elif not self._is_stopping:
+        elif number == self._reload_on and self._predecessor is None:  # else the predecessor does what there is to do
+            if number == signal.SIGHUP and self._signals.terminal_is_gone():
+                self._stop("SIGHUP, and the terminal is gone")
+            else:
                 self._is_reload_due = True
 
     def _hear_predecessor(self) -> None:
@@ -191,7 +192,7 @@ class Supervisor:
             if self._predecessor is not None:
                 self._predecessor.tell_stopped()
             self._stop("the application has stopped every server")
-        if not (self._is_stopping or self._is_retiring):
+        if self._has_begun and not (self._is_stopping or self._is_retiring):
             self._succeed()
 
     def _has_left(self, generation: Generation) -> bool:
@@ -226,12 +227,10 @@ class Supervisor:
 
     def _begin_next(self) -> None:
         self._is_reload_due, self._restart_at = False, inf
-        if self._predecessor is not None or not self._has_begun:
-            return
-        if command() is None:
+        if not self._program.command:
             logger.error("This program was typed in, and cannot be started again: all stays as it was")
             return
-        self._next = Successor(self._listeners, self._stop_seconds, (signal.SIGINT, self._reload_on))
+        self._next = Successor(self._program, self._listeners, self._stop_seconds, (signal.SIGINT, self._reload_on))
         logger.info("Reloading: %s begins", self._next.title)
 
 
@@ -254,7 +253,7 @@ def supervise(servers: Supervised, plan: Plan, heritage: Heritage) -> None:
         Supervisor(
             crew,
             signals,
-            plan.reload_on,
+            plan,
             servers.listeners(),
             None if heritage.line is None else Predecessor(heritage.line),
             servers.close_timeout + GRACE,
