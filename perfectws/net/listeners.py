@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Callable, Sequence
 
 import trio
 
@@ -11,6 +12,9 @@ from .addresses import address_of
 from .unix_sockets import EVERYBODY, BoundPath, listen_unix, unix_path
 
 BACKLOG = 1024
+
+#: Returns the sockets that listen on an address and a port already: another process has left them to this one.
+Inherit = Callable[[str, int], list[socket.socket]]
 
 
 async def open_listeners(address: str, port: int) -> list[socket.socket]:
@@ -85,8 +89,11 @@ class Listening:
 
     Args:
         address, port, unix_mode: As for `listen`.
+        inherited: Sockets that listen there already, from another process, which also removes the path of a Unix
+            socket.
 
     Attributes:
+        address, asked_port: As given.
         sockets: The sockets.
         port: The port that the kernel gave; 0 on a Unix socket.
 
@@ -94,10 +101,16 @@ class Listening:
         OSError: The address cannot be listened on.
     """
 
-    def __init__(self, address: str, port: int, unix_mode: int | None = None) -> None:
-        self.sockets = listen(address, port, unix_mode)
+    def __init__(
+        self, address: str, port: int, unix_mode: int | None = None, inherited: Sequence[socket.socket] = ()
+    ) -> None:
+        self.address = address
+        self.asked_port = port
+        self.sockets = list(inherited) or listen(address, port, unix_mode)
+        for listening in inherited:
+            listening.setblocking(False)
         self.port = bound_port(self.sockets)
-        path = unix_path(address)
+        path = None if inherited else unix_path(address)
         self._bound_path = None if path is None else BoundPath(path)
 
     def close(self) -> None:

@@ -16,7 +16,8 @@
                 "filters": [{"type": "response", "priority": "high", "name": HTTPFilter.content_compression}],
                 "tlsConfig": {"certPath": "cert.pem", "keyPath": "key.pem"},
             }
-        ]
+        ],
+        "workers": 4,                                   # or "auto"; and "drain": 5.0
     }
 
 The limits of `HTTPServer.launch` are keys as well: ``"maxConnections"``, ``"headerTimeout"``.
@@ -37,8 +38,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from inspect import Parameter, signature
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+from ..checks.quantities import SECONDS
 from ..checks.spelling import did_you_mean
 from ..errors import LaunchFailure, PerfectWSError
 from ..http.filters import FilterPriority, RequestFilters
@@ -50,6 +52,7 @@ from .filters import HTTPFilter
 from .handlers import HTTPHandler
 from .keywords import ServerKeywords
 from .tls_configuration import TLSConfiguration
+from .workers.plan import WORKERS
 
 #: Perfect's names of what is there already.
 _PERFECT_NAMES: dict[str, Callable[..., Any]] = {
@@ -74,6 +77,8 @@ _PLAIN_KEYWORDS: dict[str, tuple[type, ...]] = {
 }
 #: The same by their keys: ``"documentRoot"``.
 _PLAIN_KEYS = {re.sub("_(.)", lambda match: match[1].upper(), name): name for name in _PLAIN_KEYWORDS}
+#: How many processes serve them all, and how those end.
+_PROCESS_KEYS = {"workers": WORKERS, "drain": SECONDS}
 _OTHER_KEYS = ("routes", "filters", "tlsConfig")
 _TLS_KEYS = {
     "certPath": "cert_path",
@@ -84,8 +89,25 @@ _TLS_KEYS = {
 }
 
 
+class Configuration(NamedTuple):
+    """What a dictionary describes.
+
+    Attributes:
+        servers: The servers, each by the keywords of `HTTPServer.launch`.
+        processes: ``workers`` and ``drain``, as far as they are given.
+    """
+
+    servers: list[ServerKeywords]
+    processes: dict[str, Any]
+
+
 def parse_configuration(data: Mapping[str, Any], path: str | os.PathLike[str] | None = None) -> list[ServerKeywords]:
-    """Return the servers that a dictionary describes, each by the keywords of `HTTPServer.launch`.
+    """Return the servers that a dictionary describes. As for `read_configuration`."""
+    return read_configuration(data, path).servers
+
+
+def read_configuration(data: Mapping[str, Any], path: str | os.PathLike[str] | None = None) -> Configuration:
+    """Return what a dictionary describes.
 
     Args:
         data: The dictionary.
@@ -99,10 +121,19 @@ def parse_configuration(data: Mapping[str, Any], path: str | os.PathLike[str] | 
         data = _read(path, title)
     # Perfect differs: it takes a configuration without servers for one of no server, and returns at once.
     _expect(isinstance(data, Mapping), title, "a dictionary with the key 'servers'", data)
-    _check_keys(data, ("servers",), title)
+    _check_keys(data, ("servers", *_PROCESS_KEYS), title)
     servers = data.get("servers")
     _expect(isinstance(servers, list | tuple) and bool(servers), f"{title}: 'servers'", "a list of servers", servers)
-    return [_parse_server(each, f"{title}: servers[{number}]") for number, each in enumerate(servers or ())]
+    described = [_parse_server(each, f"{title}: servers[{number}]") for number, each in enumerate(servers or ())]
+    return Configuration(described, _parse_processes(data, title))
+
+
+def _parse_processes(data: Mapping[str, Any], title: str) -> dict[str, Any]:
+    given = {key: data[key] for key in _PROCESS_KEYS if key in data}
+    for key, value in given.items():
+        if value != "auto" or key != "workers":
+            _expect(_PROCESS_KEYS[key].takes(value), f"{title}: {key!r}", _PROCESS_KEYS[key].text, value)
+    return given
 
 
 def _read(path: str | os.PathLike[str], title: str) -> Any:
