@@ -47,7 +47,15 @@ from ..websocket.options import WebSocketKeywords
 from ..websocket.upgrade_handler import OnUpgrade3, ShouldUpgrade, WebSocketUpgrader, with_upgraders
 from .accepting import Accepting, Sharing
 from .figures import NO_FIGURES, Census, FiguresOfOthers, ServerFigures
-from .keywords import PlainServerKeywords, ServerKeywords, check_keywords, check_one_form, check_settings, flat
+from .keywords import (
+    PlainServerKeywords,
+    ServerKeywords,
+    check_keywords,
+    check_one_form,
+    check_settings,
+    flat,
+    needs_port,
+)
 from .launch import LaunchContext, launch
 from .starting import Starting
 from .stopping import StopRequest
@@ -72,6 +80,9 @@ class HTTPServer(SettableLimits, Startable):
         server_name: Its name, for the log and for ``request.server_name``.
         server_address: The address to listen on: a host name or an IP address; or ``unix:`` and a path. By default
             ``0.0.0.0``, every interface, whatever its name is, as in Perfect; ``127.0.0.1`` is this machine alone.
+            Where something else listens for the server: ``systemd:`` for all sockets that systemd passes,
+            ``systemd:NAME`` for those of that name (``chat`` for those of ``chat.socket``), ``fd:3`` for what whoever
+            has started this process has left at that descriptor.
         server_port: The port to listen on; 0 asks the kernel for one, which stands here once the server is bound.
         unix_mode: Who may connect to a Unix socket, as the mode of its file, such as ``0o660``; ``None`` is ``0o666``:
             whoever may enter its directory.
@@ -484,16 +495,19 @@ class HTTPServer(SettableLimits, Startable):
     @property
     def listens_on(self) -> str:
         """Its address and port, or its path, for people."""
-        if unix_path(self.server_address) is not None:
-            return self.server_address
-        return f"{self.server_address}:{self.server_port}"
+        return f"{self.server_address}:{self.server_port}" if needs_port(self.server_address) else self.server_address
 
     def _places(self) -> list[str]:
         """Return where it can be reached: URLs that a terminal can open, or the path of its socket."""
+        if needs_port(self.server_address):
+            return self._urls(self.server_address, self.server_port)
         if unix_path(self.server_address) is not None:
             return [self.server_address]
+        return [place for host, port in self.listening.places for place in (self._urls(host, port) if port else [host])]
+
+    def _urls(self, host: str, port: int) -> list[str]:
         scheme = "http" if self._tls is None else "https"
-        return [url_of(scheme, host, self.server_port) for host in reachable_hosts(self.server_address)]
+        return [url_of(scheme, reachable, port) for reachable in reachable_hosts(host)]
 
     @property
     def _title(self) -> str:
