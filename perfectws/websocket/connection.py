@@ -387,6 +387,10 @@ class WebSocketConnection(SocketConnection, Protocol):
         """Close because the server stops."""
         self.close_by_request(CloseCode.GOING_AWAY, "")
 
+    def retire(self) -> None:
+        """Close because another process takes over: who connects again is served at once."""
+        self.close_by_request(CloseCode.SERVICE_RESTART, "")
+
     def is_failure(self, error: Exception) -> bool:
         """Tell whether it is one: a `ConnectionClosed` that leaves an async callback of a closed connection is not."""
         return self._state is _OPEN or not _is_closed_error(error)

@@ -185,12 +185,12 @@ class Outbox(Drained):
     def write_whole_message(self, frame: bytes | Parts, completion: Callable[[], object] | None) -> None:
         """Send the frame that `build_text` or `build_binary` has made, which was there."""
         transport = self._transport
-        loop = self.loop
         transport.write(frame)
-        loop.counts.messages_sent += 1
+        self.loop.counts.messages_sent += 1
         if transport.buffered_amount >= self._mark:
             self._settle(completion, len(frame))
         elif completion is not None:
+            loop = self.loop
             loop.ready.append((self._connection, (completion,)))
             if loop.idle:
                 loop.wake()
