@@ -46,36 +46,49 @@ class Person:
     known: dict[str, str] = field(default_factory=dict)
     said: set[str] = field(default_factory=set)
 
-    def look(self) -> None:
-        """Read what the connection has brought."""
+    def look(self, log: FakeLog, unread: int = 0) -> None:
+        """Read what the connection has brought, but for the last messages, which did not get through."""
         if self.client is None or not self.client.recoveries:
             return
         (recovery,) = self.client.recoveries
-        if self.position is None or not recovery.recovered:
-            self.base = Position.parse(recovery.position)
-            self.known.clear()
-            self.excused = self.said
-        self.position = recovery.position
+        came_with, position = self.position, Position.parse(recovery.position)
         entries = self.client.entries()
         assert len({identity for identity, _, _ in entries}) == len(entries), "one connection is given each once"
+        if came_with is None or not recovery.recovered:
+            self.base = position
+            self.known.clear()
+            self.excused = self.said
+        if unread < len(entries) - recovery.missed:
+            entries = entries[: len(entries) - unread]
+        self.position = recovery.position
         for identity, at, text in entries:
             assert self.known.setdefault(identity, text) == text
             self.position = str(at)
             if self.base == NOWHERE:
                 self.base = at
+        if recovery.recovered and came_with is not None:
+            missed = said_between(log, Position.parse(came_with), position)
+            assert missed - self.excused <= set(self.known.values()), "what is called recovered is"
 
-    def come(self, process: Process, said: set[str]) -> None:
+    def come(self, log: FakeLog, process: Process, said: set[str]) -> None:
         """Connect, to a process that has sent something already."""
-        self.go()
+        self.go(log, 1)
         self.said = set(said)
         self.client = process.join(after=self.position)
 
-    def go(self) -> None:
-        """Lose the connection, with all that it has brought."""
-        self.look()
+    def go(self, log: FakeLog, unread: int) -> None:
+        """Lose the connection."""
+        self.look(log, unread)
         if self.client is not None:
             self.client.leave()
             self.client = None
+
+
+def said_between(log: FakeLog, start: Position | None, end: Position | None) -> set[str]:
+    """Return what the log has had between two positions, where it had it first."""
+    assert start is not None
+    assert end is not None
+    return {message.data.decode() for message in once(log.all) if start < message.position <= end}
 
 
 class World:
@@ -116,9 +129,9 @@ class World:
                 case "lose":
                     self.log.lose()
                 case "come":
-                    person.come(self.processes[much % 2], self.sent[much % 2])
+                    person.come(self.log, self.processes[much % 2], self.sent[much % 2])
                 case "go":
-                    person.go()
+                    person.go(self.log, much)
         for each, hesitates in zip(self.processes, self.hesitates, strict=True):
             if not hesitates:
                 self.answer(each)
@@ -151,7 +164,7 @@ def test_nothing_is_missing_or_a_gap_is_told(steps: list[tuple[str, int, int]]) 
         world.take_step(*step)
     world.settle()
     for person in world.people:
-        person.look()
+        person.look(world.log)
         if person.client is not None:
             (recovery,) = person.client.recoveries
             assert recovery.has_joined

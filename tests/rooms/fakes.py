@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest import mock
 from weakref import ref
 
 from perfectws import Broker, BrokerFigures, Recovery, Room, RoomEntry, WebSocket
 from perfectws.callbacks import CallbackLoop
+from perfectws.rooms import instance as naming
 from perfectws.rooms.broker import Channel, Log, LogMessage, Person, Subscriber
 from perfectws.rooms.position import Position
 from perfectws.websocket.connection import WebSocketConnection
@@ -241,9 +241,12 @@ class Process:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Be this process for a while, then let its loop run."""
-        with mock.patch("perfectws.rooms.room_log.instance", return_value=self.instance):
+        before, naming._instance = naming._instance, self.instance
+        try:
             yield
             self.loop.run()
+        finally:
+            naming._instance = before
 
     def send(self, text: str) -> None:
         """Send a message to the room."""
