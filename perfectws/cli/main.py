@@ -14,6 +14,8 @@ from ..errors import PerfectWSError
 from ..server.workers.plan import DRAIN, WORKERS
 from .serve import serve
 
+#: The signals that may mean that code is to be loaded anew.
+_RELOAD_SIGNALS = ("HUP", "USR1", "USR2")
 #: The port of Perfect's examples.
 PORT = 8181
 
@@ -106,7 +108,8 @@ def _check(kind: Kind, value: float) -> None:
 
 
 def _signal(text: str) -> signal.Signals:
+    name = text.upper().removeprefix("SIG")
     try:
-        return signal.Signals["SIG" + text.upper().removeprefix("SIG")]
+        return signal.Signals[f"SIG{name if name in _RELOAD_SIGNALS else ''}"]
     except KeyError:
-        raise argparse.ArgumentTypeError(f"there is no signal {text!r}: HUP is one, and USR2") from None
+        raise argparse.ArgumentTypeError(f"it is one of {', '.join(_RELOAD_SIGNALS)}, not {text!r}") from None

@@ -6,7 +6,7 @@ import ssl as tls
 from collections.abc import Callable
 
 from ...callbacks import CallbackLoop
-from ...checks.quantities import COUNT, SECONDS_ABOVE_0
+from ...checks.quantities import COUNT, LEASE
 from ...log_limit import LogLimit
 from ..broker import Broker, Channel, Log, LogMessage, Person, Subscriber
 from ..figures import BrokerFigures
@@ -56,7 +56,7 @@ class RedisBroker(Broker):
         super().__init__()
         where = RedisURL.parse(url)
         COUNT.check("max_queue", max_queue)
-        SECONDS_ABOVE_0.check("lease", lease)
+        LEASE.check("lease", lease)
         if not isinstance(prefix, str) or not prefix:
             raise ValueError(f'prefix is a str that is not empty, "chat" say, not {prefix!r}')
         load_client()

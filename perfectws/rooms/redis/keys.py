@@ -44,6 +44,6 @@ class Keys:
         """Return the channel of the room that has this log."""
         return log + self._suffix
 
-    def instance_channel(self, instance: bytes) -> bytes:
-        """Return the channel of one process."""
-        return b"%b:instance:%b%b" % (self._prefix, instance.hex().encode(), self._suffix)
+    def instance_channel(self, name: bytes) -> bytes:
+        """Return the channel of one process, which has this name."""
+        return b"%b:instance:%b%b" % (self._prefix, name, self._suffix)

@@ -20,6 +20,8 @@ from .scripts import BEAT, LEAVE
 
 #: The longest time between two beats, and the shortest, in seconds.
 MAX_INTERVAL, MIN_INTERVAL = 1.0, 0.02
+#: The longest lease that is written, in seconds: what is longer is for ever.
+_MAX_SECONDS = 1e9
 #: How long a process may not hear itself before it connects anew, in seconds.
 SILENCE = 3.0
 
@@ -73,7 +75,6 @@ class Lease:
         """Say that this process lives, over one connection, until it is lost, or nothing is heard over it any more."""
         from trio import current_time, move_on_after, sleep
 
-        connection.tell(b"SUBSCRIBE", self._own_channel, self._keys.instances_channel)
         self._freeze(current_time())
         self._unheard = 0
         answer: Awaitable[Any] | None = None
@@ -87,16 +88,25 @@ class Lease:
                 pause = self._take(found, current_time())
                 await sleep(pause)
 
+    def own_name(self) -> bytes:
+        """Return this process's name, in hexadecimal digits."""
+        return instance().hex().encode()
+
+    @property
+    def channels(self) -> tuple[bytes, bytes]:
+        """The channels that are to be listened to: this process's own, and the one of all."""
+        return self._own_channel, self._keys.instances_channel
+
     @property
     def _own_channel(self) -> bytes:
-        return self._keys.instance_channel(instance())
+        return self._keys.instance_channel(self.own_name())
 
     def _beat(self, connection: RedisConnection) -> Awaitable[Any]:
         return connection.run_script(
             BEAT,
             [self._keys.instances],
-            own_name(),
-            round(self._seconds * 1000),
+            self.own_name(),
+            round(min(self._seconds, _MAX_SECONDS) * 1000),
             self._own_channel,
             b"",
             self._keys.instances_channel,
@@ -151,7 +161,7 @@ class Lease:
         return True
 
     def _hear_another(self, sign: bytes, name: bytes) -> None:
-        if len(name) != 2 * INSTANCE_SIZE or name == own_name():
+        if len(name) != 2 * INSTANCE_SIZE or name == self.own_name():
             return
         if sign == b"+":
             self.meet(name)
@@ -164,9 +174,4 @@ class Lease:
 
     async def leave(self, connection: RedisConnection) -> None:
         """Say that this process is gone."""
-        await connection.run_script(LEAVE, [self._keys.instances], own_name(), self._keys.instances_channel)
-
-
-def own_name() -> bytes:
-    """Return this process's name, in hexadecimal digits."""
-    return instance().hex().encode()
+        await connection.run_script(LEAVE, [self._keys.instances], self.own_name(), self._keys.instances_channel)

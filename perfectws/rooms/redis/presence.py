@@ -18,7 +18,7 @@ from ...log_limit import LogLimit
 from ..broker import Person
 from .connection import RedisConnection, refusal
 from .keys import Keys
-from .lease import Lease, Neighbours, own_name
+from .lease import Lease, Neighbours
 from .room import RedisRoom
 from .scripts import ENTER, EXIT, PEOPLE
 from .signal import Signal
@@ -133,12 +133,6 @@ class Presence(Neighbours):
         """Tell whether anything is to be said."""
         return bool(self._unsaid)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether none of this process has entered anywhere."""
-        with self._lock:
-            return not any(people.mine or people.unsaid for people in self._rooms.values())
-
     # Our own people. From any thread.
 
     def enter(self, room: RedisRoom, member: int, person: Person, is_unique: bool, done: Done) -> None:
@@ -206,7 +200,7 @@ class Presence(Neighbours):
         return bool(batch)
 
     def _ask(self, connection: RedisConnection, room: RedisRoom, member: int, change: Change) -> Awaitable[Any]:
-        keys, key = [room.log, self._keys.instances], b"%b:%d" % (own_name(), member)
+        keys, key = [room.log, self._keys.instances], b"%b:%d" % (self.lease.own_name(), member)
         if change.person is None:
             return connection.run_script(EXIT, keys, room.channel, key)
         who, value = change.person.who, json.dumps(change.person).encode()
@@ -297,15 +291,15 @@ class Presence(Neighbours):
             people = self._rooms.setdefault(room, RoomPeople())
         if people.early is not None:
             people.early.append(change)
-        if change[1] is not None:
+        if change[1] is not None and instance_of(change[0]) != self.lease.own_name():
             self.lease.meet(instance_of(change[0]))
         self._put(room, people, dict([change]))
 
     def _put(self, room: RedisRoom, people: RoomPeople, now: dict[str, Person | None]) -> None:
         """Take note of people of other processes, and tell the room of those that it is to see."""
-        arrived, gone = {}, []
+        arrived, gone, own = {}, [], self.lease.own_name()
         for key, person in now.items():
-            if people.put(key, person):
+            if instance_of(key) != own and people.put(key, person):
                 if person is None:
                     gone.append(key)
                 elif instance_of(key) in self.lease.living:
@@ -342,9 +336,9 @@ def _tell(room: RedisRoom, arrived: Mapping[str, Person], gone: Collection[str])
 
 
 def _read(key: bytes, value: bytes) -> tuple[str, Person | None] | None:
-    """Return somebody of another process, or that there is none of that key; ``None`` for our own, and for no key."""
+    """Return somebody, or that there is nobody of that key; ``None`` if it is no key."""
     text = key.decode("ascii", "replace")
-    if not _KEY.fullmatch(text) or key.startswith(own_name()):
+    if not _KEY.fullmatch(text):
         return None
     try:
         match json.loads(value or b"null"):

@@ -58,6 +58,11 @@ class Listener(NamedTuple):
         """The sockets' descriptors."""
         return [each.fileno() for each in self.sockets]
 
+    def close(self) -> None:
+        """Let go of the sockets, in this process."""
+        for each in self.sockets:
+            each.close()
+
 
 class Heritage:
     """What a program finds that was started to succeed another; nothing, if it was not.
@@ -70,6 +75,7 @@ class Heritage:
     def __init__(self, line: Post | None = None, listeners: Sequence[Listener] = ()) -> None:
         self.line = line
         self._listeners = list(listeners)
+        self._taken: list[Listener] = []
 
     @classmethod
     def claim(cls) -> Heritage:
@@ -93,14 +99,18 @@ class Heritage:
         for listener in self._listeners:
             if (listener.address, listener.port) == (address, port):
                 self._listeners.remove(listener)
+                self._taken.append(listener)
                 return listener.sockets
         return []
+
+    def has(self, listener: Listener) -> bool:
+        """Return whether a listener was inherited."""
+        return listener in self._taken
 
     def close_rest(self) -> None:
         """Let go of what no server has taken: else clients would wait there in vain."""
         for listener in self._listeners:
-            for each in listener.sockets:
-                each.close()
+            listener.close()
         self._listeners = []
 
 
@@ -109,20 +119,22 @@ class Predecessor:
 
     Args:
         line: Where it listens, and talks.
+        heritage: What it has left.
     """
 
-    def __init__(self, line: Post) -> None:
+    def __init__(self, line: Post, heritage: Heritage) -> None:
         self._line = line
+        self._heritage = heritage
 
     def fileno(self) -> int:
         """Return the descriptor that is readable when there is something to look at."""
         return self._line.fileno()
 
     def tell_serving(self, listeners: Sequence[Listener]) -> None:
-        """Tell that the workers serve, and by which listeners: the next successor is given them too."""
+        """Tell that the workers serve, and by which listeners: those are kept for the next successor, and no others."""
         for listener in listeners:
             name = json.dumps([listener.address, listener.port]).encode()
-            self._line.send(_LISTENER + name, listener.descriptors)
+            self._line.send(_LISTENER + name, [] if self._heritage.has(listener) else listener.descriptors)
         self._line.send(_SERVES)
 
     def tell_stopped(self) -> None:
@@ -150,13 +162,16 @@ class Successor:
             predecessor acts.
 
     Attributes:
-        listeners: By what it listens, once it serves.
+        serves: Whether its workers do.
+        is_stopped: Whether the application has stopped every server.
+        since: When it began.
+        ended: How it has ended; ``None`` while it runs.
     """
 
     def __init__(
         self, program: Program, listeners: Sequence[Listener], stop_seconds: float, ignored: Iterable[int]
     ) -> None:
-        self.listeners: list[Listener] = []
+        self._listeners: list[Listener] = []
         self.serves = False
         self.is_stopped = False
         self.since = monotonic()
@@ -208,11 +223,24 @@ class Successor:
         if letter.message.startswith(_LISTENER):
             address, port = json.loads(letter.message.removeprefix(_LISTENER))
             sockets = [socket.socket(fileno=each) for each in letter.descriptors]
-            self.listeners.append(Listener(address, port, sockets))
+            self._listeners.append(Listener(address, port, sockets))
         elif letter.message == _SERVES:
             self.serves = True
         elif letter.message == _STOPPED:
             self.is_stopped = True
+
+    def take_listeners(self, ours: Sequence[Listener]) -> list[Listener]:
+        """Return by what it listens: some of ours, and some of its own. The rest of ours is closed.
+
+        Args:
+            ours: By what those before it listen.
+        """
+        rest = list(ours)
+        told, self._listeners = self._listeners, []
+        kept = [each if each.sockets else _taken_out(rest, each) for each in told]
+        for listener in rest:
+            listener.close()  # nobody accepts there any more
+        return kept
 
     def retire(self) -> None:
         """Let it make way for another, gently: it knows how long that may take, and ends what takes longer."""
@@ -233,10 +261,16 @@ class Successor:
     def close(self) -> None:
         """Let go of what is ours of it."""
         self._line.close()
-        for listener in self.listeners:
-            for each in listener.sockets:
-                each.close()
-        self.listeners = []
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = []
+
+
+def _taken_out(listeners: list[Listener], named: Listener) -> Listener:
+    """Take the listener out of a list that has the same name."""
+    found = next(each for each in listeners if (each.address, each.port) == (named.address, named.port))
+    listeners.remove(found)
+    return found
 
 
 def _handlers(ignored: Iterable[int]) -> dict[int, Handling]:

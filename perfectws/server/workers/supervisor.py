@@ -217,7 +217,7 @@ class Supervisor:
             self._current.retire()
             self._leaving.append(self._current)
             self._current, self._next = successor, None
-            self._listeners += successor.listeners
+            self._listeners = successor.take_listeners(self._listeners)
         elif successor.is_over:
             logger.error("%s %s before it served: all stays as it was", successor.title, successor.ended)
             successor.close()
@@ -255,7 +255,7 @@ def supervise(servers: Supervised, plan: Plan, heritage: Heritage) -> None:
             signals,
             plan,
             servers.listeners(),
-            None if heritage.line is None else Predecessor(heritage.line),
+            None if heritage.line is None else Predecessor(heritage.line, heritage),
             servers.close_timeout + GRACE,
             lambda: servers.announce(plan.workers),
         ).run()

@@ -48,8 +48,12 @@ class Processes:
         self.count = 0
 
     def broker(self, **options: Any) -> RedisBroker:
-        """Make a broker."""
-        return RedisBroker(options.pop("url", self._url), **options)
+        """Make a broker, which has the name of another process than all others."""
+        self.count += 1
+        broker = RedisBroker(options.pop("url", self._url), **options)
+        name = b"%032x" % self.count
+        setattr(broker._presence.lease, "own_name", lambda: name)  # noqa: B010
+        return broker
 
     def room(self, broker: RedisBroker | None = None, *, name: str = "lobby", limits: LogLimits = LIMITS) -> Listener:
         """Make a room, on a broker of its own unless there is one."""

@@ -12,7 +12,7 @@ from perfectws.rooms.broker import Broker, Channel, Log, LogLimits, LogMessage, 
 from perfectws.rooms.position import Position
 
 #: No test waits longer for anything, in seconds.
-PATIENCE = 10.0
+PATIENCE = 60.0
 #: What a room wants of its log that says nothing of it.
 LIMITS = LogLimits(256, 3600.0)
 
@@ -40,8 +40,10 @@ class Listener(Subscriber):
         self.position: Position | None = None
         self.openings = 0
         self.gaps: list[Position] = []
+        self.confirmations: list[tuple[int, int, Position]] = []
         self.losses: list[tuple[int, int]] = []
         self.people: dict[str, Person] = {}
+        self.vanished = 0
         self.changed = trio.Event()
         self.channel: Channel = broker.subscribe(self)
 
@@ -79,6 +81,10 @@ class Listener(Subscriber):
         self.position = position
         self._change()
 
+    def confirmed(self, first: int, count: int, position: Position) -> None:
+        self.confirmations.append((first, count, position))
+        self._change()
+
     def lost(self, first: int, count: int) -> None:
         self.losses.append((first, count))
         self._change()
@@ -86,7 +92,7 @@ class Listener(Subscriber):
     def people_changed(self, arrived: Mapping[str, Person], gone: Collection[str]) -> None:
         self.people.update(arrived)
         for key in gone:
-            self.people.pop(key, None)
+            self.vanished += self.people.pop(key, None) is not None
         self._change()
 
     def loops(self) -> list[CallbackLoop]:

@@ -108,6 +108,8 @@ async def test_a_room_without_members_can_be_spoken_to(processes: Processes) -> 
     first.say("from outside")
     assert await second.until_heard(1) == ["from outside"]
     assert not first.openings
+    await first.until(lambda: first.confirmations)
+    assert first.confirmations == [(1, 1, second.position)]
 
 
 async def test_an_empty_room_gives_its_subscription_back(processes: Processes, redis: RedisServer) -> None:
@@ -211,7 +213,7 @@ async def test_it_says_where_it_is_but_not_the_password(redis: RedisServer) -> N
     ("options", "reason"),
     [
         ({"max_queue": 0}, "max_queue is a whole number of at least 1, not 0"),
-        ({"lease": 0}, "lease is a number of seconds above 0, not 0"),
+        ({"lease": 0}, "lease is a number of seconds of at least 0.1, not 0"),
         ({"prefix": ""}, "prefix is a str that is not empty"),
         ({"prefix": None}, "prefix is a str that is not empty"),
     ],

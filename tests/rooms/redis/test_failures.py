@@ -319,7 +319,7 @@ async def test_without_redis_all_is_answered_and_it_is_said_once(
     log = await second.log()
     assert log is not None
     assert [message.data for message in log.messages] == [b"early"]
-    await second.until(lambda: not second.people)
+    await second.until(lambda: [person.who for person in second.people.values()] == ["Ada"])
     assert caplog.text.count("There is no connection to Redis") == 1
 
 
