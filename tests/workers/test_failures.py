@@ -11,13 +11,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
+assert sys.platform != "win32"  # where these are not collected
+
 import pytest
 
 from perfectws import HTTPServer, LaunchFailure, Routes
 from perfectws.server.workers import plan
 from perfectws.server.workers.plan import make_plan, processors
 
-from .conftest import ROOT, Client, Start
+from .programs import ROOT, Client, Start
 
 #: Tries to launch in several ways, and prints what each raises.
 ATTEMPTS = """
@@ -47,7 +49,6 @@ elsewhere = threading.Thread(target=attempt, args=("elsewhere",))
 elsewhere.start()
 elsewhere.join()
 
-parent = os.getpid()
 os.register_at_fork(after_in_child=lambda: how())
 how = lambda: os._exit(7)
 attempt("dies")

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import ssl
+import sys
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
+
+assert sys.platform != "win32"  # where these are not collected
+
 
 import pytest
 import trio
 
 from perfectws import WebSocket
 
-from .conftest import Client, Start, is_running, until
+from .programs import Client, Start, is_running, until
 
 LAUNCH = 'HTTPServer.launch(address="127.0.0.1", port=0, routes=routes, workers=2, close_timeout=0.2)'
 
