@@ -148,8 +148,12 @@ class Transport(Contract):
     def write(self, data: bytes | Parts) -> None:
         """Send ``data``, once per turn together with all else that was written. Ignored after `close` or `abort`."""
 
-    def write_at_once(self, data: bytes) -> None:
-        """Send ``data`` as `write` does, but at the end of a turn, when all else has been written: no need to wait."""
+    def write_at_once(self, data: bytes) -> int:
+        """Send ``data`` as `write` does, but at the end of a turn, when all else has been written: no need to wait.
+
+        Returns:
+            How many bytes the kernel has taken already, which the caller is to count; the transport counts the rest.
+        """
 
     def keep(self) -> None:
         """Keep what was written so far, whatever is discarded."""

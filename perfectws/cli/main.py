@@ -46,7 +46,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("module", metavar="MODULE", help="a module's name, such as my.module, or a file, my/module.py")
     command.add_argument("--name", default="localhost", help="the server's name (default: %(default)s)")
-    command.add_argument("--address", default="0.0.0.0", help="where to listen (default: %(default)s), or unix:PATH")
+    command.add_argument(
+        "--address",
+        default="0.0.0.0",
+        help="where to listen (default: %(default)s): a host, unix:PATH, or what listens already: systemd:, "
+        "systemd:NAME or fd:NUMBER",
+    )
     command.add_argument("--port", type=int, default=PORT, help="the port; 0 is any free one (default: %(default)s)")
     command.add_argument(
         "--unix-mode", type=_mode, metavar="MODE", help="the mode of a Unix socket's file, such as 660 (default: 666)"

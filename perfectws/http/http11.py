@@ -291,6 +291,7 @@ class HTTPConnection(Protocol):
             self._enter(_HEAD)
 
     def _take_head(self, head: RequestHead) -> None:
+        self.loop.counts.requests += 1
         self._head, self._exchange = head, head.exchange
         if head.has_body:
             self._body = RequestBody(head, self.service, self.loop.time())

@@ -135,30 +135,31 @@ class Acceptor:
         """Close the listener, which is no longer registered."""
         self._listening.close()
 
-    def on_events(self, events: int) -> None:
+    def on_events(self, events: int) -> int:
         """Accept what is waiting; what is wrong with the listener is what `accept` raises."""
-        self.on_readable()
+        return self.on_readable()
 
-    def on_readable(self) -> None:
-        """Accept what is waiting, up to a burst."""
+    def on_readable(self) -> int:
+        """Accept what is waiting, up to a burst; nothing is read."""
         if self._sharing is not None:
             self._sharing.look()
         for _ in range(BURST):
             if self._is_stopped:
-                return
+                break
             try:
                 connected, name = self._listening.accept()
             except BlockingIOError:
-                return
+                break
             except OSError as error:
                 if error.errno in _OUT_OF_DESCRIPTORS:
                     self._rest(error)
-                    return
+                    break
                 continue  # a connection that failed before it was accepted: the next one may not
             if self._sharing is not None and self._sharing.passes_on(self._key, connected.fileno()):
                 connected.close()
             else:
                 self._begin(connected, address_of(name))
+        return 0
 
     def _adopt(self, connected: socket.socket) -> None:
         """Serve a connection that another process has accepted."""

@@ -34,6 +34,9 @@ class Accepting:
         service: What is served, and within which limits.
         ssl_context: Makes the connections TLS.
         sharing: What it shares with other processes; ``None`` where there is no other.
+
+    Attributes:
+        connections: Those that are open.
     """
 
     def __init__(
@@ -43,7 +46,7 @@ class Accepting:
         self._service = service
         self._ssl_context = ssl_context
         self._sharing = sharing
-        self._connections = Connections(loop) if sharing is None else sharing.make_connections(loop)
+        self.connections = Connections(loop) if sharing is None else sharing.make_connections(loop)
 
     async def run(self, sockets: Sequence[socket.socket], stop: StopRequest, begun: Callable[[], object]) -> None:
         """Accept until ``stop`` is made, then end the connections as `perfectws.server.stopping` says.
@@ -62,11 +65,11 @@ class Accepting:
                 nursery.cancel_scope.cancel()
             await self._retire(stop)
         finally:
-            await self._connections.end(self._service.close_timeout)
+            await self.connections.end(self._service.close_timeout)
 
     async def _accept(self, listening: socket.socket) -> None:
         await serve_listener(
-            self._loop, listening, self._make_protocol, self._ssl_context, self._connections, self._sharing
+            self._loop, listening, self._make_protocol, self._ssl_context, self.connections, self._sharing
         )
 
     async def _retire(self, stop: StopRequest) -> None:
@@ -80,14 +83,14 @@ class Accepting:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(hurry)
-            await retire(self._connections, stop.drain)
+            await retire(self.connections, stop.drain)
             nursery.cancel_scope.cancel()
 
     def _make_protocol(self, transport: Transport) -> HTTPConnection:
         """Return what serves a connection, which counts already: past ``max_connections`` it only answers 503."""
         connection = HTTPConnection(transport, self._loop, self._service)
         most = self._service.max_connections
-        if most is not None and self._connections.count_everywhere > most:
-            self._connections.refuse(transport)
+        if most is not None and self.connections.count_everywhere > most:
+            self.connections.refuse(transport)
             self._loop.call(connection, connection.refuse_full)
         return connection

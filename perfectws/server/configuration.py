@@ -6,7 +6,7 @@
         "servers": [
             {
                 "name": "localhost",                    # needed
-                "port": 8080,                           # needed, unless "address" is a Unix socket
+                "port": 8080,                           # needed, unless "address" is a Unix socket, or systemd:
                 "address": "0.0.0.0",                   # or "unix:/run/chat.sock", and then perhaps "unixMode": "0660"
                 "documentRoot": "./webroot",
                 "routes": [
@@ -47,10 +47,9 @@ from ..http.filters import FilterPriority, RequestFilters
 from ..http.limits import LIMITS
 from ..http.response import RequestHandler
 from ..http.routing import Route, Routes
-from ..net.unix_sockets import unix_path
 from .filters import HTTPFilter
 from .handlers import HTTPHandler
-from .keywords import ServerKeywords
+from .keywords import ServerKeywords, needs_port
 from .tls_configuration import TLSConfiguration
 from .workers.plan import WORKERS
 
@@ -161,7 +160,7 @@ def _parse_server(data: Mapping[str, Any], where: str) -> ServerKeywords:
             keywords[keyword] = value
     if isinstance(keywords.get("unix_mode"), str):  # JSON has no octal numbers
         keywords["unix_mode"] = _parse_mode(keywords["unix_mode"], f"{where}: 'unixMode'")
-    has_place = "port" in data or unix_path(data.get("address")) is not None
+    has_place = "port" in data or not needs_port(data.get("address"))
     _expect(has_place, f"{where}: 'port'", "a number from 0 to 65535", None)
     keywords["routes"] = _parse_routes(data.get("routes", ()), f"{where}: routes")
     for kind_of_filter in ("request", "response"):

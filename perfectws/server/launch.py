@@ -30,6 +30,7 @@ from ..net.loop import Loop, open_loop
 from ..net.memory import collect_less_often, keep_freed_memory
 from ..net.signals import StopSignals, run_until_signal
 from .accepting import Sharing
+from .figures import ServerFigures
 from .stopping import StopRequest
 from .workers.plan import Plan
 
@@ -76,6 +77,10 @@ class Launchable(Protocol):
 
     def stop(self) -> None:
         """Stop in an orderly way, without waiting for that. From any thread."""
+
+    @property
+    def figures(self) -> ServerFigures:
+        """What it has done so far."""
 
     @property
     def stop_request(self) -> StopRequest | None:
@@ -137,6 +142,11 @@ class LaunchContext(Startable):
         """
         assert self._closed is not None  # made before this context is given away
         return self._closed.future_result
+
+    @property
+    def figures(self) -> ServerFigures:
+        """What the server has done so far, and is doing now. From any thread."""
+        return self.server.figures
 
     @property
     def loop(self) -> CallbackLoop:

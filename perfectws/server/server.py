@@ -46,7 +46,16 @@ from ..rooms import room  # noqa: F401  # likewise
 from ..websocket.options import WebSocketKeywords
 from ..websocket.upgrade_handler import OnUpgrade3, ShouldUpgrade, WebSocketUpgrader, with_upgraders
 from .accepting import Accepting, Sharing
-from .keywords import PlainServerKeywords, ServerKeywords, check_keywords, check_one_form, check_settings, flat
+from .figures import NO_FIGURES, Census, FiguresOfOthers, ServerFigures
+from .keywords import (
+    PlainServerKeywords,
+    ServerKeywords,
+    check_keywords,
+    check_one_form,
+    check_settings,
+    flat,
+    needs_port,
+)
 from .launch import LaunchContext, launch
 from .starting import Starting
 from .stopping import StopRequest
@@ -71,6 +80,9 @@ class HTTPServer(SettableLimits, Startable):
         server_name: Its name, for the log and for ``request.server_name``.
         server_address: The address to listen on: a host name or an IP address; or ``unix:`` and a path. By default
             ``0.0.0.0``, every interface, whatever its name is, as in Perfect; ``127.0.0.1`` is this machine alone.
+            Where something else listens for the server: ``systemd:`` for all sockets that systemd passes,
+            ``systemd:NAME`` for those of that name (``chat`` for those of ``chat.socket``), ``fd:3`` for what whoever
+            has started this process has left at that descriptor.
         server_port: The port to listen on; 0 asks the kernel for one, which stands here once the server is bound.
         unix_mode: Who may connect to a Unix socket, as the mode of its file, such as ``0o660``; ``None`` is ``0o666``:
             whoever may enter its directory.
@@ -100,6 +112,8 @@ class HTTPServer(SettableLimits, Startable):
         #: Held by the one run that it may have at a time.
         self._claim = threading.Lock()
         self._starting = Starting()
+        self._census: Census | None = None
+        self._figures_of_others: FiguresOfOthers = tuple
 
     if not TYPE_CHECKING:  # for which it would mean that anything can be set
 
@@ -387,6 +401,23 @@ class HTTPServer(SettableLimits, Startable):
         """Call ``function(loop)`` at once if it runs, else as soon as it does; perfectws's own."""
         self._starting.call_when_running(function)
 
+    @property
+    def figures(self) -> ServerFigures:
+        """What it has done so far, and is doing now: connections, messages, bytes, rooms, delays. From any thread.
+
+        With workers, what all of them have done. After the end, what it did until then; the next start begins anew.
+        """
+        return ServerFigures.total([self.own_figures, *self._figures_of_others()])
+
+    @property
+    def own_figures(self) -> ServerFigures:
+        """The figures of this process alone; perfectws's own."""
+        return NO_FIGURES if self._census is None else self._census.figures
+
+    def add_figures(self, of_others: FiguresOfOthers) -> None:
+        """Count ``of_others()``, the figures of the other workers, into `figures` from now on; perfectws's own."""
+        self._figures_of_others = of_others
+
     def start(self) -> None:
         """Serve, and block until `stop` is called, from a callback or another thread, or until SIGINT or SIGTERM.
 
@@ -464,16 +495,19 @@ class HTTPServer(SettableLimits, Startable):
     @property
     def listens_on(self) -> str:
         """Its address and port, or its path, for people."""
-        if unix_path(self.server_address) is not None:
-            return self.server_address
-        return f"{self.server_address}:{self.server_port}"
+        return f"{self.server_address}:{self.server_port}" if needs_port(self.server_address) else self.server_address
 
     def _places(self) -> list[str]:
         """Return where it can be reached: URLs that a terminal can open, or the path of its socket."""
+        if needs_port(self.server_address):
+            return self._urls(self.server_address, self.server_port)
         if unix_path(self.server_address) is not None:
             return [self.server_address]
+        return [place for host, port in self.listening.places for place in (self._urls(host, port) if port else [host])]
+
+    def _urls(self, host: str, port: int) -> list[str]:
         scheme = "http" if self._tls is None else "https"
-        return [url_of(scheme, host, self.server_port) for host in reachable_hosts(self.server_address)]
+        return [url_of(scheme, reachable, port) for reachable in reachable_hosts(host)]
 
     @property
     def _title(self) -> str:
@@ -543,6 +577,8 @@ class HTTPServer(SettableLimits, Startable):
         if sharing is None:
             self.announce()
         accepting = Accepting(loop, self._make_service(), self._tls, sharing)
+        census = self._census = Census(loop, accepting.connections)
+        loop.tasks.start_soon(loop.delay.beat)
 
         def started() -> None:
             self._starting.begin(loop)
@@ -552,6 +588,7 @@ class HTTPServer(SettableLimits, Startable):
             await accepting.run(self._listening.sockets, stop, started)
         finally:
             self._starting.end()
+            census.end()
 
     def _make_service(self) -> HTTPService:
         return HTTPService(

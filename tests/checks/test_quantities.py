@@ -26,6 +26,7 @@ from perfectws import (
     LocalProtocolError,
     OpcodeType,
     Promise,
+    RedisBroker,
     Routes,
     WebSocket,
     WebSocketHandler,
@@ -227,6 +228,15 @@ NUMBERS: dict[str, Number] = {
         "seconds",
     ),
     "Future.wait.seconds": Number(wait_for_future, *ANY_OR_NONE, "seconds"),
+    "RedisBroker.max_queue": Number(
+        lambda value: RedisBroker("redis://host", max_queue=value), *AT_LEAST_1, "max_queue"
+    ),
+    "RedisBroker.lease": Number(
+        lambda value: RedisBroker("redis://host", lease=value),
+        (0.1, 4, HUGE, 1e308, inf),
+        (0, 0.09, -1, -inf, None, TOO_LARGE_FOR_A_FLOAT),
+        "lease",
+    ),
     "LaunchContext.wait.seconds": Number(wait_for_context, *ANY_OR_NONE, "seconds"),
     "Expiration.relative_seconds.seconds": Number(
         lambda value: Expiration.relative_seconds(value).encode(),
