@@ -1,7 +1,7 @@
 """What a message costs its publisher and a subscriber, and how long it takes, beside plain pub/sub.
 
-CPU time is that of the processes, all of it, per message. The publisher's also once with a room that has no broker: what
-is more is the broker's. Plain pub/sub is coredis's, a message after the other.
+CPU time is that of the processes, all of it, per message. The publisher's is also measured with a room that has no
+broker: what is more is the broker's. Plain pub/sub is coredis's, a message after the other.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class Cost(NamedTuple):
 
 def measure(rate: float, seconds: float, rounds: int) -> None:
     """Print each round, and the medians."""
-    found: dict[str, list[Cost]] = {"no broker": [], "plain pub/sub": [], "RedisBroker": [], "the same, nobody here": []}
+    found: dict[str, list[Cost]] = {name: [] for name in ("no broker", "plain pub/sub", "RedisBroker", "nobody here")}
     show("how | publisher µs | subscriber µs | p50 ms | p99 ms")
     for _ in range(rounds):
         with running_redis() as redis:
             found["no broker"].append(_alone(rate, seconds))
             found["plain pub/sub"].append(_plain(redis, rate, seconds))
             found["RedisBroker"].append(_rooms(redis, rate, seconds, members=1))
-            found["the same, nobody here"].append(_rooms(redis, rate, seconds, members=0))
+            found["nobody here"].append(_rooms(redis, rate, seconds, members=0))
         for name, costs in found.items():
             _print(name, costs[-1])
     show("medians")

@@ -61,9 +61,7 @@ def room_servers(redis: RedisServer | None, count: int, **options: float) -> Ite
     for name, value in options.items():
         command += [f"--{name.replace('_', '-')}", str(value)]
     with ExitStack() as stack:
-        processes = [
-            stack.enter_context(running_process(command, stdout=subprocess.PIPE)) for _ in range(count)
-        ]
+        processes = [stack.enter_context(running_process(command, stdout=subprocess.PIPE)) for _ in range(count)]
         yield [RoomServer(process, _port_of(process)) for process in processes]
 
 

@@ -150,7 +150,8 @@ class Listening:
     def _hear_unlogged(self, subscription: Subscription, data: bytes) -> None:
         """Take what Redis has announced, but did not keep: its memory is full."""
         entry = Entry.decode(data)
-        if entry is not None and subscription.position is not None:
+        # One's own are known to be lost.
+        if entry is not None and entry.instance != subscription.room.instance and subscription.position is not None:
             self._give(subscription, entry._replace(missing=0), subscription.position)
 
     def _is_open(self, subscription: Subscription) -> bool:

@@ -167,7 +167,7 @@ class Publishing:
     def publish(self, room: RedisRoom, message: LogMessage) -> None:
         """Let a message wait. From any thread, but for one room from one at a time."""
         if room.logged is None:
-            room.logged = message.sequence
+            room.instance, room.logged = message.instance, message.sequence
         if self.queue.add(room, message):
             return
         self._counts.lose(1)

@@ -32,6 +32,7 @@ class RedisRoom:
         log: The key of its log.
         channel: The channel on which it is announced.
         limits: What is wanted of the log.
+        instance: What this process is called in its messages; ``b""`` before the first.
         logged: The sequence number behind the last that is in the log; ``None`` before the first.
         epoch: That of the log, as the connection that is open has heard it last; ``b""`` if it has not.
     """
@@ -42,6 +43,7 @@ class RedisRoom:
         "_subscriber",
         "channel",
         "epoch",
+        "instance",
         "is_open",
         "is_opening",
         "limits",
@@ -61,6 +63,7 @@ class RedisRoom:
         self.channel = keys.channel_of(self.log)
         self.logged: int | None = None
         self.epoch = b""
+        self.instance = b""
 
     @property
     def subscriber(self) -> Subscriber | None:
