@@ -11,13 +11,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from typing import NamedTuple
 
 import trio
 
 from ..processes import running_process
-from .member import Member
+from .member import Member, joined
 from .redis_server import RedisServer
 from .running import RoomServer, room_servers, running_redis, show
 
@@ -67,11 +67,11 @@ def _rooms(redis: RedisServer, rate: float, seconds: float, members: int) -> Cos
 
 async def _run(publisher: RoomServer, subscriber: RoomServer | None, members: int, rate: float, seconds: float) -> Cost:
     took: list[float] = []
-    async with trio.open_nursery() as nursery:
+    async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
         for _ in range(members):
-            await _listen(publisher, nursery, [])
+            nursery.start_soon(_listen, await stack.enter_async_context(joined(publisher.port)), [])
         if subscriber is not None:
-            await _listen(subscriber, nursery, took)
+            nursery.start_soon(_listen, await stack.enter_async_context(joined(subscriber.port)), took)
         await _speak(publisher, rate, WARM_UP)
         await trio.sleep(0.5)
         took.clear()
@@ -90,16 +90,10 @@ async def _speak(server: RoomServer, rate: float, seconds: float) -> int:
     return int(found["count"])
 
 
-async def _listen(server: RoomServer, nursery: trio.Nursery, took: list[float]) -> None:
-    member = Member(server.port)
-    await member.open()
-
-    async def listen() -> None:
-        async for texts in member.texts():
-            now = time.monotonic()
-            took.extend(now - float(text.partition(" ")[0]) for name, _, text in texts if name != "!")
-
-    nursery.start_soon(listen)
+async def _listen(member: Member, took: list[float]) -> None:
+    async for texts in member.texts():
+        now = time.monotonic()
+        took.extend(now - float(text.partition(" ")[0]) for name, _, text in texts if name != "!")
 
 
 def _percentiles(took: list[float]) -> tuple[float, float]:
@@ -158,6 +152,7 @@ async def _subscribe(url: str, rate: float, seconds: float) -> None:
             if message is None:
                 continue
             data = message["data"]
+            assert isinstance(data, bytes)
             if data == b"end":
                 break
             took.append(time.monotonic() - float(data.split()[0]))

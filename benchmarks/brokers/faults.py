@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import trio
 
-from .member import Member
+from .member import Member, joined
 from .redis_server import RedisServer
 from .running import room_servers, running_redis, show
 
@@ -128,11 +129,10 @@ class _Run:
 
     async def run(self, fault: Fault, redis: RedisServer) -> None:
         """Speak and listen before, at, and after a fault."""
-        async with trio.open_nursery() as nursery:
+        async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
             for server, port in enumerate(self._ports):
                 for number in range(self._members):
-                    member = Member(port)
-                    await member.open()
+                    member = await stack.enter_async_context(joined(port))
                     self._everybody.append(member)
                     nursery.start_soon(self._listen, server, number, member)
             await trio.sleep(1)

@@ -3,30 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import trio
 
 from ..soak.wire import TEXT, frame, handshake
 
 
-class Member:
-    """One connection to a server's room.
+@asynccontextmanager
+async def joined(port: int, query: str = "") -> AsyncIterator[Member]:
+    """Be a member around a block, and gone without a word behind it.
 
     Args:
         port: The server's.
-        query: What it joins with.
+        query: What to join with.
     """
+    member = Member(await trio.open_tcp_stream("127.0.0.1", port))
+    try:
+        await member.open(f"/room?{query}")
+        yield member
+    finally:
+        await member.vanish()
 
-    def __init__(self, port: int, query: str = "") -> None:
-        self._port = port
-        self._path = f"/room?{query}"
-        self._stream: trio.SocketStream
+
+class Member:
+    """One connection to a server's room."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._stream = stream
         self._received = b""
 
-    async def open(self) -> None:
-        """Connect."""
-        self._stream = await trio.open_tcp_stream("127.0.0.1", self._port)
-        await self._stream.send_all(handshake(self._path))
+    async def open(self, path: str) -> None:
+        """Upgrade to a WebSocket."""
+        await self._stream.send_all(handshake(path))
         while b"\r\n\r\n" not in self._received:
             self._received += await self._receive()
         head, _, self._received = self._received.partition(b"\r\n\r\n")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import trio
 
-from .member import Member
+from .member import Member, joined
 from .running import RoomServer, room_servers, running_redis, show
 
 #: How long is waited for people to come or go, in seconds.
@@ -43,10 +43,9 @@ async def _measure(servers: list[RoomServer], people: int) -> tuple[float, float
 @asynccontextmanager
 async def _members(server: RoomServer, count: int, name: str) -> AsyncIterator[None]:
     """Let people into a server's room around a block."""
-    async with trio.open_nursery() as nursery:
+    async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
         for number in range(count):
-            member = Member(server.port, f"who={name}{number}")
-            await member.open()
+            member = await stack.enter_async_context(joined(server.port, f"who={name}{number}"))
             nursery.start_soon(_listen, member)
         yield
         nursery.cancel_scope.cancel()

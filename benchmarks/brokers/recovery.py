@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import trio
 
-from .member import Member
+from .member import Member, joined
 from .running import room_servers, running_redis, show
 
 
@@ -56,7 +56,7 @@ def measure(clients: int, reconnects: int, rate: float) -> None:
     """Print what the clients have missed."""
     with running_redis() as redis, room_servers(redis, 2) as servers:
         travellers = [Traveller() for _ in range(clients)]
-        trio.run(_travel_all, [server.port for server in servers], travellers, reconnects, rate)
+        trio.run(travel_all, [server.port for server in servers], travellers, reconnects, rate)
         gaps = [server.ask("/figures")["gaps"] for server in servers]
     show("client | heard | missing | out of order | twice | gaps told")
     for number, traveller in enumerate(travellers):
@@ -66,7 +66,8 @@ def measure(clients: int, reconnects: int, rate: float) -> None:
     show(f"gaps of the servers: {gaps}")
 
 
-async def _travel_all(ports: list[int], travellers: list[Traveller], reconnects: int, rate: float) -> None:
+async def travel_all(ports: list[int], travellers: list[Traveller], reconnects: int, rate: float) -> None:
+    """Let all travel between the servers while somebody speaks on each."""
     async with trio.open_nursery() as speaking:
         for server, port in enumerate(ports):
             speaking.start_soon(_speak, server, port, len(ports) / rate)
@@ -78,9 +79,7 @@ async def _travel_all(ports: list[int], travellers: list[Traveller], reconnects:
 
 
 async def _speak(server: int, port: int, pause: float) -> None:
-    member = Member(port)
-    await member.open()
-    async with trio.open_nursery() as nursery:
+    async with joined(port) as member, trio.open_nursery() as nursery:
         nursery.start_soon(_ignore, member)
         begin, number = trio.current_time(), 0
         while True:
@@ -96,18 +95,15 @@ async def _ignore(member: Member) -> None:
 
 async def _travel(ports: list[int], traveller: Traveller, reconnects: int) -> None:
     for number in range(reconnects + 1):
-        member = Member(ports[number % len(ports)], f"after={traveller.position}" if traveller.position else "")
-        await member.open()
-        with trio.move_on_after(random.uniform(0.2, 1.0)):
+        await _visit(ports[number % len(ports)], traveller, random.uniform(0.2, 1.0))
+        await trio.sleep(random.uniform(0, 0.3))
+    await _visit(ports[0], traveller, 2)  # for what is still on its way
+
+
+async def _visit(port: int, traveller: Traveller, seconds: float) -> None:
+    query = f"after={traveller.position}" if traveller.position else ""
+    async with joined(port, query) as member:
+        with trio.move_on_after(seconds):
             async for texts in member.texts():
                 for text in texts:
                     traveller.take(*text)
-        await member.vanish()
-        await trio.sleep(random.uniform(0, 0.3))
-    # To the end, for what is still on its way.
-    member = Member(ports[0], f"after={traveller.position}")
-    await member.open()
-    with trio.move_on_after(2):
-        async for texts in member.texts():
-            for text in texts:
-                traveller.take(*text)

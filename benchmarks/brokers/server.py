@@ -51,7 +51,10 @@ def routes(room: Room, broker: RedisBroker | None) -> Routes:
             socket.send_string_message(f"! {recovery.position} {recovery.recovered} {recovery.missed}")
 
         socket.on_text(lambda _, text: room.send_string_message(text))
-        room.join(socket, after=request.param("after"), who=request.param("who"), completion=joined)
+        if broker is None:
+            room.join(socket)
+        else:
+            room.join(socket, after=request.param("after"), who=request.param("who"), completion=joined)
 
     def figures(request: HTTPRequest, response: HTTPResponse) -> None:
         response.set_body(json={} if broker is None else broker.figures._asdict()).completed()
@@ -60,7 +63,8 @@ def routes(room: Room, broker: RedisBroker | None) -> Routes:
         response.set_body(json={"count": len(room.people), "when": time.monotonic()}).completed()
 
     async def publish(request: HTTPRequest, response: HTTPResponse) -> None:
-        count = await speak(room, float(request.param("rate", "1")), float(request.param("seconds", "1")))
+        rate, seconds = float(request.param("rate") or 1), float(request.param("seconds") or 1)
+        count = await speak(room, "" if broker else "- - ", rate, seconds)
         response.set_body(json={"count": count}).completed()
 
     routes.web_socket("/room", on_upgrade=join)
@@ -70,13 +74,13 @@ def routes(room: Room, broker: RedisBroker | None) -> Routes:
     return routes
 
 
-async def speak(room: Room, rate: float, seconds: float) -> int:
+async def speak(room: Room, stamped: str, rate: float, seconds: float) -> int:
     """Say something so many times a second; return how many times it was."""
     begin, count = time.monotonic(), 0
     while (now := time.monotonic()) < begin + seconds:
         while count < (now - begin) * rate:
             count += 1
-            room.send_string_message(f"{time.monotonic()!r} {PADDING}")
+            room.send_string_message(f"{stamped}{time.monotonic()!r} {PADDING}")
         await trio.sleep(1 / rate)
     return count
 

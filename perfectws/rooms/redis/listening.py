@@ -13,6 +13,7 @@ An announcement is a hint, the log is the truth: what anybody else announces is 
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -30,6 +31,8 @@ from .publishing import Publishing
 from .room import RedisRoom, position_of
 from .scripts import HEADS, READ
 from .signal import Signal
+
+logger = logging.getLogger("perfectws")
 
 #: How many rooms are subscribed to at once.
 BATCH = 100
@@ -269,7 +272,10 @@ class Listening:
         if entry is not None and entry.missing:
             subscriber.gap(here)  # who sent it has counted what is missing
         messages = [] if entry is None else log_messages(entry, position)
-        self._counts.duplicates += subscriber.take(messages, position)
+        try:
+            self._counts.duplicates += subscriber.take(messages, position)
+        except Exception:  # the next entries come all the same
+            logger.exception("perfectws failed to take what was said in room %r", subscription.room.name)
 
     def _skip_to(self, subscription: Subscription, position: Position) -> None:
         """Go on from a position, though something before it is not to be had."""

@@ -11,6 +11,8 @@ from .keys import Keys
 
 #: How many entries the log of a room has that wants none: holes are repaired from it.
 _LEAST_ENTRIES = 256
+#: The most that Redis is told: it counts with 64 bits.
+_MOST_ENTRIES = 1 << 40
 #: How long a log lives at least after the last that was heard of its room, in seconds, so that its numbers go on.
 _LEAST_LIFETIME = 3600.0
 
@@ -88,7 +90,7 @@ class RedisRoom:
     @property
     def entries(self) -> int:
         """How many entries its log keeps at least."""
-        return max(self.limits.messages, _LEAST_ENTRIES)
+        return min(max(self.limits.messages, _LEAST_ENTRIES), _MOST_ENTRIES)
 
     @property
     def lifetime(self) -> bytes:
