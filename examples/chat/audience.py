@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from perfectws import Room, WebSocket
+from collections.abc import Callable
+
+from perfectws import Recovery, Room, WebSocket
 
 
 class Audience:
@@ -17,9 +19,19 @@ class Audience:
         self.said = self._here if said is None else said
         self._hinted = self._here if hinted is None else hinted
 
-    def join(self, socket: WebSocket) -> None:
-        for room in {self._here, self.said, self._hinted}:
+    def join(
+        self,
+        socket: WebSocket,
+        after: str | None = None,
+        completion: Callable[[Recovery], object] | None = None,
+    ) -> None:
+        """Let a socket hear; where several processes do, ``after`` and ``completion`` are those of `Room.join`."""
+        for room in {self._here, self._hinted} - {self.said}:
             room.join(socket)
+        if completion is None:
+            self.said.join(socket)
+        else:
+            self.said.join(socket, after=after, completion=completion)
 
     def leave(self, socket: WebSocket) -> None:
         for room in {self._here, self.said, self._hinted}:

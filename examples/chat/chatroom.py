@@ -20,8 +20,8 @@ from .user import ChatUser
 class Shelf(Protocol):
     """Where rooms have their logs, and what carries them: `embedded` in this process, or `shared` by several."""
 
-    def log_of(self, room: str) -> RoomLog:
-        """Return a room's log."""
+    def log_of(self, room: str, audience: Audience) -> RoomLog:
+        """Return a room's log; its pages are the audience."""
 
     def audience(self, room: str, language: Language) -> Audience:
         """Return who hears a room in a language."""
@@ -40,10 +40,10 @@ class Chatroom:
 
     def __init__(self, name: str, shelf: Shelf) -> None:
         self.name = name
-        self.log = shelf.log_of(name)
         # One for each language, so that each message is written once in each.
         languages: list[Language] = [PAGE, PLAIN, PERFECT]
         self._audiences = {language: shelf.audience(name, language) for language in languages}
+        self.log = shelf.log_of(name, self._audiences[PAGE])
         self._people = People(shelf.people(name), self._tell_joined, self._tell_left)
         #: The one socket of each who speaks the plain language.
         self._plain: dict[str, WebSocket] = {}
@@ -82,7 +82,7 @@ class Chatroom:
         """
         audience = self._audiences[language]
         if language is PAGE:
-            self.log.follow(audience, socket, after, completion)
+            self.log.follow(user.session, socket, after, completion)
             return
         former = self._plain.get(user.session)
         self._plain[user.session] = socket
@@ -93,7 +93,7 @@ class Chatroom:
             audience.join(socket)
             completion(found)
 
-        self.log.newest(int(after or 0), found)
+        self.log.newest(user.session, int(after or 0), found)
 
     def leave(self, user: ChatUser, socket: WebSocket) -> None:
         """Let a socket go; its user too, if it was the last one."""

@@ -22,8 +22,8 @@ class Embedded:
     def __init__(self, path: Path | None) -> None:
         self._history = History(path)
 
-    def log_of(self, room: str) -> RoomLog:
-        return self._history.log_of(room)
+    def log_of(self, room: str, audience: Audience) -> RoomLog:
+        return self._history.log_of(room, audience)
 
     def audience(self, room: str, language: Language) -> Audience:
         return Audience()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable
 from functools import partial
@@ -22,18 +21,12 @@ from .chatroom import Chatroom, Chatrooms
 from .languages import PERFECT, PLAIN, Language
 from .messages import Excerpt, Message
 from .rate import Rate, TooFast
-from .rules import Refused, check_id, check_string, check_text, without_halves
+from .rules import Refused, check_id, check_text, parse
 from .user import ChatUser
 
 #: Room for the longest message, each of its characters escaped.
 MAX_MESSAGE_SIZE = 1024 * 1024  # bytes
 MAX_FRAGMENTS = 4_096
-
-#: Types of messages that say nothing to read.
-SIGNS = ("typing", "beat")
-
-#: What people type. Half of a character in it (half an emoji, cut in two) is left out; elsewhere it is refused.
-TEXTS = frozenset({"text", "message"})
 
 
 class ChatHandler(WebSocketSessionHandler):
@@ -101,7 +94,7 @@ class ChatHandler(WebSocketSessionHandler):
             try:
                 message = parse(string)
             finally:  # what is no JSON counts too
-                self.rate.take(len(string), is_sign=message.get("type") in SIGNS)
+                self.rate.take(len(string), message.get("type"))
             self.obey(message, socket)
         except Refused as refusal:
             self.refuse(refusal, socket, message)
@@ -242,17 +235,3 @@ def draft(room: Chatroom, user: ChatUser, text: str, client_id: str, image: str 
     """Return a message that is not kept yet."""
     now = int(time() * 1000)
     return Message(0, room.name, user.display_name, text, now, user.session, client_id, image)
-
-
-def parse(string: str) -> dict[str, Any]:
-    """Return the JSON object in a message, each string in which can be stored and sent. Raises `Refused`."""
-    try:
-        message = json.loads(string)
-    except (ValueError, RecursionError):
-        raise Refused("bad-json", "This is not JSON.") from None
-    if not isinstance(message, dict):
-        raise Refused("bad-json", "A message is a JSON object.")
-    for key, value in message.items():
-        if isinstance(value, str):
-            message[key] = check_string(value) if key not in TEXTS else without_halves(value)
-    return message

@@ -95,16 +95,17 @@ class History:
         """Close the database. To be called when the server has stopped."""
         self.database.close()
 
-    def log_of(self, room: str) -> RoomHistory:
-        """Return the log of a room."""
-        return RoomHistory(room, self)
+    def log_of(self, room: str, audience: Audience) -> RoomHistory:
+        """Return the log of a room, whose pages are the audience."""
+        return RoomHistory(room, self, audience)
 
 
 class RoomHistory:
     """The messages of one room: its `RoomLog`."""
 
-    def __init__(self, room: str, history: History) -> None:
+    def __init__(self, room: str, history: History, audience: Audience) -> None:
         self.room = room
+        self._audience = audience
         self._history = history
         self._do = history.database.do
 
@@ -115,15 +116,15 @@ class RoomHistory:
         values = {"room": self.room, "id": message_id, "text": text, "time": int(time() * 1000)}
         self._do(partial(_change, values, session), lambda changed: completion(changed or NOT_STORED))
 
-    def follow(self, audience: Audience, socket: WebSocket, after: str | None, completion: Read) -> None:
+    def follow(self, session: str, socket: WebSocket, after: str, completion: Read) -> None:
         def found(found: Excerpt | None) -> None:
             # Nothing is missed or doubled: what is stored before this is found, what is stored later is told later.
-            audience.join(socket)
+            self._audience.join(socket)
             completion(found or NOT_READ)
 
         self._do(partial(_missed, self.room, after), found)
 
-    def newest(self, after: int, completion: Read) -> None:
+    def newest(self, session: str, after: int, completion: Read) -> None:
         self._do(partial(_newest, self.room, after, END), lambda found: completion(found or NOT_READ))
 
     def older(self, before: int, completion: Read) -> None:
@@ -154,9 +155,9 @@ def _change(values: dict[str, Any], session: str | None, database: sqlite3.Conne
     return _select(ONE, values, database)[0]
 
 
-def _missed(room: str, after: str | None, database: sqlite3.Connection) -> Excerpt:
+def _missed(room: str, after: str, database: sqlite3.Connection) -> Excerpt:
     position = str(database.execute(POSITION, {"room": room}).fetchone()[0])
-    if after is not None and after.isascii() and after.isdigit() and len(after) < 19:
+    if after.isascii() and after.isdigit() and len(after) < 19:
         values = {"room": room, "after": int(after), "limit": MAX_MISSED + 1}
         changes = _select(CHANGES, values, database)
         if len(changes) <= MAX_MISSED and sum(len(message.text) for message in changes) <= MAX_MISSED_TEXT:

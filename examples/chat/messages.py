@@ -8,7 +8,6 @@ from typing import NamedTuple, Protocol
 
 from perfectws import WebSocket
 
-from .audience import Audience
 from .rules import Refused
 
 #: How many messages a room shows to who enters it, and at each step back into the past.
@@ -92,17 +91,18 @@ class RoomLog(Protocol):
         Calls back: ``completion(message)`` with the message as it is now, or a refusal.
         """
 
-    def follow(self, audience: Audience, socket: WebSocket, after: str | None, completion: Read) -> None:
-        """Let a socket hear what is said from now on, and find what was said before; nothing is lost in between.
+    def follow(self, session: str, socket: WebSocket, after: str, completion: Read) -> None:
+        """Let a page's socket hear what is said from now on, and find what was said before; nothing is lost in between.
 
         Args:
-            after: The position up to which it knows everything.
+            session: Whose it is.
+            after: The position up to which it knows everything, or nothing.
 
         Calls back: ``completion(excerpt)`` with what was missed, or with the newest if that is too much.
         """
 
-    def newest(self, after: int, completion: Read) -> None:
-        """Find the newest messages, but only those with an id above ``after``."""
+    def newest(self, session: str, after: int, completion: Read) -> None:
+        """Find the newest messages for who comes, but only those with an id above ``after``."""
 
     def older(self, before: int, completion: Read) -> None:
         """Find the newest messages with an id below ``before``."""

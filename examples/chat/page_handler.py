@@ -62,7 +62,7 @@ class PageHandler(ChatHandler):
     # What it can ask for
 
     def enter(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
-        name = check_room(str(message.get("room")))
+        name = check_room(message.get("room"))
         if len(self.rooms) >= MAX_ROOMS and name not in self.rooms:
             raise Refused("too-many-rooms", f"You are in {MAX_ROOMS} rooms already. Leave one first.")
         after = message.get("after")

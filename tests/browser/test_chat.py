@@ -107,8 +107,13 @@ def test_who_joins_later_sees_the_last_50_messages(enter: Enter, ana: ChatPage, 
     late = enter("Late")
     expect(late.texts).to_have_count(50)
     late.expect_texts(*said[-50:])
-    expect(late.events).to_have_text("Only the newest messages are shown")
     expect(late.texts.last).to_be_in_viewport()
+    last = late.texts.first.inner_text()
+    late.page.locator("#scroller").evaluate("scroller => { scroller.scrollTop = 20; }")
+    expect(late.texts).to_have_count(60)
+    late.expect_texts(*said)
+    expect(late.page.get_by_text(last, exact=True)).to_be_in_viewport()
+    expect(late.page.get_by_role("button", name="older")).to_be_hidden()
 
 
 def test_messages_sent_too_fast_are_all_stored_in_order(ana: ChatPage, ben: ChatPage) -> None:
@@ -251,7 +256,7 @@ def test_no_message_keeps_a_reader_s_page_busy(ana: ChatPage, ben: ChatPage, tex
     ana.write(text)
     expect(ben.texts).to_have_count(1)
     assert ben.texts.first.text_content() == text.strip()
-    assert ben.texts.locator("a").count() <= 200
+    assert ben.texts.locator("a").count() <= 400
     ben.say("I can read")
 
 
