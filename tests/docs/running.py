@@ -175,7 +175,7 @@ class RunningPage:
 
     # What a page's programs do differently here
 
-    def bind(self, server: HTTPServer, bind: Callable[[HTTPServer], None]) -> None:
+    def bind(self, server: HTTPServer, bind: Callable[..., None], *inherited: object) -> None:
         """Let a server listen on this machine only, and on any port."""
         named = next((named for named, real in self.ports.items() if real == server.server_port), server.server_port)
         self._stop_server_on(named)
@@ -186,7 +186,7 @@ class RunningPage:
             path = self.folder / server.server_address.removeprefix("unix:/")
             path.parent.mkdir(parents=True, exist_ok=True)
             server.server_address = f"unix:{path}"
-        bind(server)
+        bind(server, *inherited)
         self.ports[named] = server.server_port
 
     def _stop_server_on(self, port: int) -> None:
@@ -194,8 +194,8 @@ class RunningPage:
             if port and context.port == self.ports.get(port) and not context.terminated:
                 context.terminate().wait(PATIENCE)
 
-    def launch(self, servers: Sequence[Any], *, wait: bool) -> list[LaunchContext]:
-        """Launch servers in a thread, also where a program would wait for their end."""
+    def launch(self, servers: Sequence[Any], *, wait: bool, plan: object = None) -> list[LaunchContext]:
+        """Launch servers in a thread, also where a program would wait for their end, or have workers."""
         contexts = launch(servers, wait=False)
         self.contexts += contexts
         return contexts
@@ -228,7 +228,7 @@ def running(
     caplog.set_level(logging.INFO, "perfectws")
     running = RunningPage(page, folder, lambda: caplog.text)
     bind, connect = HTTPServer.bind, socket.socket.connect
-    monkeypatch.setattr(HTTPServer, "bind", lambda server: running.bind(server, bind))
+    monkeypatch.setattr(HTTPServer, "bind", lambda server, *inherited: running.bind(server, bind, *inherited))
     monkeypatch.setattr(socket.socket, "connect", lambda client, address: running.connect(client, address, connect))
     monkeypatch.setattr("perfectws.server.server.launch", running.launch)
     monkeypatch.chdir(folder)
