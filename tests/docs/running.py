@@ -11,7 +11,8 @@
 - ``swift`` is left alone, and so is a block without a language, which is a picture.
 - ``<!-- invisible-code-block: python … -->``, which no reader sees, drives and checks what the others do.
 
-An error in perfectws's log is a failure, unless the page has put a part of it into ``expected_errors``.
+An error in perfectws's log is a failure, unless the page has put a part of it into ``expected_errors``. A hidden block may
+start a program, such as Redis, tell the page's clients its port by ``real_ports``, and end it by ``at_end``.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -86,11 +87,13 @@ class RunningPage:
         self.page = page
         self.log = log
         self.folder = folder
-        self.namespace: dict[str, Any] = {"__name__": "__main__", "expected_errors": []}
         self.printed = io.StringIO()
         #: The ports that the page names, and those that the kernel gave instead.
         self.ports: dict[int, int] = {}
+        self.namespace: dict[str, Any] = {"__name__": "__main__", "expected_errors": [], "real_ports": self.ports}
         self.contexts: list[LaunchContext] = []
+        self._at_end = ExitStack()
+        self.namespace["at_end"] = self._at_end.callback
 
     def run(self) -> None:
         """Run every block."""
@@ -212,6 +215,7 @@ class RunningPage:
             context.terminate()
         for context in self.contexts:
             context.wait(PATIENCE)
+        self._at_end.close()
 
 
 def _replaced(text: str, ports: dict[int, int]) -> str:
@@ -231,6 +235,7 @@ def running(
     monkeypatch.setattr(HTTPServer, "bind", lambda server, *inherited: running.bind(server, bind, *inherited))
     monkeypatch.setattr(socket.socket, "connect", lambda client, address: running.connect(client, address, connect))
     monkeypatch.setattr("perfectws.server.server.launch", running.launch)
+    monkeypatch.setattr("perfectws.server.server.make_plan", lambda *_, **__: None)  # workers: `tests.workers`
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [str(folder), str(ROOT), *sys.path])
     try:
