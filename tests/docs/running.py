@@ -11,8 +11,8 @@
 - ``swift`` is left alone, and so is a block without a language, which is a picture.
 - ``<!-- invisible-code-block: python … -->``, which no reader sees, drives and checks what the others do.
 
-An error in perfectws's log is a failure, unless the page has put a part of it into ``expected_errors``. A hidden block may
-start a program, such as Redis, tell the page's clients its port by ``real_ports``, and end it by ``at_end``.
+An error in perfectws's log is a failure, unless the page has put a part of it into ``expected_errors``. A hidden block
+may start a program, such as Redis, tell the page's clients its port by ``real_ports``, and end it by ``at_end``.
 """
 
 from __future__ import annotations
