@@ -12,7 +12,8 @@
 - ``swift`` is left alone, and so is a block without a language, which is a picture.
 - ``<!-- invisible-code-block: python … -->``, which no reader sees, drives and checks what the others do.
 
-An error in perfectws's log is a failure, unless the page has put a part of it into ``expected_errors``.
+An error in perfectws's log is a failure, unless the page has put a part of it into ``expected_errors``. A hidden block
+may start a program, such as Redis, tell the page's clients its port by ``real_ports``, and end it by ``at_end``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,6 @@ from sybil.parsers.myst import CodeBlockParser
 
 from perfectws import HTTPServer, LaunchContext
 from perfectws.server.launch import launch
-from perfectws.server.workers.plan import Plan
 
 from .commands import check_commands
 from .pages import ROOT
@@ -89,11 +89,13 @@ class RunningPage:
         self.page = page
         self.log = log
         self.folder = folder
-        self.namespace: dict[str, Any] = {"__name__": "__main__", "expected_errors": []}
         self.printed = io.StringIO()
         #: The ports that the page names, and those that the kernel gave instead.
         self.ports: dict[int, int] = {}
+        self.namespace: dict[str, Any] = {"__name__": "__main__", "expected_errors": [], "real_ports": self.ports}
         self.contexts: list[LaunchContext] = []
+        self._at_end = ExitStack()
+        self.namespace["at_end"] = self._at_end.callback
 
     def run(self) -> None:
         """Run every block."""
@@ -181,7 +183,7 @@ class RunningPage:
 
     # What a page's programs do differently here
 
-    def bind(self, server: HTTPServer, bind: Callable[[HTTPServer], None]) -> None:
+    def bind(self, server: HTTPServer, bind: Callable[..., None], *inherited: object) -> None:
         """Let a server listen on this machine only, and on any port."""
         named = next((named for named, real in self.ports.items() if real == server.server_port), server.server_port)
         self._stop_server_on(named)
@@ -192,7 +194,7 @@ class RunningPage:
             path = self.folder / server.server_address.removeprefix("unix:/")
             path.parent.mkdir(parents=True, exist_ok=True)
             server.server_address = f"unix:{path}"
-        bind(server)
+        bind(server, *inherited)
         self.ports[named] = server.server_port
 
     def _stop_server_on(self, port: int) -> None:
@@ -200,7 +202,7 @@ class RunningPage:
             if port and context.port == self.ports.get(port) and not context.terminated:
                 context.terminate().wait(PATIENCE)
 
-    def launch(self, servers: Sequence[Any], *, wait: bool, plan: Plan | None = None) -> list[LaunchContext]:
+    def launch(self, servers: Sequence[Any], *, wait: bool, plan: object = None) -> list[LaunchContext]:
         """Launch servers in a thread, also where a program would wait for their end, or have workers."""
         contexts = launch(servers, wait=False)
         self.contexts += contexts
@@ -218,6 +220,7 @@ class RunningPage:
             context.terminate()
         for context in self.contexts:
             context.wait(PATIENCE)
+        self._at_end.close()
 
 
 def _replaced(text: str, ports: dict[int, int]) -> str:
@@ -234,9 +237,10 @@ def running(
     caplog.set_level(logging.INFO, "perfectws")
     running = RunningPage(page, folder, lambda: caplog.text)
     bind, connect = HTTPServer.bind, socket.socket.connect
-    monkeypatch.setattr(HTTPServer, "bind", lambda server, inherited=None: running.bind(server, bind))
+    monkeypatch.setattr(HTTPServer, "bind", lambda server, *inherited: running.bind(server, bind, *inherited))
     monkeypatch.setattr(socket.socket, "connect", lambda client, address: running.connect(client, address, connect))
     monkeypatch.setattr("perfectws.server.server.launch", running.launch)
+    monkeypatch.setattr("perfectws.server.server.make_plan", lambda *_, **__: None)  # workers: `tests.workers`
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [str(folder), str(ROOT), *sys.path])
     try:
