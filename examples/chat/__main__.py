@@ -14,10 +14,11 @@ from pathlib import Path
 
 from perfectws import HTTPServer, LaunchFailure
 
+from .chatroom import Chatrooms
 from .embedded import Embedded
 from .hosts import Hosts
 from .shared import Shared
-from .web import make_routes
+from .web import FILTERS, make_routes
 
 
 def main() -> None:
@@ -68,13 +69,14 @@ def main() -> None:
         parser.exit(1, f"{arguments.database} is no database to keep messages in: {error}\n")
     except (ImportError, ValueError) as error:
         parser.exit(1, f"{error}\n")
-    routes = make_routes(shelf, Hosts(arguments.host), arguments.origin)
+    routes = make_routes(Chatrooms(shelf), Hosts(arguments.host), arguments.origin)
     try:
         HTTPServer.launch(
             name="localhost",
             address=arguments.address,
             port=arguments.port,
             routes=routes,
+            response_filters=FILTERS,
         )
     except LaunchFailure as failure:
         parser.exit(1, f"{failure}\n")
