@@ -83,7 +83,10 @@ const RECEIVERS = {
     if (!rooms.has(name) && wanted === null) return; // it was left meanwhile
     const room = openRoom(name);
     room.entered(message);
-    if (wanted !== null && room.name !== view.room.name) go(name);
+    if (wanted !== null && room.name !== view.room.name) {
+      document.activeElement?.blur();
+      go(name);
+    }
     if (room === view.room) {
       if (location.hash === "#all-rooms") askForRooms();
       wanted = null;

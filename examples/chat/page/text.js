@@ -13,21 +13,22 @@ const MAX_PARTS = 400; // in one message: what comes behind them is plain text
 export function withParts(text) {
   const fragment = document.createDocumentFragment();
   const budget = { left: MAX_PARTS };
-  let plain = []; // lines that nothing is known of yet
-  const flush = (isLast) => {
-    if (plain.length > 0) inline(plain.join("\n") + (isLast ? "" : "\n"), fragment, budget);
+  let plain = []; // lines that are neither code nor a list
+  const flush = () => {
+    if (plain.length > 0) inline(plain.join("\n"), fragment, budget);
     plain = [];
   };
   for (const block of blocks(text)) {
     if (block.kind === "line") {
-      plain.push(block.text);
+      if (block.text !== "" || plain.length > 0 || !fragment.hasChildNodes()) plain.push(block.text);
       continue;
     }
     budget.left -= block.lines.length;
-    if (plain.length > 0) flush(false);
+    while (plain.at(-1) === "") plain.pop(); // a block stands apart by itself
+    flush();
     fragment.append(block.kind === "code" ? make("pre", "", make("code", "", block.lines.join("\n"))) : list(block, budget));
   }
-  flush(true);
+  flush();
   return fragment;
 }
 
