@@ -7,7 +7,7 @@ A name is loaded when it is first asked for (PEP 562): a client waits for no ser
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a test compares
     from .callbacks import Timer as Timer  # noqa: I001  # one import per module

@@ -60,7 +60,7 @@ class CallbackOwner:
         self.run = self.context.run
 
     def is_failure(self, error: Exception) -> bool:
-        """Tell whether an exception that leaves a callback says that the callback is wrong."""
+        """Tell whether an exception that leaves a callback says that the callback is wrong; perfectws's own."""
         return True
 
     def callback_failed(self, error: Exception) -> None:

@@ -3,7 +3,7 @@
 The words are asyncio's. A *transport* moves bytes over one connection and understands none of them; a *protocol*
 understands them and does no I/O. Each calls the other in one direction only, always from the loop's thread::
 
-    transport → protocol:  data_received  eof_received  resume_writing  connection_lost  shut_down
+    transport → protocol:  data_received  eof_received  resume_writing  connection_lost  shut_down  retire
     protocol  → transport: write  keep  discard_unsent  pause_reading  resume_reading  close  abort
 
 A protocol never calls back into user code from these methods: what belongs to the user it queues on the loop.
@@ -86,6 +86,10 @@ class Protocol(CallbackOwner, ABC):
     @abstractmethod
     def shut_down(self) -> None:
         """End in an orderly way, as soon as what is under way is done: the server stops."""
+
+    def retire(self) -> None:
+        """End in an orderly way: another process serves from now on. `shut_down` follows, in a while."""
+        self.shut_down()
 
 
 class NoProtocol(Protocol):

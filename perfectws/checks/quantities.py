@@ -28,9 +28,13 @@ class Kind:
     types: tuple[type, ...]
     fits: Callable[[Any], bool]
 
+    def takes(self, value: object) -> bool:
+        """Return whether it may have this value."""
+        return not isinstance(value, bool) and isinstance(value, self.types) and self.fits(value)
+
     def check(self, name: str, value: object) -> None:
         """Raise `ValueError`, naming what was given, unless it may have this value."""
-        if isinstance(value, bool) or not isinstance(value, self.types) or not self.fits(value):
+        if not self.takes(value):
             raise ValueError(f"{name} is {self.text}, not {value!r}")
 
 

@@ -25,6 +25,7 @@ import trio
 
 from ..callbacks import CallbackLoop, CallbackOwner, Timer, logger, set_running_loop
 from ..errors import LocalProtocolError
+from ..transport import Protocol as TransportProtocol
 from .delay import LoopDelay
 from .reactor import Reactor
 from .signals import trios_interrupt
@@ -50,7 +51,13 @@ class Writer(Protocol):
 
 
 class LoopTransport(Protocol):
-    """What is asked of every transport when its loop, or its server, ends."""
+    """What is asked of every transport when its loop, or its server, ends.
+
+    Attributes:
+        protocol: What it feeds.
+    """
+
+    protocol: TransportProtocol
 
     def shut_down(self) -> None:
         """Tell the protocol that the server stops."""
@@ -84,6 +91,11 @@ class Connections:
 
     def __iter__(self) -> Iterator[LoopTransport]:
         return iter(self._open)
+
+    @property
+    def count_everywhere(self) -> int:
+        """How many are served in all processes that share them: here there is one."""
+        return len(self)
 
     def add(self, transport: LoopTransport) -> None:
         """Take in a connection that is open."""

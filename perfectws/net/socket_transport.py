@@ -64,7 +64,6 @@ class SocketTransport:
         "_error",
         "_events",
         "_held",
-        "_is_dirty",
         "_is_paused",
         "_kept",
         "_linger",
@@ -104,9 +103,8 @@ class SocketTransport:
         #: What `_events` says: whether reading is paused, or the peer's end was seen; and whether output waits.
         self._is_paused = False
         self._waits_for_room = False
+        #: What is not with the kernel. If it is anything, a flush will come: at the turn's end, or when there is room.
         self._output: Output = []
-        #: Whether a flush will come: at the end of the turn, or when there is room again.
-        self._is_dirty = False
         #: How many of the first of the output are not to be discarded; see `output`.
         self._kept = 0
         #: Of a Unix socket: how many bytes the peer was seen to take, and how many the kernel held when last asked.
@@ -159,14 +157,14 @@ class SocketTransport:
         """Send ``data`` at the end of the turn."""
         if self._stage is not _OPEN:
             return
-        self._output.append(data)
-        self.buffered_amount += len(data)
-        if not self._is_dirty:
-            self._is_dirty = True
+        output = self._output
+        if not output:
             loop = self._loop
             loop.dirty.append(self)
             if loop.idle:
                 loop.wake()
+        output.append(data)
+        self.buffered_amount += len(data)
 
     def write_at_once(self, data: bytes) -> int:
         """Send ``data`` now, unless something waits to be sent before it: its writer has waited for the turn's end.
@@ -189,11 +187,6 @@ class SocketTransport:
             self.buffered_amount = len(data) - sent
             self._wait_for_room()
         return sent
-
-    def _mark_dirty(self) -> None:
-        if not self._is_dirty:
-            self._is_dirty = True
-            self._loop.mark_dirty(self)
 
     def discard_unsent(self) -> None:
         """Forget every write that has not begun."""
@@ -238,7 +231,8 @@ class SocketTransport:
         self._stage = Stage.FLUSHING
         self._linger = Patience(self._loop, self._loop.owner, self, linger, self.abort)
         self.resume_reading()
-        self._mark_dirty()
+        if not self._output:
+            self._loop.mark_dirty(self)
 
     def abort(self, error: Exception | None = None) -> None:
         """Close at once; what is buffered is lost."""
@@ -304,7 +298,7 @@ class SocketTransport:
         """Write what has waited for room, and wait no more if that was all."""
         sent = self.flush()
         self._loop.counts.bytes_sent += sent
-        if self._waits_for_room and not self._is_dirty:
+        if self._waits_for_room and not self._output:
             self._taken += sent
             self._wait_for(self._events & ~WRITABLE)
 
@@ -336,7 +330,6 @@ class SocketTransport:
                     # All that `_all_sent` would do here; if it had waited for room, `_flush_on` does the rest.
                     output.clear()
                     self.buffered_amount = self._kept = 0
-                    self._is_dirty = False
                     return sent
                 tried = amount
             else:
@@ -391,13 +384,11 @@ class SocketTransport:
 
     def _wait_for_room(self) -> None:
         """Flush again when the kernel has room, and at the end of no turn before."""
-        self._is_dirty = True
         self._wait_for(self._events | WRITABLE)
 
     def _all_sent(self) -> None:
         self._output.clear()
         self._kept = 0
-        self._is_dirty = False
         if self._stage is Stage.CLOSED:
             return
         if self._waits_for_room:

@@ -2,14 +2,14 @@
 
 ::
 
-    CLAIMING ──the name is free──► RECOVERING ──what it missed is known──► SENDING ──all is sent──► INSIDE ──► SETTLED
-       │                               │                                                              ▲
-       │                               └───nothing to recover, or it cannot be: a gap ────────────────┘
-       └──it is not, or the socket closes, or leaves──► SETTLED
+    CLAIMING ──the name is free──► RECOVERING ──what it missed is known, or a gap──► SENDING ──all is sent──► INSIDE
+       │  │                                                                                                    ▲  │
+       │  └───it comes with no position────────────────────────────────────────────────────────────────────────┘  ▼
+       └──the name is not free, or the socket closes, or leaves─────────────────────────────────────────────► SETTLED
 
-What the room is sent from the moment on at which it is known what was missed is held until that is sent, so that
-nothing newer overtakes it. That is not sent at once, if it is much: a socket that reads slowly is given as much as its
-write buffer takes, then waits for room. INSIDE it only waits to be told a position, if none is known yet.
+What the room is sent meanwhile is held until what was missed is sent, so that nothing newer overtakes it. That is not
+sent at once, if it is much: a socket that reads slowly is given as much as its write buffer takes, then waits for room.
+INSIDE it is a member, and only waits to be told a position, if none is known yet.
 """
 
 from __future__ import annotations
@@ -176,7 +176,7 @@ class Arrival:
         if missed is not None:
             self._send(missed)
         elif self.has_gap:
-            self._enter()
+            self._send(None)
         else:
             self._wait()
 
@@ -187,23 +187,27 @@ class Arrival:
     def _too_late(self) -> None:
         if self._state is State.RECOVERING:
             self.has_gap = True
-            self._enter()
+            self._send(None)
         elif self._state is State.INSIDE:
             self._settle(self._recovery())
 
-    def _send(self, missed: list[RoomMessage]) -> None:
+    def _send(self, missed: list[RoomMessage] | None) -> None:
+        """Send what was missed, and hold what came meanwhile; ``None``: there is a gap, and only that is sent."""
         self._state = State.SENDING
-        self._held = missed
-        self._missed = self._measured = len(missed)
-        self._position = max(self._position, self._room.position_in(self.loop))
+        if missed is not None:
+            self._held = missed
+            self._missed = self._measured = len(missed)
+        position = self._room.position_in(self.loop)
+        self._position = position if missed is None else max(self._position, position)
         self._pace()  # at the end of the turn: an application's `stamp` may be called for it
 
     # Sending it
 
     def hold(self, message: RoomMessage) -> None:
         """Take what the room is sent meanwhile."""
-        if self._state is State.SENDING:
+        if self._state in (State.RECOVERING, State.SENDING):
             self._held.append(message)
+        if self._state is State.SENDING:
             self._pace()
 
     def _pace(self) -> None:
@@ -267,10 +271,10 @@ class Arrival:
     # Inside
 
     def _enter(self, rest: list[RoomMessage] | None = None) -> None:
-        has_recovered = self._state is State.SENDING
-        self._state = State.INSIDE
-        if not has_recovered:
+        has_recovered = self._state is State.SENDING and not self.has_gap
+        if self._state is not State.SENDING:
             self._position = self._room.position_in(self.loop)
+        self._state = State.INSIDE
         if not self._is_member:
             since = self._joining.position if has_recovered else self._position
             self._room.let_in(self.socket, since, rest or [])

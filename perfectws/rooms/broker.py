@@ -4,7 +4,7 @@ A room delivers to its own members at once, whatever the broker does. Behind it 
 is sent is appended there, and what others appended comes back, in the order of the log, each message once::
 
     Room ──► Channel      publish  open  close  read_log  enter  exit
-    Room ◄── Subscriber   opened  take  gap  lost  people_changed
+    Room ◄── Subscriber   opened  take  gap  confirmed  lost  people_changed
 
 An entry of the log holds one message or several: what one process sent to a room in one turn. Entries are numbered
 without holes within an epoch (`Position`), so a hole shows, and so does a log that was lost and begun anew. Messages
@@ -144,6 +144,13 @@ class Subscriber(ABC):
         """
 
     @abstractmethod
+    def confirmed(self, first: int, count: int, position: Position) -> None:
+        """Take it that the log's server has answered: messages of one's own are in the log, as one entry.
+
+        Told whether the channel is open or not; if it is, `take` brings them in their turn all the same.
+        """
+
+    @abstractmethod
     def lost(self, first: int, count: int) -> None:
         """Forget ``count`` messages of one's own from sequence ``first`` on: they will never be in the log."""
 
@@ -189,7 +196,8 @@ class Channel(ABC):
     def close(self) -> None:
         """Listen no longer, and let go of everything but the log: the room is empty. Its people have left before.
 
-        `Subscriber` is told nothing from then on, but what `read_log` and `enter` still owe.
+        `Subscriber` is told nothing from then on, but what becomes of what it has published, and what `read_log` and
+        `enter` still owe.
         """
 
     @abstractmethod
@@ -252,12 +260,15 @@ class Broker(ABC):
 
     @abstractmethod
     def channel(self, subscriber: Subscriber) -> Channel:
-        """Make a room's channel, without any I/O: there may be no loop yet, and the process may be forked still."""
+        """Make a room's channel; perfectws's own.
+
+        Without any I/O: there may be no loop yet, and the process may be forked still.
+        """
 
     @property
     @abstractmethod
     def figures(self) -> BrokerFigures:
-        """What the broker has done so far."""
+        """What the broker has done so far. From any thread."""
 
     @abstractmethod
     def close(self) -> None:

@@ -78,7 +78,6 @@ class Brokered(Subscriber):
         self.presence = Presence(self._channel, self._lock)
         #: What waits for each loop. A loop is here from the call of `Room.join` on, though that comes from elsewhere.
         self._feeds: WeakKeyDictionary[CallbackLoop, deque[RoomMessage]] = WeakKeyDictionary()
-        self._is_open = False
         self._arrivals: dict[WebSocket, Arrival] = {}
         #: What the broker calls those members that say who they are.
         self._numbers: dict[WebSocket, int] = {}
@@ -93,8 +92,7 @@ class Brokered(Subscriber):
         with self._lock:
             message = self.log.new(opcode, data)
             self._channel.publish(message, running_loop() or self.presence.home)
-            if self._is_open:
-                self.log.sent(message)
+            self.log.sent(message)
             self._feed(message, exclude)
         self._flush()
 
@@ -151,7 +149,7 @@ class Brokered(Subscriber):
     def opened(self, position: Position) -> None:
         """Begin to listen: every message behind ``position`` will come."""
         with self._lock:
-            if self._is_open:
+            if self.log.is_open:
                 self.log.begin(position)
         self._go_on()
 
@@ -178,6 +176,11 @@ class Brokered(Subscriber):
                 self.log.go_on(position)
         self._go_on()
 
+    def confirmed(self, first: int, count: int, position: Position) -> None:
+        """Take it that messages of one's own are in the log."""
+        with self._lock:
+            self.log.confirm(first, count, position)
+
     def lost(self, first: int, count: int) -> None:
         """Forget messages of one's own: they will never be in the log."""
         with self._lock:
@@ -186,7 +189,7 @@ class Brokered(Subscriber):
     def people_changed(self, arrived: Mapping[str, Person], gone: Collection[str]) -> None:
         """Take who came, or changed, and who went, in other processes."""
         with self._lock:
-            if self._is_open:
+            if self.log.is_open:
                 self.presence.others_changed(arrived, gone)
 
     def loops(self) -> list[CallbackLoop]:
@@ -221,8 +224,8 @@ class Brokered(Subscriber):
 
     def _open(self, loop: CallbackLoop) -> None:
         with self._lock:
-            if not self._is_open:
-                self._is_open = True
+            if not self.log.is_open:
+                self.log.is_open = True
                 self.presence.home = loop
                 self._channel.open(loop)
 
@@ -250,9 +253,8 @@ class Brokered(Subscriber):
     def _close_if_empty(self) -> None:
         with self._lock:
             room = self._room()
-            if not self._is_open or self._arrivals or (room is not None and room.groups):
+            if not self.log.is_open or self._arrivals or (room is not None and room.groups):
                 return
-            self._is_open = False
             self.presence.close()
             self._channel.close()
             self.log.close()

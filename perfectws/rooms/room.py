@@ -344,7 +344,7 @@ class Room:
             self._drops += drops
 
     def count_messages(self, messages: int) -> None:
-        """Add to the figures. From any thread."""
+        """Add to the figures; perfectws's own. From any thread."""
         with _lock:
             self._messages += messages
 

@@ -39,7 +39,8 @@ class RoomLog:
         lock: The room's.
 
     Attributes:
-        is_ready: Whether a position is known.
+        is_open: Whether the channel is open.
+        is_ready: Whether it has told a position since.
         reads: How often the log was read, or could not be.
     """
 
@@ -52,9 +53,9 @@ class RoomLog:
         self._next_sequence = 0
         self._recent = Recent(limits)
         self._heard = Heard()
-        #: What was sent while somebody was here, and is not in the log yet.
+        #: What was sent, and has not come back in its turn: the members have it, and who recovers gets it.
         self._unlogged: deque[LogMessage] = deque()
-        self.is_ready = False
+        self.is_open = self.is_ready = False
         self.reads = 0
         self._after_reading: list[Callable[[Log | None], object]] = []
 
@@ -67,6 +68,7 @@ class RoomLog:
         """Begin behind ``position``: what came before is not here."""
         self._recent.begin(position)
         self.is_ready = True
+        self._drop_logged()
 
     def go_on(self, position: Position) -> None:
         """Go on from ``position``, though something before it never came."""
@@ -74,10 +76,10 @@ class RoomLog:
 
     def close(self) -> None:
         """Forget all: the room is empty."""
-        self.is_ready = False
+        self.is_open = self.is_ready = False
         self._recent.begin(NOWHERE)
-        self._unlogged.clear()
         self._heard = Heard()
+        self._drop_logged()
 
     # What is sent, and what comes
 
@@ -88,9 +90,10 @@ class RoomLog:
         return message
 
     def sent(self, message: LogMessage) -> None:
-        """Take a message of this process that was published while somebody was here."""
+        """Take a message of this process that was published."""
         if message.position is NOWHERE:
-            self._unlogged.append(message)
+            if not self._is_exact:
+                self._unlogged.append(message)
         elif self.is_ready:
             self._recent.add(message)
 
@@ -119,6 +122,24 @@ class RoomLog:
         own.position, own.is_last = message.position, message.is_last
         return own
 
+    def confirm(self, first: int, count: int, position: Position) -> None:
+        """Take it that messages of this process are in the log, though they have not come back in their turn."""
+        end = first + count
+        for message in self._unlogged:
+            if message.sequence >= end:
+                break
+            if message.sequence >= first:
+                message.position, message.is_last = position, message.sequence == end - 1
+        self._drop_logged()
+
+    def _drop_logged(self) -> None:
+        """Forget what will not come back: nobody listens, or this began to listen behind it."""
+        unlogged, position = self._unlogged, self.position
+        while unlogged and unlogged[0].position is not NOWHERE:
+            if self.is_open and (not self.is_ready or unlogged[0].position > position):
+                return
+            unlogged.popleft()
+
     def lose(self, first: int, count: int) -> None:
         """Forget messages of this process: they will never be in the log."""
         lost = range(first, first + count)
@@ -138,7 +159,8 @@ class RoomLog:
         return said
 
     def _entry(self, message: LogMessage) -> RoomEntry:
-        return entry_of(message, self.position if message.position is NOWHERE else position_behind(message))
+        is_to_come = message.position is NOWHERE or (self.is_ready and message.position > self.position)
+        return entry_of(message, self.position if is_to_come else position_behind(message))
 
     def after(self, position: Position) -> list[RoomMessage] | Lack:
         """Return all that came, or was sent, behind ``position``, or why that is not here."""
@@ -170,6 +192,7 @@ class RoomLog:
                 for message in log.messages:
                     if message.position <= self.position:  # the others are to come
                         self._heard.is_new(message)
+                        self._confirmed(message)
         for done in waiting:
             done(log)
 

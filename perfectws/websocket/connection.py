@@ -49,7 +49,7 @@ from .contract import Connection, EndedConnection
 from .deflate import Deflate
 from .frame_inbox import FrameInbox
 from .frame_reader import FrameReader
-from .frames import TEXT, FrameError, build_close_payload, parse_close_payload, shorten_reason
+from .frames import FrameError, build_close_payload, parse_close_payload, shorten_reason
 from .inbox import MAX_PAUSES
 from .keepalive import Keepalive, PingOrigin
 from .message_inbox import MessageInbox
@@ -264,13 +264,13 @@ class WebSocketConnection(SocketConnection, Protocol):
         """Take bytes that arrived."""
         if self._state is _OPEN and not self.inbox.is_full:
             try:
-                text = self._frames.lone_text(data)
+                frame = self._frames.lone_frame(data)
             except FrameError as error:
                 self._fail(error.code, str(error))
                 return
-            if text is not None:
+            if frame is not None:
                 self._loop.counts.messages_received += 1
-                self.inbox.add((TEXT, text, True))
+                self.inbox.add(frame)
                 return
         if self._input is _FLOWING:
             self._frames.feed(data)
@@ -386,6 +386,10 @@ class WebSocketConnection(SocketConnection, Protocol):
     def shut_down(self) -> None:
         """Close because the server stops."""
         self.close_by_request(CloseCode.GOING_AWAY, "")
+
+    def retire(self) -> None:
+        """Close because another process takes over: who connects again is served at once."""
+        self.close_by_request(CloseCode.SERVICE_RESTART, "")
 
     def is_failure(self, error: Exception) -> bool:
         """Tell whether it is one: a `ConnectionClosed` that leaves an async callback of a closed connection is not."""

@@ -1,4 +1,4 @@
-"""How whole messages become frames: a server's as they are, a client's masked."""
+"""How whole messages become frames: as they are, or masked, or compressed, or both."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from ..transport import Parts
-from .frames import build_binary_frame, build_masked_binary_frame, build_masked_text_frame, build_text_frame
+from .deflate import Deflater
+from .frames import (
+    BINARY,
+    TEXT,
+    build_binary_frame,
+    build_frame,
+    build_masked_binary_frame,
+    build_masked_text_frame,
+    build_text_frame,
+)
 
 BuildText = Callable[[str], bytes | Parts]
 BuildBinary = Callable[[bytes], bytes | Parts]
@@ -28,6 +37,31 @@ _PLAIN = Framing(build_text_frame, build_binary_frame)
 _MASKED = Framing(build_masked_text_frame, build_masked_binary_frame)
 
 
-def framing_of(is_client: bool) -> Framing:
-    """Return how the messages of a connection become frames."""
-    return _MASKED if is_client else _PLAIN
+def framing_of(is_client: bool, deflater: Deflater | None) -> Framing:
+    """Return how the messages of a connection become frames, compressed by ``deflater`` if there is one."""
+    if deflater is None:
+        return _MASKED if is_client else _PLAIN
+    deflating = _Deflating(is_client, deflater)
+    return Framing(deflating.text, deflating.binary)
+
+
+class _Deflating:
+    """Makes frames that are compressed, unless the message is short."""
+
+    __slots__ = ("_deflater", "_is_masked", "_min_size")
+
+    def __init__(self, is_client: bool, deflater: Deflater) -> None:
+        self._is_masked = is_client
+        self._deflater = deflater
+        self._min_size = deflater.compression.min_size
+
+    def text(self, text: str) -> bytes | Parts:
+        payload = text.encode()
+        if len(payload) < self._min_size:
+            return build_frame(TEXT, payload, True, False, self._is_masked)
+        return build_frame(TEXT, self._deflater.compress(payload), True, True, self._is_masked)
+
+    def binary(self, data: bytes) -> bytes | Parts:
+        if len(data) < self._min_size:
+            return build_frame(BINARY, data, True, False, self._is_masked)
+        return build_frame(BINARY, self._deflater.compress(data), True, True, self._is_masked)

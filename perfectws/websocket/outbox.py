@@ -20,7 +20,7 @@ from ..errors import LocalProtocolError
 from ..futures import Promise
 from ..transport import HIGH_WATER, Parts, Transport
 from .contract import Connection, Membership
-from .deflate import Compression, Deflate
+from .deflate import Compression, Deflate, Deflater
 from .frames import BINARY, CONTINUATION, TEXT, build_frame, is_compressed, mask_frame
 from .framing import BuildBinary, BuildText, framing_of
 from .opcodes import CloseCode, OpcodeType
@@ -98,7 +98,7 @@ class Outbox(Drained):
 
     __slots__ = (
         "_connection",
-        "_deflate",
+        "_deflater",
         "_framing",
         "_held",
         "_held_size",
@@ -106,7 +106,7 @@ class Outbox(Drained):
         "_mark",
         "_max_write_buffer",
         "_memberships",
-        "_message_deflate",
+        "_message_deflater",
         "_message_opcode",
         "_transport",
         "_waiting",
@@ -130,8 +130,8 @@ class Outbox(Drained):
         self._transport = transport
         self._max_write_buffer = max_write_buffer
         self._is_client = is_client
-        self._deflate = deflate
-        self._framing = framing_of(is_client)
+        self._deflater = None if deflate is None else deflate.deflater(is_client)
+        self._framing = framing_of(is_client, self._deflater)
         self.build_text: BuildText | None = None
         self.build_binary: BuildBinary | None = None
         #: Below so many bytes with the transport no completion waits, and nothing overflows.
@@ -139,7 +139,7 @@ class Outbox(Drained):
         self._memberships: tuple[Membership, ...] = ()
         #: The opcode of the fragmented message under way, CONTINUATION if there is none; and what compresses it.
         self._message_opcode = CONTINUATION
-        self._message_deflate: Deflate | None = None
+        self._message_deflater: Deflater | None = None
         #: Messages of rooms that wait for the end of that message, each as its frame before it is masked.
         self._held: list[bytes] | None = None
         self._held_size = 0
@@ -156,11 +156,11 @@ class Outbox(Drained):
             self.sending = _COMPOSED
         elif self._is_client:
             self.sending = MASKED
-        elif self._deflate is not None:
+        elif self._deflater is not None:
             self.sending = DEFLATED
         else:
             self.sending = IN_TURN if is_in_turn else PLAIN
-        if is_in_turn or self._message_opcode or self._deflate is not None:
+        if is_in_turn or self._message_opcode:
             self.build_text = self.build_binary = None
         else:
             self.build_text, self.build_binary = self._framing
@@ -178,36 +178,31 @@ class Outbox(Drained):
     @property
     def compression(self) -> Compression | None:
         """How messages are compressed; ``None`` if they are sent as they are."""
-        return None if self._deflate is None else self._deflate.compression(self._is_client)
+        return None if self._deflater is None else self._deflater.compression
 
     # Messages
 
     def write_whole_message(self, frame: bytes | Parts, completion: Callable[[], object] | None) -> None:
         """Send the frame that `build_text` or `build_binary` has made, which was there."""
         transport = self._transport
-        loop = self.loop
         transport.write(frame)
-        loop.counts.messages_sent += 1
+        self.loop.counts.messages_sent += 1
         if transport.buffered_amount >= self._mark:
             self._settle(completion, len(frame))
         elif completion is not None:
+            loop = self.loop
             loop.ready.append((self._connection, (completion,)))
             if loop.idle:
                 loop.wake()
 
     def send_text(self, text: str, final: bool, completion: Completion) -> None:
         """Send a text message, or a part of one. Raises as `send_data`."""
-        if final and self._is_whole_and_plain:
-            self._deliver_rooms()
+        if final and not self._message_opcode and self.is_open:
+            self._deliver_rooms()  # ahead of it: before it is compressed
             self.loop.counts.messages_sent += 1
             self._send(self._framing.text(text), completion)
         else:
             self.send_data(TEXT, text.encode(), final, completion)
-
-    @property
-    def _is_whole_and_plain(self) -> bool:
-        """Whether a message that is sent whole need not be composed: nor refused, nor compressed."""
-        return not self._message_opcode and self._deflate is None and self.sending is not _CLOSED
 
     def send_data(self, opcode: OpcodeType, data: bytes, final: bool, completion: Completion) -> None:
         """Send a message, or a part of one: inside a fragmented message its opcode becomes CONTINUATION.
@@ -216,8 +211,8 @@ class Outbox(Drained):
             LocalProtocolError: The fragmented message under way is of the other kind.
         """
         begun = self._message_opcode
-        if final and opcode is BINARY and self._is_whole_and_plain:
-            self._deliver_rooms()
+        if final and opcode is BINARY and not begun and self.is_open:
+            self._deliver_rooms()  # ahead of it: before it is compressed
             self.loop.counts.messages_sent += 1
             self._send(self._framing.binary(data), completion)
             return
@@ -249,22 +244,22 @@ class Outbox(Drained):
         """Send a data frame as it has to be for this receiver alone."""
         is_first = opcode is not CONTINUATION
         if is_first:
-            self._message_deflate = self._deflate_for(data, final)
-        deflate = self._message_deflate
+            self._message_deflater = self._deflater_for(data, final)
+        deflater = self._message_deflater
         self._message_opcode = CONTINUATION if final else opcode if is_first else self._message_opcode
         self._update_sending()
         if self.sending is _CLOSED:
             self._refuse(completion)
             return
         self.loop.counts.messages_sent += final
-        if deflate is not None:
-            data = deflate.compress(self._is_client, data, final)
-        self._send(build_frame(opcode, data, final, deflate is not None and is_first, self._is_client), completion)
+        if deflater is not None:
+            data = deflater.compress(data, final)
+        self._send(build_frame(opcode, data, final, deflater is not None and is_first, self._is_client), completion)
 
-    def _deflate_for(self, data: bytes, final: bool) -> Deflate | None:
+    def _deflater_for(self, data: bytes, final: bool) -> Deflater | None:
         """Return what compresses a message that begins with ``data``: short ones are sent as they are."""
-        deflate = self._deflate
-        return None if deflate is None or (final and len(data) < deflate.options.min_size) else deflate
+        deflater = self._deflater
+        return None if deflater is None or (final and not deflater.compression.takes(data)) else deflater
 
     def send_control(self, opcode: OpcodeType, payload: bytes, completion: Completion = None) -> None:
         """Send a ping or a pong; a fragmented message under way stays as it is."""
@@ -438,13 +433,13 @@ class Outbox(Drained):
         Returns:
             As above.
         """
-        assert self._deflate is not None
-        self._deflate.replaced(context)
+        assert self._deflater is not None
+        self._deflater.replaced(context)
         return self.write_shared(frames, count)
 
     def is_in(self, context: object) -> bool:
         """Tell whether nothing was compressed for this peer since `write_shared_deflated` was given ``context``."""
-        return self._deflate is not None and self._deflate.context is context
+        return self._deflater is not None and self._deflater.context is context
 
     def write_whole(self, frame: bytes) -> None:
         """Send a whole message of a room: behind the fragmented message that is under way, if one is.
@@ -463,8 +458,8 @@ class Outbox(Drained):
             self._send_whole(frame)
 
     def _send_whole(self, frame: bytes) -> None:
-        if self._deflate is not None and is_compressed(frame):
-            self._deflate.replaced(None)
+        if self._deflater is not None and is_compressed(frame):
+            self._deflater.replaced(None)
         self._send(mask_frame(frame) if self._is_client else frame, None)
 
     def _hold(self, frame: bytes) -> None:

@@ -89,6 +89,10 @@ def bind(server: HTTPServer) -> None:
         server.unbind()
 
 
+def launch_in_thread(**keywords: Any) -> None:
+    HTTPServer.launch(address="127.0.0.1", port=0, routes=Routes(), wait=False, **keywords).terminate().wait()
+
+
 def handler_with(name: str) -> Callable[[Any], object]:
     return lambda value: WebSocketHandler(lambda *_: None, **{name: value})
 
@@ -190,6 +194,10 @@ NUMBERS: dict[str, Number] = {
         f"ServerKeywords.{name}": Number(server_with(name), *kind, name, LaunchFailure)
         for name, kind in (_HTTP | _SERVER).items()
     },
+    "HTTPServer.launch.workers": Number(
+        lambda value: launch_in_thread(workers=value), (1,), (0, -1, 513, HUGE, *WHOLE, "two"), "workers"
+    ),
+    "HTTPServer.launch.drain": Number(lambda value: launch_in_thread(drain=value), *SECONDS, "drain"),
     "HTTPServer.server_port": Number(set_on_server("server_port"), *_SERVER["port"], "port", LaunchFailure),
     "HTTPServer.unix_mode": Number(set_on_server("unix_mode"), *_SERVER["unix_mode"], "unix_mode", LaunchFailure),
     "ConnectKeywords.open_timeout": Number(connect_with("open_timeout"), *ABOVE_0, "open_timeout"),

@@ -36,6 +36,7 @@ from sybil.parsers.myst import CodeBlockParser
 
 from perfectws import HTTPServer, LaunchContext
 from perfectws.server.launch import launch
+from perfectws.server.workers.plan import Plan
 
 from .commands import check_commands
 from .pages import ROOT
@@ -194,8 +195,8 @@ class RunningPage:
             if port and context.port == self.ports.get(port) and not context.terminated:
                 context.terminate().wait(PATIENCE)
 
-    def launch(self, servers: Sequence[Any], *, wait: bool) -> list[LaunchContext]:
-        """Launch servers in a thread, also where a program would wait for their end."""
+    def launch(self, servers: Sequence[Any], *, wait: bool, plan: Plan | None = None) -> list[LaunchContext]:
+        """Launch servers in a thread, also where a program would wait for their end, or have workers."""
         contexts = launch(servers, wait=False)
         self.contexts += contexts
         return contexts
@@ -228,7 +229,7 @@ def running(
     caplog.set_level(logging.INFO, "perfectws")
     running = RunningPage(page, folder, lambda: caplog.text)
     bind, connect = HTTPServer.bind, socket.socket.connect
-    monkeypatch.setattr(HTTPServer, "bind", lambda server: running.bind(server, bind))
+    monkeypatch.setattr(HTTPServer, "bind", lambda server, inherited=None: running.bind(server, bind))
     monkeypatch.setattr(socket.socket, "connect", lambda client, address: running.connect(client, address, connect))
     monkeypatch.setattr("perfectws.server.server.launch", running.launch)
     monkeypatch.chdir(folder)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 
 from perfectws.websocket.frame_reader import FrameReader
 from perfectws.websocket.frames import Frame, FrameError
+from perfectws.websocket.inflater import Inflater
 
 from ..peer import BINARY, TEXT, frame_bytes
-from ..reading import frames_in
+from ..reading import all_next_frames, frames_in
+from .streams import Role, byte_streams, chunks, roles
 
 TEXT_OF_10 = b"\x81\x8a" + bytes(4) + b"0123456789"
 
@@ -38,12 +41,6 @@ def segments(draw: st.DrawFn, is_client: bool) -> bytes:
     second = mask_bit | (declared if form == 7 else 126 if form == 16 else 127)
     cut = draw(st.sampled_from([None] * 6 + [1, 2, 5, 6, 8, 20]))
     return (bytes((first, second)) + field + mask + text[:size])[:cut] + draw(st.sampled_from([b""] * 6 + [b"\x81"]))
-
-
-def all_next_frames(reader: FrameReader, data: bytes) -> Iterator[Frame]:
-    reader.feed(data)
-    while (frame := reader.next_frame()) is not None:
-        yield frame
 
 
 def read(pieces: list[bytes], limit: int, is_client: bool, *, fast: bool) -> Outcome:
@@ -87,7 +84,7 @@ def test_every_length_in_every_form_of_the_header_is_read_as_the_general_way(
 def test_a_clients_whole_frames_are_taken_by_the_fast_ways(opcode: int, size: int) -> None:
     frame = frame_bytes(opcode, b"a" * size, mask=b"")
     reader = FrameReader(True, 1 << 20, 1 << 20, 100)
-    assert (reader.lone_text(frame) == "a" * size) is (opcode == TEXT)
+    assert reader.lone_frame(frame) == (opcode, "a" * size if opcode == TEXT else b"a" * size, True)
     reader.feed(frame * 3)
     assert len(reader.whole_frames(16, 1 << 20)) == (3 if size > 1 else 2)  # the last may be shorter than a header
 
@@ -117,4 +114,55 @@ def test_a_client_takes_no_masked_frames() -> None:
 
 
 def test_a_client_takes_no_masked_text() -> None:
-    assert FrameReader(True, 1000, 1000, 100).lone_text(b"\x81\x81\x00\x00\x00\x00a") is None
+    assert FrameReader(True, 1000, 1000, 100).lone_frame(b"\x81\x81\x00\x00\x00\x00a") is None
+
+
+@given(st.data(), roles, st.sampled_from([100, 200, 1000, 1 << 20]), st.booleans())
+def test_any_stream_is_read_by_the_fast_ways_as_by_the_general_way(
+    data: st.DataObject, role: Role, limit: int, reads_messages: bool
+) -> None:
+    pieces = data.draw(chunks(data.draw(byte_streams(role))))
+
+    def outcome(frames_of: Callable[[FrameReader, bytes], Iterator[Frame]]) -> Outcome:
+        reader = FrameReader(role.is_client, limit, 2 * limit, 3, role.new_deflate())
+        reader.reads_messages = reads_messages
+        outcome: Outcome = []
+        try:
+            for piece in filter(None, pieces):
+                outcome.extend(frames_of(reader, piece))
+        except FrameError as error:
+            outcome.append((int(error.code), str(error)))
+        return outcome
+
+    assert outcome(frames_in) == outcome(all_next_frames)
+
+
+@st.composite
+def payloads(draw: st.DrawFn) -> bytes:
+    """The payload of a compressed message, perhaps of several streams, perhaps with something wrong in it."""
+    out = b""
+    for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3, 17]))):
+        compressor = zlib.compressobj(6, zlib.DEFLATED, -draw(st.sampled_from([9, 15])))
+        end = draw(st.sampled_from([zlib.Z_SYNC_FLUSH, zlib.Z_FULL_FLUSH, zlib.Z_FINISH]))
+        out += compressor.compress(draw(st.sampled_from([b"", b"a", b"Hello", bytes(300), b"no two" * 60])))
+        out += compressor.flush(end)
+    out = out.removesuffix(b"\0\0\xff\xff")[: draw(st.sampled_from([None] * 6 + [1, 3, 10]))]
+    return out + draw(st.sampled_from([b""] * 6 + [b"\0", b"\x03\0", b"\0\0\xff\xff", b"\xff" * 5]))
+
+
+@given(st.lists(payloads(), max_size=4), st.sampled_from([100, 299, 300, 1 << 20]), st.booleans())
+def test_a_message_is_inflated_in_one_step_as_in_parts(messages: list[bytes], limit: int, keeps_context: bool) -> None:
+    def in_parts(inflater: Inflater, payload: bytes) -> bytes:
+        inflater.begin_frame()
+        return inflater.inflate(payload) + inflater.end_message()
+
+    def outcome(inflate: Callable[[Inflater, bytes], bytes]) -> list[bytes | tuple[int, str]]:
+        inflater = Inflater(15, keeps_context, limit)
+        outcome: list[bytes | tuple[int, str]] = []
+        try:
+            outcome.extend(inflate(inflater, payload) for payload in messages)
+        except FrameError as error:
+            outcome.append((int(error.code), str(error)))
+        return outcome
+
+    assert outcome(Inflater.inflate_message) == outcome(in_parts)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from unittest import mock
+from weakref import ref
 
 from perfectws import Broker, BrokerFigures, Recovery, Room, RoomEntry, WebSocket
 from perfectws.callbacks import CallbackLoop
@@ -118,7 +119,8 @@ class FakeBroker(Broker):
 
     Attributes:
         queue: What was published and is not in the log.
-        answers: What `Channel.read_log` and `Channel.enter` owe, each to be called.
+        answers: What is owed to the room, each to be called: the answers to `Channel.read_log` and `Channel.enter`, and
+            that what was published is in the log.
         asked: What the channel was asked for: (name, *arguments).
     """
 
@@ -137,7 +139,14 @@ class FakeBroker(Broker):
         self.holes: list[tuple[Position, Position]] = []
 
     def channel(self, subscriber: Subscriber) -> Channel:
+        self._subscriber = ref(subscriber)
         return FakeChannel(self, subscriber)
+
+    def room(self) -> Subscriber:
+        """Return the room."""
+        subscriber = self._subscriber()
+        assert subscriber is not None
+        return subscriber
 
     @property
     def figures(self) -> BrokerFigures:
@@ -157,7 +166,9 @@ class FakeBroker(Broker):
         if self.queue:
             self.log.append(self.queue)
             if not again:
+                first, count, position = self.queue[0].sequence, len(self.queue), self.log.end
                 self.queue = []
+                self.answers.append(lambda: self.room().confirmed(first, count, position))
 
     def pull(self, entries: int) -> None:
         """Give the subscriber so many entries, if there are."""

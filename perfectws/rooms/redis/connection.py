@@ -7,8 +7,8 @@ number of an entry.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -68,16 +68,18 @@ class RedisConnection:
         self._connection = connection
         self.run = b""
 
-    async def prepare(self) -> None:
-        """Load the scripts, and learn which run of the server this is."""
+    async def prepare(self, channels: tuple[bytes, ...]) -> None:
+        """Load the scripts, learn which run of the server this is, and listen to the first channels."""
         loading = [self._connection.create_request(b"SCRIPT LOAD", script.source) for script in SCRIPTS]
-        about = await self._connection.create_request(b"INFO", b"server", raise_exceptions=False)
+        about = await self._connection.create_request(b"INFO", b"server")
         for script, request in zip(SCRIPTS, loading, strict=True):
             if await request != script.sha:
-                raise RedisFailure("Redis calls a script by another name than we do")
-        # A user who may not ask for it has 0 for every run.
+                raise RedisFailure("it calls a script by another name than we do")
         run = about.partition(b"run_id:")[2].partition(b"\r\n")[0] if isinstance(about, bytes) else b""
         self.run = b"%0*d" % (RUN_DIGITS, crc32(run) % 10**RUN_DIGITS)
+        self.tell(b"SUBSCRIBE", *channels)
+        # Where that is not allowed, the refusal comes as the answer to this.
+        await self._connection.create_request(b"PING")
 
     def tell(self, command: bytes, *arguments: Argument) -> None:
         """Send a command that is answered by what a channel says: to subscribe, and no longer to."""
@@ -96,29 +98,25 @@ class RedisConnection:
 
 
 @asynccontextmanager
-async def open_connection(url: RedisURL, ssl_context: ssl.SSLContext | None) -> AsyncIterator[RedisConnection]:
+async def open_connection(
+    url: RedisURL, ssl_context: ssl.SSLContext | None, channels: tuple[bytes, ...]
+) -> AsyncIterator[RedisConnection]:
     """Keep a connection open around a block. Whatever is wrong raises an `Exception`, coredis's or another.
 
     Args:
         url: Where Redis is.
         ssl_context: What to trust, where the connection is encrypted.
+        channels: What is listened to from the beginning.
     """
-    import trio
-
-    with trio.move_on_after(CONNECT_SECONDS) as connecting:
-        raw = await _located(url, ssl_context)
-    if connecting.cancelled_caught:
-        raise RedisFailure("no sentinel answered in time")
-    async with _running(raw) as connection:
-        with trio.move_on_after(CONNECT_SECONDS) as preparing:
-            await connection.prepare()
-        if preparing.cancelled_caught:
-            raise RedisFailure("Redis did not answer in time")
+    async with _running(await _located(url, ssl_context)) as raw:
+        connection = RedisConnection(raw)
+        with _in_time():
+            await connection.prepare(channels)
         yield connection
 
 
 @asynccontextmanager
-async def _running(raw: BaseConnection) -> AsyncIterator[RedisConnection]:
+async def _running(raw: BaseConnection) -> AsyncIterator[BaseConnection]:
     """Run what coredis has to do for a connection around a block."""
     import trio
 
@@ -130,17 +128,26 @@ async def _running(raw: BaseConnection) -> AsyncIterator[RedisConnection]:
 
     try:
         async with trio.open_nursery() as nursery:
-            with trio.move_on_after(CONNECT_SECONDS) as connecting:
+            with _in_time():
                 await nursery.start(run)
-            if connecting.cancelled_caught:
-                raise RedisFailure("Redis did not answer in time")
             scope.shield = True  # at the end of the loop, the block may have something left to say
             try:
-                yield RedisConnection(raw)
+                yield raw
             finally:
                 scope.cancel()
     finally:
         _close(raw)
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """Raise `RedisFailure` where a block takes too long."""
+    import trio
+
+    with trio.move_on_after(CONNECT_SECONDS) as scope:
+        yield
+    if scope.cancelled_caught:
+        raise RedisFailure(f"it did not answer within {CONNECT_SECONDS:g} seconds")
 
 
 def _close(raw: BaseConnection) -> None:
@@ -179,7 +186,8 @@ async def _primary(url: RedisURL, ssl_context: ssl.SSLContext | None) -> tuple[s
         raw = TCPConnection(TCPLocation(host, port), ssl_context=ssl_context if url.is_secure else None)
         try:
             async with _running(raw):
-                answer = await raw.create_request(b"SENTINEL GET-MASTER-ADDR-BY-NAME", url.service)
+                with _in_time():
+                    answer = await raw.create_request(b"SENTINEL GET-MASTER-ADDR-BY-NAME", url.service)
         except Exception as error:
             reason = error
             continue

@@ -75,7 +75,6 @@ class Lease:
         """Say that this process lives, over one connection, until it is lost, or nothing is heard over it any more."""
         from trio import current_time, move_on_after, sleep
 
-        connection.tell(b"SUBSCRIBE", self._own_channel, self._keys.instances_channel)
         self._freeze(current_time())
         self._unheard = 0
         answer: Awaitable[Any] | None = None
@@ -92,6 +91,11 @@ class Lease:
     def own_name(self) -> bytes:
         """Return this process's name, in hexadecimal digits."""
         return instance().hex().encode()
+
+    @property
+    def channels(self) -> tuple[bytes, bytes]:
+        """The channels that are to be listened to: this process's own, and the one of all."""
+        return self._own_channel, self._keys.instances_channel
 
     @property
     def _own_channel(self) -> bytes:

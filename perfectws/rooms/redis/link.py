@@ -20,7 +20,6 @@ from threading import Lock
 from typing import NamedTuple
 
 from ...callbacks import CallbackLoop, CallbackOwner, context_in
-from ...errors import lone_error
 from ...log_limit import LogLimit
 from .connection import RedisConnection, open_connection
 from .counts import Counts
@@ -154,8 +153,8 @@ class Link:
             try:
                 await self._serve()
                 return
-            except Exception as error:
-                self._log.log("down", "%s", self._complaint(error))
+            except* Exception as errors:  # beside them there may be the cancellation of the loop's end, which goes on
+                self._complain(errors)
             now = current_time()
             if self._connections == connections:
                 self.is_asking = False
@@ -167,11 +166,20 @@ class Link:
                 return
             await sleep(self._pause(now - began))
 
-    def _complaint(self, error: Exception) -> str:
-        reason = lone_error(error)
-        return (
-            f"There is no connection to Redis at {self._url.text} ({type(reason).__name__}: {reason}). Until there is, "
-            "messages reach only this process"
+    def _complain(self, error: BaseException | None) -> None:
+        """Say what is wrong, with what is behind it."""
+        reasons = []
+        while error is not None:
+            if isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            else:
+                reasons.append(f"{type(error).__name__}: {error}")
+                error = error.__cause__
+        self._log.log(
+            "down",
+            "There is no connection to Redis at %s (%s). Until there is, messages reach only this process",
+            self._url.text,
+            "; ".join(reasons),
         )
 
     def _pause(self, lasted: float) -> float:
@@ -180,7 +188,8 @@ class Link:
 
     async def _serve(self) -> None:
         """Do what there is to do over one connection, until nothing is left; raise when it is lost."""
-        async with open_connection(self._url, self._ssl_context) as connection:
+        channels = self._duties.presence.lease.channels
+        async with open_connection(self._url, self._ssl_context, channels) as connection:
             self._connected()
             has_failed = False
             try:

@@ -21,7 +21,7 @@ from ..broker import LogMessage
 from .connection import RedisConnection, refusal
 from .counts import Counts
 from .entry import MAX_MISSING, MESSAGE_SIZE, Entry, WireMessage
-from .room import RedisRoom
+from .room import RedisRoom, position_of
 from .scripts import APPEND
 from .signal import Signal
 
@@ -214,17 +214,19 @@ class Publishing:
         return has_any
 
     def _settle(self, parcel: Parcel, answer: object) -> None:
-        room = parcel.room
-        if isinstance(answer, bytes):
-            room.epoch = answer.partition(b"-")[0]
+        room, subscriber = parcel.room, parcel.room.subscriber
+        position = position_of(answer)
+        if position is not None:
+            room.epoch = b"%d" % position.epoch
             room.logged = parcel.sequence + parcel.messages
             self._counts.published += parcel.messages
+            if subscriber is not None:
+                subscriber.confirmed(parcel.sequence, parcel.messages, position)
             return
         reason = refusal(answer)
         self._counts.refused += parcel.messages
         self._counts.lose(parcel.messages)
         self._log.log("refused", "Redis keeps no log of room %r: %s", room.name, reason)
-        subscriber = room.subscriber
         if subscriber is not None:
             subscriber.lost(parcel.sequence, parcel.messages)
 

@@ -40,6 +40,7 @@ class Listener(Subscriber):
         self.position: Position | None = None
         self.openings = 0
         self.gaps: list[Position] = []
+        self.confirmations: list[tuple[int, int, Position]] = []
         self.losses: list[tuple[int, int]] = []
         self.people: dict[str, Person] = {}
         self.vanished = 0
@@ -78,6 +79,10 @@ class Listener(Subscriber):
     def gap(self, position: Position) -> None:
         self.gaps.append(position)
         self.position = position
+        self._change()
+
+    def confirmed(self, first: int, count: int, position: Position) -> None:
+        self.confirmations.append((first, count, position))
         self._change()
 
     def lost(self, first: int, count: int) -> None:

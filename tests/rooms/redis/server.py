@@ -21,12 +21,16 @@ class RedisServer:
 
     Args:
         *options: More of its options.
-        tcp: Whether it listens on a port; on a Unix socket otherwise.
+        tcp: Whether it listens on a port, besides a Unix socket.
+        tls: Whether it listens on one with TLS.
+        watched: What it watches, and is called ``chat``, if it is a sentinel.
     """
 
-    def __init__(self, *options: str, tcp: bool = False) -> None:
+    def __init__(self, *options: str, tcp: bool = False, tls: bool = False, watched: RedisServer | None = None) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="pws"))
         self.port = _free_port() if tcp else 0
+        self.tls_port = _free_port() if tls else 0
+        self._watched = watched
         self.path = str(self.directory / "redis.sock")
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,8 +42,10 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        command = ["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--unixsocket", self.path]
-        command += ["--save", "", "--dir", str(self.directory), "--loglevel", "warning", *self._options]
+        command = ["redis-server", *self._mode(), "--port", str(self.port), "--bind", "127.0.0.1"]
+        command += ["--unixsocket", self.path, "--dir", str(self.directory), "--loglevel", "warning", *self._options]
+        if self.tls_port:
+            command += ["--tls-port", str(self.tls_port)]
         if sys.platform == "linux" and shutil.which("setpriv"):
             command = ["setpriv", "--pdeathsig", "KILL", *command]  # nobody else would stop it
         log = self.directory / "log"
@@ -50,6 +56,13 @@ class RedisServer:
             assert self._process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, "redis-server does not answer"
             time.sleep(0.005)
+
+    def _mode(self) -> list[str]:
+        if self._watched is None:
+            return ["--save", ""]
+        file = self.directory / "sentinel.conf"  # a sentinel writes into it
+        file.write_text(f"sentinel monitor chat 127.0.0.1 {self._watched.port} 1\n")
+        return [str(file), "--sentinel"]
 
     def _answers(self) -> bool:
         try:

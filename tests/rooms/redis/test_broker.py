@@ -108,6 +108,8 @@ async def test_a_room_without_members_can_be_spoken_to(processes: Processes) -> 
     first.say("from outside")
     assert await second.until_heard(1) == ["from outside"]
     assert not first.openings
+    await first.until(lambda: first.confirmations)
+    assert first.confirmations == [(1, 1, second.position)]
 
 
 async def test_an_empty_room_gives_its_subscription_back(processes: Processes, redis: RedisServer) -> None:

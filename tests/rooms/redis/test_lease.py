@@ -55,18 +55,21 @@ class Redis:
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
+        self.nursery: trio.Nursery
         self.answer: list[Any] | None = [1]
         self.echoes = True
         self.beats: list[float] = []
 
-    def tell(self, command: bytes, *channels: bytes) -> None:
-        self.own_channel = channels[0]
+    def begin(self, *answer: Any) -> None:
+        """Let the process connect; this is the answer to its beats."""
+        self.answer = list(answer)
+        self.nursery.start_soon(self.lease.run, cast(RedisConnection, self))
 
     def run_script(self, script: Script, keys: list[bytes], *arguments: bytes | int) -> Awaitable[Any]:
         assert script is BEAT
         self.beats.append(trio.current_time())
         if self.echoes and self.answer is not None:
-            assert self.lease.hear(self.own_channel, b"")
+            assert self.lease.hear(self.lease.channels[0], b"")
         return Answer(self)
 
 
@@ -98,11 +101,12 @@ def lease(told: Told) -> Lease:
 @pytest.fixture
 def redis(lease: Lease, nursery: trio.Nursery) -> Redis:
     redis = Redis(lease)
-    nursery.start_soon(lease.run, cast(RedisConnection, redis))
+    redis.nursery = nursery
     return redis
 
 
 async def test_a_process_says_each_second_that_it_lives(redis: Redis, autojump_clock: MockClock) -> None:
+    redis.begin(1)
     await trio.sleep(4.5)
     assert redis.beats == [0, 1, 2, 3, 4]
 
@@ -110,7 +114,7 @@ async def test_a_process_says_each_second_that_it_lives(redis: Redis, autojump_c
 async def test_one_that_lives_no_longer_is_found_out_as_soon_as_its_lease_has_passed(
     redis: Redis, told: Told, autojump_clock: MockClock
 ) -> None:
-    redis.answer = [1, OTHER, 3500]
+    redis.begin(1, OTHER, 3500)
     await trio.sleep(5.5)
     assert told.words == ["arrived 1", "sound"]
     redis.answer = [1, OTHER, 300]
@@ -124,10 +128,10 @@ async def test_one_that_lives_no_longer_is_found_out_as_soon_as_its_lease_has_pa
 async def test_nobody_is_taken_for_dead_before_a_whole_lease_has_passed(
     redis: Redis, told: Told, autojump_clock: MockClock
 ) -> None:
-    redis.answer = [1, OTHER, 4000]
-    await trio.sleep(1.5)
+    redis.begin(1, OTHER, 4000)
+    await trio.sleep(0.5)
     redis.answer = [1]
-    await trio.sleep(2)
+    await trio.sleep(3)
     assert told.words == ["arrived 1"]
     await trio.sleep(1)
     assert told.words == ["arrived 1", "gone", "sound"]
@@ -136,7 +140,7 @@ async def test_nobody_is_taken_for_dead_before_a_whole_lease_has_passed(
 async def test_nobody_is_taken_for_dead_while_redis_refuses_and_for_a_lease_after(
     redis: Redis, told: Told, autojump_clock: MockClock
 ) -> None:
-    redis.answer = [1, OTHER, 4000]
+    redis.begin(1, OTHER, 4000)
     await trio.sleep(5.5)
     redis.answer = [b"OOM command not allowed"]
     await trio.sleep(60)
@@ -150,7 +154,7 @@ async def test_nobody_is_taken_for_dead_while_redis_refuses_and_for_a_lease_afte
 async def test_a_process_that_was_taken_for_dead_says_all_again(
     redis: Redis, told: Told, autojump_clock: MockClock
 ) -> None:
-    redis.answer = [0]
+    redis.begin(0)
     await trio.sleep(0.5)
     redis.answer = [1]
     await trio.sleep(2)
@@ -160,6 +164,7 @@ async def test_a_process_that_was_taken_for_dead_says_all_again(
 async def test_others_say_themselves_that_they_are_there_and_that_they_go(
     redis: Redis, lease: Lease, told: Told, autojump_clock: MockClock
 ) -> None:
+    redis.begin(1)
     await trio.sleep(0.5)
     assert lease.hear(KEYS.instances_channel, b"+" + OTHER)
     assert lease.hear(KEYS.instances_channel, b"+" + OTHER)
