@@ -19,6 +19,7 @@ from perfectws import (
 from .chatroom import Chatrooms
 from .entrance import DEFAULT_ROOM, chat_handler
 from .hosts import Hosts
+from .images import Images
 from .rules import Refused, check_room
 
 PAGE = Path(__file__).parent / "page"
@@ -48,11 +49,12 @@ FILTERS: list[tuple[HTTPResponseFilter, FilterPriority]] = [
 ]
 
 
-def make_routes(chatrooms: Chatrooms, hosts: Hosts, origins: list[str]) -> Routes:
+def make_routes(chatrooms: Chatrooms, images: Images, hosts: Hosts, origins: list[str]) -> Routes:
     """Return the chat's routes.
 
     Args:
         chatrooms: Its rooms.
+        images: Its images.
         hosts: The names that it answers to.
         origins: Whose pages may connect, besides the chat's own.
     """
@@ -74,6 +76,8 @@ def make_routes(chatrooms: Chatrooms, hosts: Hosts, origins: list[str]) -> Route
     files = StaticFileHandler(document_root=PAGE, allow_response_filters=True)
     routes.add("GET", "/chat", chat_handler(chatrooms, origins))
     routes.add("GET", "/page/**", files)
+    routes.add("POST", "/images", images.take)
+    routes.add("GET", "/images/{name}", images.serve)
 
     @routes.add("GET", "/")
     def start(request: HTTPRequest, response: HTTPResponse) -> None:

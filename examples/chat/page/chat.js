@@ -37,8 +37,8 @@ const view = new View(() => {
   refresh(view.room);
 });
 const composer = new Composer({
-  say(text) {
-    view.room.say(text);
+  say(text, image) {
+    view.room.say(text, image);
     view.refresh(identity.name);
     view.scrollToEnd();
   },
