@@ -77,6 +77,7 @@ class SocketTransport:
         "_stage",
         "_taken",
         "_waits_for_room",
+        "abandoned_amount",
         "buffered_amount",
         "is_secure",
         "protocol",
@@ -91,6 +92,7 @@ class SocketTransport:
         remote_address: Address,
     ) -> None:
         self.buffered_amount = 0
+        self.abandoned_amount = 0
         self.remote_address = remote_address
         self.is_secure = False
         self.protocol: Protocol
@@ -248,7 +250,7 @@ class SocketTransport:
         if self._linger is not None:
             self._linger.cancel()
         self._output.clear()
-        self.buffered_amount = 0
+        self.abandoned_amount, self.buffered_amount = self.buffered_amount, 0
         self._reactor.remove_later(self._descriptor, self)
         self._loop.wake_if_idle()
 
