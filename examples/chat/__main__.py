@@ -1,4 +1,9 @@
-"""The chat's command line: ``python -m examples.chat [--address ADDRESS] [--port PORT] [--host NAME] [--memory]``."""
+"""The chat's command line: ``python -m examples.chat``, and ``--help``.
+
+In one process, with SQLite, it needs nothing else. With Redis, several servers are one chat::
+
+    python -m examples.chat --redis redis://127.0.0.1:6379
+"""
 
 from __future__ import annotations
 
@@ -9,8 +14,9 @@ from pathlib import Path
 
 from perfectws import HTTPServer, LaunchFailure
 
-from .history import History
+from .embedded import Embedded
 from .hosts import Hosts
+from .shared import Shared
 from .web import make_routes
 
 
@@ -24,7 +30,19 @@ def main() -> None:
         default=Path("chat.sqlite3"),
         help="the file that keeps the messages (default: %(default)s)",
     )
-    parser.add_argument("--memory", action="store_true", help="keep no message once the server stops")
+    parser.add_argument(
+        "--memory",
+        action="store_const",
+        const=None,
+        dest="database",
+        help="keep no message once the server stops",
+    )
+    parser.add_argument(
+        "--redis",
+        metavar="URL",
+        help="carry the messages by Redis 7 or later, and keep them there, such as redis://127.0.0.1:6379; all servers "
+        "on one Redis are one chat",
+    )
     parser.add_argument(
         "--host",
         action="append",
@@ -45,16 +63,23 @@ def main() -> None:
     # perfectws logs where it listens.
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        history = History(None if arguments.memory else arguments.database)
+        shelf = Embedded(arguments.database) if arguments.redis is None else Shared(arguments.redis)
     except sqlite3.Error as error:
         parser.exit(1, f"{arguments.database} is no database to keep messages in: {error}\n")
-    routes = make_routes(history, Hosts(arguments.host), arguments.origin)
+    except (ImportError, ValueError) as error:
+        parser.exit(1, f"{error}\n")
+    routes = make_routes(shelf, Hosts(arguments.host), arguments.origin)
     try:
-        HTTPServer.launch(name="localhost", address=arguments.address, port=arguments.port, routes=routes)
+        HTTPServer.launch(
+            name="localhost",
+            address=arguments.address,
+            port=arguments.port,
+            routes=routes,
+        )
     except LaunchFailure as failure:
         parser.exit(1, f"{failure}\n")
     finally:
-        history.close()
+        shelf.close()
 
 
 if __name__ == "__main__":

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from urllib.parse import quote
 
 from perfectws import HTTPRequest, HTTPResponse, Routes, StaticFileHandler
 
-from .chatroom import Chatrooms
-from .handlers import DEFAULT_ROOM, chat_handler
-from .history import History
+from .chatroom import Chatrooms, Shelf
+from .entrance import DEFAULT_ROOM, chat_handler
 from .hosts import Hosts
 from .rules import Refused, check_room
 
@@ -28,11 +28,11 @@ HEADERS = {
 }
 
 
-def make_routes(history: History, hosts: Hosts, origins: list[str]) -> Routes:
+def make_routes(shelf: Shelf, hosts: Hosts, origins: list[str]) -> Routes:
     """Return the chat's routes.
 
     Args:
-        history: Where its messages are kept.
+        shelf: Where its rooms are kept.
         hosts: The names that it answers to.
         origins: Whose pages may connect, besides the chat's own.
     """
@@ -51,7 +51,7 @@ def make_routes(history: History, hosts: Hosts, origins: list[str]) -> Routes:
 
     routes = Routes(handler=check)
     files = StaticFileHandler(document_root=PAGE)
-    routes.add("GET", "/chat", chat_handler(Chatrooms(history), origins))
+    routes.add("GET", "/chat", chat_handler(Chatrooms(shelf), origins))
     routes.add("GET", "/page/**", files)
 
     @routes.add("GET", "/")
@@ -60,11 +60,16 @@ def make_routes(history: History, hosts: Hosts, origins: list[str]) -> Routes:
 
     @routes.add("GET", "/rooms/{room}")
     def room(request: HTTPRequest, response: HTTPResponse) -> None:
+        asked = request.url_variables["room"]
         try:
-            check_room(request.url_variables["room"])
+            name = check_room(asked)
         except Refused as refusal:
             response.set_header("Content-Type", "text/plain; charset=utf-8")
             response.set_body(f"{refusal.text}\n").completed(404)
+            return
+        if name != asked:
+            # One room has one address: which letters are one, the server decides, not the reader's language.
+            response.set_header("Location", quote(name)).completed(307)
             return
         request.path = "/index.html"
         files.handle_request(request, response)

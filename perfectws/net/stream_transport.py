@@ -94,14 +94,16 @@ class StreamTransport:
             self._is_dirty = True
             self._loop.mark_dirty(self)
 
-    def write_at_once(self, data: bytes) -> None:
+    def write_at_once(self, data: bytes) -> int:
         """Send ``data`` at the end of the turn."""
         self.write(data)
+        return 0
 
-    def flush(self) -> None:
-        """Hand what the turn has written to the writing task."""
+    def flush(self) -> int:
+        """Hand what the turn has written to the writing task, which counts what it sends."""
         self._is_dirty = False
         self._may_write.set()
+        return 0
 
     def discard_unsent(self) -> None:
         """Forget what the writing task has not taken yet."""
@@ -199,6 +201,7 @@ class StreamTransport:
         try:
             with self._reading:
                 while data := await self._stream.receive_some(READ_SIZE):
+                    self._loop.counts.bytes_received += len(data)
                     await self._may_read.wait()
                     if not self._is_closing:
                         self._tell(self.protocol.data_received, bytes(data))
@@ -241,6 +244,7 @@ class StreamTransport:
             was_above = self.buffered_amount >= HIGH_WATER
             self.buffered_amount -= len(piece)
             self._taken += len(piece)
+            self._loop.counts.bytes_sent += len(piece)
             if was_above and self.buffered_amount < HIGH_WATER:
                 self._tell(self.protocol.resume_writing)
 

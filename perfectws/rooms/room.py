@@ -5,36 +5,48 @@ each member once, at the end of the turn: so a hundred members who all talk take
 thousand. A member that sends something of its own in between gets what the room holds first, so that the order holds.
 
 The same is true of those who compress: all who do it alike get the same bytes, compressed once, however slow they are.
+
+A room that has a broker, a history, people or a stamp has more behind it: `perfectws.rooms.brokered`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeVar
 from weakref import WeakSet
 
-from ..callbacks import CallbackLoop
+from ..callbacks import CallbackLoop, running_loop
+from ..checks.quantities import COUNT, SECONDS_OR_NONE, SIZE
 from ..checks.signatures import check_callable
+from ..futures import Promise
 from ..http.binary import BytesLike
 from ..websocket.arguments import binary_message, check_text
-from ..websocket.deflate import Compression
 from ..websocket.frames import build_frame, build_text_frame
 from ..websocket.opcodes import OpcodeType
-from ..websocket.outbox import DEFLATED, IN_TURN
 from ..websocket.socket import WebSocket
-from .deflate import DeflatedTurn, History
+from .broker import Broker, LogLimits
+from .brokered import Brokered
+from .entry import RoomEntry, Stamp, check_stamp
+from .group import DropCallback, Member, RoomGroup
+from .joining import JoinCompletion, Joining, identity
+from .local_broker import LocalBroker
+from .lone import note_lone_room
 from .message import RoomMessage
 
 #: Guards what threads share of rooms: the figures, and which loops there are.
 _lock = Lock()
 
-#: Called with (socket, missed) when a slow member has room again.
-DropCallback = Callable[[WebSocket, int], object]
-
-
 #: Called with (room) when its last member has left.
 EmptyCallback = Callable[["Room"], object]
+#: Called with (joined, left): names, each with its info.
+PeopleCallback = Callable[[dict[str, Any], dict[str, Any]], object]
+PeopleCallbackT = TypeVar("PeopleCallbackT", bound=PeopleCallback)
+
+#: How many messages are kept where nothing is said of it, though there is a broker, or a time for which they are kept.
+DEFAULT_HISTORY = 256
+#: How long they are kept where nothing is said of either, in seconds.
+DEFAULT_HISTORY_SECONDS = 3600.0
 
 
 class RoomFigures(NamedTuple):
@@ -65,8 +77,22 @@ class Room:
             miss messages until it has room.
         on_drop: With ``slow="drop"``, told how many messages a member missed.
         on_empty: Told when the last member has left: a program that has a room for each topic forgets it then.
+        broker: What carries the messages to the rooms of the same name in other processes, and keeps them: each message
+            reaches the members here at once, whatever the broker does. A process has one room of a name on a broker.
+        history: How many messages are kept for those who come back and for `last_messages`. Without a broker they are
+            kept in this process.
+        history_seconds: How long each is kept; ``None``: no limit. With a broker and neither, 256 are, for an hour.
+        stamp: ``stamp(entry)`` makes of each `RoomEntry` what the members are sent, a ``str`` or bytes: so a client
+            learns the ids and positions to come back with. Without one they are sent the data as it is.
+
+    Raises:
+        ValueError: There is a room of that name on the broker, or it has a broker and no name.
 
     Calls back:
+        ``stamp(entry)`` once for each message, however many members there are: when the turn ends in which it was sent,
+        or before, if a member is sent something else meanwhile. If it fails, that is logged, and the members get the
+        data as it is.
+
         ``on_drop(socket, missed)`` once the member has room again.
 
         ``on_empty(room)`` each time that the last member has left, in the event loop of that one, unless somebody has
@@ -80,6 +106,10 @@ class Room:
         slow: Literal["close", "drop"] = "close",
         on_drop: DropCallback | None = None,
         on_empty: EmptyCallback | None = None,
+        broker: Broker | None = None,
+        history: int | None = None,
+        history_seconds: float | None = None,
+        stamp: Stamp | None = None,
     ) -> None:
         if slow not in ("close", "drop"):
             raise ValueError(f'slow is "close" or "drop", not {slow!r}')
@@ -97,27 +127,92 @@ class Room:
         self._messages = 0
         self._deliveries = 0
         self._drops = 0
+        self._brokered: Brokered | None = None
+        if broker is not None or history is not None or history_seconds is not None or stamp is not None:
+            self._stand_before(broker, history, history_seconds, stamp)
+        if name is not None and (broker is None or not broker.spans_processes):
+            note_lone_room(self)
+
+    def _stand_before(
+        self, broker: Broker | None, history: int | None, history_seconds: float | None, stamp: Stamp | None
+    ) -> Brokered:
+        """Have a broker from now on: the one given, or one of the room's own."""
+        if broker is not None and self.name is None:
+            raise ValueError("a room with a broker has a name: the others of that name are what it is one with")
+        limits = _limits(broker, history, history_seconds)
+        check_stamp(stamp)
+        broker = LocalBroker() if broker is None else broker
+        self._brokered = Brokered(self, self.name or "", broker, limits, stamp)
+        self._brokered.feed(self._loops)
+        return self._brokered
+
+    def _behind(self) -> Brokered:
+        """Return what stands behind the room, from now on."""
+        with _lock:
+            return self._brokered or self._stand_before(None, None, None, None)
 
     def __repr__(self) -> str:
         return f"<Room {self.name or 'without a name'}: {len(self)} members>"
 
-    def join(self, socket: WebSocket) -> None:
-        """Let ``socket`` in. A closed one stays outside, and one that is in already stays in."""
+    def join(
+        self,
+        socket: WebSocket,
+        *,
+        after: str | None = None,
+        who: str | None = None,
+        info: object = None,
+        unique: bool = False,
+        completion: JoinCompletion | None = None,
+    ) -> None:
+        """Let ``socket`` in. A closed one stays outside, and one that is in already stays in.
+
+        Args:
+            socket: The socket.
+            after: The position that its client had when it lost its connection: what the room was sent since then is
+                sent to the socket before anything newer, stamped. It comes from the client, so it may be anything; from
+                what is no position, or one too long ago, there is a gap.
+            who: The name of who is there. One that is in already changes it so.
+            info: What the others are told about them: anything that JSON can say.
+            unique: Do not let it in if somebody of that name is there already, here or in another process.
+            completion: Told what has come of it.
+
+        Calls back:
+            ``completion(recovery)`` once, with a `Recovery`, when the socket has been sent what it missed: within a few
+            seconds, also if it closes meanwhile or the broker does not answer.
+
+        Raises:
+            TypeError, ValueError: An argument is wrong: ``who`` is no name, or ``info`` is not for JSON, say.
+        """
+        if after is not None and not isinstance(after, str):
+            raise TypeError(f"after is a position, a str, not {type(after).__name__}")
+        if completion is not None:
+            check_callable(completion, "a join's completion", "recovery")
+        joining = Joining(socket, after, identity(who, info, unique), completion)
         with _lock:
             self._loops.add(socket.outbox.loop)
-        socket.call_in_loop(self._join, socket)
+            brokered = self._brokered
+            if brokered is None and not joining.is_plain:
+                brokered = self._stand_before(None, None, None, None)
+        if brokered is None:
+            socket.call_in_loop(self._join, socket)
+        else:
+            brokered.join(joining)
 
     def leave(self, socket: WebSocket) -> None:
         """Let ``socket`` go. Harmless if it is not in."""
         socket.call_in_loop(self._leave, socket)
 
     def _join(self, socket: WebSocket) -> None:
-        outbox = socket.outbox
-        if outbox.is_open and socket not in self:
-            loop = outbox.loop
-            if loop not in self._groups:
-                self._groups[loop] = RoomGroup(self, loop)
-            self._groups[loop].join(socket)
+        if socket.outbox.is_open and socket not in self:
+            self.let_in(socket)
+
+    def let_in(self, socket: WebSocket) -> Member:
+        """Make a socket a member; perfectws's own."""
+        loop = socket.outbox.loop
+        if loop not in self._groups:
+            self._groups[loop] = RoomGroup(self, loop)
+            loop.counts.rooms += 1
+        return self._groups[loop].join(socket)
 
     def _leave(self, socket: WebSocket) -> None:
         group = self._groups.get(socket.outbox.loop)
@@ -126,8 +221,11 @@ class Room:
             if not group.members:
                 loop = socket.outbox.loop
                 del self._groups[loop]
+                loop.counts.rooms -= 1
                 if self.on_empty is not None and not self._groups:
                     loop.call(loop.owner, self._tell_empty)
+        if self._brokered is not None:
+            self._brokered.left(socket)
 
     def _tell_empty(self) -> object:
         # Somebody may have come meanwhile.
@@ -144,7 +242,10 @@ class Room:
             TypeError: ``string`` is not a ``str``.
         """
         check_text(string)
-        self._send(RoomMessage(bytes(build_text_frame(string)), exclude))
+        if self._brokered is None:
+            self._send(RoomMessage(bytes(build_text_frame(string)), exclude))
+        else:
+            self._brokered.send(OpcodeType.TEXT, string.encode(), exclude)
 
     def send_binary_message(self, data: BytesLike, exclude: WebSocket | None = None) -> None:
         """Send a binary message to every member.
@@ -156,7 +257,11 @@ class Room:
         Raises:
             TypeError: ``data`` is not bytes-like.
         """
-        self._send(RoomMessage(bytes(build_frame(OpcodeType.BINARY, binary_message(data))), exclude))
+        payload = binary_message(data)
+        if self._brokered is None:
+            self._send(RoomMessage(bytes(build_frame(OpcodeType.BINARY, payload)), exclude))
+        else:
+            self._brokered.send(OpcodeType.BINARY, payload, exclude)
 
     def _send(self, message: RoomMessage) -> None:
         self._messages += 1
@@ -173,6 +278,43 @@ class Room:
         if group is not None:
             group.send(message)
 
+    def last_messages(self, count: int, completion: Callable[[list[RoomEntry]], object]) -> None:
+        """Find out what the room was sent last, as far as its history goes.
+
+        Args:
+            count: How many messages at most.
+            completion: Told them.
+
+        Calls back:
+            ``completion(entries)`` once, with a list of `RoomEntry`, the oldest first: empty without a history, or if
+            the broker does not answer and nothing is known here.
+        """
+        COUNT.check("count", count)
+        check_callable(completion, "a completion of last_messages", "entries")
+        promise: Promise[list[RoomEntry]] = Promise(running_loop())
+        promise.future_result.when_success(completion)
+        self._behind().log.last(count, promise.succeed)
+
+    # Who is here
+
+    @property
+    def people(self) -> dict[str, Any]:
+        """Who is here, in all processes: each name that a socket has joined with as ``who``, with its info."""
+        return {} if self._brokered is None else self._brokered.presence.now()
+
+    def on_people(self, callback: PeopleCallbackT) -> PeopleCallbackT:
+        """Tell ``callback`` who comes and who goes, from now on.
+
+        Calls back:
+            ``callback(joined, left)`` at the end of each turn in which somebody came or went: two dicts of names with
+            their infos. Somebody is there as long as one socket of that name is. Who is in ``joined`` may have been
+            there with another info. When the room is empty here, all have left, as far as this process can see. In the
+            loop of the first member that came; an exception is logged.
+        """
+        check_callable(callback, "on_people", "joined", "left")
+        self._behind().presence.on_people(callback)
+        return callback
+
     def __len__(self) -> int:
         """Return how many members there are."""
         return sum(len(group.members) for group in list(self._groups.values()))
@@ -186,6 +328,11 @@ class Room:
         return iter([socket for group in list(self._groups.values()) for socket in list(group.members)])
 
     @property
+    def groups(self) -> Mapping[CallbackLoop, RoomGroup]:
+        """The members, by loop; perfectws's own."""
+        return self._groups
+
+    @property
     def figures(self) -> RoomFigures:
         """What the room has done so far."""
         return RoomFigures(len(self), self._messages, self._deliveries, self._drops)
@@ -196,161 +343,17 @@ class Room:
             self._deliveries += deliveries
             self._drops += drops
 
-
-class RoomGroup:
-    """The members of a room that live in one loop, and what they are to be sent at the end of the turn.
-
-    Attributes:
-        members: Each member, by its socket.
-        pending: What is to be sent at the end of the turn.
-    """
-
-    __slots__ = ("_histories", "_loop", "members", "pending", "room")
-
-    def __init__(self, room: Room, loop: CallbackLoop) -> None:
-        self.room = room
-        self._loop = loop
-        self.members: dict[WebSocket, Member] = {}
-        self.pending: list[RoomMessage] = []
-        #: What its members that compress have been sent, by how they do.
-        self._histories: dict[Compression, History] | None = None
-
-    def history(self, compression: Compression) -> History:
-        """Return what the members that compress so have been sent."""
-        if self._histories is None:
-            self._histories = {}
-        history = self._histories.get(compression)
-        if history is None:
-            history = self._histories[compression] = History(compression)
-        return history
-
-    def join(self, socket: WebSocket) -> None:
-        """Let a member in; what is pending is not for it."""
-        member = self.members[socket] = Member(self, socket)
-        socket.outbox.join(member)
-
-    def leave(self, socket: WebSocket) -> None:
-        """Let a member go; what is pending it still gets."""
-        member = self.members.get(socket)
-        if member is not None:
-            member.deliver()
-            del self.members[socket]
-            socket.outbox.leave(member)
-
-    def send(self, message: RoomMessage) -> None:
-        """Send to every member at the end of the turn."""
-        if not self.pending:
-            self._loop.call_before_writing(self.deliver)
-        self.pending.append(message)
-
-    def deliver(self) -> None:
-        """Give every member what is pending."""
-        messages, self.pending = self.pending, []
-        frames = b"".join([message.frame for message in messages])
-        excluded = {message.exclude for message in messages}
-        size, count = len(frames), len(messages)
-        may_drop = self.room.drops_for_slow
-        turns: dict[Compression, DeflatedTurn] = {}
-        delivered = 0
-        for member in list(self.members.values()):
-            outbox = member.outbox
-            if member.early or member.socket in excluded:
-                delivered += member.deliver_apart(messages[member.early :])
-                member.early = 0
-            elif outbox.sending is IN_TURN:
-                if not may_drop or member.has_room(size, count):
-                    outbox.write_shared(frames, count)
-                    delivered += count
-            elif outbox.sending is DEFLATED:
-                delivered += member.deliver_deflated(messages, turns)
-            else:
-                delivered += member.deliver_apart(messages)
-        self.room.count(delivered)
+    def count_messages(self, messages: int) -> None:
+        """Add to the figures; perfectws's own. From any thread."""
+        with _lock:
+            self._messages += messages
 
 
-class Member:
-    """One socket in a room: a `perfectws.websocket.contract.Membership`.
-
-    Attributes:
-        socket, outbox: The socket, and its sending half.
-        early: How many of the pending messages it is not to get, since it has them or came after them.
-    """
-
-    __slots__ = ("_compression", "_group", "_known_from", "_missed", "early", "outbox", "socket")
-
-    def __init__(self, group: RoomGroup, socket: WebSocket) -> None:
-        self._group = group
-        self.socket = socket
-        self.outbox = socket.outbox
-        self._compression = socket.outbox.compression
-        #: From where on the peer's window holds the history of those who compress alike; ``None`` if nothing is known.
-        self._known_from: int | None = None
-        self.early = len(group.pending)
-        #: How many messages it has missed since it last had room; ``None`` while it has room.
-        self._missed: int | None = None
-
-    def deliver(self) -> None:
-        """Send what is pending ahead of the end of the turn: the socket is about to be sent something else."""
-        pending = self._group.pending
-        if self.early < len(pending):
-            messages, self.early = pending[self.early :], len(pending)
-            self._group.room.count(self.deliver_apart(messages))
-
-    def forget(self) -> None:
-        """Leave the room: the socket is closing."""
-        self._group.room.leave(self.socket)
-
-    def deliver_apart(self, messages: list[RoomMessage]) -> int:
-        """Send messages to this member alone, but for those that exclude it. Return how many were sent."""
-        may_drop = self._group.room.drops_for_slow
-        compression = self._compression
-        delivered = 0
-        for message in messages:
-            if message.exclude is self.socket:
-                continue
-            frame = message.frame if compression is None else message.frame_for(compression)
-            if not may_drop or self.has_room(len(frame), 1):
-                self.outbox.write_whole(frame)
-                delivered += 1
-        return delivered
-
-    def deliver_deflated(self, messages: list[RoomMessage], turns: dict[Compression, DeflatedTurn]) -> int:
-        """Send all of a turn's messages to this member, which compresses. Return how many were sent.
-
-        Args:
-            messages: The messages.
-            turns: What compresses them, by how it does, as far as members before this one have asked for it.
-        """
-        compression, outbox, count = self._compression, self.outbox, len(messages)
-        assert compression is not None
-        turn = turns.get(compression)
-        if turn is None:
-            turn = turns[compression] = self._group.history(compression).turn(messages)
-        if self._known_from is None or not outbox.is_in(turn.before):
-            self._known_from = turn.start
-        joined = turn.joined(self._known_from)
-        if self._group.room.drops_for_slow and not self.has_room(len(joined.frames), count):
-            return 0
-        if not joined.is_compressed:
-            outbox.write_shared(joined.frames, count)
-            return count
-        if not joined.is_gapless:
-            self._known_from = turn.end
-        outbox.write_shared_deflated(joined.frames, count, turn.position)
-        return count
-
-    def has_room(self, size: int, count: int) -> bool:
-        """Tell whether the member can take ``size`` more bytes; if not, it misses those ``count`` messages."""
-        if self._missed is None:
-            if not self.outbox.would_overflow(size, count):
-                return True
-            self._missed = 0
-            self.outbox.call_when_drained(self._drained)
-        self._missed += count
-        self._group.room.count(0, count)
-        return False
-
-    def _drained(self) -> object:
-        missed, self._missed = self._missed, None
-        on_drop = self._group.room.on_drop
-        return on_drop(self.socket, missed) if missed and on_drop is not None else None
+def _limits(broker: Broker | None, history: int | None, history_seconds: float | None) -> LogLimits:
+    """Return how much of a room's log is kept. Raises `ValueError`."""
+    if history is not None:
+        SIZE.check("history", history)
+    SECONDS_OR_NONE.check("history_seconds", history_seconds)
+    if history is None and history_seconds is None:
+        return LogLimits(0, None) if broker is None else LogLimits(DEFAULT_HISTORY, DEFAULT_HISTORY_SECONDS)
+    return LogLimits(DEFAULT_HISTORY if history is None else history, history_seconds)

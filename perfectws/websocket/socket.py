@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import WeakSet
 
 import outcome
@@ -28,13 +28,12 @@ from .arguments import binary_message, check_completion, check_continuation, che
 from .connecting import Backoff, EventLoopHandle, HeaderFields, OnRetry, Target
 from .contract import Connection
 from .frame_inbox import FrameInbox, Message
-from .frames import build_text_frame
 from .handshake_response import HandshakeResponse
 from .keepalive import Keepalive, PingOrigin
 from .message_inbox import MessageInbox
 from .opcodes import MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, CloseCode, OpcodeType, is_sendable
 from .options import NO_TIMEOUT, WebSocketKeywords
-from .outbox import PLAIN, Completion, Drained, Outbox
+from .outbox import Completion, Drained, Outbox
 from .receive_inbox import Received, ReceiveInbox
 from .timer import ApplicationTimer
 
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
 
 #: What a callback returns: whatever it likes, or if it is async, a coroutine.
 R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 CallbackT = TypeVar("CallbackT", bound=Callable[..., object])
 
 #: How a connection may end for ``async for`` to end with it, rather than to raise.
@@ -447,8 +447,9 @@ class WebSocket:
         if completion is not None and not callable(completion):
             check_completion(completion)
         outbox = self.outbox
-        if final and outbox.sending is PLAIN and get_ident() == self._loop.direct_thread:
-            outbox.write_plain(build_text_frame(string), completion)
+        build = outbox.build_text
+        if build is not None and final and get_ident() == self._loop.direct_thread:
+            outbox.write_whole_message(build(string), completion)
         else:
             self._send_text(string, final, completion)
         return outbox if completion is None else None
@@ -488,7 +489,7 @@ class WebSocket:
         """
         payload = binary_message(data)
         check_completion(completion)
-        self.call_in_loop(self.outbox.send_data, OpcodeType.BINARY, payload, final, completion)
+        self._send_binary(payload, final, completion)
         return self.outbox if completion is None else None
 
     @overload
@@ -510,17 +511,25 @@ class WebSocket:
         Source: websocket-kit's ``send``.
         """
         outbox = self.outbox
+        build = outbox.build_text
         if promise is not None:
             check_promise(promise)
-        elif outbox.sending is PLAIN and isinstance(message, str) and get_ident() == self._loop.direct_thread:
-            outbox.write_plain(build_text_frame(message), None)
+        elif build is not None and isinstance(message, str) and get_ident() == self._loop.direct_thread:
+            outbox.write_whole_message(build(message), None)
             return outbox
         if isinstance(message, str):
             self._send_text(message, True, promise)
         else:
-            payload = bytes_of(message, "send takes a str or bytes")
-            self.call_in_loop(outbox.send_data, OpcodeType.BINARY, payload, True, promise)
+            self._send_binary(bytes_of(message, "send takes a str or bytes"), True, promise)
         return outbox if promise is None else None
+
+    def _send_binary(self, payload: bytes, final: bool, completion: Completion) -> None:
+        outbox = self.outbox
+        build = outbox.build_binary
+        if build is None or not final or isinstance(completion, Promise) or get_ident() != self._loop.direct_thread:
+            self.call_in_loop(outbox.send_data, OpcodeType.BINARY, payload, final, completion)
+        else:
+            outbox.write_whole_message(build(payload), completion)
 
     @overload
     def send_raw(self, data: BytesLike, opcode: OpcodeType, fin: bool = True, promise: None = None) -> Drained: ...
@@ -799,6 +808,10 @@ class WebSocket:
             function(*args)
         else:
             self._loop.ask(self._connection, _log_misuse, function, args)
+
+    def call_back(self, callback: Callable[[*Ts], object], *args: *Ts) -> None:
+        """Queue a callback of the application's that belongs to this socket; perfectws's own, in the loop's thread."""
+        self._loop.call(self._connection, callback, *args)
 
 
 class ConnectOptions(WebSocketKeywords, total=False):

@@ -107,8 +107,13 @@ def test_who_joins_later_sees_the_last_50_messages(enter: Enter, ana: ChatPage, 
     late = enter("Late")
     expect(late.texts).to_have_count(50)
     late.expect_texts(*said[-50:])
-    expect(late.events).to_have_text("Only the newest messages are shown")
     expect(late.texts.last).to_be_in_viewport()
+    last = late.texts.first.inner_text()
+    late.page.locator("#scroller").evaluate("scroller => { scroller.scrollTop = 20; }")
+    expect(late.texts).to_have_count(60)
+    late.expect_texts(*said)
+    expect(late.page.get_by_text(last, exact=True)).to_be_in_viewport()
+    expect(late.page.get_by_role("button", name="older")).to_be_hidden()
 
 
 def test_messages_sent_too_fast_are_all_stored_in_order(ana: ChatPage, ben: ChatPage) -> None:
@@ -251,7 +256,7 @@ def test_no_message_keeps_a_reader_s_page_busy(ana: ChatPage, ben: ChatPage, tex
     ana.write(text)
     expect(ben.texts).to_have_count(1)
     assert ben.texts.first.text_content() == text.strip()
-    assert ben.texts.locator("a").count() <= 200
+    assert ben.texts.locator("a").count() <= 400
     ben.say("I can read")
 
 
@@ -324,6 +329,38 @@ def test_the_name_can_be_changed(ana: ChatPage, ben: ChatPage) -> None:
     ana.say("as Anna")
     expect(ben.entry("as Anna").locator(".name")).to_have_text("Anna")
     expect(ana.own_texts).to_have_text(["as Ana", "as Anna"])
+
+
+def test_who_changes_the_name_stays_until_there_is_a_new_one(ana: ChatPage, ben: ChatPage) -> None:
+    for leave_it in ("Escape", "Cancel", "same"):
+        ana.page.get_by_role("button", name="Change name").click()
+        expect(ana.name).to_have_value("Ana")
+        if leave_it == "Escape":
+            ana.page.keyboard.press("Escape")
+        elif leave_it == "Cancel":
+            ana.page.get_by_role("button", name="Cancel").click()
+        else:
+            ana.introduce("Ana")
+        expect(ana.name).to_be_hidden()
+        ana.expect_connected()
+    ben.say("she never went")
+    expect(ben.events).to_have_count(0)
+    ana.page.get_by_role("button", name="Change name").click()
+    ana.introduce("Ben")
+    expect(ana.name_wrong).to_have_text("Somebody called “Ben” is here already.")
+    ana.page.keyboard.press("Escape")
+    ana.expect_connected()
+    ben.expect_people("Ben", "Ana")
+
+
+def test_a_room_is_the_same_in_every_language(enter: Enter, room: str) -> None:
+    ana = enter("Ana", locale="tr-TR")
+    ana.page.get_by_label("Go to another room").fill(f"I-{room}".upper())
+    ana.page.get_by_label("Go to another room").press("Enter")
+    ana.page.wait_for_url(f"**/rooms/i-{room}")
+    ana.expect_connected()
+    enter("Ben", room=f"i-{room}")
+    ana.expect_people("Ana", "Ben")
 
 
 def test_the_colours_can_be_chosen_and_stay_chosen(ana: ChatPage) -> None:

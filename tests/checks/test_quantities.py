@@ -26,6 +26,7 @@ from perfectws import (
     LocalProtocolError,
     OpcodeType,
     Promise,
+    RedisBroker,
     Routes,
     WebSocket,
     WebSocketHandler,
@@ -86,6 +87,10 @@ def bind(server: HTTPServer) -> None:
         raise LaunchFailure(str(failure).removeprefix(title)) from failure
     finally:
         server.unbind()
+
+
+def launch_in_thread(**keywords: Any) -> None:
+    HTTPServer.launch(address="127.0.0.1", port=0, routes=Routes(), wait=False, **keywords).terminate().wait()
 
 
 def handler_with(name: str) -> Callable[[Any], object]:
@@ -189,6 +194,10 @@ NUMBERS: dict[str, Number] = {
         f"ServerKeywords.{name}": Number(server_with(name), *kind, name, LaunchFailure)
         for name, kind in (_HTTP | _SERVER).items()
     },
+    "HTTPServer.launch.workers": Number(
+        lambda value: launch_in_thread(workers=value), (1,), (0, -1, 513, HUGE, *WHOLE, "two"), "workers"
+    ),
+    "HTTPServer.launch.drain": Number(lambda value: launch_in_thread(drain=value), *SECONDS, "drain"),
     "HTTPServer.server_port": Number(set_on_server("server_port"), *_SERVER["port"], "port", LaunchFailure),
     "HTTPServer.unix_mode": Number(set_on_server("unix_mode"), *_SERVER["unix_mode"], "unix_mode", LaunchFailure),
     "ConnectKeywords.open_timeout": Number(connect_with("open_timeout"), *ABOVE_0, "open_timeout"),
@@ -226,6 +235,15 @@ NUMBERS: dict[str, Number] = {
         "seconds",
     ),
     "Future.wait.seconds": Number(wait_for_future, *ANY_OR_NONE, "seconds"),
+    "RedisBroker.max_queue": Number(
+        lambda value: RedisBroker("redis://host", max_queue=value), *AT_LEAST_1, "max_queue"
+    ),
+    "RedisBroker.lease": Number(
+        lambda value: RedisBroker("redis://host", lease=value),
+        (0.1, 4, HUGE, 1e308, inf),
+        (0, 0.09, -1, -inf, None, TOO_LARGE_FOR_A_FLOAT),
+        "lease",
+    ),
     "LaunchContext.wait.seconds": Number(wait_for_context, *ANY_OR_NONE, "seconds"),
     "Expiration.relative_seconds.seconds": Number(
         lambda value: Expiration.relative_seconds(value).encode(),

@@ -9,7 +9,7 @@ import pytest
 
 from perfectws.callbacks import CallbackOwner
 from perfectws.errors import ConnectionClosed
-from perfectws.rooms.room import Member
+from perfectws.rooms.group import Member
 from perfectws.websocket.connection import WebSocketConnection
 from perfectws.websocket.contract import Connection, EndedConnection, Membership
 from perfectws.websocket.opcodes import OpcodeType

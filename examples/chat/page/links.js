@@ -1,37 +1,15 @@
-// Text with its links made clickable. What is no link stays text: nothing here is ever read as markup.
+// Addresses in text.
 
-// Each sign is looked at a bounded number of times, whatever the text is: it comes from somebody else.
-
-// Neither white space, nor quotes, nor the signs that turn the direction of text and could disguise an address.
-const ADDRESS = /\bhttps?:\/\/[^\s<>"“”\u200e\u200f\u202a-\u202e\u2066-\u2069]{1,2000}/giu;
-const MAX_LINKS = 200; // in one message
 const CLOSES = { ")": "(", "]": "[" };
-const ENDS_A_SENTENCE = new Set(".,:;!?'’…*_~");
+const ENDS_A_SENTENCE = new Set(".,:;!?'’…*_~`");
 
-/** A fragment that says `text`. */
-export function withLinks(text) {
-  const fragment = document.createDocumentFragment();
-  let end = 0;
-  for (const { address, index } of addresses(text)) {
-    fragment.append(text.slice(end, index), link(address));
-    end = index + address.length;
-  }
-  fragment.append(text.slice(end));
-  return fragment;
+/** The web address that some text begins with, or null. A full stop that ends the sentence is not the address's. */
+export function addressIn(text) {
+  const address = trimmed(text);
+  return URL.canParse(address) && /^https?:$/u.test(new URL(address).protocol) ? address : null;
 }
 
-function* addresses(text) {
-  let found = 0;
-  for (const match of text.matchAll(ADDRESS)) {
-    const address = trimmed(match[0]);
-    if (!isWeb(address)) continue;
-    yield { address, index: match.index };
-    found += 1;
-    if (found === MAX_LINKS) return;
-  }
-}
-
-// A full stop that ends the sentence is not the address's, nor is a bracket that was opened before it.
+// Nor is a bracket that was opened before it.
 function trimmed(address) {
   const count = {};
   for (const sign of address) count[sign] = (count[sign] ?? 0) + 1;
@@ -45,11 +23,7 @@ function trimmed(address) {
   return address.slice(0, end);
 }
 
-function isWeb(address) {
-  return URL.canParse(address) && /^https?:$/u.test(new URL(address).protocol);
-}
-
-function link(address) {
+export function link(address) {
   const anchor = document.createElement("a");
   anchor.href = address;
   anchor.rel = "noopener noreferrer nofollow";

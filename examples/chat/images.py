@@ -1,0 +1,7 @@
+"""Images."""
+
+from __future__ import annotations
+
+
+def check_image(image: object) -> str:
+    return ""

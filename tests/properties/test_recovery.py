@@ -1,0 +1,176 @@
+"""Clients that come and go between two processes miss nothing, or are told that there is a gap.
+
+Whatever is sent, delayed, appended twice, trimmed or lost, in any order: what a client has been given, behind the
+position of which it was told last that nothing is missing, is all that the log has had behind that, each process's
+messages in their order; and what comes again it knows by its id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perfectws.rooms.position import NOWHERE, Position
+from perfectws.rooms.recent import once
+
+from ..rooms.fakes import Client, FakeLog, Process
+
+#: What happens often, and what happens now and then; in which process or to which person; how much.
+OFTEN = ["send", "send", "push", "pull", "come", "come", "begin", "answer"]
+SELDOM = ["twice", "trim", "lose", "late", "go"]
+STEPS = st.lists(
+    st.tuples(st.sampled_from([*OFTEN, *OFTEN, *SELDOM]), st.integers(0, 1), st.integers(0, 3)),
+    min_size=20,
+    max_size=50,
+)
+
+
+@dataclass
+class Person:
+    """Somebody with a browser: what they have, through all their connections.
+
+    Attributes:
+        client: The connection, if there is one.
+        position: The position of the last message, or of what they were told.
+        base: From where on nothing is missing.
+        excused: What was said before, where they came to: who is not told that nothing is missing loads that.
+        known: The ids of what they have, with what each says, in the order in which it came first.
+    """
+
+    client: Client | None = None
+    position: str | None = None
+    base: Position | None = None
+    excused: set[str] = field(default_factory=set)
+    known: dict[str, str] = field(default_factory=dict)
+    said: set[str] = field(default_factory=set)
+
+    def look(self) -> None:
+        """Read what the connection has brought."""
+        if self.client is None or not self.client.recoveries:
+            return
+        (recovery,) = self.client.recoveries
+        if self.position is None or not recovery.recovered:
+            self.base = Position.parse(recovery.position)
+            self.known.clear()
+            self.excused = self.said
+        self.position = recovery.position
+        entries = self.client.entries()
+        assert len({identity for identity, _, _ in entries}) == len(entries), "one connection is given each once"
+        for identity, at, text in entries:
+            assert self.known.setdefault(identity, text) == text
+            self.position = str(at)
+            if self.base == NOWHERE:
+                self.base = at
+
+    def come(self, process: Process, said: set[str]) -> None:
+        """Connect, to a process that has sent something already."""
+        self.go()
+        self.said = set(said)
+        self.client = process.join(after=self.position)
+
+    def go(self) -> None:
+        """Lose the connection, with all that it has brought."""
+        self.look()
+        if self.client is not None:
+            self.client.leave()
+            self.client = None
+
+
+class World:
+    """Two processes, two people, and a log."""
+
+    def __init__(self) -> None:
+        self.log = FakeLog()
+        self.processes = [Process(self.log, name) for name in "ab"]
+        self.people = [Person(), Person()]
+        self.sent: list[set[str]] = [set(), set()]
+        self.count = 0
+        for which in (0, 1):
+            self.take_step("come", which, which)
+            self.take_step("begin", which, 0)
+
+    def take_step(self, what: str, which: int, much: int) -> None:
+        process, person = self.processes[which], self.people[which]
+        with process.running():
+            match what:
+                case "send":
+                    for _ in range(much):
+                        self.count += 1
+                        self.sent[which].add(str(self.count))
+                        process.room.send_string_message(str(self.count))
+                case "push":
+                    process.broker.push()
+                case "twice":
+                    process.broker.push(again=True)
+                case "pull":
+                    process.broker.pull(much)
+                case "begin":
+                    process.broker.begin()
+                case "answer":
+                    process.broker.answer()
+                case "late":
+                    process.loop.advance(1.0 * much)
+                case "trim":
+                    self.log.trim(much)
+                case "lose":
+                    self.log.lose()
+                case "come":
+                    person.come(self.processes[much % 2], self.sent[much % 2])
+                case "go":
+                    person.go()
+
+    def settle(self) -> None:
+        """Let all that is on its way arrive."""
+        for process in self.processes:
+            with process.running():
+                process.broker.push()
+        for process in self.processes:
+            with process.running():
+                process.broker.begin()
+                process.broker.pull(1_000)
+                while process.broker.answers:
+                    process.broker.answer()
+                process.loop.run()
+                process.loop.advance(10)
+
+
+@given(STEPS)
+def test_nothing_is_missing_or_a_gap_is_told(steps: list[tuple[str, int, int]]) -> None:
+    world = World()
+    for step in steps:
+        world.take_step(*step)
+    world.settle()
+    for person in world.people:
+        person.look()
+        if person.client is not None:
+            (recovery,) = person.client.recoveries
+            assert recovery.has_joined
+            check_order(person)
+            check_completeness(world, person)
+
+
+def check_order(person: Person) -> None:
+    """Look whether what each process has sent came in its order."""
+    highest: dict[str, int] = {}
+    for identity, text in person.known.items():
+        if text in person.excused:
+            continue
+        instance, _, sequence = identity.partition("-")
+        assert int(sequence) > highest.get(instance, 0)
+        highest[instance] = int(sequence)
+
+
+def check_completeness(world: World, person: Person) -> None:
+    """Compare what somebody has with all that there was, but for what a process they were in never got either."""
+    base = person.base
+    if base is None or base == NOWHERE:
+        return  # nothing was said since a position is known
+    holes = [hole for process in world.processes for hole in process.broker.holes]
+    expected = {
+        message.data.decode()
+        for message in once(world.log.all)
+        if message.position > base and not any(start < message.position <= end for start, end in holes)
+    }
+    assert expected - person.excused <= set(person.known.values())
