@@ -26,6 +26,7 @@ extensions = [
     "docstrings",
     "options",
     "reference",
+    "swift",
 ]
 exclude_patterns = ["_build", "screenshots", "inventories", "extensions"]
 

@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from examples.chat.history import INSERT, SCHEMA  # noqa: E402
+from examples.chat.history import INSERT, prepare  # noqa: E402
 from examples.chat.user import ChatUser  # noqa: E402
 from tests.browser.conftest import CHROMIUM_ARGUMENTS, chromium_path  # noqa: E402
 from tests.examples.running import running  # noqa: E402
@@ -60,12 +60,12 @@ def fill(database: Path) -> None:
     """Write what was said before."""
     now = datetime.now().replace(second=0, microsecond=0)
     with closing(sqlite3.connect(database)) as connection, connection:
-        connection.executescript(SCHEMA)
+        prepare(connection)
         for number, (minutes_ago, name, text) in enumerate(BEFORE):
             time = int((now - timedelta(minutes=minutes_ago)).timestamp() * 1000)
             session = ChatUser(name, secret=secret(name)).session
             values = {"room": ROOM, "name": name, "text": text, "time": time, "session": session}
-            connection.execute(INSERT, {**values, "client_id": str(number)})
+            connection.execute(INSERT, {**values, "client_id": str(number), "image": ""})
 
 
 def enter(browser: Browser, port: int, name: str, viewport: ViewportSize, scheme: str = "light") -> Page:

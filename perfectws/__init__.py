@@ -7,7 +7,7 @@ A name is loaded when it is first asked for (PEP 562): a client waits for no ser
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a test compares
     from .callbacks import Timer as Timer  # noqa: I001  # one import per module
@@ -50,7 +50,9 @@ if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a t
     from .rooms.figures import BrokerFigures as BrokerFigures
     from .rooms.joining import Recovery as Recovery
     from .rooms.local_broker import LocalBroker as LocalBroker
+    from .rooms.redis.broker import RedisBroker as RedisBroker
     from .rooms.room import Room as Room, RoomFigures as RoomFigures
+    from .server.figures import ServerFigures as ServerFigures
     from .server.filters import HTTPFilter as HTTPFilter
     from .server.handlers import HTTPHandler as HTTPHandler
     from .server.launch import LaunchContext as LaunchContext
@@ -140,10 +142,12 @@ else:
         "rooms.figures": ("BrokerFigures",),
         "rooms.joining": ("Recovery",),
         "rooms.local_broker": ("LocalBroker",),
+        "rooms.redis.broker": ("RedisBroker",),
         "rooms.room": (
             "Room",
             "RoomFigures",
         ),
+        "server.figures": ("ServerFigures",),
         "server.filters": ("HTTPFilter",),
         "server.handlers": ("HTTPHandler",),
         "server.launch": ("LaunchContext",),

@@ -20,11 +20,13 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
+from itertools import repeat
 from time import perf_counter
 from typing import Any, TypeVarTuple
 
 import outcome
 
+from .counts import Counts
 from .errors import LocalProtocolError
 from .suspension import Suspension, checkpoint
 
@@ -39,6 +41,8 @@ Ts = TypeVarTuple("Ts")
 
 #: (owner, (function, *args)): the call is one tuple, so that it is passed on as it is.
 ReadyCall = tuple["CallbackOwner", tuple[Any, ...]]
+#: Takes the next of them from its queue. By `map` that costs no step of the interpreter.
+_next_ready = deque.popleft
 
 
 class CallbackOwner:
@@ -54,6 +58,10 @@ class CallbackOwner:
     def __init__(self, context: Context | None = None) -> None:
         self.context = copy_context() if context is None else context
         self.run = self.context.run
+
+    def is_failure(self, error: Exception) -> bool:
+        """Tell whether an exception that leaves a callback says that the callback is wrong; perfectws's own."""
+        return True
 
     def callback_failed(self, error: Exception) -> None:
         """Take an exception that one of the owner's callbacks raised."""
@@ -85,9 +93,11 @@ class CallbackLoop(ABC):
         thread_id: The loop's own thread.
         direct_thread: The same, but 0 while something waits that other threads have asked for: so one comparison tells
             the hot path that it may go ahead. Everybody else calls `is_here`.
+        counts: What is counted here.
     """
 
     def __init__(self) -> None:
+        self.counts = Counts()
         self.thread_id = self.direct_thread = threading.get_ident()
         #: What other threads have asked for, in order: each with its owner.
         self._asked: deque[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = deque()
@@ -141,18 +151,18 @@ class CallbackLoop(ABC):
         if self._next_turn:
             ready.extend(self._next_turn)
             self._next_turn.clear()
+        if not ready:
+            return
         deadline = perf_counter() + TURN_SECONDS
-        next_ready = ready.popleft
         left = CLOCK_INTERVAL
         for _ in range(ROUNDS_PER_TURN):
-            for _ in range(len(ready)):
-                owner, call = next_ready()
+            for owner, call in map(_next_ready, repeat(ready, len(ready))):
                 try:
                     result = owner.run(*call)
                     if result is not None and isinstance(result, Coroutine):
                         self.start_task(owner, result)
                 except Exception as error:
-                    report_failure(owner, error)
+                    self.count_failure(owner, error)
                 left -= 1
                 if not left:
                     if perf_counter() > deadline:
@@ -160,6 +170,11 @@ class CallbackLoop(ABC):
                     left = CLOCK_INTERVAL
             if not ready:
                 return
+
+    def count_failure(self, owner: CallbackOwner, error: Exception) -> None:
+        """Take an exception that has left a callback: it is counted, and goes to its owner."""
+        self.counts.callback_errors += owner.is_failure(error)
+        report_failure(owner, error)
 
     def drop_ready(self) -> None:
         """Forget all that a turn would find to run."""

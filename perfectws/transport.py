@@ -3,7 +3,7 @@
 The words are asyncio's. A *transport* moves bytes over one connection and understands none of them; a *protocol*
 understands them and does no I/O. Each calls the other in one direction only, always from the loop's thread::
 
-    transport → protocol:  data_received  eof_received  resume_writing  connection_lost  shut_down
+    transport → protocol:  data_received  eof_received  resume_writing  connection_lost  shut_down  retire
     protocol  → transport: write  keep  discard_unsent  pause_reading  resume_reading  close  abort
 
 A protocol never calls back into user code from these methods: what belongs to the user it queues on the loop.
@@ -87,6 +87,10 @@ class Protocol(CallbackOwner, ABC):
     def shut_down(self) -> None:
         """End in an orderly way, as soon as what is under way is done: the server stops."""
 
+    def retire(self) -> None:
+        """End in an orderly way: another process serves from now on. `shut_down` follows, in a while."""
+        self.shut_down()
+
 
 class NoProtocol(Protocol):
     """Stands for the protocol of a transport that has none yet, or none any more: so that it refers to nothing."""
@@ -144,8 +148,12 @@ class Transport(Contract):
     def write(self, data: bytes | Parts) -> None:
         """Send ``data``, once per turn together with all else that was written. Ignored after `close` or `abort`."""
 
-    def write_at_once(self, data: bytes) -> None:
-        """Send ``data`` as `write` does, but at the end of a turn, when all else has been written: no need to wait."""
+    def write_at_once(self, data: bytes) -> int:
+        """Send ``data`` as `write` does, but at the end of a turn, when all else has been written: no need to wait.
+
+        Returns:
+            How many bytes the kernel has taken already, which the caller is to count; the transport counts the rest.
+        """
 
     def keep(self) -> None:
         """Keep what was written so far, whatever is discarded."""
@@ -182,3 +190,11 @@ class Transport(Contract):
 
     def abort(self, error: Exception | None = None) -> None:
         """Close at once; what is buffered is lost. ``error`` goes to `Protocol.connection_lost`."""
+
+
+class DialedTransport(Transport, Contract):
+    """What a client may ask of the transport that it has dialed."""
+
+    @property
+    def abandoned_amount(self) -> int:
+        """Bytes written that the kernel never took; known once it is closed."""

@@ -8,6 +8,7 @@ Virtual time (``autojump_clock``) only where every peer is in the same trio run 
 
 from __future__ import annotations
 
+import os
 import signal
 import ssl
 import sys
@@ -199,6 +200,8 @@ def pytest_configure() -> None:
     """Let SIGINT interrupt: a shell that runs this in its background has it ignored, also by the programs we start."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        del os.environ[name]  # a client of ours would ask this machine's proxy for names that nobody has
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -100,7 +100,7 @@ _ALL = (
         "perfectws-plain",
         "perfectws, no speedups",
         "perfectws_server",
-        hides=("websockets",),
+        hides=("websockets", "isal"),
         is_default=False,
     ),
     Server("picows-uvloop", "picows + uvloop", "picows_server", ("picows",), uvloop=True),

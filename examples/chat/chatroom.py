@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import Protocol
+from weakref import WeakValueDictionary
 
-from perfectws import CloseCode, Room, WebSocket
+from perfectws import Room, WebSocket
 
-from .history import History, Message
-from .languages import Language, PageLanguage, PerfectLanguage
+from .audience import Audience
+from .directory import Directory
+from .languages import PERFECT, PLAIN, Language
+from .messages import Change, Excerpt, Message, Read, RoomLog
+from .page_language import PAGE
+from .people import OPENED_ELSEWHERE, People, Person
 from .rules import Refused
 from .user import ChatUser
 
-PAGE = PageLanguage()
-PERFECT = PerfectLanguage()
 
-#: Closes a socket whose page was opened again in another window, or has come back before it was missed.
-OPENED_ELSEWHERE = 4001
+class Shelf(Protocol):
+    """Where rooms have their logs, and what carries them: `embedded` in this process, or `shared` by several."""
 
+    def log_of(self, room: str, audience: Audience) -> RoomLog:
+        """Return a room's log; its pages are the audience."""
 
-@dataclass(slots=True)
-class Member:
-    """Somebody in a room, or about to be.
+    def audience(self, room: str, language: Language) -> Audience:
+        """Return who hears a room in a language."""
 
-    Attributes:
-        is_here: Whether the others know: before, only the name is taken.
-    """
+    def people(self, room: str) -> Room:
+        """Return the `Room` that knows who is in a room."""
 
-    user: ChatUser
-    socket: WebSocket
-    language: Language
-    is_here: bool = False
+    def directory(self) -> Room:
+        """Return the `Room` that knows who is in which rooms."""
 
 
 class Chatroom:
@@ -41,121 +42,129 @@ class Chatroom:
 
     # Perfect differs: there is but one room, and the sockets in it are found by their users' emails.
 
-    def __init__(self, name: str, history: History) -> None:
+    def __init__(self, name: str, shelf: Shelf, directory: Directory) -> None:
         self.name = name
-        self._history = history
-        self._members: dict[str, Member] = {}
-        # One `Room` for each language, so that each message is written once in each.
-        self._audiences: dict[Language, Room] = {PAGE: Room(name), PERFECT: Room(name)}
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nobody is here, nor about to be."""
-        return not self._members
+        self._directory = directory
+        # One for each language, so that each message is written once in each.
+        languages: list[Language] = [PAGE, PLAIN, PERFECT]
+        self._audiences = {language: shelf.audience(name, language) for language in languages}
+        self.log = shelf.log_of(name, self._audiences[PAGE])
+        self._people = People(shelf.people(name), self._tell_joined, self._tell_left)
+        #: The one socket of each who speaks the plain language.
+        self._plain: dict[str, WebSocket] = {}
 
     @property
     def people(self) -> list[str]:
         """The names of those who are here, in the order in which they came."""
-        return [member.user.display_name for member in self._members.values() if member.is_here]
+        return self._people.names()
 
-    def take_name(self, user: ChatUser, socket: WebSocket, language: Language) -> bool:
-        """Take the user's name for this socket, so that nobody else has it until the socket leaves.
+    def enter(
+        self,
+        user: ChatUser,
+        socket: WebSocket,
+        language: Language,
+        is_back: bool,
+        completion: Callable[[Refused | None], object],
+    ) -> None:
+        """Let a socket of a user in, or tell that the user has another name now.
 
-        Returns:
-            Whether the user was here already: a page that comes back before its lost connection was missed has its name
-            from its former socket, which is closed.
-
-        Raises:
-            Refused: Somebody else has the name.
+        Calls back: ``completion(None)``, or with why not; what is said it hears once it does `follow`.
         """
-        holder = self._members.get(user.key)
-        if holder is not None and holder.user.session != user.session:
-            raise Refused("name-taken", f"Somebody called “{holder.user.display_name}” is here already.")
-        was_here = holder is not None and holder.is_here
-        self._members[user.key] = Member(user, socket, language)
-        if holder is not None:
-            holder.socket.close(OPENED_ELSEWHERE, "opened in another window")
-        return was_here
+        if language is PERFECT:
+            # Perfect's page hears that it came itself.
+            self._audiences[PERFECT].join(socket)
+        if language is PLAIN:
+            is_back = is_back or user.session in self._plain
+        self._people.enter(user, socket, is_back, completion)
 
-    def join(self, user: ChatUser, socket: WebSocket, *, is_back: bool = False) -> None:
-        """Let a user whose name is taken hear what is said, and tell the others, but for who is only back."""
-        member = self._member(user, socket)
-        if member is not None:
-            member.is_here = True
-            self._audiences[member.language].join(socket)
-            self._tell(
-                lambda language: language.joined(user, is_back), exclude=socket if member.language is PAGE else None
-            )
+    def follow(self, user: ChatUser, socket: WebSocket, language: Language, after: str, completion: Read) -> None:
+        """Let a socket hear what is said from now on, and find what was said.
+
+        Args:
+            after: The position up to which it knows all; or nothing.
+
+        Calls back: ``completion(excerpt)`` as `RoomLog` does.
+        """
+        self._directory.enter(self.name, user, socket)
+        audience = self._audiences[language]
+        if language is PAGE:
+            self.log.follow(user.session, socket, after, completion)
+            return
+        former = self._plain.get(user.session)
+        self._plain[user.session] = socket
+        if former is not None:
+            former.close(OPENED_ELSEWHERE, "opened in another window")
+
+        def found(found: Excerpt | Refused) -> None:
+            audience.join(socket)
+            completion(found)
+
+        self.log.newest(user.session, int(after or 0), found)
 
     def leave(self, user: ChatUser, socket: WebSocket) -> None:
-        """Let a user go, and tell the others. Harmless if somebody else has the name by now."""
-        member = self._member(user, socket)
-        if member is not None:
-            del self._members[user.key]
-            self._audiences[member.language].leave(socket)
-            if member.is_here:
-                is_lost = socket.close_code == CloseCode.ABNORMAL_CLOSURE
-                self._tell(lambda language: language.left(user, is_lost))
+        """Let a socket go; its user too, if it was the last one."""
+        for audience in self._audiences.values():
+            audience.leave(socket)
+        self._people.leave(socket)
+        self._directory.leave(self.name, user, socket)
+        if self._plain.get(user.session) is socket:
+            del self._plain[user.session]
 
-    def send_message(
-        self,
-        text: str,
-        from_user: ChatUser,
-        socket: WebSocket,
-        client_id: str,
-        completion: Callable[[Message | None], object],
-    ) -> None:
-        """Store a message, then tell it to everybody else.
+    def say(self, message: Message, user: ChatUser, socket: WebSocket, completion: Change) -> None:
+        """Keep a message, then tell it: to the sender too where its language knows it again.
 
-        Calls back: ``completion(message)`` once it is stored; ``None`` if it could not be.
+        Calls back: ``completion(message)`` once it is kept, or with why not.
         """
 
-        def stored(message: Message | None) -> None:
-            # What was stored before was told before.
-            if message is not None and message.is_new:
-                self._tell(lambda language: language.said(from_user, message), exclude=socket)
-            completion(message)
+        def kept(result: Message | Refused) -> None:
+            # What was kept before was told before.
+            if isinstance(result, Message) and result.is_new:
+                for language, audience in self._audiences.items():
+                    text = language.said(self.name, user, result)
+                    audience.say(text, exclude=None if language is PAGE else socket)
+            completion(result)
 
-        self._history.add(
-            room=self.name,
-            name=from_user.display_name,
-            text=text,
-            session=from_user.session,
-            client_id=client_id,
-            completion=stored,
-        )
+        self.log.add(message, kept)
 
-    def last_messages(self, after: int, completion: Callable[[list[Message] | None], object]) -> None:
-        """Find what was said last, past the message with the id ``after``. Calls back as `History.last` does."""
-        self._history.last(self.name, after, completion)
+    def change(self, message_id: int, session: str | None, text: str, completion: Change) -> None:
+        """Change what was said, or delete it, and tell it. Args and completion are those of `RoomLog.change`."""
+
+        def changed(result: Message | Refused) -> None:
+            if isinstance(result, Message):
+                self._audiences[PAGE].say(PAGE.changed(self.name, result))
+            completion(result)
+
+        self.log.change(message_id, session, text, changed)
 
     def tell_typing(self, user: ChatUser, socket: WebSocket, is_typing: bool) -> None:
         """Tell the others that a user is writing, or no longer."""
-        self._tell(lambda language: language.typing(user, is_typing), exclude=socket)
-
-    def _member(self, user: ChatUser, socket: WebSocket) -> Member | None:
-        member = self._members.get(user.key)
-        return member if member is not None and member.socket is socket else None
-
-    def _tell(self, write: Callable[[Language], str | None], exclude: WebSocket | None = None) -> None:
-        for language, room in self._audiences.items():
-            text = write(language) if len(room) else None
+        for language, audience in self._audiences.items():
+            text = language.typing(self.name, user, is_typing)
             if text is not None:
-                room.send_string_message(text, exclude=exclude)
+                audience.hint(text, exclude=socket)
+
+    def _tell_joined(self, person: Person, former: Person | None, socket: WebSocket | None) -> None:
+        for language, audience in self._audiences.items():
+            for text in language.joined(self.name, person, former):
+                audience.tell_here(text, exclude=None if language is PERFECT else socket)
+
+    def _tell_left(self, person: Person, is_lost: bool) -> None:
+        for language, audience in self._audiences.items():
+            audience.tell_here(language.left(self.name, person, is_lost))
 
 
 class Chatrooms:
     """The rooms that somebody is in. One comes into being when somebody enters it, and goes with the last one."""
 
-    def __init__(self, history: History) -> None:
-        self._history = history
-        self._rooms: dict[str, Chatroom] = {}
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self.directory = Directory(shelf.directory())
+        # Whoever is in a room holds it.
+        self._rooms: WeakValueDictionary[str, Chatroom] = WeakValueDictionary()
 
     def open(self, name: str) -> Chatroom:
         """Return the room of that name."""
-        return self._rooms.setdefault(name, Chatroom(name, self._history))
-
-    def close_if_empty(self, room: Chatroom) -> None:
-        """Forget a room that nobody is in."""
-        if room.is_empty:
-            self._rooms.pop(room.name, None)
+        room = self._rooms.get(name)
+        if room is None:
+            room = self._rooms[name] = Chatroom(name, self._shelf, self.directory)
+        return room

@@ -1,86 +1,32 @@
-"""The sessions of the chat: one class for each language that a socket may speak."""
+"""The sessions of the chat: what all have in common, and the two languages whose sockets are in one room each."""
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable
 from functools import partial
-from time import thread_time
+from time import thread_time, time
 from typing import Any
 
 from perfectws import (
     CloseCode,
     HTTPRequest,
-    HTTPResponse,
     OpcodeType,
     WebSocket,
-    WebSocketHandler,
     WebSocketSessionHandler,
     call_later,
 )
 
-from .chatroom import PAGE, PERFECT, Chatroom, Chatrooms
-from .history import Message
-from .languages import Language
+from .chatroom import Chatroom, Chatrooms
+from .languages import PERFECT, PLAIN, Language
+from .messages import Excerpt, Message
 from .rate import Rate, TooFast
-from .rules import Refused, check_id, check_room, check_string, check_text, without_halves
+from .rules import Refused, check_id, check_text, parse
 from .user import ChatUser
-
-DEFAULT_ROOM = "lobby"
-
-#: What people type. Half of a character in it (half an emoji, cut in two) is left out; elsewhere it is refused.
-TEXTS = frozenset({"text", "message"})
 
 #: Room for the longest message, each of its characters escaped.
 MAX_MESSAGE_SIZE = 1024 * 1024  # bytes
 MAX_FRAGMENTS = 4_096
-
-NOT_STORED = Refused("not-stored", "The message could not be stored.")
-NOT_READ = Refused("not-read", "What was said before could not be read.")
-
-
-def chat_handler(chatrooms: Chatrooms, origins: list[str]) -> Callable[[HTTPRequest, HTTPResponse], None]:
-    """Return the request handler of ``/chat`` and ``/chat?room=NAME``.
-
-    Args:
-        chatrooms: The rooms.
-        origins: Whose pages may connect, besides those that come from the host itself.
-
-    Source: ``chatHandler(data:)`` of Perfect's chat demo.
-    """
-
-    def handle(request: HTTPRequest, response: HTTPResponse) -> None:
-        try:
-            room = check_room(dict(request.query_params).get("room", DEFAULT_ROOM))
-        except Refused as refusal:
-            response.set_header("Content-Type", "text/plain; charset=utf-8")
-            response.set_body(f"{refusal.text}\n").completed(400)
-            return
-
-        def producer(request: HTTPRequest, protocols: list[str]) -> WebSocketSessionHandler | None:
-            offered = [SESSIONS[protocol] for protocol in protocols if protocol in SESSIONS]
-            return offered[0](chatrooms, room) if offered else None
-
-        WebSocketHandler(
-            handler_producer=producer,
-            origins=allowed_origins(request, origins),
-            max_frame_size=MAX_MESSAGE_SIZE,
-        ).handle_request(request, response)
-
-    return handle
-
-
-def allowed_origins(request: HTTPRequest, more: list[str]) -> list[str] | None:
-    """Return whose pages may connect: those of the host and port that they connect to, and those of ``more``.
-
-    A browser always says whose page it is that connects, and no page can hinder it. Who doesn't say is no browser. That
-    the host is this chat's own, and none that somebody made lead here, `hosts` has seen to.
-    """
-    if request.header("Origin") is None:
-        return None
-    host = (request.header("Host") or "").lower()
-    return [f"http://{host}", f"https://{host}", *more]
 
 
 class ChatHandler(WebSocketSessionHandler):
@@ -96,11 +42,12 @@ class ChatHandler(WebSocketSessionHandler):
     def __init__(self, chatrooms: Chatrooms, room: str) -> None:
         self.chatrooms = chatrooms
         self.room_name = room
-        self.room: Chatroom
         self.user: ChatUser | None = None
         self.rate = Rate()
         self.fragments: list[str] = []
         self.length = 0
+        self.is_held = False
+        self.read_on: Callable[[], object] | None = None
 
     def handle_session(self, request: HTTPRequest, socket: WebSocket) -> None:
         @socket.read_string_message
@@ -116,12 +63,23 @@ class ChatHandler(WebSocketSessionHandler):
                 socket.close(CloseCode.MESSAGE_TOO_BIG)
             elif fin:
                 self.take(self.whole(), socket)
-            # Done with this one: loop back around and read the next. Who sends too many waits for it.
+            # Done with this one: loop back around and read the next. Who sends too many pieces waits for it.
+            self.read_on = partial(self.handle_session, request, socket)
             wait = 0.0 if fin else self.rate.take_fragment()
             if wait > 0:
-                call_later(wait, partial(self.handle_session, request, socket))
-            else:
-                self.handle_session(request, socket)
+                call_later(wait, self.read_on)
+            elif not self.is_held:
+                self.read_on()
+
+    def hold(self) -> None:
+        """Read nothing more, until what was asked for last is done."""
+        self.is_held = True
+
+    def release(self) -> None:
+        """Read on."""
+        self.is_held = False
+        if self.read_on is not None:
+            self.read_on()
 
     def whole(self) -> str:
         """Return what the fragments say together, and forget them."""
@@ -136,11 +94,10 @@ class ChatHandler(WebSocketSessionHandler):
             try:
                 message = parse(string)
             finally:  # what is no JSON counts too
-                self.rate.take(len(string), is_typing=message.get("type") == "typing")
+                self.rate.take(len(string), message.get("type"))
             self.obey(message, socket)
         except Refused as refusal:
-            client_id = message.get("id")
-            self.refuse(refusal, socket, client_id if isinstance(client_id, str) else None)
+            self.refuse(refusal, socket, message)
         finally:
             self.rate.take_time(thread_time() - begun)
 
@@ -148,49 +105,62 @@ class ChatHandler(WebSocketSessionHandler):
         """Do what a message asks for. Raises `Refused`."""
         raise NotImplementedError
 
-    def refuse(self, refusal: Refused, socket: WebSocket, client_id: str | None = None) -> None:
-        """Say what is wrong; to who never listens, good-bye."""
-        socket.send_string_message(self.language.refused(refusal, client_id))
+    def refuse(self, refusal: Refused, socket: WebSocket, about: dict[str, Any]) -> None:
+        """Say what is wrong with a message; to who never listens, good-bye."""
+        socket.send_string_message(self.language.refused(refusal, about))
         if isinstance(refusal, TooFast) and self.rate.is_hopeless:
             socket.close(CloseCode.POLICY_VIOLATION, "too many messages")
 
-    def enter(self, user: ChatUser, socket: WebSocket) -> bool:
-        """Take the name for this socket; return whether it was here already. Raises `Refused`."""
-        room = self.chatrooms.open(self.room_name)
-        was_here = room.take_name(user, socket, self.language)
-        self.room, self.user = room, user
-        return was_here
-
     def leave(self, socket: WebSocket) -> None:
         """Let the others know that this user is gone."""
-        if self.user is not None:
+        raise NotImplementedError
+
+
+class OneRoomHandler(ChatHandler):
+    """The session of a socket that is in one room, which its address names."""
+
+    room: Chatroom | None = None
+
+    def enter(self, user: ChatUser, socket: WebSocket, is_back: bool, completion: Callable[[], object]) -> None:
+        """Let the user in, or say why not. Nothing more is read before that. Calls back: ``completion()``, if it is."""
+        room = self.chatrooms.open(self.room_name)
+
+        def entered(refusal: Refused | None) -> None:
+            if refusal is None:
+                self.room, self.user = room, user
+                completion()
+            else:
+                room.leave(user, socket)
+                self.refuse(refusal, socket, {})
+            self.release()
+
+        self.hold()
+        room.enter(user, socket, self.language, is_back, entered)
+
+    def leave(self, socket: WebSocket) -> None:
+        if self.room is not None and self.user is not None:
             self.room.leave(self.user, socket)
-            self.chatrooms.close_if_empty(self.room)
 
     def say(
-        self,
-        text: object,
-        user: ChatUser,
-        socket: WebSocket,
-        client_id: str,
-        completion: Callable[[Message], object],
+        self, text: object, socket: WebSocket, about: dict[str, Any], completion: Callable[[Message], object]
     ) -> None:
         """Say something to the room. Raises `Refused`.
 
         Calls back: ``completion(message)`` once it is stored, unless it could not be; then the socket is told so.
         """
-        checked = check_text(text)
+        assert self.room is not None
+        assert self.user is not None
 
-        def stored(message: Message | None) -> None:
-            if message is None:
-                self.refuse(NOT_STORED, socket, client_id)
+        def stored(result: Message | Refused) -> None:
+            if isinstance(result, Refused):
+                self.refuse(result, socket, about)
             else:
-                completion(message)
+                completion(result)
 
-        self.room.send_message(checked, user, socket, client_id, stored)
+        self.room.say(draft(self.room, self.user, check_text(text), about["id"]), self.user, socket, stored)
 
 
-class PerfectChatHandler(ChatHandler):
+class PerfectChatHandler(OneRoomHandler):
     """Speaks the language of Perfect's page: ``{"email", "avatar", "displayName"}``, and ``message`` to talk."""
 
     socket_protocol = "chat"
@@ -199,78 +169,69 @@ class PerfectChatHandler(ChatHandler):
     def obey(self, message: dict[str, Any], socket: WebSocket) -> None:
         claimed = ChatUser.from_json(message)
         if self.user is None:
-            self.enter(claimed, socket)
-            self.room.join(claimed, socket)
-            self.user = claimed
+            self.enter(claimed, socket, False, partial(self.speak, message, socket))
         elif self.user.key != claimed.key:
             # Perfect differs: a socket may speak in anybody's name.
             raise Refused("name-taken", f"You are “{self.user.display_name}” here, not “{claimed.display_name}”.")
+        else:
+            self.speak(message, socket)
+
+    def speak(self, message: dict[str, Any], socket: WebSocket) -> None:
+        """Say what a message says, if it says anything."""
         if "message" in message:
-            self.say(message["message"], self.user, socket, secrets.token_hex(), lambda stored: None)
+            self.say(message["message"], socket, {"id": secrets.token_hex()}, lambda stored: None)
 
 
-class PageHandler(ChatHandler):
-    """Speaks the language of this example's page: ``hello`` once, then ``say`` and ``typing``."""
+class PlainHandler(OneRoomHandler):
+    """Speaks the plain language: ``hello`` once, then ``say`` and ``typing``; ``beat`` at any time."""
 
     socket_protocol = "perfectws-chat"
-    language = PAGE
+    language = PLAIN
 
     def obey(self, message: dict[str, Any], socket: WebSocket) -> None:
-        kind, user = message.get("type"), self.user
-        if kind == "hello":
-            if user is not None:
-                raise Refused("bad-message", f"You are here already, as “{user.display_name}”.")
-            self.hello(ChatUser.from_hello(message), message, socket)
-        elif user is None:
+        kind = message.get("type")
+        if kind == "beat":
+            socket.send_string_message(PLAIN.beat())
+        elif kind == "hello":
+            self.hello(message, socket)
+        elif self.room is None or self.user is None:
             raise Refused("not-joined", "Say hello first.")
         elif kind == "say":
-            self.say_and_acknowledge(message, user, socket)
+            message["id"] = check_id(message.get("id"))
+            self.say(message.get("text"), socket, message, partial(self.acknowledge, self.user, socket))
         elif kind == "typing":
-            self.room.tell_typing(user, socket, message.get("typing") is True)
+            self.room.tell_typing(self.user, socket, message.get("typing") is True)
         else:
-            raise Refused("bad-message", f"The type of a message is hello, say or typing, not {str(kind)[:40]!r}.")
+            raise Refused("bad-message", f"A message's type is hello, say, typing or beat, not {str(kind)[:40]!r}.")
 
-    def hello(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
-        """Let a user in, and tell what was said before."""
-        after = message.get("after", 0)
+    def hello(self, message: dict[str, Any], socket: WebSocket) -> None:
+        """Let a user in, and tell what was said before. Raises `Refused`."""
+        if self.user is not None:
+            raise Refused("bad-message", f"You are here already, as “{self.user.display_name}”.")
+        user, after = ChatUser.from_hello(message), message.get("after", 0)
         if type(after) is not int or not 0 <= after < 2**53:
             raise Refused("bad-message", "after is the number of the last message that you have.")
-        was_here = self.enter(user, socket)
+        self.enter(user, socket, message.get("back") is True, partial(self.follow, user, socket, str(after)))
 
-        def found(messages: list[Message] | None) -> None:
-            if messages is None:
-                self.refuse(NOT_READ, socket)
-            self.room.join(user, socket, is_back=was_here or message.get("back") is True)
-            socket.send_string_message(PAGE.welcome(user, self.room.name, self.room.people, messages or []))
+    def follow(self, user: ChatUser, socket: WebSocket, after: str) -> None:
+        """Hear what is said from now on, and tell what was said before."""
+        room = self.room
+        assert room is not None
 
-        # Nothing is missed or doubled: what is stored before this is found, and what is stored later is told later.
-        self.room.last_messages(after, found)
+        def found(found: Excerpt | Refused) -> None:
+            if isinstance(found, Refused):
+                self.refuse(found, socket, {})
+                found = Excerpt([])
+            socket.send_string_message(PLAIN.welcome(user, room.name, room.people, found.messages, found.more))
 
-    def say_and_acknowledge(self, message: dict[str, Any], user: ChatUser, socket: WebSocket) -> None:
-        """Say something to the room, and tell its sender when it is stored."""
+        room.follow(user, socket, PLAIN, after, found)
 
-        def stored(message: Message) -> None:
-            socket.send_string_message(PAGE.stored(user, message))
-
-        self.say(message.get("text"), user, socket, check_id(message.get("id")), stored)
-
-
-#: The sessions by their subprotocols. A client that offers both gets what it names first.
-SESSIONS: dict[str, type[ChatHandler]] = {
-    PerfectChatHandler.socket_protocol: PerfectChatHandler,
-    PageHandler.socket_protocol: PageHandler,
-}
+    def acknowledge(self, user: ChatUser, socket: WebSocket, message: Message) -> None:
+        """Tell the sender that a message is stored."""
+        socket.send_string_message(PLAIN.stored(user, message))
 
 
-def parse(string: str) -> dict[str, Any]:
-    """Return the JSON object in a message, each string in which can be stored and sent. Raises `Refused`."""
-    try:
-        message = json.loads(string)
-    except (ValueError, RecursionError):
-        raise Refused("bad-json", "This is not JSON.") from None
-    if not isinstance(message, dict):
-        raise Refused("bad-json", "A message is a JSON object.")
-    for key, value in message.items():
-        if isinstance(value, str):
-            message[key] = check_string(value) if key not in TEXTS else without_halves(value)
-    return message
+def draft(room: Chatroom, user: ChatUser, text: str, client_id: str, image: str = "") -> Message:
+    """Return a message that is not kept yet."""
+    now = int(time() * 1000)
+    return Message(0, room.name, user.display_name, text, now, user.session, client_id, image)

@@ -1,4 +1,8 @@
-"""The JSON languages that a room is told in: each a class with one method for each thing that can happen in a room."""
+"""What a room is told in: languages, each a class with one method for each thing that can happen in a room.
+
+Here are the two JSON languages of clients that are in one room: Perfect's, and a plain one for programs. The language
+of this example's page, which is in many, is `page_language`.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +12,9 @@ from json import dumps
 from typing import Any, Protocol
 from urllib.parse import quote
 
-from .history import SHOWN, Message
+from .messages import Message
 from .names import MAX_NAME
+from .people import Person
 from .rate import TooFast
 from .rules import MAX_TEXT, Refused
 from .user import BOT, ChatUser
@@ -18,58 +23,68 @@ from .user import BOT, ChatUser
 class Language(Protocol):
     """A language. A method returns the text to send, or ``None`` for what cannot be said in it."""
 
-    def joined(self, user: ChatUser, is_back: bool) -> str | None:
-        """Tell that somebody is here, for the first time or again."""
+    #: What it is called among the rooms of several processes.
+    name: str
 
-    def left(self, user: ChatUser, is_lost: bool) -> str | None:
+    def joined(self, room: str, person: Person, former: Person | None) -> Sequence[str]:
+        """Tell that somebody is here: for the first time, again, or under another name."""
+
+    def left(self, room: str, person: Person, is_lost: bool) -> str:
         """Tell that somebody went, or was lost to the network."""
 
-    def said(self, user: ChatUser, message: Message) -> str | None:
+    def said(self, room: str, user: ChatUser, message: Message) -> str:
         """Tell what somebody said."""
 
-    def typing(self, user: ChatUser, is_typing: bool) -> str | None:
+    def typing(self, room: str, user: ChatUser, is_typing: bool) -> str | None:
         """Tell that somebody is writing, or no longer."""
 
-    def refused(self, refusal: Refused, client_id: str | None) -> str:
+    def refused(self, refusal: Refused, about: dict[str, Any]) -> str:
         """Tell somebody what went wrong with what they sent."""
 
 
-class PageLanguage:
-    """The language of this example's page: objects that say their ``type``. Nothing in them is markup."""
+class PlainLanguage:
+    """A language for programs: objects that say their ``type``. Nothing in them is markup."""
 
-    def joined(self, user: ChatUser, is_back: bool) -> str:
-        return _json(type="joined", name=user.display_name, back=is_back)
+    name = "plain"
 
-    def left(self, user: ChatUser, is_lost: bool) -> str:
-        return _json(type="left", name=user.display_name, lost=is_lost)
+    def joined(self, room: str, person: Person, former: Person | None) -> list[str]:
+        told = to_json(type="joined", name=person.name, back=person.is_back)
+        return [told] if former is None else [self.left(room, former, is_lost=False), told]
 
-    def said(self, user: ChatUser, message: Message) -> str:
-        return _json(type="message", message=_message(message))
+    def left(self, room: str, person: Person, is_lost: bool) -> str:
+        return to_json(type="left", name=person.name, lost=is_lost)
 
-    def typing(self, user: ChatUser, is_typing: bool) -> str:
-        return _json(type="typing", name=user.display_name, typing=is_typing)
+    def said(self, room: str, user: ChatUser, message: Message) -> str:
+        return to_json(type="message", message=_message(message))
 
-    def refused(self, refusal: Refused, client_id: str | None) -> str:
+    def typing(self, room: str, user: ChatUser, is_typing: bool) -> str:
+        return to_json(type="typing", name=user.display_name, typing=is_typing)
+
+    def refused(self, refusal: Refused, about: dict[str, Any]) -> str:
         more: dict[str, Any] = {"retry_after": refusal.retry_after} if isinstance(refusal, TooFast) else {}
-        if client_id is not None:
-            more["id"] = client_id
-        return _json(type="error", code=refusal.code, text=refusal.text, **more)
+        if isinstance(about.get("id"), str):
+            more["id"] = about["id"]
+        return to_json(type="error", code=refusal.code, text=refusal.text, **more)
 
-    def welcome(self, user: ChatUser, room: str, people: Sequence[str], messages: Sequence[Message]) -> str:
+    def beat(self) -> str:
+        """Answer a sign of life with another."""
+        return to_json(type="beat")
+
+    def welcome(self, user: ChatUser, room: str, people: Sequence[str], messages: Sequence[Message], more: bool) -> str:
         """Tell who joins where they are, who else is here, and what was said."""
-        return _json(
+        return to_json(
             type="welcome",
             name=user.display_name,
             room=room,
             people=people,
-            messages=[_message(message, user) for message in messages[-SHOWN:]],
-            more=len(messages) > SHOWN,
+            messages=[_message(message, user) for message in messages],
+            more=more,
             limits={"name": MAX_NAME, "text": MAX_TEXT},
         )
 
     def stored(self, user: ChatUser, message: Message) -> str:
         """Tell a sender that the message is stored."""
-        return _json(type="stored", id=message.client_id, message=_message(message, user))
+        return to_json(type="stored", id=message.client_id, message=_message(message, user))
 
 
 class PerfectLanguage:
@@ -81,19 +96,21 @@ class PerfectLanguage:
     Source: ``Chatroom.sendMessage(_:fromUser:)`` of Perfect's chat demo.
     """
 
-    def joined(self, user: ChatUser, is_back: bool) -> str | None:
-        return None if is_back else self._say(f"{user.display_name} Joined", BOT)
+    name = "perfect"
 
-    def left(self, user: ChatUser, is_lost: bool) -> str:
-        return self._say(f"{user.display_name} Left", BOT)
+    def joined(self, room: str, person: Person, former: Person | None) -> list[str]:
+        return [] if person.is_back and former is None else [self._say(f"{person.name} Joined", BOT)]
 
-    def said(self, user: ChatUser, message: Message) -> str:
+    def left(self, room: str, person: Person, is_lost: bool) -> str:
+        return self._say(f"{person.name} Left", BOT)
+
+    def said(self, room: str, user: ChatUser, message: Message) -> str:
         return self._say(message.text, user)
 
-    def typing(self, user: ChatUser, is_typing: bool) -> None:
+    def typing(self, room: str, user: ChatUser, is_typing: bool) -> None:
         return None
 
-    def refused(self, refusal: Refused, client_id: str | None) -> str:
+    def refused(self, refusal: Refused, about: dict[str, Any]) -> str:
         return self._say(refusal.text, BOT)
 
     def _say(self, text: str, user: ChatUser) -> str:
@@ -104,14 +121,14 @@ class PerfectLanguage:
         )
 
 
-def _json(**members: Any) -> str:
+def to_json(**members: Any) -> str:
     return dumps(members, ensure_ascii=False, separators=(",", ":"))
 
 
 def _message(message: Message, reader: ChatUser | None = None) -> dict[str, Any]:
     shown: dict[str, Any] = {"id": message.id, "name": message.name, "text": message.text, "time": message.time}
     if reader is not None and reader.session == message.session:
-        # Told to nobody else: it is by this that a page knows its own messages.
+        # Told to nobody else: it is by this that a client knows its own messages.
         shown["own"] = message.client_id
     return shown
 
@@ -127,3 +144,7 @@ def _avatar_uri(user: ChatUser) -> str:
         f"{initial}</text></svg>"
     )
     return f"data:image/svg+xml,{quote(drawing)}"
+
+
+PLAIN = PlainLanguage()
+PERFECT = PerfectLanguage()

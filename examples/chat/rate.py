@@ -11,7 +11,8 @@ BURST = 20.0  # messages at once
 PER_SECOND = 4.0  # messages, in the long run
 COST_PER_CHARACTER = 1 / 16_384  # messages: long ones count for more
 COST_PER_SECOND_OF_WORK = 200  # messages: what costs the server 5 ms counts as one more
-COST_OF_TYPING = 0.25  # messages
+#: What costs less than a message: that one is writing, or still there; and rooms, of which one enters many at once.
+COSTS = {"typing": 0.25, "beat": 0.25, "enter": 0.5, "leave": 0.25}  # messages
 COST_OF_FRAGMENT = 0.05  # messages: a message may come in pieces, but not in a thousand
 PATIENCE = 100  # refusals more than messages that passed, then it is no person who talks
 
@@ -38,13 +39,14 @@ class Rate:
         self._time = monotonic()
         self._refusals = 0
 
-    def take(self, length: int, *, is_typing: bool = False) -> None:
-        """Let a message of ``length`` characters pass, or a mere sign that somebody is typing. Raises `TooFast`."""
+    def take(self, length: int, kind: object = None) -> None:
+        """Let a message of ``length`` characters pass, of a kind that may cost less. Raises `TooFast`."""
         self._fill()
         if self._tokens < 1:
             self._refusals += 1
             raise TooFast(ceil(100 * (1 - self._tokens) / PER_SECOND) / 100)
-        self._tokens -= COST_OF_TYPING if is_typing else 1 + length * COST_PER_CHARACTER
+        cost = COSTS.get(kind, 1) if isinstance(kind, str) else 1
+        self._tokens -= cost + length * COST_PER_CHARACTER
         # A page waits as long as it is asked to: then there is a message that passes for each that was refused.
         self._refusals = max(0, self._refusals - 1)
 

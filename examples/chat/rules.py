@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
+from typing import Any
 
 MAX_ROOM = 40  # characters
 MAX_TEXT = 128 * 1024  # characters; even if JSON escapes each of them, a frame of 1 MiB holds it
 MAX_ID = 64  # characters
+
+#: What people type. Half of a character in it (half an emoji, cut in two) is left out; elsewhere it is refused.
+TEXTS = frozenset({"text", "message"})
 
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")  # all but the tab and the new line
 _HALF = re.compile("[\ud800-\udfff]")
@@ -28,6 +33,20 @@ class Refused(Exception):
         self.text = text
 
 
+def parse(string: str) -> dict[str, Any]:
+    """Return the JSON object in a message, each string in which can be stored and sent. Raises `Refused`."""
+    try:
+        message = json.loads(string)
+    except (ValueError, RecursionError):
+        raise Refused("bad-json", "This is not JSON.") from None
+    if not isinstance(message, dict):
+        raise Refused("bad-json", "A message is a JSON object.")
+    for key, value in message.items():
+        if isinstance(value, str):
+            message[key] = check_string(value) if key not in TEXTS else without_halves(value)
+    return message
+
+
 def check_string(string: str) -> str:
     """Return a string that came from outside. Raises `Refused` if no text can hold it.
 
@@ -43,9 +62,9 @@ def without_halves(string: str) -> str:
     return string if string.isascii() else _HALF.sub("", string)
 
 
-def check_room(room: str) -> str:
+def check_room(room: object) -> str:
     """Return a room's name as its address has it. Raises `Refused` if no room can be called so."""
-    name = unicodedata.normalize("NFC", room).casefold()
+    name = unicodedata.normalize("NFC", room).casefold() if isinstance(room, str) and len(room) <= 4 * MAX_ROOM else ""
     if len(name) > MAX_ROOM or not _ROOM.fullmatch(name):
         raise Refused(
             "room-invalid",

@@ -11,8 +11,10 @@ from types import ModuleType
 from ..errors import LaunchFailure
 from ..http.routing import Routes
 from ..server.configuration import import_if_there
+from ..server.launch import launch
 from ..server.perfect1 import global_routes
 from ..server.server import HTTPServer
+from ..server.workers.plan import make_plan
 
 
 def serve(options: argparse.Namespace) -> None:
@@ -26,7 +28,7 @@ def serve(options: argparse.Namespace) -> None:
     server.unix_mode = options.unix_mode
     if options.document_root is not None:
         server.document_root = options.document_root
-    server.start()
+    launch([server], wait=True, plan=make_plan(options.workers, options.drain, options.reload_on))
 
 
 def load_module(name: str) -> ModuleType:

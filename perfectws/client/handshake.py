@@ -31,7 +31,7 @@ from ..websocket.arguments import check_subprotocols
 from ..websocket.deflate import Deflate, DeflateOptions, accept_answer, make_offer
 from ..websocket.handshake_response import HandshakeResponse
 from ..websocket.opcodes import VERSION
-from .url import WebSocketURL
+from .url import WebSocketURL, shown_url
 
 #: How much of the body of a response that is no 101 is kept for the error, in bytes.
 MAX_REJECTION_BODY = 16 * 1024
@@ -237,7 +237,7 @@ class ClientHandshake:
         body = bytes(self._body[:MAX_REJECTION_BODY])
         said = " ".join(body[:_SHOWN_BODY].decode(errors="replace").split())
         location = Headers(fields).get("Location") if status // 100 == 3 else None
-        answer = f"{status} {phrase}".strip() + (f", to {location}," if location is not None else "")
+        answer = f"{status} {phrase}".strip() + (f", to {shown_url(location)}," if location is not None else "")
         return ConnectionRejected(
             f"{self._url.text}: the server answered {answer} instead of 101" + (f": {said}" if said else ""),
             status,

@@ -21,8 +21,8 @@ _FORBIDDEN = re.compile("[\x00-\x20\x7f\ud800-\udfff]")
 _ZONE = re.compile(r"[^\s/%\[\]]+", re.ASCII)
 #: The longest host name, and the longest part between its dots. Source: RFC 1035 §2.3.4.
 _MAX_NAME, _MAX_LABEL = 253, 63
-#: A password, which no message shows.
-_PASSWORD = re.compile(r"^([^/@]*//[^/@:]*):[^/]*@")
+#: Where a URL's authority ends.
+_AUTHORITY_END = re.compile(r"[/?#]|$")
 #: All of ASCII that may stand in a request target: what the caller has encoded stays as it is.
 _TARGET_SAFE = "%/?:@!$&'()*+,;=-._~[]|^`{}\"<>\\"
 
@@ -54,7 +54,7 @@ class WebSocketURL(NamedTuple):
     @classmethod
     def parse(cls, url: str) -> WebSocketURL:
         """Take ``url`` apart. Raises `InvalidURL`, with what is wrong."""
-        shown = _PASSWORD.sub(r"\1:***@", url)
+        shown = shown_url(url)
         if _FORBIDDEN.search(url):
             raise InvalidURL(f"{shown!r} is no URL: it holds a space, a control character or a lone surrogate")
         if url.lower().startswith(_UNIX_SCHEME):
@@ -63,7 +63,8 @@ class WebSocketURL(NamedTuple):
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise InvalidURL(f"{shown!r} is no URL: {error}") from None
+            reason = error if shown == url else "it is malformed"  # the error may show a part of the password
+            raise InvalidURL(f"{shown!r} is no URL: {reason}") from None
         return cls._from_parts(parts, port, shown)
 
     @classmethod
@@ -102,6 +103,21 @@ class WebSocketURL(NamedTuple):
             )
         resource, _, query = target.partition("?")
         return cls(url, unquote(path), 0, False, True, _target(resource, query), "localhost", None)
+
+
+def shown_url(url: str) -> str:
+    """Return ``url`` as it may be shown: without the password, also where that holds what should have been encoded."""
+    start = url.find("//") + 2 if "//" in url else 0
+    authority = url[start : _AUTHORITY_END.search(url, start).start()]  # type: ignore[union-attr]  # there is an end
+    _, colon, port = authority.partition(":")
+    if "@" in authority:
+        end = start + authority.rindex("@")
+    elif "@" in url and colon and not port.isdecimal():
+        end = url.rindex("@")
+    else:
+        return url
+    user, colon, _ = url[start:end].partition(":")
+    return f"{url[:start]}{user}:***{url[end:]}" if colon else url
 
 
 def _split_zone(host: str, shown: str) -> tuple[str, str]:

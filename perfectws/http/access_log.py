@@ -135,10 +135,10 @@ class CountedTransport:
         self._exchange.body_size += len(data)
         self._transport.write(data)
 
-    def write_at_once(self, data: bytes) -> None:
+    def write_at_once(self, data: bytes) -> int:
         """Send ``data`` for a room, and count it."""
         self._exchange.body_size += len(data)
-        self._transport.write_at_once(data)
+        return self._transport.write_at_once(data)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

@@ -100,6 +100,7 @@ class HTTPConnection(Protocol):
         "_head",
         "_input",
         "_is_paused",
+        "_is_retiring",
         "_is_stopping",
         "_output",
         "_peer_is_done",
@@ -139,7 +140,7 @@ class HTTPConnection(Protocol):
         #: How far the response had got when the peer was last found to have ended its side.
         self._progress: int | None = None
         self._is_paused = False
-        self._is_stopping = False
+        self._is_stopping = self._is_retiring = False
         self._peer_is_done = False
         self._deadline = Deadline(loop, self, self._deadline_passed)
         self._deadline.set(service.header_timeout)  # not as long as between two requests: nothing was asked yet
@@ -186,6 +187,10 @@ class HTTPConnection(Protocol):
         self._is_stopping = True
         if self._phase is _IDLE and not self._input:
             self._close_idle()
+
+    def retire(self) -> None:
+        """End when the next request is answered: one that is on its way must not find the connection closed."""
+        self._is_stopping = self._is_retiring = True
 
     def _close_idle(self) -> None:
         """Close without waiting for the peer's end, which an idle browser keeps back: it has all that we sent."""
@@ -286,6 +291,7 @@ class HTTPConnection(Protocol):
             self._enter(_HEAD)
 
     def _take_head(self, head: RequestHead) -> None:
+        self.loop.counts.requests += 1
         self._head, self._exchange = head, head.exchange
         if head.has_body:
             self._body = RequestBody(head, self.service, self.loop.time())
@@ -349,6 +355,11 @@ class HTTPConnection(Protocol):
         response.begin(self.service.navigator.find_handlers(request.uri, request) or (self.service.not_found,))
 
     # Responses. `HTTPResponse` calls these, from the loop's thread.
+
+    @property
+    def server(self) -> object:
+        """What serves, for handlers that tell of it."""
+        return self.service.server
 
     @property
     def is_filtering(self) -> bool:
@@ -498,7 +509,9 @@ class HTTPConnection(Protocol):
             protocol.data_received(leftover)
         if self._peer_is_done:
             protocol.eof_received()
-        if self._is_stopping:
+        if self._is_retiring:
+            protocol.retire()
+        elif self._is_stopping:
             protocol.shut_down()
 
     def abandon(self, response: HTTPResponse, error: Exception) -> None:

@@ -1,4 +1,7 @@
-"""Connections accepted from a listener: on the reactor where there is one, else on streams."""
+"""Connections accepted from a listener: on the reactor where there is one, else on streams.
+
+Several processes may accept from one listener: `Sharing` is how they come to have as many each.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
+from typing import Protocol as Contract
 
 import trio
 
@@ -40,12 +44,31 @@ if sys.platform == "win32":
     _OUT_OF_DESCRIPTORS.add(errno.WSAEMFILE)  # sockets are counted apart from files
 
 
+class Sharing(Contract):
+    """What several processes share that accept from the same listeners, as one of them sees it."""
+
+    def begin(self, listening: socket.socket, take: Callable[[socket.socket], None]) -> None:
+        """Serve by ``take`` what others pass on of what a listener has accepted."""
+
+    def look(self) -> None:
+        """Find out who has how many. Called before a few connections are accepted."""
+
+    def passes_on(self, key: int, connected: int) -> bool:
+        """Pass a connection on, if another process should have it; tell whether that was done.
+
+        Args:
+            key: The descriptor of the listener that has accepted it.
+            connected: The descriptor of the connection, which is to be closed here if it was passed on.
+        """
+
+
 async def serve_listener(
     loop: Loop,
     listening: socket.socket,
     make_protocol: ProtocolFactory,
     ssl_context: ssl.SSLContext | None = None,
     connections: Connections | None = None,
+    sharing: Sharing | None = None,
 ) -> None:
     """Accept connections until cancelled, and close the listener.
 
@@ -58,16 +81,17 @@ async def serve_listener(
         make_protocol: Makes the protocol of each connection, which counts among ``connections`` already.
         ssl_context: Makes it TLS.
         connections: The server's, to which each connection is added; ``None`` if nobody asks for them.
+        sharing: Says which of them are left to other processes; ``None`` where there is no other.
     """
     connections = Connections(loop) if connections is None else connections
     if loop.reactor is not None:
-        acceptor = Acceptor(loop, loop.reactor, listening, make_protocol, connections, ssl_context)
+        acceptor = Acceptor(loop, loop.reactor, listening, make_protocol, connections, ssl_context, sharing)
         try:
             await trio.sleep_forever()
         finally:
             acceptor.stop()
     else:
-        await _StreamAcceptor(loop, make_protocol, ssl_context, connections).serve(listening)
+        await _StreamAcceptor(loop, make_protocol, ssl_context, connections, sharing).serve(listening)
 
 
 class Acceptor:
@@ -81,6 +105,7 @@ class Acceptor:
         make_protocol: ProtocolFactory,
         connections: Connections,
         ssl_context: ssl.SSLContext | None = None,
+        sharing: Sharing | None = None,
     ) -> None:
         self._connections = connections
         self._ssl_context = ssl_context
@@ -92,10 +117,16 @@ class Acceptor:
         self._make_protocol = make_protocol
         self._is_stopped = False
         self._local = _one_address(listening)
+        self._sharing = sharing
+        self._key = listening.fileno()
+        if sharing is not None:
+            sharing.begin(listening, self._adopt)
         reactor.add(listening.fileno(), self)
 
     def stop(self) -> None:
-        """Accept no more."""
+        """Accept no more. What others have accepted is still taken."""
+        if self._is_stopped:
+            return
         self._is_stopped = True
         self._reactor.remove_later(self._listening.fileno(), self)
         self._loop.wake_if_idle()
@@ -104,25 +135,37 @@ class Acceptor:
         """Close the listener, which is no longer registered."""
         self._listening.close()
 
-    def on_events(self, events: int) -> None:
+    def on_events(self, events: int) -> int:
         """Accept what is waiting; what is wrong with the listener is what `accept` raises."""
-        self.on_readable()
+        return self.on_readable()
 
-    def on_readable(self) -> None:
-        """Accept what is waiting, up to a burst."""
+    def on_readable(self) -> int:
+        """Accept what is waiting, up to a burst; nothing is read."""
+        if self._sharing is not None:
+            self._sharing.look()
         for _ in range(BURST):
             if self._is_stopped:
-                return
+                break
             try:
                 connected, name = self._listening.accept()
             except BlockingIOError:
-                return
+                break
             except OSError as error:
                 if error.errno in _OUT_OF_DESCRIPTORS:
                     self._rest(error)
-                    return
+                    break
                 continue  # a connection that failed before it was accepted: the next one may not
-            self._begin(connected, address_of(name))
+            if self._sharing is not None and self._sharing.passes_on(self._key, connected.fileno()):
+                connected.close()
+            else:
+                self._begin(connected, address_of(name))
+        return 0
+
+    def _adopt(self, connected: socket.socket) -> None:
+        """Serve a connection that another process has accepted."""
+        remote = _peer_of(connected)
+        if remote is not None:
+            self._begin(connected, remote)
 
     def _rest(self, error: OSError) -> None:
         """Rest for a moment: a listener that cannot accept stays ready, and would be reported for ever."""
@@ -158,6 +201,15 @@ class Acceptor:
             self._connections.discard(transport)
 
 
+def _peer_of(connected: socket.socket) -> Address | None:
+    """Return the address of who has connected; ``None``, and it is closed, if it was gone before it was here."""
+    try:
+        return address_of(connected.getpeername())
+    except OSError:
+        connected.close()
+        return None
+
+
 def _one_address(listening: socket.socket) -> Address | None:
     """Return the address that all accepted sockets have; ``None`` if each has its own."""
     address = address_of(listening.getsockname())
@@ -173,21 +225,40 @@ class _StreamAcceptor:
         make_protocol: ProtocolFactory,
         ssl_context: ssl.SSLContext | None,
         connections: Connections,
+        sharing: Sharing | None,
     ) -> None:
         self._loop = loop
         self._make_protocol = make_protocol
         self._ssl_context = ssl_context
         self._connections = connections
+        self._sharing = sharing
         self._log_limit = LogLimit()
         self._shortages = _shortages()
 
     async def serve(self, listening: socket.socket) -> None:
         """Accept until cancelled, and close the listener."""
+        key = listening.fileno()
+        if self._sharing is not None:
+            self._sharing.begin(listening, self._adopt)
         async with trio.SocketListener(trio.socket.from_stdlib_socket(listening)) as listener:
             while True:
                 stream = await _accept(listener, self._shortages)
-                if stream is not None:
+                if stream is not None and not self._is_passed_on(key, stream):
                     self._loop.tasks.start_soon(self._serve_stream, stream)
+
+    def _is_passed_on(self, key: int, stream: trio.SocketStream) -> bool:
+        if self._sharing is None:
+            return False
+        self._sharing.look()
+        if not self._sharing.passes_on(key, stream.socket.fileno()):
+            return False
+        stream.socket.close()
+        return True
+
+    def _adopt(self, connected: socket.socket) -> None:
+        """Serve a connection that another process has accepted."""
+        stream = trio.SocketStream(trio.socket.from_stdlib_socket(connected))
+        self._loop.tasks.start_soon(self._serve_stream, stream)
 
     async def _serve_stream(self, stream: trio.SocketStream) -> None:
         remote, local = stream_addresses(stream)

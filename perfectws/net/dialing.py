@@ -1,4 +1,4 @@
-"""Outgoing connections: from a host and a port to a transport.
+"""Outgoing connections: from a route to a transport.
 
 This is where a client's transport is chosen: plain sockets go on the reactor where there is one, all else on streams.
 And it is the border at which what the system and TLS raise becomes a `HandshakeError`.
@@ -10,62 +10,101 @@ import socket
 import ssl
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import trio
 
 from ..errors import HandshakeError
-from ..transport import Protocol, Transport
+from ..transport import Address, DialedTransport, Protocol
 from .addresses import stream_addresses
 from .loop import Loop
+from .proxying import Proxy, dial_through
+from .reasons import reason_of
 from .socket_transport import SocketTransport
 from .stream_transport import StreamTransport
 
 ProtocolT = TypeVar("ProtocolT", bound=Protocol)
 
+#: A connection: a socket, perhaps with TLS around it, perhaps twice.
+Stream: TypeAlias = trio.SocketStream | trio.SSLStream[trio.SocketStream] | trio.SSLStream[trio.abc.Stream]
 
-async def dial(
-    loop: Loop,
-    host: str,
-    port: int,
-    make_protocol: Callable[[Transport], ProtocolT],
-    ssl_context: ssl.SSLContext | None = None,
-) -> ProtocolT:
-    """Connect to a TCP port, trying its addresses as RFC 8305 says ("happy eyeballs"), and return the protocol.
+
+class Route(NamedTuple):
+    """How to get to a server.
+
+    Attributes:
+        host: A name or an IP address; of a link-local one, with its zone: ``fe80::1%eth0``.
+        port: The port.
+        ssl_context: Encrypts the connection, and the way to an ``https:`` proxy. ``host`` must be what the certificate
+            says; it is named to the server unless it is an IP address.
+        is_secure: Whether the connection is encrypted.
+        proxy: What it leads through; ``None`` is the direct way.
+    """
+
+    host: str
+    port: int
+    ssl_context: ssl.SSLContext | None = None
+    is_secure: bool = False
+    proxy: Proxy | None = None
+
+    @property
+    def context(self) -> ssl.SSLContext:
+        """What encrypts, be it the system's way."""
+        return self.ssl_context or default_ssl_context()
+
+
+async def dial(loop: Loop, route: Route, make_protocol: Callable[[DialedTransport], ProtocolT]) -> ProtocolT:
+    """Connect, trying a host's addresses as RFC 8305 says ("happy eyeballs"), and return the protocol.
 
     Args:
         loop: The loop that is to drive the connection.
-        host: A name or an IP address; of a link-local one, with its zone: ``fe80::1%eth0``.
-        port: The port.
+        route: Where to, and how.
         make_protocol: Makes the protocol of the connection.
-        ssl_context: Encrypts the connection. ``host`` must be what the certificate says; it is named to the server
-            unless it is an IP address.
 
     Raises:
         HandshakeError: Nothing listens there, or TLS failed; the message says where and why.
     """
+    stream = await _open_stream(route)
+    return await _attach(loop, await _encrypt(stream, route) if route.is_secure else stream, make_protocol)
+
+
+async def _open_stream(route: Route) -> Stream:
+    host, port = route.host, route.port
+    if route.proxy is not None:
+        return await dial_through(route.proxy, host, port, route.context if route.proxy.is_secure else None)
     try:
-        stream = await trio.open_tcp_stream(host, port)
+        return await trio.open_tcp_stream(host, port)
     except OSError as error:
-        raise HandshakeError(f"cannot connect to {_place(host, port)}: {_reason(error)}") from error
-    if ssl_context is None:
-        return await _attach(loop, stream, make_protocol)
-    return await _attach_tls(loop, stream, host, port, make_protocol, ssl_context)
+        raise HandshakeError(f"cannot connect to {_place(host, port)}: {reason_of(error)}") from error
 
 
-async def dial_unix(loop: Loop, path: str, make_protocol: Callable[[Transport], ProtocolT]) -> ProtocolT:
+async def _encrypt(stream: Stream, route: Route) -> Stream:
+    # RFC 6874 §1: a zone has "no meaning outside" this machine: no certificate names one.
+    tls = trio.SSLStream[trio.abc.Stream](stream, route.context, server_hostname=route.host.partition("%")[0])
+    try:
+        await tls.do_handshake()
+    except BaseException as error:
+        await trio.aclose_forcefully(tls)
+        if isinstance(error, (trio.BrokenResourceError, ssl.SSLError)):
+            raise HandshakeError(f"TLS with {_place(route.host, route.port)} failed: {reason_of(error)}") from error
+        raise
+    return tls
+
+
+async def dial_unix(loop: Loop, path: str, make_protocol: Callable[[DialedTransport], ProtocolT]) -> ProtocolT:
     """Connect to a Unix socket, and return the protocol. Raises `HandshakeError`."""
     try:
         stream = await trio.open_unix_socket(path)
     except (OSError, RuntimeError) as error:  # a RuntimeError where there are no Unix sockets
-        raise HandshakeError(f"cannot connect to {path}: {_reason(error)}") from error
+        raise HandshakeError(f"cannot connect to {path}: {reason_of(error)}") from error
     return await _attach(loop, stream, make_protocol)
 
 
-async def _attach(loop: Loop, stream: trio.SocketStream, make_protocol: Callable[[Transport], ProtocolT]) -> ProtocolT:
+async def _attach(loop: Loop, stream: Stream, make_protocol: Callable[[DialedTransport], ProtocolT]) -> ProtocolT:
     remote, local = await _addresses(stream)
-    if loop.reactor is None:
-        return _run_stream(loop, StreamTransport(loop, stream, remote, local), make_protocol)
+    if loop.reactor is None or not isinstance(stream, trio.SocketStream):
+        is_secure = isinstance(stream, trio.SSLStream)
+        return _run_stream(loop, StreamTransport(loop, stream, remote, local, is_secure), make_protocol)
     transport = SocketTransport(loop, loop.reactor, _detach(stream), remote)
     protocol = make_protocol(transport)
     transport.start(protocol)
@@ -81,36 +120,21 @@ def _detach(stream: trio.SocketStream) -> socket.socket:
     return connected
 
 
-async def _attach_tls(
-    loop: Loop,
-    stream: trio.SocketStream,
-    host: str,
-    port: int,
-    make_protocol: Callable[[Transport], ProtocolT],
-    ssl_context: ssl.SSLContext,
+def _run_stream(
+    loop: Loop, transport: StreamTransport, make_protocol: Callable[[DialedTransport], ProtocolT]
 ) -> ProtocolT:
-    remote, local = await _addresses(stream)
-    # RFC 6874 §1: a zone has "no meaning outside" this machine: no certificate names one.
-    tls = trio.SSLStream(stream, ssl_context, server_hostname=host.partition("%")[0])
-    try:
-        await tls.do_handshake()
-    except BaseException as error:
-        await trio.aclose_forcefully(tls)
-        if isinstance(error, (trio.BrokenResourceError, ssl.SSLError)):
-            raise HandshakeError(f"TLS with {_place(host, port)} failed: {_reason(error)}") from error
-        raise
-    return _run_stream(loop, StreamTransport(loop, tls, remote, local, is_secure=True), make_protocol)
-
-
-def _run_stream(loop: Loop, transport: StreamTransport, make_protocol: Callable[[Transport], ProtocolT]) -> ProtocolT:
     protocol = make_protocol(transport)
     transport.set_protocol(protocol)
     loop.tasks.start_soon(transport.run)
     return protocol
 
 
-async def _addresses(stream: trio.SocketStream) -> tuple[tuple[str, int], tuple[str, int]]:
-    remote, local = stream_addresses(stream)
+async def _addresses(stream: Stream) -> tuple[Address, Address]:
+    socket_stream: object = stream
+    while isinstance(socket_stream, trio.SSLStream):
+        socket_stream = socket_stream.transport_stream
+    assert isinstance(socket_stream, trio.SocketStream)
+    remote, local = stream_addresses(socket_stream)
     if remote is None:
         await trio.aclose_forcefully(stream)
         raise HandshakeError("the connection was lost as soon as it was there")
@@ -127,16 +151,3 @@ def default_ssl_context() -> ssl.SSLContext:
 
 def _place(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def _reason(error: BaseException) -> str:
-    """Return the innermost reason: trio wraps one error in another, and several in a group."""
-    if isinstance(error, BaseExceptionGroup):
-        return "; ".join(dict.fromkeys(_reason(inner) for inner in error.exceptions))
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    if error.__cause__ is not None:
-        return _reason(error.__cause__)
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__

@@ -20,11 +20,12 @@ class _Alarm:
     def __init__(self) -> None:
         self.descriptor = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
-    def on_readable(self) -> None:
+    def on_readable(self) -> int:
         os.eventfd_read(self.descriptor)
+        return 0
 
-    def on_events(self, events: int) -> None:
-        self.on_readable()
+    def on_events(self, events: int) -> int:
+        return self.on_readable()
 
     def remove(self) -> None:
         os.close(self.descriptor)

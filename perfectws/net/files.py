@@ -25,7 +25,13 @@ REST = 0.1
 _CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
-async def send_file(connected: socket.socket, descriptor: int, part: range, may_send: Callable[[], bool]) -> bool:
+async def send_file(
+    connected: socket.socket,
+    descriptor: int,
+    part: range,
+    may_send: Callable[[], bool],
+    count_sent: Callable[[int], object],
+) -> bool:
     """Send a part of a file over a plain, non-blocking socket.
 
     Args:
@@ -33,6 +39,7 @@ async def send_file(connected: socket.socket, descriptor: int, part: range, may_
         descriptor: The file's.
         part: The positions of the bytes.
         may_send: Whether all that was written before is with the kernel.
+        count_sent: Told how many bytes the kernel has taken, each time.
 
     Returns:
         Whether all was sent; not if the connection is gone.
@@ -47,11 +54,12 @@ async def send_file(connected: socket.socket, descriptor: int, part: range, may_
         while position < part.stop:
             await trio.lowlevel.wait_writable(target)
             if may_send():
-                count = min(part.stop - position, MOST)
-                sent = await trio.to_thread.run_sync(_send_some, target, descriptor, position, count)
+                most = min(part.stop - position, MOST)
+                sent = await trio.to_thread.run_sync(_send_some, target, descriptor, position, most)
                 if sent is None:
                     return False
                 position += sent
+                count_sent(sent)
     finally:
         os.close(target)
     return True

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections.abc import Callable, Sequence
 
 import trio
 
+from ..transport import UNIX, Address
+from .activation import is_passed, passed_listeners
 from .addresses import address_of
 from .unix_sockets import EVERYBODY, BoundPath, listen_unix, unix_path
 
 BACKLOG = 1024
+
+#: Returns the sockets that listen on an address and a port already: another process has left them to this one.
+Inherit = Callable[[str, int], list[socket.socket]]
 
 
 async def open_listeners(address: str, port: int) -> list[socket.socket]:
@@ -23,13 +29,16 @@ def listen(address: str, port: int, unix_mode: int | None = None) -> list[socket
 
     Args:
         address: A host name or IP address, with the zone of a link-local one (``fe80::1%eth0``); ``""`` or
-            ``"0.0.0.0"`` for every interface; or ``unix:`` and a path.
+            ``"0.0.0.0"`` for every interface; or ``unix:`` and a path; or what stands for sockets that listen already:
+            see `perfectws.net.activation`.
         port: The port; 0 asks the kernel for one, which is the same for every address of the host.
         unix_mode: The mode of a Unix socket's file; ``None`` lets everybody connect.
 
     Raises:
         OSError: The address cannot be listened on.
     """
+    if is_passed(address):
+        return passed_listeners(address)
     path = unix_path(address)
     if path is not None:
         return [listen_unix(path, BACKLOG, EVERYBODY if unix_mode is None else unix_mode)]
@@ -85,8 +94,11 @@ class Listening:
 
     Args:
         address, port, unix_mode: As for `listen`.
+        inherited: Sockets that listen there already, from another process, which also removes the path of a Unix
+            socket.
 
     Attributes:
+        address, asked_port: As given.
         sockets: The sockets.
         port: The port that the kernel gave; 0 on a Unix socket.
 
@@ -94,11 +106,23 @@ class Listening:
         OSError: The address cannot be listened on.
     """
 
-    def __init__(self, address: str, port: int, unix_mode: int | None = None) -> None:
-        self.sockets = listen(address, port, unix_mode)
+    def __init__(
+        self, address: str, port: int, unix_mode: int | None = None, inherited: Sequence[socket.socket] = ()
+    ) -> None:
+        self.address = address
+        self.asked_port = port
+        self.sockets = list(inherited) or listen(address, port, unix_mode)
+        for listening in inherited:
+            listening.setblocking(False)
         self.port = bound_port(self.sockets)
-        path = unix_path(address)
+        path = None if inherited else unix_path(address)
         self._bound_path = None if path is None else BoundPath(path)
+
+    @property
+    def places(self) -> list[Address]:
+        """Where each socket listens: (host, port); of a Unix socket ``unix:`` with the path, and 0."""
+        names = [(each.family, address_of(each.getsockname())) for each in self.sockets]
+        return [name if family in (socket.AF_INET, socket.AF_INET6) else (UNIX + name[0], 0) for family, name in names]
 
     def close(self) -> None:
         """Listen no more."""

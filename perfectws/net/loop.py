@@ -23,8 +23,10 @@ from weakref import WeakSet
 import outcome
 import trio
 
-from ..callbacks import CallbackLoop, CallbackOwner, Timer, logger, report_failure, set_running_loop
+from ..callbacks import CallbackLoop, CallbackOwner, Timer, logger, set_running_loop
 from ..errors import LocalProtocolError
+from ..transport import Protocol as TransportProtocol
+from .delay import LoopDelay
 from .reactor import Reactor
 from .signals import trios_interrupt
 from .timers import Timers
@@ -44,12 +46,18 @@ _LAST_TURNS = 1000
 class Writer(Protocol):
     """What has output to write at the end of a turn."""
 
-    def flush(self) -> None:
-        """Write what is buffered, once."""
+    def flush(self) -> int:
+        """Write what is buffered, once. Return how many bytes the kernel has taken."""
 
 
 class LoopTransport(Protocol):
-    """What is asked of every transport when its loop, or its server, ends."""
+    """What is asked of every transport when its loop, or its server, ends.
+
+    Attributes:
+        protocol: What it feeds.
+    """
+
+    protocol: TransportProtocol
 
     def shut_down(self) -> None:
         """Tell the protocol that the server stops."""
@@ -65,6 +73,10 @@ class Connections:
 
     Args:
         loop: The loop that drives them.
+
+    Attributes:
+        added: How many there were in all.
+        refusals: How many of them were only told that there is no room.
     """
 
     def __init__(self, loop: Loop) -> None:
@@ -72,6 +84,7 @@ class Connections:
         self._open: set[LoopTransport] = set()
         self._refused: set[object] = set()
         self._gone = trio.Event()
+        self.added = self.refusals = 0
 
     def __len__(self) -> int:
         return len(self._open) - len(self._refused)
@@ -79,13 +92,20 @@ class Connections:
     def __iter__(self) -> Iterator[LoopTransport]:
         return iter(self._open)
 
+    @property
+    def count_everywhere(self) -> int:
+        """How many are served in all processes that share them: here there is one."""
+        return len(self)
+
     def add(self, transport: LoopTransport) -> None:
         """Take in a connection that is open."""
         self._open.add(transport)
+        self.added += 1
 
     def refuse(self, transport: object) -> None:
         """Leave a connection out of the count: it is told that there is no room, and nothing more."""
         self._refused.add(transport)
+        self.refusals += 1
 
     def discard(self, transport: LoopTransport) -> None:
         """Let go of a connection that is closed."""
@@ -122,12 +142,15 @@ class Loop(CallbackLoop):
         timers: The calls that are to be made later.
         connections: Every connection that is open.
         reactor: What serves plain sockets; ``None`` where there is none, and streams do.
+        delay: How late the loop is.
     """
 
     def __init__(self, reactor: Reactor | None) -> None:
         super().__init__()
         self.tasks: trio.Nursery
         self.reactor = reactor
+        if reactor is not None:
+            reactor.counts = self.counts
         self.timers = Timers(self)
         self.connections = Connections(self)
         self._has_ended = False
@@ -136,6 +159,7 @@ class Loop(CallbackLoop):
         _loops.add(self)
         self._token = trio.lowlevel.current_trio_token()
         self._clock = trio.lowlevel.current_clock()
+        self.delay = LoopDelay(self.time)
         #: What has output for the end of this turn. To append wakes no loop that is idle: `mark_dirty` does that too.
         self.dirty: list[Writer] = []
         self._pump_task: trio.lowlevel.Task | None = None
@@ -185,7 +209,7 @@ class Loop(CallbackLoop):
         try:
             await coroutine
         except Exception as error:
-            report_failure(owner, error)
+            self.count_failure(owner, error)
 
     def call_in_thread(
         self,
@@ -225,8 +249,10 @@ class Loop(CallbackLoop):
             self.run_before_writing()
         if self.dirty:
             dirty, self.dirty = self.dirty, []
+            sent = 0
             for writer in dirty:
-                writer.flush()
+                sent += writer.flush()
+            self.counts.bytes_sent += sent
         if self.reactor is not None and self.reactor.removed:
             self.reactor.close_removed()
 
@@ -258,10 +284,15 @@ class Loop(CallbackLoop):
             if handled:
                 has_handled = True
             elif not self.has_work:
-                if not has_handled or reactor is None or not reactor.becomes_ready_within(LOOK_OUT_SECONDS):
+                if not has_handled:
+                    self.delay.note(perf_counter() - deadline)
+                    return False
+                if reactor is None or not reactor.becomes_ready_within(LOOK_OUT_SECONDS):
                     return False
                 continue
-            if perf_counter() > deadline:
+            now = perf_counter()
+            if now > deadline:
+                self.delay.note(now - deadline)
                 return True
 
     async def _sleep(self) -> None:

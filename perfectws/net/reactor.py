@@ -15,10 +15,12 @@ Another system's would stand beside that; `perfectws.net.loop.make_reactor` choo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from itertools import islice
 from time import perf_counter
 from typing import Protocol
 
 from ..callbacks import logger
+from ..counts import Counts
 
 #: The most events of one pass: what a pass touches stays in the processor's cache until the pass is written.
 MAX_EVENTS = 128
@@ -37,11 +39,11 @@ PAUSED = 0x2000 | 0x8000_0000  # EPOLLRDHUP | EPOLLET
 class EventHandler(Protocol):
     """What owns a descriptor that is registered."""
 
-    def on_readable(self) -> None:
-        """Act on there being something to read, and nothing else. Does not raise."""
+    def on_readable(self) -> int:
+        """Act on there being something to read, and nothing else. Return how many bytes were read. Does not raise."""
 
-    def on_events(self, events: int) -> None:
-        """Act on whatever the poller reports. Does not raise."""
+    def on_events(self, events: int) -> int:
+        """Act on whatever the poller reports. Return how many bytes were read. Does not raise."""
 
     def remove(self) -> None:
         """Close the descriptor, which is no longer registered."""
@@ -74,9 +76,13 @@ class Reactor(ABC):
 
     Args:
         poller: The poller, which it owns.
+
+    Attributes:
+        counts: Where it is counted what is read.
     """
 
     def __init__(self, poller: Poller) -> None:
+        self.counts = Counts()  # the loop's own, once it has one
         self._poller = poller
         self._handlers: dict[int, EventHandler] = {}
         #: What the poller told and no pass has handled: seen by `becomes_ready_within`, or a pass had no time for it.
@@ -137,20 +143,19 @@ class Reactor(ABC):
             return False
         handlers = self._handlers
         deadline = perf_counter() + PASS_SECONDS
-        left = CLOCK_INTERVAL
+        received = 0
         events = iter(found)
-        for descriptor, mask in events:
-            if mask == READABLE:
-                handlers[descriptor].on_readable()
-            else:
-                handlers[descriptor].on_events(mask)
-            left -= 1
-            if not left:
-                if perf_counter() > deadline:
-                    # The poller would tell the same ones first again, and they would be all that is ever served.
-                    self._found = list(events)
-                    break
-                left = CLOCK_INTERVAL
+        for handled in range(0, len(found), CLOCK_INTERVAL):
+            if handled and perf_counter() > deadline:
+                # The poller would tell the same ones first again, and they would be all that is ever served.
+                self._found = list(events)
+                break
+            for descriptor, mask in islice(events, CLOCK_INTERVAL):
+                if mask == READABLE:
+                    received += handlers[descriptor].on_readable()
+                else:
+                    received += handlers[descriptor].on_events(mask)
+        self.counts.bytes_received += received
         return True
 
     def close(self) -> None:

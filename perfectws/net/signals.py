@@ -132,7 +132,7 @@ class StopSignals:
         if self.first is None:
             self.first = signal.Signals(number)
             for each, former in list(self._former.items()):
-                if each != signal.SIGINT or _is_applications(former):
+                if each != signal.SIGINT or is_applications(former):
                     self._give_back(each)
             self._thread.is_held_up(frame)
             self._token.run_sync_soon(self._came.set)
@@ -146,7 +146,7 @@ def _is_trios(handling: Handling) -> bool:
     return callable(handling) and str(getattr(handling, "__module__", "")).startswith("trio.")
 
 
-def _is_applications(handling: Handling) -> bool:
+def is_applications(handling: Handling) -> bool:
     """Tell whether the application has set this, rather than the system, Python or trio."""
     return callable(handling) and handling is not signal.default_int_handler and not _is_trios(handling)
 

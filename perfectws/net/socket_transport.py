@@ -64,7 +64,6 @@ class SocketTransport:
         "_error",
         "_events",
         "_held",
-        "_is_dirty",
         "_is_paused",
         "_kept",
         "_linger",
@@ -77,6 +76,7 @@ class SocketTransport:
         "_stage",
         "_taken",
         "_waits_for_room",
+        "abandoned_amount",
         "buffered_amount",
         "is_secure",
         "protocol",
@@ -91,6 +91,7 @@ class SocketTransport:
         remote_address: Address,
     ) -> None:
         self.buffered_amount = 0
+        self.abandoned_amount = 0
         self.remote_address = remote_address
         self.is_secure = False
         self.protocol: Protocol
@@ -104,9 +105,8 @@ class SocketTransport:
         #: What `_events` says: whether reading is paused, or the peer's end was seen; and whether output waits.
         self._is_paused = False
         self._waits_for_room = False
+        #: What is not with the kernel. If it is anything, a flush will come: at the turn's end, or when there is room.
         self._output: Output = []
-        #: Whether a flush will come: at the end of the turn, or when there is room again.
-        self._is_dirty = False
         #: How many of the first of the output are not to be discarded; see `output`.
         self._kept = 0
         #: Of a Unix socket: how many bytes the peer was seen to take, and how many the kernel held when last asked.
@@ -159,40 +159,36 @@ class SocketTransport:
         """Send ``data`` at the end of the turn."""
         if self._stage is not _OPEN:
             return
-        self._output.append(data)
-        self.buffered_amount += len(data)
-        if not self._is_dirty:
-            self._is_dirty = True
+        output = self._output
+        if not output:
             loop = self._loop
             loop.dirty.append(self)
             if loop.idle:
                 loop.wake()
+        output.append(data)
+        self.buffered_amount += len(data)
 
-    def write_at_once(self, data: bytes) -> None:
+    def write_at_once(self, data: bytes) -> int:
         """Send ``data`` now, unless something waits to be sent before it: its writer has waited for the turn's end.
 
         With nothing to join there is nothing to collect either, and no need to come back for it.
         """
         if self._output or self._stage is not _OPEN:
             self.write(data)
-            return
+            return 0
         try:
             sent = write(self._descriptor, data)
         except (BlockingIOError, InterruptedError):
             sent = 0
         except OSError as error:
             self.abort(error)
-            return
+            return 0
         if sent < len(data):
             self._output.append(memoryview(data)[sent:])
             self._kept = 1 if sent else 0
             self.buffered_amount = len(data) - sent
             self._wait_for_room()
-
-    def _mark_dirty(self) -> None:
-        if not self._is_dirty:
-            self._is_dirty = True
-            self._loop.mark_dirty(self)
+        return sent
 
     def discard_unsent(self) -> None:
         """Forget every write that has not begun."""
@@ -237,7 +233,8 @@ class SocketTransport:
         self._stage = Stage.FLUSHING
         self._linger = Patience(self._loop, self._loop.owner, self, linger, self.abort)
         self.resume_reading()
-        self._mark_dirty()
+        if not self._output:
+            self._loop.mark_dirty(self)
 
     def abort(self, error: Exception | None = None) -> None:
         """Close at once; what is buffered is lost."""
@@ -248,7 +245,7 @@ class SocketTransport:
         if self._linger is not None:
             self._linger.cancel()
         self._output.clear()
-        self.buffered_amount = 0
+        self.abandoned_amount, self.buffered_amount = self.buffered_amount, 0
         self._reactor.remove_later(self._descriptor, self)
         self._loop.wake_if_idle()
 
@@ -261,24 +258,26 @@ class SocketTransport:
 
     # From the reactor
 
-    def on_readable(self) -> None:
-        """Read once."""
+    def on_readable(self) -> int:
+        """Read once. Return how many bytes that were."""
         try:
             data = read(self._descriptor, self._read_size)
         except (BlockingIOError, InterruptedError):
-            return
+            return 0
         except OSError as error:
             self.abort(error)
-            return
+            return 0
+        size = len(data)
         try:
-            if not data:
+            if not size:
                 self._end_input()
             elif self._stage is _OPEN:  # else it is discarded: only the peer's end is waited for
-                if len(data) >= FIRST_READ_SIZE or self._read_size > FIRST_READ_SIZE:
-                    self._adapt_read_size(len(data))
+                if size >= FIRST_READ_SIZE or self._read_size > FIRST_READ_SIZE:
+                    self._adapt_read_size(size)
                 self.protocol.data_received(data)
         except Exception as error:
             report_failure(self.protocol, error)
+        return size
 
     def _adapt_read_size(self, size: int) -> None:
         """Read more at once when the last read was filled, and less again when it brought little."""
@@ -287,15 +286,23 @@ class SocketTransport:
         elif size == self._read_size:
             self._read_size = READ_SIZE if size == FIRST_READ_SIZE else LAST_READ_SIZE
 
-    def on_events(self, events: int) -> None:
-        """Write if there is room again, and read once."""
+    def on_events(self, events: int) -> int:
+        """Write if there is room again, and read once. Return how many bytes were read."""
         if events & WRITABLE and self._stage < Stage.DRAINING:
-            self.flush()
+            self._flush_on()
+        if events & ~WRITABLE and not self._is_paused:
+            return self.on_readable()
         if events & ~WRITABLE:
-            if self._is_paused:
-                self._look_for_reset()
-            else:
-                self.on_readable()
+            self._look_for_reset()
+        return 0
+
+    def _flush_on(self) -> None:
+        """Write what has waited for room, and wait no more if that was all."""
+        sent = self.flush()
+        self._loop.counts.bytes_sent += sent
+        if self._waits_for_room and not self._output:
+            self._taken += sent
+            self._wait_for(self._events & ~WRITABLE)
 
     def _look_for_reset(self) -> None:
         """End a paused connection that was reset. That a peer merely ended its side will be seen when it is read."""
@@ -314,34 +321,35 @@ class SocketTransport:
 
     # Writing
 
-    def flush(self) -> None:
-        """Write what is buffered, once."""
+    def flush(self) -> int:
+        """Write what is buffered, once. Return how many bytes the kernel has taken."""
         output: list[Any] = self._output  # below HIGH_WATER it holds bytes only: `Parts` are longer than that
-        amount = tried = self.buffered_amount
+        amount = self.buffered_amount
         try:
             if amount < HIGH_WATER and self._stage is _OPEN:
                 sent = write(self._descriptor, output[0] if len(output) == 1 else b"".join(output))
-                if sent == amount and not self._waits_for_room:
-                    # All that `_all_sent` would do here.
+                if sent == amount:
+                    # All that `_all_sent` would do here; if it had waited for room, `_flush_on` does the rest.
                     output.clear()
                     self.buffered_amount = self._kept = 0
-                    self._is_dirty = False
-                    return
+                    return sent
+                tried = amount
             else:
                 data = self._joined_output()
                 tried = len(data)
                 sent = self._send(data)
         except (BlockingIOError, InterruptedError):
-            sent = 0
+            sent, tried = 0, amount
         except OSError as error:
             self.abort(error)
-            return
+            return 0
         self._drop_sent(sent, tried)
         if amount >= HIGH_WATER > self.buffered_amount and self._stage is _OPEN:
             try:
                 self.protocol.resume_writing()
             except Exception as error:
                 report_failure(self.protocol, error)
+        return sent
 
     def _joined_output(self) -> Write:
         """Return as much of the output as one write may take."""
@@ -378,13 +386,11 @@ class SocketTransport:
 
     def _wait_for_room(self) -> None:
         """Flush again when the kernel has room, and at the end of no turn before."""
-        self._is_dirty = True
         self._wait_for(self._events | WRITABLE)
 
     def _all_sent(self) -> None:
         self._output.clear()
         self._kept = 0
-        self._is_dirty = False
         if self._stage is Stage.CLOSED:
             return
         if self._waits_for_room:
@@ -472,11 +478,14 @@ class AcceptedSocket(SocketTransport):
 
         async def _send_file(self, descriptor: int, part: range) -> bool:
             with trio.CancelScope() as self._sending:
-                if await send_file(self._socket, descriptor, part, lambda: not self.buffered_amount):
+                if await send_file(self._socket, descriptor, part, lambda: not self.buffered_amount, self._count_sent):
                     return True
                 # The kernel tells of a reset once, and did so here: to a read the peer would merely have ended.
                 self.abort(ConnectionResetError("the peer reset the connection while a file was sent"))
             return False
+
+        def _count_sent(self, sent: int) -> None:
+            self._loop.counts.bytes_sent += sent
 
     def remove(self) -> None:
         """Close the socket, which is no longer registered, and tell the protocol and the server."""

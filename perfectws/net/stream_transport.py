@@ -43,6 +43,7 @@ class StreamTransport:
         is_secure: bool = False,
     ) -> None:
         self.buffered_amount = 0
+        self.abandoned_amount = 0
         self.remote_address = remote_address
         self.local_address = local_address
         self.is_secure = is_secure
@@ -93,14 +94,16 @@ class StreamTransport:
             self._is_dirty = True
             self._loop.mark_dirty(self)
 
-    def write_at_once(self, data: bytes) -> None:
+    def write_at_once(self, data: bytes) -> int:
         """Send ``data`` at the end of the turn."""
         self.write(data)
+        return 0
 
-    def flush(self) -> None:
-        """Hand what the turn has written to the writing task."""
+    def flush(self) -> int:
+        """Hand what the turn has written to the writing task, which counts what it sends."""
         self._is_dirty = False
         self._may_write.set()
+        return 0
 
     def discard_unsent(self) -> None:
         """Forget what the writing task has not taken yet."""
@@ -135,7 +138,7 @@ class StreamTransport:
 
     def _kernel_socket(self) -> socket.socket | None:
         stream: object = self._stream
-        if isinstance(stream, trio.SSLStream):
+        while isinstance(stream, trio.SSLStream):  # inside that of an https: proxy there is another
             stream = stream.transport_stream
         # trio's own socket has what these ask: its descriptor and its options.
         return cast(socket.socket, stream.socket) if isinstance(stream, trio.SocketStream) else None
@@ -181,6 +184,7 @@ class StreamTransport:
                     nursery.start_soon(self._read_all)
         finally:
             self._is_closing = True
+            self.abandoned_amount = sum(map(len, self._output))  # what the stream was writing may have gone out
             self._output.clear()
             self.buffered_amount = 0
             if self._linger is not None:
@@ -197,6 +201,7 @@ class StreamTransport:
         try:
             with self._reading:
                 while data := await self._stream.receive_some(READ_SIZE):
+                    self._loop.counts.bytes_received += len(data)
                     await self._may_read.wait()
                     if not self._is_closing:
                         self._tell(self.protocol.data_received, bytes(data))
@@ -239,6 +244,7 @@ class StreamTransport:
             was_above = self.buffered_amount >= HIGH_WATER
             self.buffered_amount -= len(piece)
             self._taken += len(piece)
+            self._loop.counts.bytes_sent += len(piece)
             if was_above and self.buffered_amount < HIGH_WATER:
                 self._tell(self.protocol.resume_writing)
 

@@ -343,9 +343,10 @@ class TLSTransport(Protocol):
             if loop.idle:
                 loop.wake()
 
-    def write_at_once(self, data: bytes) -> None:
+    def write_at_once(self, data: bytes) -> int:
         """Send ``data`` at the end of the turn."""
         self.write(data)
+        return 0
 
     def _mark_dirty(self) -> None:
         if not self._is_dirty:
@@ -410,8 +411,12 @@ class TLSTransport(Protocol):
 
     # Writing
 
-    def flush(self) -> None:
-        """Encrypt what was written, if the socket has room for it, and send it at once."""
+    def flush(self) -> int:
+        """Encrypt what was written, if the socket has room for it, and send it at once; it is counted where it is sent.
+
+        Returns:
+            How much of it is still to be counted: nothing.
+        """
         amount = self._unencrypted + self._below
         try:
             if self._unencrypted and self._lower.buffered_amount < HIGH_WATER and not self._is_blocked:
@@ -428,6 +433,7 @@ class TLSTransport(Protocol):
             self._mark_dirty()
         if amount >= HIGH_WATER > self._unencrypted + below and self._stage is _OPEN:
             self._room_made()
+        return 0
 
     def _encrypt(self) -> None:
         """Encrypt the first of the output, up to a piece."""
@@ -459,7 +465,7 @@ class TLSTransport(Protocol):
     def _send_outgoing(self) -> None:
         """Send what OpenSSL has for the peer."""
         if self._outgoing.pending:
-            self._lower.write_at_once(self._outgoing.read())
+            self._loop.counts.bytes_sent += self._lower.write_at_once(self._outgoing.read())
 
     def _end_output(self) -> None:
         """Say close_notify, and let the socket end."""

@@ -105,9 +105,12 @@ class BoundPath:
     def __init__(self, path: str) -> None:
         self._path = os.path.abspath(path)
         self._inode = os.stat(path).st_ino
+        self._process = os.getpid()
 
     def remove(self) -> None:
-        """Remove the path, unless another process has put a socket of its own there."""
+        """Remove the path, unless another process has put a socket of its own there, or this one was forked since."""
+        if self._process != os.getpid():
+            return
         try:
             if os.stat(self._path).st_ino == self._inode:
                 os.unlink(self._path)

@@ -228,12 +228,8 @@ class Channel(ABC):
         """Say that a member has left, who may or may not have entered, or wait for that."""
 
 
-#: The brokers of this process.
-_brokers: WeakSet[Broker] = WeakSet()
-
-
 def brokers() -> list[Broker]:
-    """Return the brokers of this process."""
+    """Return the brokers of this process that other processes hear of."""
     return list(_brokers)
 
 
@@ -248,7 +244,8 @@ class Broker(ABC):
 
     def __init__(self) -> None:
         self._subscribers: WeakValueDictionary[str, Subscriber] = WeakValueDictionary()
-        _brokers.add(self)
+        if self.spans_processes:
+            _brokers.add(self)
 
     def subscribe(self, subscriber: Subscriber) -> Channel:
         """Return a room's channel; perfectws's own.
@@ -263,7 +260,10 @@ class Broker(ABC):
 
     @abstractmethod
     def channel(self, subscriber: Subscriber) -> Channel:
-        """Make a room's channel, without any I/O: there may be no loop yet, and the process may be forked still."""
+        """Make a room's channel; perfectws's own.
+
+        Without any I/O: there may be no loop yet, and the process may be forked still.
+        """
 
     @property
     @abstractmethod
@@ -273,3 +273,6 @@ class Broker(ABC):
     @abstractmethod
     def close(self) -> None:
         """Send what is queued, as far as that is possible at once, and let go of all connections. From any thread."""
+
+
+_brokers: WeakSet[Broker] = WeakSet()

@@ -59,6 +59,7 @@ class RoomGroup:
     def join(self, socket: WebSocket) -> Member:
         """Let a member in; what is pending is not for it."""
         member = self.members[socket] = Member(self, socket)
+        self._loop.counts.members += 1
         socket.outbox.join(member)
         return member
 
@@ -68,6 +69,7 @@ class RoomGroup:
         if member is not None:
             member.deliver()
             del self.members[socket]
+            self._loop.counts.members -= 1
             socket.outbox.leave(member)
 
     def send(self, message: RoomMessage) -> None:
@@ -84,21 +86,30 @@ class RoomGroup:
         size, count = len(frames), len(messages)
         may_drop = self.room.drops_for_slow
         turns: dict[Compression, DeflatedTurn] = {}
-        delivered = 0
-        for member in list(self.members.values()):
+        members = list(self.members.values())
+        # By how much there are fewer deliveries than if each member got each message; and how many bytes were sent.
+        difference = sent = 0
+        for member in members:
             outbox = member.outbox
             if member.early or member.socket in excluded:
-                delivered += member.deliver_apart(messages[member.early :])
+                difference += member.deliver_apart(messages[member.early :]) - count
                 member.early = 0
             elif outbox.sending is IN_TURN:
                 if not may_drop or member.has_room(size, count):
-                    outbox.write_shared(frames, count)
-                    delivered += count
+                    sent += outbox.write_shared(frames, count)
+                else:
+                    difference -= count
             elif outbox.sending is DEFLATED:
-                delivered += member.deliver_deflated(messages, turns)
+                sent += member.deliver_deflated(messages, turns)
             else:
-                delivered += member.deliver_apart(messages)
-        self.room.count(delivered)
+                difference += member.deliver_apart(messages) - count
+        self._loop.counts.bytes_sent += sent
+        self.count(count * len(members) + difference)
+
+    def count(self, deliveries: int, drops: int = 0) -> None:
+        """Add to the figures of the room, and of the loop."""
+        self._loop.counts.count_deliveries(deliveries, drops)
+        self.room.count(deliveries, drops)
 
 
 class Member:
@@ -127,7 +138,7 @@ class Member:
         pending = self._group.pending
         if self.early < len(pending):
             messages, self.early = pending[self.early :], len(pending)
-            self._group.room.count(self.deliver_apart(messages))
+            self._group.count(self.deliver_apart(messages))
 
     def forget(self) -> None:
         """Leave the room: the socket is closing."""
@@ -148,7 +159,7 @@ class Member:
         return delivered
 
     def deliver_deflated(self, messages: list[RoomMessage], turns: dict[Compression, DeflatedTurn]) -> int:
-        """Send all of a turn's messages to this member, which compresses. Return how many were sent.
+        """Send all of a turn's messages to this member, which compresses. Return how many bytes the kernel has taken.
 
         Args:
             messages: The messages.
@@ -163,14 +174,13 @@ class Member:
             self._known_from = turn.start
         joined = turn.joined(self._known_from)
         if self._group.room.drops_for_slow and not self.has_room(len(joined.frames), count):
+            self._group.count(-count)  # which it is taken to get, as every member is
             return 0
         if not joined.is_compressed:
-            outbox.write_shared(joined.frames, count)
-            return count
+            return outbox.write_shared(joined.frames, count)
         if not joined.is_gapless:
             self._known_from = turn.end
-        outbox.write_shared_deflated(joined.frames, count, turn.position)
-        return count
+        return outbox.write_shared_deflated(joined.frames, count, turn.position)
 
     def has_room(self, size: int, count: int) -> bool:
         """Tell whether the member can take ``size`` more bytes; if not, it misses those ``count`` messages."""
@@ -180,7 +190,7 @@ class Member:
             self._missed = 0
             self.outbox.call_when_drained(self._drained)
         self._missed += count
-        self._group.room.count(0, count)
+        self._group.count(0, count)
         return False
 
     def _drained(self) -> object:

@@ -36,7 +36,7 @@ class LocalBroker(Broker):
         self._published = 0
 
     def channel(self, subscriber: Subscriber) -> LocalChannel:
-        """Make a room's channel."""
+        """Make a room's channel; perfectws's own."""
         return LocalChannel(self, subscriber)
 
     @property
@@ -51,7 +51,7 @@ class LocalBroker(Broker):
             self._epoch = max(self._epoch + 1, time_ns() // 1000)
 
     def append(self, name: str, limits: LogLimits, message: LogMessage) -> None:
-        """Append a message to a log, if that is used, or will be."""
+        """Append a message to a log, if that is used, or will be; perfectws's own."""
         with self._lock:
             self._published += 1
             if name in self._logs or limits.messages:
@@ -59,14 +59,14 @@ class LocalBroker(Broker):
                 self._look_again(name)
 
     def open(self, name: str, limits: LogLimits) -> Position:
-        """Begin to use a log; return how far it has got."""
+        """Begin to use a log; return how far it has got; perfectws's own."""
         with self._lock:
             log = self._log(name, limits)
             log.is_used = True
             return log.end
 
     def let_go(self, name: str) -> None:
-        """Take it that a log is used no longer."""
+        """Take it that a log is used no longer; perfectws's own."""
         with self._lock:
             log = self._logs.get(name)
             if log is not None:
@@ -74,7 +74,7 @@ class LocalBroker(Broker):
                 self._look_again(name)
 
     def read(self, name: str, limits: LogLimits) -> Log:
-        """Return what a log holds."""
+        """Return what a log holds; perfectws's own."""
         with self._lock:
             return self._log(name, limits).read() if name in self._logs else Log(NOWHERE, NOWHERE, ())
 

@@ -211,6 +211,7 @@ class Room:
         loop = socket.outbox.loop
         if loop not in self._groups:
             self._groups[loop] = RoomGroup(self, loop)
+            loop.counts.rooms += 1
         return self._groups[loop].join(socket)
 
     def _leave(self, socket: WebSocket) -> None:
@@ -220,6 +221,7 @@ class Room:
             if not group.members:
                 loop = socket.outbox.loop
                 del self._groups[loop]
+                loop.counts.rooms -= 1
                 if self.on_empty is not None and not self._groups:
                     loop.call(loop.owner, self._tell_empty)
         if self._brokered is not None:
@@ -342,7 +344,7 @@ class Room:
             self._drops += drops
 
     def count_messages(self, messages: int) -> None:
-        """Add to the figures. From any thread."""
+        """Add to the figures; perfectws's own. From any thread."""
         with _lock:
             self._messages += messages
 

@@ -5,15 +5,25 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import trio
 
 from ..http.http11 import HTTPConnection
 from ..http.service import HTTPService
+from ..net import acceptors
 from ..net.acceptors import serve_listener
 from ..net.loop import Connections, Loop
 from ..transport import Transport
+from .retiring import retire
 from .stopping import StopRequest
+
+
+class Sharing(acceptors.Sharing, Protocol):
+    """What the processes share that run one server, as one of them sees it."""
+
+    def make_connections(self, loop: Loop) -> Connections:
+        """Return what is to hold the connections of this process."""
 
 
 class Accepting:
@@ -23,13 +33,20 @@ class Accepting:
         loop: The loop, on which other servers may accept too.
         service: What is served, and within which limits.
         ssl_context: Makes the connections TLS.
+        sharing: What it shares with other processes; ``None`` where there is no other.
+
+    Attributes:
+        connections: Those that are open.
     """
 
-    def __init__(self, loop: Loop, service: HTTPService, ssl_context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, loop: Loop, service: HTTPService, ssl_context: ssl.SSLContext | None, sharing: Sharing | None = None
+    ) -> None:
         self._loop = loop
         self._service = service
         self._ssl_context = ssl_context
-        self._connections = Connections(loop)
+        self._sharing = sharing
+        self.connections = Connections(loop) if sharing is None else sharing.make_connections(loop)
 
     async def run(self, sockets: Sequence[socket.socket], stop: StopRequest, begun: Callable[[], object]) -> None:
         """Accept until ``stop`` is made, then end the connections as `perfectws.server.stopping` says.
@@ -46,17 +63,34 @@ class Accepting:
                 begun()
                 await stop.wait()
                 nursery.cancel_scope.cancel()
+            await self._retire(stop)
         finally:
-            await self._connections.end(self._service.close_timeout)
+            await self.connections.end(self._service.close_timeout)
 
     async def _accept(self, listening: socket.socket) -> None:
-        await serve_listener(self._loop, listening, self._make_protocol, self._ssl_context, self._connections)
+        await serve_listener(
+            self._loop, listening, self._make_protocol, self._ssl_context, self.connections, self._sharing
+        )
+
+    async def _retire(self, stop: StopRequest) -> None:
+        """Tell connections one after the other, if that is asked for, until it is asked for haste."""
+        if stop.drain is None:
+            return
+        async with trio.open_nursery() as nursery:
+
+            async def hurry() -> None:
+                await stop.wait_until_urgent()
+                nursery.cancel_scope.cancel()
+
+            nursery.start_soon(hurry)
+            await retire(self.connections, stop.drain)
+            nursery.cancel_scope.cancel()
 
     def _make_protocol(self, transport: Transport) -> HTTPConnection:
         """Return what serves a connection, which counts already: past ``max_connections`` it only answers 503."""
         connection = HTTPConnection(transport, self._loop, self._service)
         most = self._service.max_connections
-        if most is not None and len(self._connections) > most:
-            self._connections.refuse(transport)
+        if most is not None and self.connections.count_everywhere > most:
+            self.connections.refuse(transport)
             self._loop.call(connection, connection.refuse_full)
         return connection

@@ -6,7 +6,7 @@
         "servers": [
             {
                 "name": "localhost",                    # needed
-                "port": 8080,                           # needed, unless "address" is a Unix socket
+                "port": 8080,                           # needed, unless "address" is a Unix socket, or systemd:
                 "address": "0.0.0.0",                   # or "unix:/run/chat.sock", and then perhaps "unixMode": "0660"
                 "documentRoot": "./webroot",
                 "routes": [
@@ -16,7 +16,8 @@
                 "filters": [{"type": "response", "priority": "high", "name": HTTPFilter.content_compression}],
                 "tlsConfig": {"certPath": "cert.pem", "keyPath": "key.pem"},
             }
-        ]
+        ],
+        "workers": 4,                                   # or "auto"; and "drain": 5.0
     }
 
 The limits of `HTTPServer.launch` are keys as well: ``"maxConnections"``, ``"headerTimeout"``.
@@ -37,25 +38,27 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from inspect import Parameter, signature
 from types import ModuleType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
+from ..checks.quantities import SECONDS
 from ..checks.spelling import did_you_mean
 from ..errors import LaunchFailure, PerfectWSError
 from ..http.filters import FilterPriority, RequestFilters
 from ..http.limits import LIMITS
 from ..http.response import RequestHandler
 from ..http.routing import Route, Routes
-from ..net.unix_sockets import unix_path
 from .filters import HTTPFilter
 from .handlers import HTTPHandler
-from .keywords import ServerKeywords
+from .keywords import ServerKeywords, needs_port
 from .tls_configuration import TLSConfiguration
+from .workers.plan import WORKERS
 
 #: Perfect's names of what is there already.
 _PERFECT_NAMES: dict[str, Callable[..., Any]] = {
     "HTTPHandler.staticFiles": HTTPHandler.static_files,
     "HTTPHandler.redirect": HTTPHandler.redirect,
     "HTTPHandler.health": HTTPHandler.health,
+    "HTTPHandler.metrics": HTTPHandler.metrics,
     "HTTPFilter.contentCompression": HTTPFilter.content_compression,
     "HTTPFilter.custom404": HTTPFilter.custom_404,
     "HTTPFilter.customReqFilter": HTTPFilter.custom_req_filter,
@@ -74,6 +77,8 @@ _PLAIN_KEYWORDS: dict[str, tuple[type, ...]] = {
 }
 #: The same by their keys: ``"documentRoot"``.
 _PLAIN_KEYS = {re.sub("_(.)", lambda match: match[1].upper(), name): name for name in _PLAIN_KEYWORDS}
+#: How many processes serve them all, and how those end.
+_PROCESS_KEYS = {"workers": WORKERS, "drain": SECONDS}
 _OTHER_KEYS = ("routes", "filters", "tlsConfig")
 _TLS_KEYS = {
     "certPath": "cert_path",
@@ -84,8 +89,25 @@ _TLS_KEYS = {
 }
 
 
+class Configuration(NamedTuple):
+    """What a dictionary describes.
+
+    Attributes:
+        servers: The servers, each by the keywords of `HTTPServer.launch`.
+        processes: ``workers`` and ``drain``, as far as they are given.
+    """
+
+    servers: list[ServerKeywords]
+    processes: dict[str, Any]
+
+
 def parse_configuration(data: Mapping[str, Any], path: str | os.PathLike[str] | None = None) -> list[ServerKeywords]:
-    """Return the servers that a dictionary describes, each by the keywords of `HTTPServer.launch`.
+    """Return the servers that a dictionary describes. As for `read_configuration`."""
+    return read_configuration(data, path).servers
+
+
+def read_configuration(data: Mapping[str, Any], path: str | os.PathLike[str] | None = None) -> Configuration:
+    """Return what a dictionary describes.
 
     Args:
         data: The dictionary.
@@ -99,10 +121,19 @@ def parse_configuration(data: Mapping[str, Any], path: str | os.PathLike[str] | 
         data = _read(path, title)
     # Perfect differs: it takes a configuration without servers for one of no server, and returns at once.
     _expect(isinstance(data, Mapping), title, "a dictionary with the key 'servers'", data)
-    _check_keys(data, ("servers",), title)
+    _check_keys(data, ("servers", *_PROCESS_KEYS), title)
     servers = data.get("servers")
     _expect(isinstance(servers, list | tuple) and bool(servers), f"{title}: 'servers'", "a list of servers", servers)
-    return [_parse_server(each, f"{title}: servers[{number}]") for number, each in enumerate(servers or ())]
+    described = [_parse_server(each, f"{title}: servers[{number}]") for number, each in enumerate(servers or ())]
+    return Configuration(described, _parse_processes(data, title))
+
+
+def _parse_processes(data: Mapping[str, Any], title: str) -> dict[str, Any]:
+    given = {key: data[key] for key in _PROCESS_KEYS if key in data}
+    for key, value in given.items():
+        if value != "auto" or key != "workers":
+            _expect(_PROCESS_KEYS[key].takes(value), f"{title}: {key!r}", _PROCESS_KEYS[key].text, value)
+    return given
 
 
 def _read(path: str | os.PathLike[str], title: str) -> Any:
@@ -130,7 +161,7 @@ def _parse_server(data: Mapping[str, Any], where: str) -> ServerKeywords:
             keywords[keyword] = value
     if isinstance(keywords.get("unix_mode"), str):  # JSON has no octal numbers
         keywords["unix_mode"] = _parse_mode(keywords["unix_mode"], f"{where}: 'unixMode'")
-    has_place = "port" in data or unix_path(data.get("address")) is not None
+    has_place = "port" in data or not needs_port(data.get("address"))
     _expect(has_place, f"{where}: 'port'", "a number from 0 to 65535", None)
     keywords["routes"] = _parse_routes(data.get("routes", ()), f"{where}: routes")
     for kind_of_filter in ("request", "response"):

@@ -15,6 +15,7 @@ from ..http.filters import RequestFilters, ResponseFilters
 from ..http.limits import LimitKeywords
 from ..http.routing import Route, Routes
 from ..http.several import Several
+from ..net.activation import DESCRIPTOR, descriptor_of, is_passed
 from ..net.unix_sockets import unix_path
 from ..websocket.upgrade_handler import WebSocketUpgrader
 from .tls_configuration import TLSConfiguration
@@ -49,10 +50,15 @@ KEYWORDS = frozenset(ServerKeywords.__annotations__)
 def check_keywords(keywords: Mapping[str, Any]) -> None:
     """Raise `TypeError` if they describe no server; the message says what is wrong with them."""
     check_names(keywords, KEYWORDS, "a server")
-    if "port" not in keywords and unix_path(keywords.get("address")) is None:
+    if "port" not in keywords and needs_port(keywords.get("address")):
         raise TypeError("a server needs port=: 8181, say, or 0 for any that is free; or address='unix:/run/chat.sock'")
     if not {"routes", "document_root", "upgraders"} & keywords.keys():
         raise TypeError("a server needs something to serve: routes=, document_root= or upgraders=")
+
+
+def needs_port(address: object) -> bool:
+    """Tell whether an address is one of a host, which has ports."""
+    return unix_path(address) is None and not is_passed(address)
 
 
 def check_one_form(servers: object, data: object, path: object, keywords: object) -> None:
@@ -68,6 +74,8 @@ def check_settings(address: object, port: object, unix_mode: int | None, documen
     """Raise `TypeError` or `ValueError` unless they could be those of a server."""
     if not isinstance(address, str):
         raise TypeError(f"address is a str, not {address!r}")
+    if address.startswith(DESCRIPTOR):
+        descriptor_of(address)
     PORT.check("port", port)
     FILE_MODE_OR_NONE.check("unix_mode", unix_mode)
     if unix_mode is not None and unix_path(address) is None:

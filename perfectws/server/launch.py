@@ -11,6 +11,7 @@ This knows threads, the process and its end, and of a server what `Launchable` s
 from __future__ import annotations
 
 import atexit
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,9 +25,14 @@ from ..checks.quantities import WAIT
 from ..client.event_loop import Startable
 from ..errors import LocalProtocolError, lone_error
 from ..futures import Future, Promise
+from ..net.listeners import Inherit, Listening
 from ..net.loop import Loop, open_loop
 from ..net.memory import collect_less_often, keep_freed_memory
 from ..net.signals import StopSignals, run_until_signal
+from .accepting import Sharing
+from .figures import FiguresOfOthers, ServerFigures
+from .stopping import StopRequest
+from .workers.plan import Plan
 
 
 class Launchable(Protocol):
@@ -56,14 +62,36 @@ class Launchable(Protocol):
     def release(self) -> None:
         """Listen no more, and let it be run again."""
 
-    def bind(self) -> None:
-        """Listen, but accept no connection yet. Raises `LaunchFailure`."""
+    def bind(self, inherited: Inherit | None = None) -> None:
+        """Listen, perhaps by what listens already, but accept no connection yet. Raises `LaunchFailure`."""
 
-    async def serve_on(self, loop: Loop, *, task_status: trio.TaskStatus[int]) -> None:
-        """Accept connections, bound already, until `stop` is called."""
+    @property
+    def listening(self) -> Listening:
+        """What it listens by, once it is bound."""
+
+    def announce(self, by_whom: str) -> None:
+        """Log where it can be reached, and who serves there."""
+
+    async def serve_on(self, loop: Loop, sharing: Sharing | None = None, *, task_status: trio.TaskStatus[int]) -> None:
+        """Accept connections, bound already, until `stop` is called; some are perhaps left to other processes."""
 
     def stop(self) -> None:
         """Stop in an orderly way, without waiting for that. From any thread."""
+
+    @property
+    def figures(self) -> ServerFigures:
+        """What it has done so far, in all of its processes."""
+
+    @property
+    def own_figures(self) -> ServerFigures:
+        """What it has done in this process."""
+
+    def add_figures(self, of_others: FiguresOfOthers) -> None:
+        """Count what it has done in other processes into its figures."""
+
+    @property
+    def stop_request(self) -> StopRequest | None:
+        """What tells it to stop, while it runs."""
 
     @property
     def loop(self) -> CallbackLoop:
@@ -123,6 +151,11 @@ class LaunchContext(Startable):
         return self._closed.future_result
 
     @property
+    def figures(self) -> ServerFigures:
+        """What the server has done so far, and is doing now. From any thread."""
+        return self.server.figures
+
+    @property
     def loop(self) -> CallbackLoop:
         """The server's event loop, for ``on=``. Raises `LocalProtocolError` once it has stopped."""
         return self.server.loop
@@ -161,11 +194,11 @@ class LaunchContext(Startable):
         self._run.join_if_over()
         return True
 
-    async def serve(self, loop: Loop, *, task_status: trio.TaskStatus[int]) -> None:
+    async def serve(self, loop: Loop, sharing: Sharing | None = None, *, task_status: trio.TaskStatus[int]) -> None:
         """Serve until the server is stopped; perfectws's own."""
         closed = self._closed = Promise[None](loop)
         try:
-            await self.server.serve_on(loop, task_status=task_status)
+            await self.server.serve_on(loop, sharing, task_status=task_status)
         except Exception as error:
             self.release()
             closed.fail(error)
@@ -174,6 +207,11 @@ class LaunchContext(Startable):
             self.release()
             closed.succeed(None)  # ignored if it has failed
 
+    def end(self) -> None:
+        """Take note that it has stopped, in other processes; perfectws's own."""
+        self._closed = Promise[None]()
+        self._closed.succeed(None)
+
     def release(self) -> None:
         """Let the server be run again; perfectws's own. Harmless when it was done."""
         if self._is_claimed:
@@ -181,16 +219,17 @@ class LaunchContext(Startable):
             self.server.release()
 
 
-def launch(servers: Sequence[Launchable], *, wait: bool) -> list[LaunchContext]:
-    """Run servers until they stop, here or in a thread of their own.
+def launch(servers: Sequence[Launchable], *, wait: bool, plan: Plan | None = None) -> list[LaunchContext]:
+    """Run servers until they stop, here, in a thread of their own, or in processes of their own.
 
     Args:
         servers: The servers.
         wait: Whether to block until all have stopped, by themselves or because of SIGINT or SIGTERM. Else they run in a
             background thread, and signals are left alone.
+        plan: How many processes serve; ``None`` for this one.
 
     Raises:
-        LaunchFailure: One of them cannot listen; then none of them runs.
+        LaunchFailure: One of them cannot listen; then none of them runs. Or no worker comes to serve.
         LocalProtocolError: To wait would block the trio program that this is called from.
     """
     if wait and trio.lowlevel.in_trio_run():
@@ -198,6 +237,8 @@ def launch(servers: Sequence[Launchable], *, wait: bool) -> list[LaunchContext]:
             "launch() and start() block, which would stop this trio program: await server.serve(), or launch with "
             "wait=False"
         )
+    if plan is not None and sys.platform != "win32":
+        return _launch_in_workers(servers, plan)
     _bind(servers)
     run = _Run(servers)
     if wait:
@@ -207,14 +248,33 @@ def launch(servers: Sequence[Launchable], *, wait: bool) -> list[LaunchContext]:
     return run.contexts
 
 
-def _bind(servers: Sequence[Launchable]) -> None:
+if sys.platform != "win32":  # where there never is a plan
+
+    def _launch_in_workers(servers: Sequence[Launchable], plan: Plan) -> list[LaunchContext]:
+        from .workers.launching import serve_by_workers  # few have any
+        from .workers.succession import Heritage
+
+        heritage = Heritage.claim()
+        _bind(servers, heritage.take)
+        heritage.close_rest()
+        run = _Run(servers)
+        try:
+            serve_by_workers(run, plan, heritage)
+        finally:
+            run.let_go()
+            for context in run.contexts:
+                context.end()
+        return run.contexts
+
+
+def _bind(servers: Sequence[Launchable], inherited: Inherit | None = None) -> None:
     """Let all servers listen, for us alone, or none."""
     claimed: list[Launchable] = []
     try:
         for server in servers:
             server.claim()
             claimed.append(server)
-            server.bind()
+            server.bind(inherited)
     except BaseException:
         for server in claimed:
             server.release()
@@ -252,7 +312,7 @@ class _Run:
         try:
             run_until_signal(self._serve_until_signal, takes_sigterm=True)
         finally:
-            self._let_go()
+            self.let_go()
 
     def run_in_thread(self) -> None:
         """Run in a thread. Returns when all accept connections."""
@@ -261,7 +321,7 @@ class _Run:
             self._thread = threading.Thread(target=self._run_thread, name="perfectws servers", daemon=True)
             self._thread.start()
         except BaseException:
-            self._let_go()
+            self.let_go()
             raise
         self._has_begun.wait()
         if self._error is not None:
@@ -281,7 +341,7 @@ class _Run:
         for context in self.contexts:
             context.terminate()
         if self._thread is not None:
-            self._thread.join(min(self._close_timeout() + 1, threading.TIMEOUT_MAX))
+            self._thread.join(min(self.close_timeout + 1, threading.TIMEOUT_MAX))
 
     def _run_thread(self) -> None:
         try:
@@ -291,16 +351,18 @@ class _Run:
             if self._has_begun.is_set():  # else `run_in_thread` raises it
                 logger.error("The servers have ended because of an error", exc_info=self._error)
         finally:
-            self._let_go()
+            self.let_go()
             self._has_begun.set()
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Let every server be run again, also one that was never begun, and be freed by its last user."""
         _running.discard(self)
         for context in self.contexts:
             context.release()
 
-    def _close_timeout(self) -> float:
+    @property
+    def close_timeout(self) -> float:
+        """How long connections may take to end when the servers stop, in seconds."""
         return max((context.server.close_timeout for context in self.contexts), default=0)
 
     async def _serve_until_signal(self, signals: StopSignals) -> None:
@@ -315,12 +377,21 @@ class _Run:
             context.terminate()
 
     async def _serve(self, begun: Callable[[], object]) -> None:
+        await self.serve_on_loop(lambda loop: begun(), [None] * len(self.contexts))
+
+    async def serve_on_loop(self, begun: Callable[[Loop], object], shared: Sequence[Sharing | None]) -> None:
+        """Serve until all are stopped.
+
+        Args:
+            begun: Called with the loop once all accept connections.
+            shared: What each of them shares with other processes.
+        """
         async with open_loop() as loop:
             try:
                 async with trio.open_nursery() as nursery:
-                    for context in self.contexts:
-                        await nursery.start(context.serve, loop)
-                    begun()
+                    for context, sharing in zip(self.contexts, shared, strict=True):
+                        await nursery.start(context.serve, loop, sharing)
+                    begun(loop)
             finally:
                 # What the servers' own callbacks have opened, as clients of others.
-                await loop.end_connections(self._close_timeout())
+                await loop.end_connections(self.close_timeout)

@@ -12,7 +12,7 @@ import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 import trio
 
@@ -38,19 +38,29 @@ from ..http.response import RequestHandler, not_found
 from ..http.routing import Route, Routes
 from ..http.service import DOCUMENT_ROOT, HTTPService
 from ..http.several import Several
-from ..net.listeners import Listening
+from ..net.listeners import Inherit, Listening
 from ..net.loop import Loop, open_loop
 from ..net.reachable import reachable_hosts, url_of
 from ..net.unix_sockets import unix_path
 from ..rooms import room  # noqa: F401  # likewise
 from ..websocket.options import WebSocketKeywords
 from ..websocket.upgrade_handler import OnUpgrade3, ShouldUpgrade, WebSocketUpgrader, with_upgraders
-from .accepting import Accepting
-from .keywords import PlainServerKeywords, ServerKeywords, check_keywords, check_one_form, check_settings, flat
+from .accepting import Accepting, Sharing
+from .figures import NO_FIGURES, Census, FiguresOfOthers, ServerFigures
+from .keywords import (
+    PlainServerKeywords,
+    ServerKeywords,
+    check_keywords,
+    check_one_form,
+    check_settings,
+    flat,
+    needs_port,
+)
 from .launch import LaunchContext, launch
 from .starting import Starting
 from .stopping import StopRequest
 from .tls_configuration import TLSConfiguration, make_context
+from .workers.plan import DRAIN, make_plan
 
 #: What an application sets.
 _SETTINGS = frozenset(
@@ -70,6 +80,9 @@ class HTTPServer(SettableLimits, Startable):
         server_name: Its name, for the log and for ``request.server_name``.
         server_address: The address to listen on: a host name or an IP address; or ``unix:`` and a path. By default
             ``0.0.0.0``, every interface, whatever its name is, as in Perfect; ``127.0.0.1`` is this machine alone.
+            Where something else listens for the server: ``systemd:`` for all sockets that systemd passes,
+            ``systemd:NAME`` for those of that name (``chat`` for those of ``chat.socket``), ``fd:3`` for what whoever
+            has started this process has left at that descriptor.
         server_port: The port to listen on; 0 asks the kernel for one, which stands here once the server is bound.
         unix_mode: Who may connect to a Unix socket, as the mode of its file, such as ``0o660``; ``None`` is ``0o666``:
             whoever may enter its directory.
@@ -99,6 +112,8 @@ class HTTPServer(SettableLimits, Startable):
         #: Held by the one run that it may have at a time.
         self._claim = threading.Lock()
         self._starting = Starting()
+        self._census: Census | None = None
+        self._figures_of_others: FiguresOfOthers = tuple
 
     if not TYPE_CHECKING:  # for which it would mean that anything can be set
 
@@ -161,23 +176,52 @@ class HTTPServer(SettableLimits, Startable):
 
     @overload
     @classmethod
-    def launch(cls, *, wait: bool = True, **keywords: Unpack[ServerKeywords]) -> LaunchContext: ...
+    def launch(
+        cls,
+        *,
+        wait: bool = True,
+        workers: int | Literal["auto"] = 1,
+        drain: float = DRAIN,
+        **keywords: Unpack[ServerKeywords],
+    ) -> LaunchContext: ...
     @overload
     @classmethod
     def launch(
-        cls, server: HTTPServer | Iterable[HTTPServer], /, *servers: HTTPServer, wait: bool = True
+        cls,
+        server: HTTPServer | Iterable[HTTPServer],
+        /,
+        *servers: HTTPServer,
+        wait: bool = True,
+        workers: int | Literal["auto"] = 1,
+        drain: float = DRAIN,
     ) -> list[LaunchContext]: ...
     @overload
     @classmethod
-    def launch(cls, *, wait: bool = True, configuration_data: Mapping[str, Any]) -> list[LaunchContext]: ...
+    def launch(
+        cls,
+        *,
+        wait: bool = True,
+        workers: int | Literal["auto"] = 1,
+        drain: float = DRAIN,
+        configuration_data: Mapping[str, Any],
+    ) -> list[LaunchContext]: ...
     @overload
     @classmethod
-    def launch(cls, *, wait: bool = True, configuration_path: str | os.PathLike[str]) -> list[LaunchContext]: ...
+    def launch(
+        cls,
+        *,
+        wait: bool = True,
+        workers: int | Literal["auto"] = 1,
+        drain: float = DRAIN,
+        configuration_path: str | os.PathLike[str],
+    ) -> list[LaunchContext]: ...
     @classmethod
     def launch(
         cls,
         *servers: HTTPServer | Iterable[HTTPServer],
         wait: bool = True,
+        workers: int | Literal["auto"] = 1,
+        drain: float = DRAIN,
         configuration_data: Mapping[str, Any] | None = None,
         configuration_path: str | os.PathLike[str] | None = None,
         **keywords: Any,
@@ -187,9 +231,19 @@ class HTTPServer(SettableLimits, Startable):
         One server is described by keywords; several by `server` and `secure_server`, or by configuration. All listen
         before the first accepts a connection, and if one can't, none does; they share one loop.
 
+        With ``workers`` several processes serve, all of the servers each: this one forks them, replaces one that dies,
+        and serves nothing itself. Connections are spread evenly over them. What the application holds in memory each
+        has for itself, so a room with a name needs a broker. On SIGHUP the program is run again with the code that it
+        has then, and takes over; nobody is refused meanwhile. What stands behind this call is done once, when all is
+        over.
+
         Args:
             *servers: The servers.
             wait: Whether to block; else the servers run in a background thread, and signals are left alone.
+            workers: How many processes serve; ``"auto"`` is one for each processor that this one may use. With 1 this
+                process serves, as ever. A dictionary may have it too, and then counts.
+            drain: Over how many seconds the processes of before a SIGHUP close their WebSockets (1012); requests that
+                are under way are answered.
             configuration_data: Describes the servers as Perfect's dictionary does: see
                 `perfectws.server.configuration`.
             configuration_path: A JSON file with the same.
@@ -210,20 +264,23 @@ class HTTPServer(SettableLimits, Startable):
 
         Raises:
             LaunchFailure: One of them cannot listen, is configured wrongly, runs already or is given twice; the message
-                names it and says why.
+                names it and says why. With ``workers``: the system cannot fork, this process has other threads, a room
+                has a name and no broker, or a worker does not come to serve.
             TypeError: The arguments contradict each other, or describe no server.
 
         Source: Perfect's ``HTTPServer.launch(…)`` in all its forms.
         """
         check_one_form(servers, configuration_data, configuration_path, keywords)
+        processes: dict[str, Any] = {"workers": workers, "drain": drain}
         if keywords:
-            return launch([cls.server(**keywords)], wait=wait)[0]
+            return launch([cls.server(**keywords)], wait=wait, plan=make_plan(**processes, wait=wait))[0]
         if servers:
-            return launch(flat(servers, cls), wait=wait)
-        from .configuration import parse_configuration  # which brings all handlers and filters that there are
+            return launch(flat(servers, cls), wait=wait, plan=make_plan(**processes, wait=wait))
+        from .configuration import read_configuration  # which brings all handlers and filters that there are
 
-        described = parse_configuration(configuration_data or {}, configuration_path)
-        return launch([cls.server(**each) for each in described], wait=wait)
+        described = read_configuration(configuration_data or {}, configuration_path)
+        plan = make_plan(**(processes | described.processes), wait=wait)
+        return launch([cls.server(**each) for each in described.servers], wait=wait, plan=plan)
 
     # What it serves
 
@@ -344,6 +401,29 @@ class HTTPServer(SettableLimits, Startable):
         """Call ``function(loop)`` at once if it runs, else as soon as it does; perfectws's own."""
         self._starting.call_when_running(function)
 
+    @property
+    def figures(self) -> ServerFigures:
+        """What it has done so far, and is doing now: connections, messages, bytes, rooms, delays. From any thread.
+
+        With workers, what all of them have done. After the end, what it did until then; the next start begins anew.
+        """
+        return ServerFigures.total([self.own_figures, *self._figures_of_others()])
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more connection than there are would be served; perfectws's own."""
+        most = self.max_connections
+        return most is None or (self._census is not None and self._census.connections_everywhere < most)
+
+    @property
+    def own_figures(self) -> ServerFigures:
+        """The figures of this process alone; perfectws's own."""
+        return NO_FIGURES if self._census is None else self._census.figures
+
+    def add_figures(self, of_others: FiguresOfOthers) -> None:
+        """Count ``of_others()``, the figures of the other workers, into `figures` from now on; perfectws's own."""
+        self._figures_of_others = of_others
+
     def start(self) -> None:
         """Serve, and block until `stop` is called, from a callback or another thread, or until SIGINT or SIGTERM.
 
@@ -365,8 +445,16 @@ class HTTPServer(SettableLimits, Startable):
         if request is not None:
             request.make()
 
-    def bind(self) -> None:
+    @property
+    def stop_request(self) -> StopRequest | None:
+        """What tells it to stop, while it runs; perfectws's own."""
+        return self._stop_request
+
+    def bind(self, inherited: Inherit | None = None) -> None:
         """Listen, so that clients can connect, but accept no connection yet.
+
+        Args:
+            inherited: Returns the sockets that listen on an address and a port already; perfectws's own.
 
         Raises:
             LaunchFailure: The address cannot be listened on, or the server is configured wrongly.
@@ -376,8 +464,9 @@ class HTTPServer(SettableLimits, Startable):
         if self._listening is not None:
             return
         self._check()
+        sockets = inherited(self.server_address, self.server_port) if inherited else ()
         try:
-            self._listening = Listening(self.server_address, self.server_port, self.unix_mode)
+            self._listening = Listening(self.server_address, self.server_port, self.unix_mode, sockets)
         except OSError as error:
             reason = error.strerror or error
             raise LaunchFailure(f"{self._title} cannot listen on {self.listens_on}: {reason}") from error
@@ -397,6 +486,7 @@ class HTTPServer(SettableLimits, Startable):
         """
         if not self._claim.acquire(blocking=False):
             raise LaunchFailure(f"{self._title} on {self.listens_on} is launched already: one runs once at a time")
+        self._figures_of_others = tuple  # of a launch before this one
 
     def release(self) -> None:
         """Listen no more, and let it be run again; perfectws's own."""
@@ -404,18 +494,27 @@ class HTTPServer(SettableLimits, Startable):
         self._claim.release()
 
     @property
+    def listening(self) -> Listening:
+        """What it listens by, once it is bound; perfectws's own."""
+        assert self._listening is not None
+        return self._listening
+
+    @property
     def listens_on(self) -> str:
         """Its address and port, or its path, for people."""
-        if unix_path(self.server_address) is not None:
-            return self.server_address
-        return f"{self.server_address}:{self.server_port}"
+        return f"{self.server_address}:{self.server_port}" if needs_port(self.server_address) else self.server_address
 
     def _places(self) -> list[str]:
         """Return where it can be reached: URLs that a terminal can open, or the path of its socket."""
+        if needs_port(self.server_address):
+            return self._urls(self.server_address, self.server_port)
         if unix_path(self.server_address) is not None:
             return [self.server_address]
+        return [place for host, port in self.listening.places for place in (self._urls(host, port) if port else [host])]
+
+    def _urls(self, host: str, port: int) -> list[str]:
         scheme = "http" if self._tls is None else "https"
-        return [url_of(scheme, host, self.server_port) for host in reachable_hosts(self.server_address)]
+        return [url_of(scheme, reachable, port) for reachable in reachable_hosts(host)]
 
     @property
     def _title(self) -> str:
@@ -453,10 +552,15 @@ class HTTPServer(SettableLimits, Startable):
         finally:
             self.release()
 
-    async def serve_on(self, loop: Loop, *, task_status: trio.TaskStatus[int]) -> None:
-        """Serve as `serve` does, claimed and bound already, on a loop that others use too; perfectws's own."""
+    async def serve_on(self, loop: Loop, sharing: Sharing | None = None, *, task_status: trio.TaskStatus[int]) -> None:
+        """Serve as `serve` does, claimed and bound already, on a loop that others use too; perfectws's own.
+
+        Args:
+            loop: The loop.
+            sharing: What it shares with other processes that do the same; `announce` is called in none of them.
+        """
         with self._stoppable() as stop:
-            await self._accept(loop, stop, task_status)
+            await self._accept(loop, stop, task_status, sharing)
 
     @contextmanager
     def _stoppable(self) -> Iterator[StopRequest]:
@@ -468,11 +572,20 @@ class HTTPServer(SettableLimits, Startable):
             self._stop_request = None
             self.unbind()
 
-    async def _accept(self, loop: Loop, stop: StopRequest, task_status: trio.TaskStatus[int]) -> None:
-        assert self._listening is not None
+    def announce(self, by_whom: str = "") -> None:
+        """Log where it can be reached, and who serves there if it is not this process; perfectws's own."""
         kind = "HTTP" if self._tls is None else "HTTPS"
-        logger.info("Starting %s server %s on %s", kind, self.server_name, ", ".join(self._places()))
-        accepting = Accepting(loop, self._make_service(), self._tls)
+        logger.info("Starting %s server %s on %s%s", kind, self.server_name, ", ".join(self._places()), by_whom)
+
+    async def _accept(
+        self, loop: Loop, stop: StopRequest, task_status: trio.TaskStatus[int], sharing: Sharing | None = None
+    ) -> None:
+        assert self._listening is not None
+        if sharing is None:
+            self.announce()
+        accepting = Accepting(loop, self._make_service(), self._tls, sharing)
+        census = self._census = Census(loop, accepting.connections)
+        loop.tasks.start_soon(loop.delay.beat)
 
         def started() -> None:
             self._starting.begin(loop)
@@ -482,6 +595,7 @@ class HTTPServer(SettableLimits, Startable):
             await accepting.run(self._listening.sockets, stop, started)
         finally:
             self._starting.end()
+            census.end()
 
     def _make_service(self) -> HTTPService:
         return HTTPService(
@@ -492,6 +606,7 @@ class HTTPServer(SettableLimits, Startable):
             request_filters=self._request_filters,
             response_filters=self._response_filters,
             proxies=TrustedProxies(self.trusted_proxies),
+            server=self,
             **self._limits,
         )
 

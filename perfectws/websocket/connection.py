@@ -49,7 +49,7 @@ from .contract import Connection, EndedConnection
 from .deflate import Deflate
 from .frame_inbox import FrameInbox
 from .frame_reader import FrameReader
-from .frames import TEXT, FrameError, build_close_payload, parse_close_payload, shorten_reason
+from .frames import FrameError, build_close_payload, parse_close_payload, shorten_reason
 from .inbox import MAX_PAUSES
 from .keepalive import Keepalive, PingOrigin
 from .message_inbox import MessageInbox
@@ -162,6 +162,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.outbox = Outbox(self, loop, transport, options.max_write_buffer, is_client, deflate)
         self.keepalive = Keepalive(self, loop, options.ping_interval, options.ping_timeout, options.write_timeout)
         self.socket: Any = WebSocket(self, loop, transport, request, subprotocol)
+        loop.counts.web_sockets += 1
         self.on_ping: Callable[[WebSocket, bytes], object] | None = None
         self.on_pong: Callable[[WebSocket, bytes], object] | None = None
         self.close_code: int | None = None
@@ -221,7 +222,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.inbox.open()
 
     async def _run_session(self, session: Coroutine[Any, Any, object], closes_after: bool) -> None:
-        await _until_first_wait(session, self._open_inbox)
+        await until_first_wait(session, self._open_inbox)
         if not closes_after:
             self._drop_unhandled()
         elif not self.inbox.has_reader and self.on_ping is None and self.on_pong is None:
@@ -263,12 +264,13 @@ class WebSocketConnection(SocketConnection, Protocol):
         """Take bytes that arrived."""
         if self._state is _OPEN and not self.inbox.is_full:
             try:
-                text = self._frames.lone_text(data)
+                frame = self._frames.lone_frame(data)
             except FrameError as error:
                 self._fail(error.code, str(error))
                 return
-            if text is not None:
-                self.inbox.add((TEXT, text, True))
+            if frame is not None:
+                self._loop.counts.messages_received += 1
+                self.inbox.add(frame)
                 return
         if self._input is _FLOWING:
             self._frames.feed(data)
@@ -292,6 +294,7 @@ class WebSocketConnection(SocketConnection, Protocol):
                     frames.skip_messages()
                     inbox.end()  # else the session would see a gap
                 elif whole := frames.whole_frames(inbox.room, READ_AHEAD_BYTES):
+                    self._loop.counts.messages_received += len(whole)
                     inbox.add_all(whole)
                     continue
                 frame = frames.next_frame()
@@ -299,6 +302,7 @@ class WebSocketConnection(SocketConnection, Protocol):
                     self._input_read()
                     return
                 if frame[0] < CLOSE:
+                    self._loop.counts.messages_received += frame[2]
                     inbox.add(frame)
                 elif self._control_received(frame[0], frame[1]):  # type: ignore[arg-type]  # it holds bytes
                     return
@@ -353,6 +357,7 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Settle everything that is pending, in the order of law 12: the connection is gone."""
+        self._loop.counts.web_sockets -= 1
         self._end_input(str(error) if error is not None else "")
         self._end(CloseCode.ABNORMAL_CLOSURE, self._lost_reason)
         self._state = _LOST
@@ -382,12 +387,17 @@ class WebSocketConnection(SocketConnection, Protocol):
         """Close because the server stops."""
         self.close_by_request(CloseCode.GOING_AWAY, "")
 
-    def callback_failed(self, error: Exception) -> None:
-        """Close with 1011, because a callback of this socket raised ``error``.
+    def retire(self) -> None:
+        """Close because another process takes over: who connects again is served at once."""
+        self.close_by_request(CloseCode.SERVICE_RESTART, "")
 
-        A `ConnectionClosed` that leaves an async callback once the connection is closed is no failure.
-        """
-        if self._state is not _OPEN and _is_closed_error(error):
+    def is_failure(self, error: Exception) -> bool:
+        """Tell whether it is one: a `ConnectionClosed` that leaves an async callback of a closed connection is not."""
+        return self._state is _OPEN or not _is_closed_error(error)
+
+    def callback_failed(self, error: Exception) -> None:
+        """Close with 1011, because a callback of this socket raised ``error``."""
+        if not self.is_failure(error):
             return
         if self._ended is not None:
             self._ended.callback_failed(error)
@@ -672,6 +682,11 @@ class WebSocketConnection(SocketConnection, Protocol):
         peer = f"{host}:{port}" if port else host
         return f"{request.path} from {peer}" if request is not None else f"at {peer}"
 
+    def probe(self) -> None:
+        """Find out soon whether the peer is still there, if pongs are to tell: the machine has slept."""
+        if self.is_connected:
+            self.keepalive.probe()
+
     def restart_keepalive(self) -> None:
         """Ping at the interval that is set now."""
         if self.is_connected:
@@ -699,7 +714,7 @@ def _is_closed_error(error: Exception) -> bool:
 
 
 @coroutine
-def _until_first_wait(session: Coroutine[Any, Any, object], opened: Callable[[], None]) -> Generator[Any, Any, object]:
+def until_first_wait(session: Coroutine[Any, Any, object], opened: Callable[[], None]) -> Generator[Any, Any, object]:
     """Run ``session`` as if it were awaited here, and call ``opened`` when it first waits, or ends before it does."""
     is_open = False
     send: Callable[[Any], Any] = session.send

@@ -4,12 +4,12 @@ What comes in is judged twice. A frame's *header* is judged as soon as it is com
 kept: opcode, reserved bits, mask, minimal length, length against the limits, and its place in the message. Then its
 *payload* is decoded one of three ways::
 
-    control frame                     whole, here
-    data frame of a plain message     piece by piece as it arrives, here: a text fails at its first bad byte
-    data frame of a compressed one    whole, by wsproto's decoder (made when first needed)
+    control frame                     whole
+    data frame of a plain message     piece by piece as it arrives: a text fails at its first bad byte
+    data frame of a compressed one    whole: a fragment by wsproto's decoder (made when first needed)
 
-What a server is sent all day goes faster, with the same result: whole data frames below 64 KiB, all of a read in
-one loop, by `FrameReader.whole_frames`, and a text that came alone by `FrameReader.lone_text`.
+What comes all day goes faster, with the same result: whole messages below 64 KiB, all of a read in one loop, by
+`FrameReader.whole_frames`, and one that came alone by `FrameReader.lone_frame`.
 
 Once judged wrong, a connection's input is over: both raise `FrameError`, with the close code.
 
@@ -19,12 +19,12 @@ Source: RFC 6455 §5, RFC 7692 for compressed messages.
 from __future__ import annotations
 
 import codecs
+from collections.abc import Callable
 from struct import Struct
-
-from wsproto.frame_protocol import FrameDecoder, ParseFailed
 
 from .deflate import Deflate
 from .frames import BINARY, CONTINUATION, FIN, MASKED, RSV1, TEXT, TWO_BYTES, Frame, FrameError, not_utf8
+from .inflater import FragmentDecoder
 from .masking import apply_mask
 from .opcodes import MAX_CONTROL_PAYLOAD, CloseCode, OpcodeType
 from .payload import Payload, decode, new_utf8_decoder
@@ -36,28 +36,44 @@ _OPCODES = {int(opcode): opcode for opcode in OpcodeType if opcode is not Opcode
 _RSV = 0x70
 _LENGTH = 0x7F
 
-# A client's whole, unfragmented data frame, as the fast ways meet it: its first two bytes, as one number.
-#: A short one, which says its length itself: to this it is added.
-_SHORT_TEXT = (FIN | TEXT) << 8 | MASKED
-_SHORT_BINARY = (FIN | BINARY) << 8 | MASKED
-#: One whose length stands in the two bytes that follow.
-_MEDIUM_TEXT = _SHORT_TEXT + TWO_BYTES
-_MEDIUM_BINARY = _SHORT_BINARY + TWO_BYTES
-#: All four, for a loop to have at hand.
-_WHOLE_FRAME_HEADS = (_SHORT_TEXT, _MEDIUM_TEXT, _SHORT_BINARY, _MEDIUM_BINARY)
-#: How long its header is, the mask included.
-_SHORT_HEADER, _MEDIUM_HEADER = 6, 8
-#: The first two bytes of a short text frame, less the size of the frame.
-_SHORT_TEXT_LESS_SIZE = _SHORT_TEXT - _SHORT_HEADER
-#: The size of the shortest medium frame.
-_LEAST_MEDIUM = TWO_BYTES + _MEDIUM_HEADER
+
+#: What whole, unfragmented data frames begin with, as the fast ways meet them. A plain tuple is unpacked fastest.
+_Heads = tuple[int, int, int, int, int, int, Callable[..., tuple[int, bytes]]]
+
+
+def _heads(mask_bit: int) -> _Heads:
+    """Return the heads of frames with this mask bit.
+
+    Returns:
+        (short_text, medium_text, short_binary, medium_binary, short_size, medium_size, unpack). The first four are the
+        first two bytes of a frame, as one number: of a short one, to which its length is added, and of one whose length
+        stands in the two bytes that follow. Then how long the header of each is, the mask included; and what gives such
+        a number and the mask behind it, called with the data and an offset.
+    """
+    text, binary = (FIN | TEXT) << 8 | mask_bit, (FIN | BINARY) << 8 | mask_bit
+    mask_size = 4 if mask_bit else 0
+    unpack = Struct(f"!H{mask_size}s").unpack_from
+    return (text, text + TWO_BYTES, binary, binary + TWO_BYTES, 2 + mask_size, 4 + mask_size, unpack)
+
+
+#: The first bytes of whole messages other than plain texts, which come in one frame.
+_KINDS = frozenset({FIN | BINARY})
+_KINDS_WITH_DEFLATE = _KINDS | {FIN | RSV1 | TEXT, FIN | RSV1 | BINARY}
+
+
+def _lone_heads(heads: _Heads) -> tuple[int, int, int, int, Callable[..., tuple[int, bytes]]]:
+    """Return those of a text that comes alone: of a short one the first two bytes, less the size of the frame."""
+    short_text, medium_text, _, _, short_size, medium_size, unpack = heads
+    return (short_text - short_size, medium_text, short_size, medium_size, unpack)
+
+
+_FROM_CLIENT, _FROM_SERVER = _heads(MASKED), _heads(0)
+_LONE_FROM_CLIENT, _LONE_FROM_SERVER = _lone_heads(_FROM_CLIENT), _lone_heads(_FROM_SERVER)
 
 #: The most bytes that are held though they were read: letting go of few costs more than it saves.
 _MAX_HELD = 4096
 _UINT16 = Struct("!H")
 _UINT64 = Struct("!Q")
-#: The first two bytes of a frame, or its length of two bytes, with the mask behind them.
-_unpack_head = Struct("!H4s").unpack_from
 
 
 #: Stands for a frame that was skipped.
@@ -77,11 +93,15 @@ class FrameReader:
 
     __slots__ = (
         "_buffer",
-        "_composite",
-        "_deflate",
+        "_failure",
+        "_fragment_decoder",
         "_fragments",
+        "_heads",
+        "_inflater",
         "_inflates",
         "_is_client",
+        "_kinds",
+        "_lone_heads",
         "_lone_limit",
         "_mask_bit",
         "_max_fragments",
@@ -109,15 +129,20 @@ class FrameReader:
     ) -> None:
         self._is_client = is_client
         self._mask_bit = 0 if is_client else MASKED
-        #: The largest payload that the fast ways take, and the largest frame that `lone_text` does.
+        self._heads = _FROM_SERVER if is_client else _FROM_CLIENT
+        #: Those that `lone_frame` needs for a text, and what else may come alone.
+        self._lone_heads = _LONE_FROM_SERVER if is_client else _LONE_FROM_CLIENT
+        self._kinds = _KINDS if deflate is None else _KINDS_WITH_DEFLATE
+        #: The largest payload that the fast ways take, and the largest frame with a text that `lone_frame` does.
         self._short_limit = min(max_frame_size, max_message_size)
-        self._lone_limit = self._short_limit + (_SHORT_HEADER if self._short_limit < TWO_BYTES else _MEDIUM_HEADER)
+        short_size, medium_size = self._heads[4:6]
+        self._lone_limit = self._short_limit + (short_size if self._short_limit < TWO_BYTES else medium_size)
         self._max_frame_size = max_frame_size
         self._max_message_size = max_message_size
         self._max_fragments = max_fragments
-        self._deflate = deflate
-        #: Whether it is certain that nothing is left of what was fed: of a frame, or of a message. A client never is.
-        self.is_exhausted = not is_client
+        self._inflater = None if deflate is None else deflate.inflater(is_client, max_frame_size)
+        #: Whether it is certain that nothing is left of what was fed: of a frame, or of a message.
+        self.is_exhausted = True
         #: Whether the limits of a whole message count: in frame-wise reading only those of a frame do.
         self.reads_messages = False
         self._buffer = b""
@@ -130,8 +155,10 @@ class FrameReader:
         #: Whether messages are skipped, and how much of the payload of one is still to come.
         self._skips = False
         self._to_skip = 0
-        self._composite: FrameDecoder | None = None
-        #: Of a fragmented message: whether it is compressed, and what decodes it if it is a text.
+        self._fragment_decoder: FragmentDecoder | None = None
+        #: What is wrong with the next frame, if that is known already.
+        self._failure: FrameError | None = None
+        #: Of the message under way: whether it is compressed, and what decodes it if it is a text.
         self._inflates = False
         self._utf8: codecs.IncrementalDecoder | None = None
 
@@ -177,69 +204,147 @@ class FrameReader:
         """Forget what arrived: the input is over."""
         self._buffer, self._position, self._payload, self._to_skip = b"", 0, None, 0
 
-    def lone_text(self, data: bytes) -> str | None:
-        """Return the text that ``data`` is, as one whole frame with nothing before it; else ``None``, and take nothing.
+    def lone_frame(self, data: bytes) -> Frame | None:
+        """Return the message that ``data`` is, as one whole frame with nothing before it; else ``None``: take nothing.
 
         That is what most reads bring. It saves most steps of `feed` and `next_frame`, which would say the same.
 
         Raises:
-            FrameError: It is not UTF-8.
+            FrameError: The message is wrong.
         """
         size = len(data)
-        if size < _SHORT_HEADER or not self.is_exhausted:
+        short_text_less_size, medium_text, short_size, medium_size, unpack = self._lone_heads
+        if size < short_size or not self.is_exhausted:
             return None
-        head, mask = _unpack_head(data)
-        if head == _SHORT_TEXT_LESS_SIZE + size and head < _MEDIUM_TEXT:
-            payload = data[_SHORT_HEADER:]
-        elif head == _MEDIUM_TEXT and size >= _LEAST_MEDIUM:
-            length, mask = _unpack_head(data, 2)
-            if length != size - _MEDIUM_HEADER:
+        head, mask = unpack(data)
+        if head == short_text_less_size + size and head < medium_text:
+            payload = data[short_size:]
+        elif head == medium_text and size >= TWO_BYTES + medium_size:
+            length, mask = unpack(data, 2)
+            if length != size - medium_size:
                 return None
-            payload = data[_MEDIUM_HEADER:]
+            payload = data[medium_size:]
         else:
-            return None
+            return self._lone_other(data, head, mask)
         if size > self._lone_limit:
             return None
         try:
-            return apply_mask(payload, mask).decode()
+            return (TEXT, (apply_mask(payload, mask) if mask else payload).decode(), True)
         except UnicodeDecodeError as error:
             raise not_utf8(error) from None
 
+    def _lone_other(self, data: bytes, head: int, mask: bytes) -> Frame | None:
+        """Do the same for what is binary, or compressed."""
+        found = self._find_whole(data, 0, head, mask)
+        if found is None or found[1] != len(data):
+            return None
+        start, _, mask = found
+        return self._whole_frame(head >> 8, data[start:], mask)
+
+    def _find_whole(self, data: bytes, at: int, head: int, mask: bytes) -> tuple[int, int, bytes] | None:
+        """Return where the payload of a whole message begins and ends that is binary, or compressed; and its mask."""
+        length = (head & 0xFF) - self._mask_bit
+        if head >> 8 not in self._kinds:
+            return None
+        _, _, header_size, medium_size, unpack = self._lone_heads
+        if length == TWO_BYTES and len(data) - at >= TWO_BYTES + medium_size:
+            length, mask = unpack(data, at + 2)
+            header_size = medium_size
+            if length < TWO_BYTES:
+                return None
+        elif not 0 <= length < TWO_BYTES:
+            return None
+        start = at + header_size
+        end = start + length
+        return (start, end, mask) if length <= self._short_limit and end <= len(data) else None
+
+    def _add_compressed(self, frames: list[Frame], at: int, head: int, mask: bytes) -> int:
+        """Add the compressed message that lies in the buffer to ``frames``. Return where it ends: where it begins if it
+        is none that is whole, or if it is wrong and will be found so behind what comes before. Raises `FrameError`.
+        """
+        found = self._find_whole(self._buffer, at, head, mask)
+        if found is None:
+            return at
+        start, end, mask = found
+        try:
+            frames.append(self._whole_frame(head >> 8, self._buffer[start:end], mask))
+        except FrameError as error:
+            if not frames:
+                raise
+            self._failure = error
+            return at
+        return end
+
+    def _whole_frame(self, first: int, payload: bytes, mask: bytes) -> Frame:
+        """Return the frame that is a whole message, by its first byte. Raises `FrameError`."""
+        if mask:
+            payload = apply_mask(payload, mask)
+        if first & RSV1:
+            payload = self._inflated(payload)
+        if first & 0x0F == BINARY:
+            return (BINARY, payload, True)
+        try:
+            return (TEXT, payload.decode(), True)
+        except UnicodeDecodeError as error:
+            raise not_utf8(error) from None
+
+    def _inflated(self, payload: bytes) -> bytes:
+        """Return the compressed message whose payload came in one frame. Raises `FrameError`."""
+        assert self._inflater is not None  # else it was refused
+        message = self._inflater.inflate_message(payload)
+        self._judge_size(len(message), len(message))
+        return message
+
     def whole_frames(self, most: int, most_bytes: int) -> list[Frame]:
-        """Return the next frames, as long as they are whole, masked, unfragmented data frames below 64 KiB.
+        """Return the next frames, as long as they are whole messages below 64 KiB.
 
         That is what a chat or an echo sees all day. For each it saves a `next_frame`, which would give the same.
         It stops before anything else, whether that is right or wrong.
 
         Args:
             most: How many frames to return at most.
-            most_bytes: After how many bytes to begin no further frame.
+            most_bytes: After how many bytes, inflated ones included, to begin no further frame.
+
+        Raises:
+            FrameError: The first of them is compressed, and wrong.
         """
         frames: list[Frame] = []
-        if self._is_client or self._payload is not None or self._message_opcode is not CONTINUATION or self._skips:
+        if self._payload is not None or self._message_opcode is not CONTINUATION or self._skips:
             return frames
-        short_text, medium_text, short_binary, medium_binary = _WHOLE_FRAME_HEADS
+        if self._failure is not None:
+            raise self._failure
+        inflates = self._inflater is not None
+        short_text, medium_text, short_binary, medium_binary, short_size, medium_size, unpack = self._heads
         buffer, start, limit = self._buffer, self._position, self._short_limit
         available = len(buffer)
-        last = min(available - _MEDIUM_HEADER, start + most_bytes)
+        enough = start + most_bytes
+        last = min(available - medium_size, enough)
         for _ in range(most):
             if start > last:
                 break
-            head, mask = _unpack_head(buffer, start)
+            head, mask = unpack(buffer, start)
             if short_text <= head < medium_text or short_binary <= head < medium_binary:
-                payload_at = start + _SHORT_HEADER
+                payload_at = start + short_size
                 size = head & _LENGTH
             elif head == medium_text or head == medium_binary:  # noqa: SIM109  # it would build a tuple each time
-                payload_at = start + _MEDIUM_HEADER
-                size, mask = _unpack_head(buffer, start + 2)
+                payload_at = start + medium_size
+                size, mask = unpack(buffer, start + 2)
                 if size < TWO_BYTES:
                     break
             else:
-                break
+                end = self._add_compressed(frames, start, head, mask) if inflates else start
+                if end == start:
+                    break
+                enough -= max(len(frames[-1][1]) - (end - start), 0)
+                last = min(last, enough)
+                start = end
+                continue
             end = payload_at + size
             if end > available or size > limit:
                 break
-            payload = apply_mask(buffer[payload_at:end], mask)
+            payload = buffer[payload_at:end]
+            if mask:
+                payload = apply_mask(payload, mask)
             if head < short_binary:
                 try:
                     frames.append((TEXT, payload.decode(), True))
@@ -327,7 +432,7 @@ class FrameReader:
         if opcode is None:
             raise FrameError(CloseCode.PROTOCOL_ERROR, f"opcode {first & 0x0F} is not defined")
         # RFC 7692 §6: RSV1 marks the first frame of a compressed message, and no other frame.
-        may_have_rsv1 = self._deflate is not None and (opcode is TEXT or opcode is BINARY)
+        may_have_rsv1 = self._inflater is not None and (opcode is TEXT or opcode is BINARY)
         if first & (_RSV & ~RSV1 if may_have_rsv1 else _RSV):
             raise FrameError(CloseCode.PROTOCOL_ERROR, "a reserved bit is set that no extension defined")
         # RFC 6455 §5.5: "All control frames [...] MUST NOT be fragmented."
@@ -385,9 +490,10 @@ class FrameReader:
             # One for all frames of a message: a character may be split across them.
             self._utf8 = new_utf8_decoder() if opcode is TEXT else None
         is_final = bool(first & FIN)
-        if self._inflates:
-            return Payload(opcode, is_final, length, mask, None, header)
-        return Payload(opcode, is_final, length, mask, self._utf8, b"")
+        if not self._inflates:
+            return Payload(opcode, is_final, length, mask, self._utf8, b"")
+        is_whole = is_final and opcode is not CONTINUATION
+        return Payload(opcode, is_final, length, mask, None, b"" if is_whole else header)
 
     def _continue_payload(self, payload: Payload) -> Frame | None:
         start = self._position
@@ -404,40 +510,29 @@ class FrameReader:
             return (opcode, payload.whole(), True)
         if payload.header:
             return self._read_compressed(payload)
+        inflates = self._inflates
         if is_final:
             self._end_message()
+        if inflates:
+            return self._whole_frame(RSV1 | opcode, payload.whole(), b"")
         return (opcode, payload.whole(), is_final)
 
     def _read_compressed(self, payload: Payload) -> Frame:
-        assert self._deflate is not None  # else its first frame was refused
-        if self._composite is None:
-            self._composite = FrameDecoder(self._is_client, [self._deflate])
-        self._deflate.limit = self._max_frame_size
-        data = self._inflate(self._composite, payload)
+        """Return a frame of a compressed message that comes in fragments."""
+        assert self._inflater is not None  # else its first frame was refused
+        if self._fragment_decoder is None:
+            self._fragment_decoder = FragmentDecoder(self._is_client, self._inflater)
+        data = self._fragment_decoder.decode(payload.header, payload.whole())
+        self._message_size += len(data) - payload.length
+        self._judge_size(len(data), self._message_size)
         text = data if self._utf8 is None else decode(self._utf8, data, payload.is_final)
         if payload.is_final:
             self._end_message()
         return (payload.opcode, text, payload.is_final)
 
-    def _inflate(self, decoder: FrameDecoder, payload: Payload) -> bytes:
-        try:
-            decoder.receive_bytes(payload.header)
-            decoder.receive_bytes(payload.whole())
-            frame = decoder.process_buffer()
-        except ParseFailed as error:
-            code = CloseCode(error.code)
-            reason = "the compressed data is damaged" if code is CloseCode.INVALID_DATA else str(error)
-            if code is CloseCode.MESSAGE_TOO_BIG:
-                reason = f"a frame of more than {self._max_frame_size} bytes"
-            raise FrameError(code, reason) from None
-        assert frame is not None
-        data = bytes(frame.payload)  # type: ignore[arg-type]  # a decoder's frame holds bytes
-        self._message_size += len(data) - payload.length
-        self._judge_size(len(data), self._message_size)
-        return data
-
     def _end_message(self) -> None:
         self._message_opcode = CONTINUATION
         self._message_size = 0
         self._fragments = 0
+        self._inflates = False
         self._utf8 = None

@@ -5,6 +5,7 @@ Source: RFC 6455 §5, RFC 7692 for compressed messages.
 
 from __future__ import annotations
 
+import os
 from os import urandom
 from struct import Struct
 
@@ -45,6 +46,7 @@ def not_utf8(error: UnicodeDecodeError) -> FrameError:
 #: The first byte of a text frame that is a whole message.
 _WHOLE_TEXT = FIN | TEXT
 _SHORT_TEXT_HEADERS = [bytes((_WHOLE_TEXT, size)) for size in range(TWO_BYTES)]
+_MASKED_SHORT_TEXT_HEADERS = [bytes((_WHOLE_TEXT, MASKED | size)) for size in range(TWO_BYTES)]
 #: How long the header of a server's frame is, by its second byte; 2 where that is the length.
 _SERVER_HEADER_SIZES = {TWO_BYTES: 4, EIGHT_BYTES: 10}
 _pack_medium_header = Struct("!BBH").pack
@@ -57,14 +59,22 @@ def build_frame(
     """Return a frame. A server's is not masked, so that it serves every receiver; from 64 KiB on it stays in parts."""
     first = opcode | (FIN if is_final else 0) | (RSV1 if is_compressed else 0)
     size = len(payload)
-    frame: bytes | Parts
-    if size < TWO_BYTES:
-        frame = bytes((first, size)) + payload
-    elif size < 0x10000:
-        frame = _pack_medium_header(first, TWO_BYTES, size) + payload
+    if is_masked:
+        mask = new_mask()
+        header = _header(first, size, MASKED) + mask
+        payload = apply_mask(payload, mask)
     else:
-        frame = Parts(_pack_long_header(first, EIGHT_BYTES, size), payload)
-    return mask_frame(frame) if is_masked else frame
+        header = _header(first, size)
+    return header + payload if size < 0x10000 else Parts(header, payload)
+
+
+def _header(first: int, size: int, mask_bit: int = 0) -> bytes:
+    """Return what stands before the mask, or without one before the payload."""
+    if size < TWO_BYTES:
+        return bytes((first, mask_bit | size))
+    if size < 0x10000:
+        return _pack_medium_header(first, mask_bit | TWO_BYTES, size)
+    return _pack_long_header(first, mask_bit | EIGHT_BYTES, size)
 
 
 _last_text: tuple[str, bytes] = ("", _SHORT_TEXT_HEADERS[0])
@@ -94,16 +104,59 @@ def build_text_frame(text: str) -> bytes | Parts:
     return frame
 
 
-def mask_frame(frame: bytes | Parts) -> bytes:
-    """Return a client's frame made of a server's: masked with a fresh key.
+def build_masked_text_frame(text: str) -> bytes | Parts:
+    """Return a client's frame for ``text``, whole.
 
-    Source: RFC 6455 §5.3: the key "MUST be derived from a strong source of entropy".
+    Raises:
+        UnicodeEncodeError: ``text`` holds a lone surrogate.
     """
+    payload = text.encode()
+    size = len(payload)
+    if size >= TWO_BYTES:
+        return build_frame(TEXT, payload, is_masked=True)
+    mask = new_mask()
+    return b"".join((_MASKED_SHORT_TEXT_HEADERS[size], mask, apply_mask(payload, mask)))
+
+
+def build_binary_frame(data: bytes) -> bytes | Parts:
+    """Return a server's frame for a whole binary message."""
+    return build_frame(BINARY, data)
+
+
+def build_masked_binary_frame(data: bytes) -> bytes | Parts:
+    """Return a client's frame for a whole binary message."""
+    return build_frame(BINARY, data, is_masked=True)
+
+
+def mask_frame(frame: bytes | Parts) -> bytes:
+    """Return a client's frame made of a server's: masked with a fresh key."""
     frame = bytes(frame)
     header_size = _SERVER_HEADER_SIZES.get(frame[1], 2)
-    mask = urandom(4)
+    mask = new_mask()
     header = bytes((frame[0], frame[1] | MASKED)) + frame[2:header_size]
-    return header + mask + apply_mask(frame[header_size:], mask)
+    return b"".join((header, mask, apply_mask(frame[header_size:], mask)))
+
+
+#: Keys that no frame was masked with yet: the kernel gives a thousand at the price of two.
+_masks: list[bytes] = []
+_MASKS_AT_ONCE = 1024
+
+
+def new_mask() -> bytes:
+    """Return a fresh key. From any thread.
+
+    Source: RFC 6455 §5.3: it "MUST be derived from a strong source of entropy".
+    """
+    try:
+        return _masks.pop()
+    except IndexError:
+        keys = urandom(4 * _MASKS_AT_ONCE)
+        _masks.extend([keys[at : at + 4] for at in range(4, len(keys), 4)])
+        return keys[:4]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_masks.clear)  # else it would mask with the keys of its parent
 
 
 def payload_of(frame: bytes) -> memoryview:

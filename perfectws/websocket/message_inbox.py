@@ -84,13 +84,15 @@ class MessageInbox(WholeInbox, DeliveringInbox):
     def _handle(self, message: Frame) -> object:
         opcode, data, _ = message
         handler = self._handlers.get(opcode) if self._handlers is not None else None
-        result = None
         try:
             result = None if handler is None else handler(self._connection.socket, data)
-        finally:
-            if not isinstance(result, Coroutine):
-                self._message_handled()
-        return self._await_handler(result) if isinstance(result, Coroutine) else None
+        except BaseException:
+            self._message_handled()
+            raise
+        if result is not None and isinstance(result, Coroutine):
+            return self._await_handler(result)
+        self._message_handled()
+        return None
 
     async def _await_handler(self, work: Coroutine[Any, Any, object]) -> None:
         try:

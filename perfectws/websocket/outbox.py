@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import outcome
@@ -19,8 +20,9 @@ from ..errors import LocalProtocolError
 from ..futures import Promise
 from ..transport import HIGH_WATER, Parts, Transport
 from .contract import Connection, Membership
-from .deflate import Compression, Deflate
-from .frames import CONTINUATION, TEXT, build_frame, build_text_frame, is_compressed, mask_frame
+from .deflate import Compression, Deflate, Deflater
+from .frames import BINARY, CONTINUATION, TEXT, build_frame, is_compressed, mask_frame
+from .framing import BuildBinary, BuildText, framing_of
 from .opcodes import CloseCode, OpcodeType
 
 #: What a send may be given, to be called or resolved when it was accepted.
@@ -51,9 +53,9 @@ class Sending(Enum):
 
     ::
 
-        PLAIN ◄──nothing waits any more, and the socket is in no room──► IN_TURN      DEFLATED, with compression
-          ▲                                                                 ▲            ▲
-          └──────────────────a fragmented message ends───────────────── COMPOSED, for good with a mask
+        PLAIN ◄──nothing waits any more, and the socket is in no room──► IN_TURN     DEFLATED       MASKED
+          ▲                                                                 ▲       by a server    by a client
+          └──────────────────a fragmented message ends───────────────── COMPOSED ────────┴──────────────┘
 
         (any) ──our close frame is sent, or the connection has ended──► CLOSED
     """
@@ -64,14 +66,16 @@ class Sending(Enum):
     IN_TURN = 1
     #: Compressed: a room's as the frame that all get who compress alike.
     DEFLATED = 2
-    #: Masked, or behind the fragmented message under way: as no frame that others get too.
-    COMPOSED = 3
+    #: As a frame that is masked, compressed or not, so that nobody else can get it.
+    MASKED = 3
+    #: Behind the fragmented message under way.
+    COMPOSED = 4
     #: Not at all. A send is no error then: its completion is called.
-    CLOSED = 4
+    CLOSED = 5
 
 
 #: Read for each message: a global is found faster than an enum's member.
-PLAIN, IN_TURN, DEFLATED, _COMPOSED, _CLOSED = Sending
+PLAIN, IN_TURN, DEFLATED, MASKED, _COMPOSED, _CLOSED = Sending
 
 
 class Outbox(Drained):
@@ -88,21 +92,26 @@ class Outbox(Drained):
     Attributes:
         loop: As above.
         sending: How a whole message is sent at this moment.
+        build_text, build_binary: What makes a whole message the frame for `write_whole_message`; ``None`` while
+            something is in its way.
     """
 
     __slots__ = (
         "_connection",
-        "_deflate",
+        "_deflater",
+        "_framing",
         "_held",
         "_held_size",
         "_is_client",
         "_mark",
         "_max_write_buffer",
         "_memberships",
-        "_message_deflate",
+        "_message_deflater",
         "_message_opcode",
         "_transport",
         "_waiting",
+        "build_binary",
+        "build_text",
         "loop",
         "sending",
     )
@@ -121,13 +130,16 @@ class Outbox(Drained):
         self._transport = transport
         self._max_write_buffer = max_write_buffer
         self._is_client = is_client
-        self._deflate = deflate
+        self._deflater = None if deflate is None else deflate.deflater(is_client)
+        self._framing = framing_of(is_client, self._deflater)
+        self.build_text: BuildText | None = None
+        self.build_binary: BuildBinary | None = None
         #: Below so many bytes with the transport no completion waits, and nothing overflows.
         self._mark = min(HIGH_WATER, max_write_buffer + 1)
         self._memberships: tuple[Membership, ...] = ()
         #: The opcode of the fragmented message under way, CONTINUATION if there is none; and what compresses it.
         self._message_opcode = CONTINUATION
-        self._message_deflate: Deflate | None = None
+        self._message_deflater: Deflater | None = None
         #: Messages of rooms that wait for the end of that message, each as its frame before it is masked.
         self._held: list[bytes] | None = None
         self._held_size = 0
@@ -139,19 +151,29 @@ class Outbox(Drained):
     def _update_sending(self) -> None:
         if self.sending is _CLOSED:
             return
-        if self._is_client or self._message_opcode:
+        is_in_turn = bool(self._memberships or self._waiting)
+        if self._message_opcode:
             self.sending = _COMPOSED
-        elif self._deflate is not None:
+        elif self._is_client:
+            self.sending = MASKED
+        elif self._deflater is not None:
             self.sending = DEFLATED
-        elif self._memberships or self._waiting:
-            self.sending = IN_TURN
         else:
-            self.sending = PLAIN
+            self.sending = IN_TURN if is_in_turn else PLAIN
+        if is_in_turn or self._message_opcode:
+            self.build_text = self.build_binary = None
+        else:
+            self.build_text, self.build_binary = self._framing
 
     @property
     def is_open(self) -> bool:
         """Whether frames are still sent."""
         return self.sending is not _CLOSED
+
+    @property
+    def is_inside_message(self) -> bool:
+        """Whether a fragmented message is under way."""
+        return bool(self._message_opcode)
 
     @property
     def has_waiting(self) -> bool:
@@ -161,14 +183,15 @@ class Outbox(Drained):
     @property
     def compression(self) -> Compression | None:
         """How messages are compressed; ``None`` if they are sent as they are."""
-        return None if self._deflate is None else self._deflate.compression(self._is_client)
+        return None if self._deflater is None else self._deflater.compression
 
     # Messages
 
-    def write_plain(self, frame: bytes | Parts, completion: Callable[[], object] | None) -> None:
-        """Send a whole message as the frame that every receiver gets, where `sending` is PLAIN."""
+    def write_whole_message(self, frame: bytes | Parts, completion: Callable[[], object] | None) -> None:
+        """Send the frame that `build_text` or `build_binary` has made, which was there."""
         transport = self._transport
         transport.write(frame)
+        self.loop.counts.messages_sent += 1
         if transport.buffered_amount >= self._mark:
             self._settle(completion, len(frame))
         elif completion is not None:
@@ -179,9 +202,10 @@ class Outbox(Drained):
 
     def send_text(self, text: str, final: bool, completion: Completion) -> None:
         """Send a text message, or a part of one. Raises as `send_data`."""
-        if final and (self.sending is PLAIN or self.sending is IN_TURN):
-            self._deliver_rooms()
-            self._send(build_text_frame(text), completion)
+        if final and not self._message_opcode and self.is_open:
+            self._deliver_rooms()  # ahead of it: before it is compressed
+            self.loop.counts.messages_sent += 1
+            self._send(self._framing.text(text), completion)
         else:
             self.send_data(TEXT, text.encode(), final, completion)
 
@@ -192,6 +216,11 @@ class Outbox(Drained):
             LocalProtocolError: The fragmented message under way is of the other kind.
         """
         begun = self._message_opcode
+        if final and opcode is BINARY and not begun and self.is_open:
+            self._deliver_rooms()  # ahead of it: before it is compressed
+            self.loop.counts.messages_sent += 1
+            self._send(self._framing.binary(data), completion)
+            return
         if begun and opcode is not begun:
             raise LocalProtocolError(
                 f"a fragmented {begun.name} message is under way: end it with final=True before sending {opcode.name}"
@@ -220,21 +249,22 @@ class Outbox(Drained):
         """Send a data frame as it has to be for this receiver alone."""
         is_first = opcode is not CONTINUATION
         if is_first:
-            self._message_deflate = self._deflate_for(data, final)
-        deflate = self._message_deflate
+            self._message_deflater = self._deflater_for(data, final)
+        deflater = self._message_deflater
         self._message_opcode = CONTINUATION if final else opcode if is_first else self._message_opcode
         self._update_sending()
         if self.sending is _CLOSED:
             self._refuse(completion)
             return
-        if deflate is not None:
-            data = deflate.compress(self._is_client, data, final)
-        self._send(build_frame(opcode, data, final, deflate is not None and is_first, self._is_client), completion)
+        self.loop.counts.messages_sent += final
+        if deflater is not None:
+            data = deflater.compress(data, final)
+        self._send(build_frame(opcode, data, final, deflater is not None and is_first, self._is_client), completion)
 
-    def _deflate_for(self, data: bytes, final: bool) -> Deflate | None:
+    def _deflater_for(self, data: bytes, final: bool) -> Deflater | None:
         """Return what compresses a message that begins with ``data``: short ones are sent as they are."""
-        deflate = self._deflate
-        return None if deflate is None or (final and len(data) < deflate.options.min_size) else deflate
+        deflater = self._deflater
+        return None if deflater is None or (final and not deflater.compression.takes(data)) else deflater
 
     def send_control(self, opcode: OpcodeType, payload: bytes, completion: Completion = None) -> None:
         """Send a ping or a pong; a fragmented message under way stays as it is."""
@@ -249,10 +279,14 @@ class Outbox(Drained):
 
     def shut(self) -> None:
         """Send nothing more, and leave every room."""
-        self.sending = _CLOSED
+        self._close_sending()
         self._held, self._held_size = None, 0
         for membership in self._memberships:
             membership.forget()
+
+    def _close_sending(self) -> None:
+        self.sending = _CLOSED
+        self.build_text = self.build_binary = None
 
     def _send(self, frame: bytes | Parts, completion: Completion) -> None:
         """Give a frame to the transport, if anything is still sent."""
@@ -268,11 +302,10 @@ class Outbox(Drained):
         """Settle the completion of the ``size`` bytes that the transport has taken, now or when there is room again."""
         amount = self._transport.buffered_amount
         if completion is not None:
-            settle = self._settler(completion)
             if amount >= self._mark or self._waiting:
-                self._wait(settle)
+                self._wait(partial(self._complete, completion))
             else:
-                settle(None)
+                self._complete(completion, None)
         if amount > self._max_write_buffer:
             self._bear(amount - size)
 
@@ -286,32 +319,31 @@ class Outbox(Drained):
     def _refuse(self, completion: Completion) -> None:
         """Settle the completion of a send on a closed socket: in order, so behind those that wait."""
         if completion is not None:
-            settle = self._settler(completion, is_refused=True)
             if self._waiting:
-                self._wait(settle)
+                self._wait(partial(self._complete_refused, completion))
             else:
-                settle(None)
+                self._complete_refused(completion, None)
 
     def _wait(self, settle: Callable[[Exception | None], object]) -> None:
         self._waiting.append(settle)
         self._update_sending()
 
-    def _settler(
-        self, completion: Callable[[], object] | Promise[None], is_refused: bool = False
-    ) -> Callable[[Exception | None], object]:
-        def settle(error: Exception | None) -> None:
-            if not isinstance(completion, Promise):
-                self.loop.call(self._connection, completion)
-            elif error is not None or is_refused:
-                completion.fail(error or self._connection.closed_error())
-            else:
-                completion.succeed()
+    def _complete(self, completion: Callable[[], object] | Promise[None], error: Exception | None) -> None:
+        """Settle a completion: a promise fails with the ``error``, if there is one."""
+        if not isinstance(completion, Promise):
+            self.loop.call(self._connection, completion)
+        elif error is not None:
+            completion.fail(error)
+        else:
+            completion.succeed()
 
-        return settle
+    def _complete_refused(self, completion: Callable[[], object] | Promise[None], error: Exception | None) -> None:
+        """Settle the completion of a send on a closed socket."""
+        self._complete(completion, error or self._connection.closed_error())
 
     def _overflow(self) -> None:
         self._transport.discard_unsent()
-        self.sending = _CLOSED  # so that nothing but the close frame follows, not even what rooms hold
+        self._close_sending()  # so that nothing but the close frame follows, not even what rooms hold
         self._connection.close(CloseCode.TRY_AGAIN_LATER, "the write buffer is full")
         self._settle_waiting(self._connection.closed_error())  # what they wait for will not be sent
 
@@ -337,7 +369,7 @@ class Outbox(Drained):
     def call_when_drained(self, callback: Callable[[], object]) -> None:
         """Queue ``callback()`` once the write buffer has room, or the connection has ended."""
         if self._waiting or self._transport.buffered_amount >= HIGH_WATER:
-            self._wait(self._settler(callback))
+            self._wait(partial(self._complete, callback))
         else:
             self.loop.call(self._connection, callback)  # below the mark no `resume` will come
 
@@ -382,30 +414,37 @@ class Outbox(Drained):
         before = self._transport.buffered_amount + self._held_size
         return before + size > self._max_write_buffer and (count > 1 or before >= self._mark)
 
-    def write_shared(self, frames: bytes, count: int) -> None:
+    def write_shared(self, frames: bytes, count: int) -> int:
         """Send the frames of ``count`` messages, joined, that were built for all members of a room.
 
         It is the end of a turn, and `sending` is IN_TURN, or DEFLATED and none of them is compressed.
+
+        Returns:
+            How many bytes the kernel has taken, which the room counts: once for all members, as it does the messages.
         """
         transport = self._transport
-        transport.write_at_once(frames)
+        sent = transport.write_at_once(frames)
         if transport.buffered_amount > self._max_write_buffer:
             self._bear(transport.buffered_amount - len(frames) if count == 1 else self._mark)
+        return sent
 
-    def write_shared_deflated(self, frames: bytes, count: int, context: object) -> None:
+    def write_shared_deflated(self, frames: bytes, count: int, context: object) -> int:
         """Send such frames of which one is compressed at least. It is the end of a turn, and `sending` is DEFLATED.
 
         Args:
             frames, count: As above.
             context: Stands for what the peer's window ends with behind them, for `is_in`.
+
+        Returns:
+            As above.
         """
-        assert self._deflate is not None
-        self._deflate.replaced(context)
-        self.write_shared(frames, count)
+        assert self._deflater is not None
+        self._deflater.replaced(context)
+        return self.write_shared(frames, count)
 
     def is_in(self, context: object) -> bool:
         """Tell whether nothing was compressed for this peer since `write_shared_deflated` was given ``context``."""
-        return self._deflate is not None and self._deflate.context is context
+        return self._deflater is not None and self._deflater.context is context
 
     def write_whole(self, frame: bytes) -> None:
         """Send a whole message of a room: behind the fragmented message that is under way, if one is.
@@ -413,6 +452,8 @@ class Outbox(Drained):
         Args:
             frame: The frame that says it to all who compress as `compression` says, not masked yet; if it is
                 compressed, it refers to no message before it.
+
+        The room counts it.
         """
         if self.sending is IN_TURN:
             self._send(frame, None)
@@ -422,8 +463,8 @@ class Outbox(Drained):
             self._send_whole(frame)
 
     def _send_whole(self, frame: bytes) -> None:
-        if self._deflate is not None and is_compressed(frame):
-            self._deflate.replaced(None)
+        if self._deflater is not None and is_compressed(frame):
+            self._deflater.replaced(None)
         self._send(mask_frame(frame) if self._is_client else frame, None)
 
     def _hold(self, frame: bytes) -> None:

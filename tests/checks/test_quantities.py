@@ -26,6 +26,7 @@ from perfectws import (
     LocalProtocolError,
     OpcodeType,
     Promise,
+    RedisBroker,
     Routes,
     WebSocket,
     WebSocketHandler,
@@ -88,13 +89,17 @@ def bind(server: HTTPServer) -> None:
         server.unbind()
 
 
+def launch_in_thread(**keywords: Any) -> None:
+    HTTPServer.launch(address="127.0.0.1", port=0, routes=Routes(), wait=False, **keywords).terminate().wait()
+
+
 def handler_with(name: str) -> Callable[[Any], object]:
     return lambda value: WebSocketHandler(lambda *_: None, **{name: value})
 
 
-def connect_with(name: str) -> Callable[[Any], object]:
+def connect_with(name: str, **more: Any) -> Callable[[Any], object]:
     def give(value: object) -> object:
-        return trio.run(_connect, {name: value})
+        return trio.run(_connect, {name: value, **more})
 
     return give
 
@@ -189,6 +194,10 @@ NUMBERS: dict[str, Number] = {
         f"ServerKeywords.{name}": Number(server_with(name), *kind, name, LaunchFailure)
         for name, kind in (_HTTP | _SERVER).items()
     },
+    "HTTPServer.launch.workers": Number(
+        lambda value: launch_in_thread(workers=value), (1,), (0, -1, 513, HUGE, *WHOLE, "two"), "workers"
+    ),
+    "HTTPServer.launch.drain": Number(lambda value: launch_in_thread(drain=value), *SECONDS, "drain"),
     "HTTPServer.server_port": Number(set_on_server("server_port"), *_SERVER["port"], "port", LaunchFailure),
     "HTTPServer.unix_mode": Number(set_on_server("unix_mode"), *_SERVER["unix_mode"], "unix_mode", LaunchFailure),
     "ConnectKeywords.open_timeout": Number(connect_with("open_timeout"), *ABOVE_0, "open_timeout"),
@@ -198,6 +207,13 @@ NUMBERS: dict[str, Number] = {
         lambda value: Backoff(factor=value), (1, 1.5, HUGE, 1e308), (0, 0.5, -1, inf, -inf, None), "reconnect: factor"
     ),
     "Backoff.longest": Number(lambda value: Backoff(first=1e-9, longest=value), *ABOVE_0, "reconnect: longest"),
+    "Backoff.jitter": Number(
+        lambda value: Backoff(jitter=value), (0, 0.5, 1), (-0.1, 1.1, 2, HUGE, inf, -inf, None), "reconnect: jitter"
+    ),
+    "Backoff.attempts": Number(lambda value: Backoff(attempts=value), *AT_LEAST_1_OR_NONE, "reconnect: attempts"),
+    "ConnectKeywords.queue": Number(
+        connect_with("queue", reconnect=True, on_upgrade=lambda ws: None), *AT_LEAST_0, "queue"
+    ),
     "DeflateOptions.level": Number(
         lambda value: DeflateOptions(level=value), (1, 9), (0, 10, -1, HUGE, *WHOLE), "compression: level"
     ),
@@ -219,6 +235,15 @@ NUMBERS: dict[str, Number] = {
         "seconds",
     ),
     "Future.wait.seconds": Number(wait_for_future, *ANY_OR_NONE, "seconds"),
+    "RedisBroker.max_queue": Number(
+        lambda value: RedisBroker("redis://host", max_queue=value), *AT_LEAST_1, "max_queue"
+    ),
+    "RedisBroker.lease": Number(
+        lambda value: RedisBroker("redis://host", lease=value),
+        (0.1, 4, HUGE, 1e308, inf),
+        (0, 0.09, -1, -inf, None, TOO_LARGE_FOR_A_FLOAT),
+        "lease",
+    ),
     "LaunchContext.wait.seconds": Number(wait_for_context, *ANY_OR_NONE, "seconds"),
     "Expiration.relative_seconds.seconds": Number(
         lambda value: Expiration.relative_seconds(value).encode(),

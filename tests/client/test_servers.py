@@ -46,7 +46,7 @@ async def converse(name: str, echoes: Echoes, **options: Any) -> tuple[WebSocket
                     on_upgrade=echoes.on_upgrade,
                     **options,
                 )
-                is_compressed = ws.outbox._deflate is not None
+                is_compressed = ws.outbox.compression is not None
                 assert is_compressed == ("compression" in options and name in COMPRESSING)
             return ws, await server.close_codes.receive()
 

@@ -85,9 +85,29 @@ def test_a_url_of_no_web_socket_is_refused_with_the_reason(url: str, reason: str
 
 
 @pytest.mark.parametrize(
-    "url", ["http://user:secret@h", "ws://user:secret@h:1:1", "ws://user:secret@h/#", "ws://u:secret@"]
+    "url",
+    [
+        "http://user:secret@h",
+        "ws://user:secret@h:1:1",
+        "ws://user:secret@h/#",
+        "ws://u:secret@",
+        "ws://u:secret/rest@h",
+        "ws://u:pass/secret@h",
+        "ws://u:secret?x@h",
+        "ws://u:secret#x@h/",
+        "ws://u:pass@secret@h:x/",
+        "ws:u:secret@h",
+        "u:secret@h",
+        "ws://u:secret\N{FULLWIDTH COMMERCIAL AT}@h/",
+        "ws://u:secret [@h",
+    ],
 )
 def test_no_refusal_shows_a_password(url: str) -> None:
     with pytest.raises(InvalidURL) as refused:
         WebSocketURL.parse(url)
     assert "secret" not in str(refused.value)
+
+
+def test_an_at_sign_in_the_path_is_no_password() -> None:
+    assert WebSocketURL.parse("ws://localhost:8080/@vite/hmr").text == "ws://localhost:8080/@vite/hmr"
+    assert WebSocketURL.parse("ws://user@h/x:y@z").text == "ws://user@h/x:y@z"

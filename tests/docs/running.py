@@ -1,15 +1,19 @@
 """A page's blocks of code, run from the first to the last in one namespace, as a reader would run them.
 
 - ``python`` is run. What it launches serves in a thread, on a port that the kernel chooses, until the page ends or
-  launches another server on the same port. A client that connects to the port that the page names gets there.
-- ``text`` is what has been printed since the last block.
+  launches another server on the same port; a path below /run is one below the page's folder. A client that connects to
+  the port that the page names gets there.
+- ``text`` is what has been printed since the last block; with the caption *The log*, lines that perfectws has logged,
+  in which ``…`` is whatever is left out.
 - ``sh`` and ``powershell`` are commands that `tests.docs.commands` knows.
-- Data (``json``, ``toml``, ``ini``) is read. ``html``, ``css`` and ``js`` have a caption, and a browser of the page's.
-- A block with a caption is a file: it is written first.
+- Data (``json``, ``toml``, ``ini``, ``yaml``) is read. ``html``, ``css`` and ``js`` have a caption, and a browser of
+  the page's.
+- A block with a caption is a file; all are written first.
 - ``swift`` is left alone, and so is a block without a language, which is a picture.
 - ``<!-- invisible-code-block: python … -->``, which no reader sees, drives and checks what the others do.
 
-An error in perfectws's log is a failure, unless the page has put a part of it into ``expected_errors``.
+An error in perfectws's log is a failure, unless the page has put a part of it into ``expected_errors``. A hidden block
+may start a program, such as Redis, tell the page's clients its port by ``real_ports``, and end it by ``at_end``.
 """
 
 from __future__ import annotations
@@ -19,17 +23,17 @@ import io
 import json
 import logging
 import re
+import socket
 import sys
 import time
 import tomllib
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
-import trio
+import yaml
 from sybil import Document, Example, Region
 from sybil.parsers.myst import CodeBlockParser
 
@@ -41,6 +45,8 @@ from .pages import ROOT
 
 #: Seconds that a page may take to print what it says that it prints.
 PATIENCE = 30
+#: The caption of what has been logged.
+LOG = "The log"
 
 
 class Blocks(CodeBlockParser):
@@ -64,50 +70,73 @@ def blocks_of(page: Path) -> list[Example]:
     return list(Document.parse(str(page), Blocks()).examples())
 
 
+def caption_of(block: Example) -> str | None:
+    """Return what stands above a block: the name of a file, or `LOG`."""
+    options: dict[str, str] = block.parsed.get("options") or {}
+    return options.get("caption")
+
+
 class RunningPage:
     """One page while its blocks are run.
 
     Args:
         page: The page.
         folder: Where it writes its files.
+        log: Gives what has been logged.
     """
 
-    def __init__(self, page: Path, folder: Path) -> None:
+    def __init__(self, page: Path, folder: Path, log: Callable[[], str]) -> None:
         self.page = page
+        self.log = log
         self.folder = folder
-        self.namespace: dict[str, Any] = {"__name__": "__main__", "expected_errors": []}
         self.printed = io.StringIO()
         #: The ports that the page names, and those that the kernel gave instead.
         self.ports: dict[int, int] = {}
+        self.namespace: dict[str, Any] = {"__name__": "__main__", "expected_errors": [], "real_ports": self.ports}
         self.contexts: list[LaunchContext] = []
+        self._at_end = ExitStack()
+        self.namespace["at_end"] = self._at_end.callback
 
     def run(self) -> None:
         """Run every block."""
+        blocks = blocks_of(self.page)
+        for example in blocks:
+            self._write_file(caption_of(example), str(example.parsed["source"]))
         with redirect_stdout(self.printed):
-            for example in blocks_of(self.page):
+            for example in blocks:
                 self._run_block(example)
 
-    def _run_block(self, example: Example) -> None:
-        lexemes = example.parsed
-        language, source = lexemes["arguments"], str(lexemes["source"])
-        caption = (lexemes.get("options") or {}).get("caption")
-        if caption is not None:
-            path = self.folder / caption
+    def _write_file(self, caption: str | None, source: str) -> None:
+        if caption not in (None, LOG):
+            path = self.folder / str(caption)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(self.with_real_ports(source), encoding="utf-8")
+            path.write_text(source, encoding="utf-8")
+
+    def _run_block(self, example: Example) -> None:
+        language, source = example.parsed["arguments"], str(example.parsed["source"])
+        caption = caption_of(example)
+        if caption == LOG:
+            self._check_log(source)
+            return
         run = getattr(self, f"_run_{language}", None)
         assert run is not None, f"{self.page}:{example.line}: nobody runs a block of {language!r}"
-        run(source, example.line)
+        run(source, example.line, caption)
 
-    def _run_python(self, source: str, line: int) -> None:
-        code = compile("\n" * line + self.with_real_ports(source), str(self.page), "exec", dont_inherit=True)
-        exec(code, self.namespace)
+    def _run_python(self, source: str, line: int, caption: str | None) -> None:
+        code = source if caption else "\n" * line + source  # so that a traceback has the lines of the file, or the page
+        exec(compile(code, caption or str(self.page), "exec", dont_inherit=True), self.namespace)
 
-    def _run_text(self, source: str, line: int) -> None:
+    def _run_text(self, source: str, line: int, caption: str | None) -> None:
         end = time.monotonic() + PATIENCE
         while (printed := self._take_if(source)) != source.strip() and time.monotonic() < end:
             time.sleep(0.005)
         assert printed == source.strip(), f"{self.page}:{line}: it prints\n{printed}"
+
+    def _check_log(self, source: str) -> None:
+        log = self.with_ports_of_the_page(self.log())
+        for line in source.strip().splitlines():
+            pattern = ".*".join(re.escape(part) for part in line.split("…"))
+            assert re.search(pattern, log), f"{self.page}: {line!r} is not in the log:\n{log}"
 
     def _take_if(self, expected: str) -> str:
         """Return what was printed; once it is what is expected, it is taken."""
@@ -117,24 +146,27 @@ class RunningPage:
             self.printed.truncate()
         return printed
 
-    def _run_sh(self, source: str, line: int) -> None:
+    def _run_sh(self, source: str, line: int, caption: str | None) -> None:
         check_commands(source)
 
     _run_powershell = _run_sh
 
-    def _run_swift(self, source: str, line: int) -> None:
+    def _run_swift(self, source: str, line: int, caption: str | None) -> None:
         """Nobody has Swift here."""
 
-    def _run_json(self, source: str, line: int) -> None:
+    def _run_json(self, source: str, line: int, caption: str | None) -> None:
         json.loads(source)
 
-    def _run_toml(self, source: str, line: int) -> None:
+    def _run_toml(self, source: str, line: int, caption: str | None) -> None:
         tomllib.loads(source)
 
-    def _run_ini(self, source: str, line: int) -> None:
+    def _run_ini(self, source: str, line: int, caption: str | None) -> None:
         configparser.ConfigParser(strict=False, interpolation=None).read_string(source)
 
-    def _run_html(self, source: str, line: int) -> None:
+    def _run_yaml(self, source: str, line: int, caption: str | None) -> None:
+        yaml.safe_load(source)
+
+    def _run_html(self, source: str, line: int, caption: str | None) -> None:
         """A browser has it: `tests.docs.test_browser`."""
 
     _run_css = _run_js = _run_html
@@ -151,14 +183,18 @@ class RunningPage:
 
     # What a page's programs do differently here
 
-    def bind(self, server: HTTPServer, bind: Callable[[HTTPServer], None]) -> None:
+    def bind(self, server: HTTPServer, bind: Callable[..., None], *inherited: object) -> None:
         """Let a server listen on this machine only, and on any port."""
         named = next((named for named, real in self.ports.items() if real == server.server_port), server.server_port)
         self._stop_server_on(named)
         server.server_port = 0
         if server.server_address == "0.0.0.0":
             server.server_address = "127.0.0.1"
-        bind(server)
+        if server.server_address.startswith("unix:/run/"):
+            path = self.folder / server.server_address.removeprefix("unix:/")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            server.server_address = f"unix:{path}"
+        bind(server, *inherited)
         self.ports[named] = server.server_port
 
     def _stop_server_on(self, port: int) -> None:
@@ -166,15 +202,17 @@ class RunningPage:
             if port and context.port == self.ports.get(port) and not context.terminated:
                 context.terminate().wait(PATIENCE)
 
-    def launch(self, servers: Sequence[Any], *, wait: bool) -> list[LaunchContext]:
-        """Launch servers in a thread, also where a program would wait for their end."""
+    def launch(self, servers: Sequence[Any], *, wait: bool, plan: object = None) -> list[LaunchContext]:
+        """Launch servers in a thread, also where a program would wait for their end, or have workers."""
         contexts = launch(servers, wait=False)
         self.contexts += contexts
         return contexts
 
-    async def open_tcp_stream(self, open_tcp_stream: Callable[..., Awaitable[Any]], host: str, port: int) -> Any:
-        """Connect to the server that a page has launched on a port."""
-        return await open_tcp_stream(host, self.ports.get(port, port))
+    def connect(self, client: socket.socket, address: Any, connect: Callable[[socket.socket, Any], None]) -> None:
+        """Connect to the server that the page has launched on a port, whatever the client is."""
+        if isinstance(address, tuple):
+            address = (address[0], self.ports.get(address[1], address[1]), *address[2:])
+        connect(client, address)
 
     def end(self) -> None:
         """Stop all servers."""
@@ -182,6 +220,7 @@ class RunningPage:
             context.terminate()
         for context in self.contexts:
             context.wait(PATIENCE)
+        self._at_end.close()
 
 
 def _replaced(text: str, ports: dict[int, int]) -> str:
@@ -190,20 +229,18 @@ def _replaced(text: str, ports: dict[int, int]) -> str:
     return re.sub(rf"\b({'|'.join(map(str, ports))})\b", lambda found: str(ports[int(found[1])]), text)
 
 
-def bound_by(page: RunningPage, bind: Callable[[HTTPServer], None]) -> Callable[[HTTPServer], None]:
-    """Return what stands for a server's method ``bind``."""
-    return lambda server: page.bind(server, bind)
-
-
 @contextmanager
 def running(
     page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> Iterator[RunningPage]:
     """Run a page's blocks; what they have launched serves until the ``with`` block ends."""
-    running = RunningPage(page, folder)
-    monkeypatch.setattr(HTTPServer, "bind", bound_by(running, HTTPServer.bind))
+    caplog.set_level(logging.INFO, "perfectws")
+    running = RunningPage(page, folder, lambda: caplog.text)
+    bind, connect = HTTPServer.bind, socket.socket.connect
+    monkeypatch.setattr(HTTPServer, "bind", lambda server, *inherited: running.bind(server, bind, *inherited))
+    monkeypatch.setattr(socket.socket, "connect", lambda client, address: running.connect(client, address, connect))
     monkeypatch.setattr("perfectws.server.server.launch", running.launch)
-    monkeypatch.setattr(trio, "open_tcp_stream", partial(running.open_tcp_stream, trio.open_tcp_stream))
+    monkeypatch.setattr("perfectws.server.server.make_plan", lambda *_, **__: None)  # workers: `tests.workers`
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [str(folder), str(ROOT), *sys.path])
     try:

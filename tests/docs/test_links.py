@@ -14,6 +14,8 @@ from .pages import ROOT, name_of, pages
 REPOSITORY = re.compile(
     r"https://(?:github\.com|raw\.githubusercontent\.com)/[\w-]+/perfectws/(?:blob/|tree/)?main/(.+)"
 )
+#: The pages as they are published.
+PUBLISHED = re.compile(r"https://perfectws\.readthedocs\.io/en/latest/(.+)\.html(#.+)?")
 LINK = re.compile(r"\]\(<?([^)\s>]+)>?\)")
 CODE = re.compile(r"^( *)(`{3,}|:{3,})[^\n]*\n.*?^\1\2$", flags=re.MULTILINE | re.DOTALL)
 
@@ -34,6 +36,9 @@ def anchors(page: Path) -> frozenset[str]:
 
 def leads_somewhere(page: Path, link: str) -> bool:
     """Tell whether what a link names is there."""
+    published = PUBLISHED.fullmatch(link)
+    if published is not None:
+        return leads_somewhere(ROOT / "README.md", f"docs/{published[1]}.md{published[2] or ''}")
     inside = REPOSITORY.fullmatch(link)
     if inside is None and re.match(r"[a-z]+:", link):
         return True  # to somebody else

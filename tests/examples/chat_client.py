@@ -44,6 +44,25 @@ class ChatClient:
         self.send(type="hello", name=name, session=session or f"the secret of {name}", **more)
         return self.receive()
 
+    # The page's language, in which one socket is in many rooms
+
+    def introduce(self, name: str, session: str = "") -> Json:
+        """Say in the page's language who one is, and return the answer."""
+        self.send(type="hello", name=name, session=session or f"the secret of {name}")
+        return self.receive()
+
+    def enter(self, room: str, **more: object) -> Json:
+        """Enter a room, and return the answer."""
+        self.send(type="enter", room=room, **more)
+        while (answer := self.receive())["type"] not in ("entered", "error"):
+            pass
+        return answer
+
+    def ask(self, kind: str, **message: object) -> Json:
+        """Send a message, and return the next one that comes."""
+        self.send(type=kind, **message)
+        return self.receive()
+
     def say(self, text: str, client_id: str) -> Json:
         """Say something and return what the answer to it is."""
         self.send(type="say", id=client_id, text=text)

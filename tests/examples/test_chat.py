@@ -220,6 +220,18 @@ def test_typing_is_told_to_the_others_only(ana: ChatClient, ben: ChatClient) -> 
     assert ana.receive() == {"type": "typing", "name": "Ben", "typing": True}
 
 
+def test_a_sign_of_life_is_answered_at_any_time_and_bounded(open_chat: Open, ana: ChatClient) -> None:
+    stranger = open_chat()
+    for chat in (stranger, ana):
+        chat.send(type="beat")
+        assert chat.receive() == {"type": "beat"}
+    for _ in range(100):
+        stranger.send(type="beat")
+    answers = [stranger.receive()["type"] for _ in range(100)]
+    assert answers[:50] == ["beat"] * 50
+    assert answers[-1] == "error"
+
+
 def test_perfect_s_page_and_the_new_one_share_a_room(ana: ChatClient, open_chat: Open) -> None:
     perfect = open_chat("chat")
     user = {"email": "ben@example.org", "avatar": "https://www.gravatar.com/avatar/0", "displayName": "Ben <b>"}
@@ -301,6 +313,7 @@ def fetch(port: int, path: str) -> tuple[int, dict[str, str], bytes]:
         ("/", 307),
         ("/rooms/lobby", 200),
         ("/rooms/caf%C3%A9-1", 200),
+        ("/rooms/CAF%C3%89-1", 307),
         ("/rooms/a%20b", 404),
         ("/rooms/%3Cb%3E", 404),
         ("/rooms/" + "x" * 41, 404),

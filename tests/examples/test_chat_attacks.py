@@ -16,7 +16,7 @@ from websockets.exceptions import InvalidStatus
 
 import perfectws
 from examples.chat import handlers, rate
-from examples.chat.history import History, Message
+from examples.chat.database import Database
 from examples.chat.hosts import Hosts
 from perfectws import HTTPRequest, OpcodeType
 
@@ -86,45 +86,45 @@ def test_half_of_a_character_harms_nobody_in_perfect_s_language_either(open_chat
     assert ana.say("still here", "1")["type"] == "stored"
 
 
-def history_of(*jobs: Callable[[History, Callable[[Any], object]], None]) -> list[Any]:
-    """Give jobs to a history, all at once, and return the results in the order in which they came."""
+def done(*jobs: Callable[[sqlite3.Connection], Any]) -> list[Any]:
+    """Give jobs to a database, all at once, and return the results in the order in which they came."""
     results: list[Any] = []
-    history = History(None)
+    database = Database(None, lambda connection: connection.execute("CREATE TABLE t (x TEXT)"))
 
     def begin(nursery: object) -> None:
         for job in jobs:
-            job(history, results.append)
+            database.do(job, results.append)
 
     perfectws.run(begin)
-    history.close()
+    database.close()
     return results
 
 
-def adding(text: str, client_id: str) -> Callable[[History, Callable[[Any], object]], None]:
-    def add(history: History, completion: Callable[[Message | None], object]) -> None:
-        history.add(room="r", name="n", text=text, session="s", client_id=client_id, completion=completion)
+def adding(text: str) -> Callable[[sqlite3.Connection], Any]:
+    def job(database: sqlite3.Connection) -> Any:
+        database.execute("INSERT INTO t VALUES (?)", [text])
+        return database.execute("SELECT group_concat(x) FROM t").fetchone()[0]
 
-    return add
+    return job
 
 
 @pytest.mark.parametrize(
     "error", [sqlite3.OperationalError, ValueError, UnicodeEncodeError("utf-8", "", 0, 0, ""), MemoryError]
 )
-def test_a_job_of_the_history_that_raises_is_no_other_s_and_the_next_ones_run(
+def test_a_job_of_the_database_that_raises_is_no_other_s_and_the_next_ones_run(
     error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(history: History, completion: Callable[[Any], object]) -> None:
-        def job(database: sqlite3.Connection) -> None:
-            raise error
+    def failing(database: sqlite3.Connection) -> None:
+        database.execute("INSERT INTO t VALUES ('never')")
+        raise error
 
-        history._do(job, completion)
-
-    results = history_of(adding("a", "1"), fail, adding("\ud800", "2"), adding("b", "3"), fail, adding("c", "4"))
-    assert [result and result.text for result in results] == ["a", None, None, "b", None, "c"]
+    assert done(adding("a"), failing, adding("\ud800"), adding("b"), failing, adding("c")) == [
+        *("a", None, None, "a,b", None, "a,b,c")
+    ]
     assert "could not do one of its jobs" in caplog.text
 
 
-def test_the_history_goes_on_when_no_thread_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_database_goes_on_when_no_thread_can_be_had(monkeypatch: pytest.MonkeyPatch) -> None:
     threads = iter([perfectws.Promise[Any](), None])
 
     def run_in_thread(function: Callable[[], Any]) -> Any:
@@ -134,9 +134,8 @@ def test_the_history_goes_on_when_no_thread_can_be_had(monkeypatch: pytest.Monke
         promise.fail(RuntimeError("can't start new thread"))
         return promise.future_result
 
-    monkeypatch.setattr("examples.chat.history.run_in_thread", run_in_thread)
-    results = history_of(adding("a", "1"), adding("b", "2"))
-    assert [result and result.text for result in results] == [None, "b"]
+    monkeypatch.setattr("examples.chat.database.run_in_thread", run_in_thread)
+    assert done(adding("a"), adding("b")) == [None, "b"]
 
 
 class Fragments:
@@ -169,7 +168,7 @@ def test_a_message_that_never_ends_is_read_ever_slower(monkeypatch: pytest.Monke
     monkeypatch.setattr(rate, "monotonic", lambda: now)
     monkeypatch.setattr(handlers, "call_later", lambda seconds, callback: waits.append((seconds, callback)))
     socket = Fragments()
-    handler = handlers.PageHandler(None, "lobby")  # type: ignore[arg-type]  # it says nothing
+    handler = handlers.PlainHandler(None, "lobby")  # type: ignore[arg-type]  # it says nothing
     handler.handle_session(HTTPRequest(method="GET", uri="/chat"), socket)  # type: ignore[arg-type]
 
     assert 400 <= socket.feed(1_000) <= 401
@@ -187,7 +186,7 @@ def test_a_message_that_never_ends_is_read_ever_slower(monkeypatch: pytest.Monke
 def test_a_message_in_more_pieces_than_a_message_has_is_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rate, "COST_OF_FRAGMENT", 0)
     socket = Fragments()
-    handler = handlers.PageHandler(None, "lobby")  # type: ignore[arg-type]
+    handler = handlers.PlainHandler(None, "lobby")  # type: ignore[arg-type]
     handler.handle_session(HTTPRequest(method="GET", uri="/chat"), socket)  # type: ignore[arg-type]
     socket.feed(handlers.MAX_FRAGMENTS + 1)
     assert socket.close_code == 1009

@@ -130,7 +130,7 @@ class FakeTransport:
         if self.is_stalled:
             self.buffered_amount += len(data)
 
-    def write_at_once(self, data: bytes) -> None:
+    def write_at_once(self, data: bytes) -> int:
         raise AssertionError("HTTP never writes at once")
 
     def keep(self) -> None:

@@ -29,11 +29,13 @@ class Told:
         self.descriptor = descriptor
         reactor.add(descriptor, self, events)
 
-    def on_readable(self) -> None:
+    def on_readable(self) -> int:
         self.events.append(READABLE)
+        return 0
 
-    def on_events(self, events: int) -> None:
+    def on_events(self, events: int) -> int:
         self.events.append(events)
+        return 0
 
     def remove(self) -> None:
         os.close(self.descriptor)

@@ -472,9 +472,11 @@ def test_a_reactor_that_is_looked_at_for_a_while_tells_whether_something_became_
 
 def test_a_handler_that_is_left_when_a_reactor_closes_is_reported(caplog: pytest.LogCaptureFixture) -> None:
     class Forgotten:
-        def on_readable(self) -> None: ...
+        def on_readable(self) -> int:
+            return 0
 
-        def on_events(self, events: int) -> None: ...
+        def on_events(self, events: int) -> int:
+            return 0
 
         def remove(self) -> None: ...
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 
 import pytest
 from hypothesis import given
@@ -10,8 +11,11 @@ from hypothesis import strategies as st
 
 from perfectws.websocket.frame_reader import FrameReader
 from perfectws.websocket.frames import Frame, FrameError
+from perfectws.websocket.inflater import Inflater
 
-from ..reading import frames_in
+from ..peer import BINARY, TEXT, frame_bytes
+from ..reading import all_next_frames, frames_in
+from .streams import Role, byte_streams, chunks, roles
 
 TEXT_OF_10 = b"\x81\x8a" + bytes(4) + b"0123456789"
 
@@ -22,32 +26,25 @@ lengths = st.sampled_from([0, 1, 2, 124, 125, 126, 127, 128, 200, 65535]) | st.i
 
 
 @st.composite
-def segments(draw: st.DrawFn) -> bytes:
+def segments(draw: st.DrawFn, is_client: bool) -> bytes:
     """What may come in one segment: mostly one text frame, or nearly one."""
     size = draw(lengths)
     text = draw(st.sampled_from([b"a", "ä".encode(), b"\xff", b"\x00"])) * (size + 1)
     first = draw(st.sampled_from([0x81] * 6 + [0x01, 0x80, 0x82, 0x89, 0x8A, 0xC1, 0x91]))
     form = draw(st.sampled_from([7] * 6 + [16] * 3 + [64]))
-    mask_bit = draw(st.sampled_from([0x80] * 9 + [0]))
+    is_masked = draw(st.sampled_from([not is_client] * 9 + [is_client]))
+    mask_bit, mask = (0x80, bytes(4)) if is_masked else (0, b"")
     declared = max(0, size + draw(st.sampled_from([0] * 8 + [-1, 1, 7])))
     if form == 7 and declared > 125:
         form = 16
     field = b"" if form == 7 else declared.to_bytes(form // 8, "big") if declared < 1 << form else b"\xff\xff"
     second = mask_bit | (declared if form == 7 else 126 if form == 16 else 127)
     cut = draw(st.sampled_from([None] * 6 + [1, 2, 5, 6, 8, 20]))
-    return (bytes((first, second)) + field + bytes(4) + text[:size])[:cut] + draw(
-        st.sampled_from([b""] * 6 + [b"\x81"])
-    )
+    return (bytes((first, second)) + field + mask + text[:size])[:cut] + draw(st.sampled_from([b""] * 6 + [b"\x81"]))
 
 
-def all_next_frames(reader: FrameReader, data: bytes) -> Iterator[Frame]:
-    reader.feed(data)
-    while (frame := reader.next_frame()) is not None:
-        yield frame
-
-
-def read(pieces: list[bytes], limit: int, *, fast: bool) -> Outcome:
-    reader = FrameReader(False, limit, limit, 100)
+def read(pieces: list[bytes], limit: int, is_client: bool, *, fast: bool) -> Outcome:
+    reader = FrameReader(is_client, limit, limit, 100)
     outcome: Outcome = []
     try:
         for piece in pieces:
@@ -57,21 +54,39 @@ def read(pieces: list[bytes], limit: int, *, fast: bool) -> Outcome:
     return outcome
 
 
-reads = (segments() | st.lists(segments(), min_size=2, max_size=5).map(b"".join)).filter(bool)
+def reads(is_client: bool) -> st.SearchStrategy[bytes]:
+    """What one read may bring: one segment, or several."""
+    segment = segments(is_client)
+    return (segment | st.lists(segment, min_size=2, max_size=5).map(b"".join)).filter(bool)
 
 
-@given(st.lists(reads, max_size=5), st.sampled_from([100, 125, 1000, 1 << 20]))
-def test_the_fast_ways_read_as_the_general_way(pieces: list[bytes], limit: int) -> None:
-    assert read(pieces, limit, fast=True) == read(pieces, limit, fast=False)
+@given(st.data(), st.booleans(), st.sampled_from([100, 125, 1000, 1 << 20]))
+def test_the_fast_ways_read_as_the_general_way(data: st.DataObject, is_client: bool, limit: int) -> None:
+    pieces = data.draw(st.lists(reads(is_client), max_size=5))
+    assert read(pieces, limit, is_client, fast=True) == read(pieces, limit, is_client, fast=False)
 
 
 @pytest.mark.parametrize("form", [7, 16, 64])
 @pytest.mark.parametrize("times", [1, 3])
-def test_every_length_in_every_form_of_the_header_is_read_as_the_general_way(form: int, times: int) -> None:
+@pytest.mark.parametrize("is_client", [False, True])
+def test_every_length_in_every_form_of_the_header_is_read_as_the_general_way(
+    form: int, times: int, is_client: bool
+) -> None:
+    mask_bit, mask = (0, b"") if is_client else (0x80, bytes(4))
     for size in range(126 if form == 7 else 300):
         second, field = (size, b"") if form == 7 else (126 if form == 16 else 127, size.to_bytes(form // 8, "big"))
-        piece = (bytes((0x81, 0x80 | second)) + field + bytes(4) + b"a" * size) * times
-        assert read([piece], 1 << 20, fast=True) == read([piece], 1 << 20, fast=False)
+        piece = (bytes((0x81, mask_bit | second)) + field + mask + b"a" * size) * times
+        assert read([piece], 1 << 20, is_client, fast=True) == read([piece], 1 << 20, is_client, fast=False)
+
+
+@pytest.mark.parametrize("opcode", [TEXT, BINARY])
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65535])
+def test_a_clients_whole_frames_are_taken_by_the_fast_ways(opcode: int, size: int) -> None:
+    frame = frame_bytes(opcode, b"a" * size, mask=b"")
+    reader = FrameReader(True, 1 << 20, 1 << 20, 100)
+    assert reader.lone_frame(frame) == (opcode, "a" * size if opcode == TEXT else b"a" * size, True)
+    reader.feed(frame * 3)
+    assert len(reader.whole_frames(16, 1 << 20)) == (3 if size > 1 else 2)  # the last may be shorter than a header
 
 
 def test_whole_frames_are_no_more_than_asked_for() -> None:
@@ -99,4 +114,55 @@ def test_a_client_takes_no_masked_frames() -> None:
 
 
 def test_a_client_takes_no_masked_text() -> None:
-    assert FrameReader(True, 1000, 1000, 100).lone_text(b"\x81\x81\x00\x00\x00\x00a") is None
+    assert FrameReader(True, 1000, 1000, 100).lone_frame(b"\x81\x81\x00\x00\x00\x00a") is None
+
+
+@given(st.data(), roles, st.sampled_from([100, 200, 1000, 1 << 20]), st.booleans())
+def test_any_stream_is_read_by_the_fast_ways_as_by_the_general_way(
+    data: st.DataObject, role: Role, limit: int, reads_messages: bool
+) -> None:
+    pieces = data.draw(chunks(data.draw(byte_streams(role))))
+
+    def outcome(frames_of: Callable[[FrameReader, bytes], Iterator[Frame]]) -> Outcome:
+        reader = FrameReader(role.is_client, limit, 2 * limit, 3, role.new_deflate())
+        reader.reads_messages = reads_messages
+        outcome: Outcome = []
+        try:
+            for piece in filter(None, pieces):
+                outcome.extend(frames_of(reader, piece))
+        except FrameError as error:
+            outcome.append((int(error.code), str(error)))
+        return outcome
+
+    assert outcome(frames_in) == outcome(all_next_frames)
+
+
+@st.composite
+def payloads(draw: st.DrawFn) -> bytes:
+    """The payload of a compressed message, perhaps of several streams, perhaps with something wrong in it."""
+    out = b""
+    for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3, 17]))):
+        compressor = zlib.compressobj(6, zlib.DEFLATED, -draw(st.sampled_from([9, 15])))
+        end = draw(st.sampled_from([zlib.Z_SYNC_FLUSH, zlib.Z_FULL_FLUSH, zlib.Z_FINISH]))
+        out += compressor.compress(draw(st.sampled_from([b"", b"a", b"Hello", bytes(300), b"no two" * 60])))
+        out += compressor.flush(end)
+    out = out.removesuffix(b"\0\0\xff\xff")[: draw(st.sampled_from([None] * 6 + [1, 3, 10]))]
+    return out + draw(st.sampled_from([b""] * 6 + [b"\0", b"\x03\0", b"\0\0\xff\xff", b"\xff" * 5]))
+
+
+@given(st.lists(payloads(), max_size=4), st.sampled_from([100, 299, 300, 1 << 20]), st.booleans())
+def test_a_message_is_inflated_in_one_step_as_in_parts(messages: list[bytes], limit: int, keeps_context: bool) -> None:
+    def in_parts(inflater: Inflater, payload: bytes) -> bytes:
+        inflater.begin_frame()
+        return inflater.inflate(payload) + inflater.end_message()
+
+    def outcome(inflate: Callable[[Inflater, bytes], bytes]) -> list[bytes | tuple[int, str]]:
+        inflater = Inflater(15, keeps_context, limit)
+        outcome: list[bytes | tuple[int, str]] = []
+        try:
+            outcome.extend(inflate(inflater, payload) for payload in messages)
+        except FrameError as error:
+            outcome.append((int(error.code), str(error)))
+        return outcome
+
+    assert outcome(Inflater.inflate_message) == outcome(in_parts)

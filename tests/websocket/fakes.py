@@ -247,9 +247,10 @@ class FrameTransport(FakeTransport):
         self.written.append(data)
         super().write(data)
 
-    def write_at_once(self, data: bytes) -> None:
+    def write_at_once(self, data: bytes) -> int:
         self.at_once.append(data)
         self.write(data)
+        return 0
 
     def keep(self) -> None:
         self._stalled_at = len(self.sent)

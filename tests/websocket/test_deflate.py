@@ -16,11 +16,15 @@ from perfectws.websocket.frame_reader import FrameReader
 from perfectws.websocket.frames import Frame, FrameError
 from perfectws.websocket.opcodes import CloseCode, OpcodeType
 
+from .. import reading
 from ..peer import BINARY, CONTINUATION, PING, TEXT, frame_bytes
+from ..reading import frames_in
 
 MIB = 1024 * 1024
 RSV1 = 0x40
 WINDOW_15 = DeflateOptions(window_bits=15)
+#: What zlib compresses, whatever else is installed.
+SMALL = DeflateOptions(level=9, window_bits=15)
 ROLES = pytest.mark.parametrize("is_client", [False, True], ids=["server", "client"])
 
 
@@ -42,12 +46,14 @@ def new_reader_of_messages(max_message_size: int) -> FrameReader:
     return reader
 
 
+@pytest.fixture(autouse=True, params=[reading.frames_in, reading.all_next_frames], ids=["any way", "general way"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read in the fast ways where they go, and in none of them."""
+    monkeypatch.setitem(globals(), "frames_in", request.param)
+
+
 def read(reader: FrameReader, data: bytes) -> list[Frame]:
-    reader.feed(data)
-    frames: list[Frame] = []
-    while (frame := reader.next_frame()) is not None:
-        frames.append(frame)
-    return frames
+    return list(frames_in(reader, data))
 
 
 def refused(reader: FrameReader, data: bytes) -> FrameError:
@@ -239,14 +245,14 @@ class TestExamples:
         assert self.read_hex("c10100") == [(OpcodeType.TEXT, "", True)]
 
     def test_ours_are_the_same(self) -> None:
-        deflate = agree()
-        assert deflate.compress(False, b"Hello", True).hex() == "f248cdc9c90700"
-        assert deflate.compress(False, b"Hello", True).hex() == "f200110000"
-        assert deflate.compress(False, b"", True).hex() == "00"
-        assert deflate.compress(False, b"", True).hex() == "00"
-        fresh = agree("permessage-deflate; server_no_context_takeover")
+        deflater = agree(options=SMALL).deflater(False)
+        assert deflater.compress(b"Hello").hex() == "f248cdc9c90700"
+        assert deflater.compress(b"Hello").hex() == "f200110000"
+        assert deflater.compress(b"").hex() == "00"
+        assert deflater.compress(b"").hex() == "00"
+        fresh = agree("permessage-deflate; server_no_context_takeover", SMALL).deflater(False)
         for _ in range(2):
-            assert fresh.compress(False, b"Hello", True).hex() == "f248cdc9c90700"
+            assert fresh.compress(b"Hello").hex() == "f248cdc9c90700"
 
 
 TEXTS = [("the quick brown fox " * n + str(n)) for n in (1, 2, 3, 50, 5000)]
@@ -256,12 +262,15 @@ class TestRoundTrips:
     @ROLES
     @pytest.mark.parametrize("bits", range(9, 16))
     @pytest.mark.parametrize("takeover", [True, False])
-    def test_what_one_side_compresses_the_other_reads(self, is_client: bool, bits: int, takeover: bool) -> None:
-        options = DeflateOptions(window_bits=bits, context_takeover=takeover)
-        ours, theirs = (agree("permessage-deflate; client_max_window_bits", options) for _ in range(2))
-        reader = new_reader(theirs, is_client)
+    @pytest.mark.parametrize("level", [1, 6, 9])
+    def test_what_one_side_compresses_the_other_reads(
+        self, is_client: bool, bits: int, takeover: bool, level: int
+    ) -> None:
+        options = DeflateOptions(level, bits, takeover)
+        agreed = agree("permessage-deflate; client_max_window_bits", options)
+        deflater, reader = agreed.deflater(not is_client), new_reader(agreed, is_client)
         for text in TEXTS:
-            payload = ours.compress(not is_client, text.encode(), True)
+            payload = deflater.compress(text.encode())
             assert read(reader, compressed(payload, is_client=is_client)) == [(OpcodeType.TEXT, text, True)]
 
     @pytest.mark.parametrize("takeover", [True, False])
@@ -269,14 +278,14 @@ class TestRoundTrips:
         noise = random.Random(7692).randbytes(2000)
         flags = "" if takeover else "; server_no_context_takeover; client_no_context_takeover"
         offer = f"permessage-deflate; server_max_window_bits=9; client_max_window_bits=15{flags}"
-        sizes = {is_client: len(agree(offer).compress(is_client, noise * 2, True)) for is_client in (False, True)}
+        sizes = {is_client: len(agree(offer).deflater(is_client).compress(noise * 2)) for is_client in (False, True)}
         assert sizes[False] > 4000 > 2100 > sizes[True]  # 512 bytes of window find no repetition 2,000 bytes back
 
     def test_context_is_kept_or_not_as_agreed(self) -> None:
         noise = random.Random(7692).randbytes(2000)
         for flag, again in (("", 100), ("; server_no_context_takeover", 2100)):
-            deflate = agree("permessage-deflate" + flag)
-            first, second = (len(deflate.compress(False, noise, True)) for _ in range(2))
+            deflater = agree("permessage-deflate" + flag).deflater(False)
+            first, second = (len(deflater.compress(noise)) for _ in range(2))
             assert first >= 2000
             assert again - 100 < second < again + 100
 
@@ -323,23 +332,23 @@ class TestRoundTrips:
     @pytest.mark.parametrize("takeover", [True, False])
     def test_each_fragment_can_be_read_when_it_has_come(self, is_client: bool, takeover: bool) -> None:
         options = DeflateOptions(window_bits=15, context_takeover=takeover)
-        ours, theirs = (agree("permessage-deflate; client_max_window_bits", options) for _ in range(2))
-        reader = new_reader(theirs, is_client)
+        agreed = agree("permessage-deflate; client_max_window_bits", options)
+        deflater, reader = agreed.deflater(not is_client), new_reader(agreed, is_client)
         for parts in (["first, ", "second, ", "", "last"], ["", "x" * 70_000, ""], ["a", ""], ["", "b"]):
             for at, part in enumerate(parts):
                 is_last, opcode = at == len(parts) - 1, CONTINUATION if at else TEXT
-                payload = ours.compress(not is_client, part.encode(), is_last)
+                payload = deflater.compress(part.encode(), is_last)
                 data = frame_bytes(opcode, payload, is_last, 0 if at else RSV1, b"" if is_client else None)
                 assert read(reader, data) == [(OpcodeType(opcode), part, is_last)]
 
     def test_a_fragmented_send_of_nothing_is_a_message(self) -> None:
-        deflate, reader = agree(), new_reader()
+        deflater, reader = agree().deflater(True), new_reader()
         for _ in range(3):
-            begin = deflate.compress(True, b"", False)
-            end = deflate.compress(True, b"", True)
+            begin = deflater.compress(b"", is_final=False)
+            end = deflater.compress(b"")
             data = compressed(begin, fin=False) + frame_bytes(CONTINUATION, end)
             assert [frame[1] for frame in read(reader, data)] == ["", ""]
-        last = deflate.compress(True, b"the end", True)
+        last = deflater.compress(b"the end")
         assert read(reader, compressed(last)) == [(OpcodeType.TEXT, "the end", True)]
 
 
@@ -394,6 +403,21 @@ class TestWhatIsRefused:
             assert tracemalloc.get_traced_memory()[1] < 8 * MIB
         finally:
             tracemalloc.stop()
+
+    def test_what_comes_before_a_damaged_message_in_the_same_read_is_read(self) -> None:
+        deflater, reader = Deflater(), new_reader()
+        data = compressed(deflater(b"one")) + compressed(b"\xff" * 9) + compressed(deflater(b"two"))
+        frames = frames_in(reader, data)
+        assert next(frames) == (OpcodeType.TEXT, "one", True)
+        with pytest.raises(FrameError) as caught:
+            next(frames)
+        assert caught.value.code == CloseCode.INVALID_DATA
+
+    def test_a_message_that_inflates_to_much_is_the_last_that_is_read_at_once(self) -> None:
+        deflater, reader = Deflater(), new_reader()
+        reader.feed(b"".join(compressed(deflater(bytes(200_000)), BINARY) for _ in range(9)))
+        assert len(reader.whole_frames(16, 65536)) == 1
+        assert len(reader.whole_frames(16, 210_000)) == 2
 
     @pytest.mark.parametrize("stream", [b"\x03\x00", b"\x01\x00\x00\xff\xff", Deflater()(b"") + b"\x03\x00"])
     def test_thousands_of_tiny_streams_in_a_frame_are_refused_at_once(self, stream: bytes) -> None:

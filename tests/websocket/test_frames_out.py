@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import subprocess
+import sys
+from threading import Thread
 
 import pytest
 
@@ -11,8 +15,11 @@ from perfectws.websocket.frames import (
     FrameError,
     build_close_payload,
     build_frame,
+    build_masked_binary_frame,
+    build_masked_text_frame,
     build_text_frame,
     mask_frame,
+    new_mask,
     parse_close_payload,
     shorten_reason,
 )
@@ -72,9 +79,46 @@ class TestMasking:
         header_size = len(masked) - size - 4
         assert masked == frame_bytes(OpcodeType.BINARY, payload, mask=masked[header_size : header_size + 4])
 
+    @SIZES
+    def test_every_way_to_build_a_clients_frame_masks_it(self, size: int) -> None:
+        text = "x" * size
+        for opcode, frame in [
+            (OpcodeType.TEXT, build_masked_text_frame(text)),
+            (OpcodeType.BINARY, build_masked_binary_frame(text.encode())),
+            (OpcodeType.TEXT, build_frame(OpcodeType.TEXT, text.encode(), is_masked=True)),
+        ]:
+            built = bytes(frame)
+            assert len(frame) == len(built)
+            mask = built[len(built) - size - 4 : len(built) - size]
+            assert built == frame_bytes(opcode, text, mask=mask)
+
     def test_each_frame_has_a_fresh_key(self) -> None:
         frame = build_frame(OpcodeType.BINARY, b"")
         assert len({mask_frame(frame) for _ in range(100)}) > 90
+
+    def test_no_key_is_given_twice_also_by_several_threads(self) -> None:
+        keys: list[bytes] = []
+        threads = [Thread(target=lambda: keys.extend([new_mask() for _ in range(5000)])) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert {len(key) for key in keys} == {4}
+        assert len(set(keys)) > 19_900  # of 2^32: a key in a hundred thousand comes twice by chance
+
+    @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+    def test_a_forked_child_does_not_mask_with_the_keys_of_its_parent(self) -> None:
+        code = (
+            "import os\n"
+            "from perfectws.websocket.frames import new_mask\n"
+            "new_mask()\n"
+            "child = os.fork()\n"
+            "os.write(1, new_mask())\n"
+            "if child: os.waitpid(child, 0)\n"
+        )
+        written = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=True).stdout
+        assert len(written) == 8
+        assert written[:4] != written[4:]
 
     @pytest.mark.parametrize("opcode", [OpcodeType.CLOSE, OpcodeType.PING, OpcodeType.CONTINUATION])
     def test_everything_but_the_mask_stays_as_it_was(self, opcode: OpcodeType) -> None:

@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from perfectws import HTTPRequest, WebSocket
-from perfectws.websocket.deflate import Deflate
+from perfectws.websocket.inflater import Inflater
 from perfectws.websocket.options import READ_AHEAD_FRAMES
 
 from ..calls import BINARY, INVALID, NOTHING, Calls, Reads, quiet
@@ -37,14 +37,14 @@ def bomb() -> bytes:
 def inflated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note what is inflated, in bytes."""
     sizes: list[int] = []
-    inflate = Deflate._inflate
+    inflate = Inflater.inflate_message
 
-    def noting(self: Deflate, *args: Any) -> Any:
-        data = inflate(self, *args)
-        sizes.append(len(data) if isinstance(data, bytes) else 0)
-        return data
+    def noting(self: Inflater, data: bytes) -> bytes:
+        message = inflate(self, data)
+        sizes.append(len(message))
+        return message
 
-    monkeypatch.setattr(Deflate, "_inflate", noting)
+    monkeypatch.setattr(Inflater, "inflate_message", noting)
     return sizes
 
 

@@ -15,7 +15,7 @@ from perfectws.errors import ConnectionClosed, LocalProtocolError
 from perfectws.futures import Promise
 from perfectws.transport import HIGH_WATER
 from perfectws.websocket.deflate import Compression, Deflate, DeflateOptions, answer_offers
-from perfectws.websocket.frames import build_close_payload, build_frame, build_text_frame
+from perfectws.websocket.frames import build_close_payload, build_frame
 from perfectws.websocket.opcodes import OpcodeType
 from perfectws.websocket.outbox import Outbox, Sending
 
@@ -24,7 +24,7 @@ from ..peer import CLOSE, PING, Frame, close_payload
 from .fakes import Cancelled, FakeConnection, FrameTransport, TaskLoop
 
 MIB = 1024 * 1024
-PLAIN, IN_TURN, DEFLATED, COMPOSED, CLOSED = Sending
+PLAIN, IN_TURN, DEFLATED, MASKED, COMPOSED, CLOSED = Sending
 
 
 class Bench:
@@ -97,12 +97,17 @@ class Bench:
         """Send a message, or a part of one, as a socket does. A name given as the completion is noted when called."""
         if isinstance(completion, str):
             completion = self.completion(completion)
+        outbox = self.outbox
+        at_once = final and not isinstance(completion, Promise)
         if isinstance(message, bytes):
-            self.outbox.send_data(BINARY, message, final, completion)
-        elif final and self.sending() is PLAIN:
-            self.outbox.write_plain(build_text_frame(message), completion)
+            if at_once and outbox.build_binary is not None:
+                outbox.write_whole_message(outbox.build_binary(message), completion)
+            else:
+                outbox.send_data(BINARY, message, final, completion)
+        elif at_once and outbox.build_text is not None:
+            outbox.write_whole_message(outbox.build_text(message), completion)
         else:
-            self.outbox.send_text(message, final, completion)
+            outbox.send_text(message, final, completion)
 
     def promise(self) -> Promise[None]:
         return Promise(self.loop, self.connection)
@@ -231,14 +236,15 @@ class TestSending:
         assert bench.sending() is IN_TURN
 
     @pytest.mark.parametrize("options", [{"is_client": True}, {"is_client": True, "min_size": 0}])
-    def test_with_a_mask_they_are_composed_for_good(self, options: Any) -> None:
+    def test_a_clients_are_masked_but_for_a_fragmented_one(self, options: Any) -> None:
         bench = Bench(**options)
-        assert bench.sending() is COMPOSED
+        assert bench.sending() is MASKED
         bench.outbox.leave(FakeRoom(bench))
         bench.send("a", final=False)
+        assert bench.sending() is COMPOSED
         bench.send("b")
         bench.send("c")
-        assert bench.sending() is COMPOSED
+        assert bench.sending() is MASKED
 
     def test_with_compression_they_are_deflated_but_for_a_fragmented_one(self) -> None:
         bench = Bench(min_size=0)
@@ -253,10 +259,10 @@ class TestSending:
         bench.send("d", "sent")
         assert bench.sending() is DEFLATED
 
-    @pytest.mark.parametrize("state", [PLAIN, IN_TURN, DEFLATED, COMPOSED])
+    @pytest.mark.parametrize("state", [PLAIN, IN_TURN, DEFLATED, MASKED, COMPOSED])
     @pytest.mark.parametrize("end", ["close", "shut", "end"])
     def test_from_every_state_the_end_leads_to_closed_and_nothing_out_of_it(self, state: Sending, end: str) -> None:
-        bench = Bench(min_size=0 if state is DEFLATED else None)
+        bench = Bench(min_size=0 if state is DEFLATED else None, is_client=state is MASKED)
         if state is IN_TURN:
             FakeRoom(bench)
         elif state is COMPOSED:
@@ -271,6 +277,7 @@ class TestSending:
         else:
             bench.outbox.end(ConnectionClosed(1006))
         assert (bench.sending(), bench.outbox.is_open) == (CLOSED, False)
+        assert (bench.outbox.build_text, bench.outbox.build_binary) == (None, None)
         bench.outbox.leave(FakeRoom(bench))
         if state is not COMPOSED:
             bench.send("begun", final=False)
@@ -278,6 +285,29 @@ class TestSending:
         bench.outbox.send_control(OpcodeType.PING, b"")
         assert bench.sending() is CLOSED
         assert bench.frames() == sent
+
+    @pytest.mark.parametrize("is_client", [False, True])
+    def test_they_are_built_at_once_unless_something_is_in_their_way(self, is_client: bool) -> None:
+        bench = Bench(is_client=is_client)
+
+        def is_free() -> bool:
+            assert (bench.outbox.build_text is None) is (bench.outbox.build_binary is None)
+            return bench.outbox.build_text is not None
+
+        assert is_free()
+        room = FakeRoom(bench)
+        assert not is_free()  # the room may hold something that comes first
+        bench.outbox.leave(room)
+        assert is_free()
+        bench.send("a", final=False)
+        assert not is_free()
+        bench.send("b")
+        assert is_free()
+        bench.transport.stall()
+        bench.send("x" * HIGH_WATER, "sent")
+        assert not is_free()  # a later completion must not overtake this one
+        bench.transport.drain()
+        assert is_free()
 
 
 class TestMessages:
@@ -948,7 +978,8 @@ class TestCompression:
         outbox.shut()
         outbox.send_text("x", True, None)
         outbox.write_whole(shared("x"))
-        assert deflate._compressor is None
+        assert outbox._deflater is not None
+        assert outbox._deflater._compressor is None
 
 
 class TestAwaiting:

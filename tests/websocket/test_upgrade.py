@@ -221,7 +221,7 @@ class TestAcceptance:
         expected = "permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"
         assert list(headers)[-1] == ("Sec-WebSocket-Extensions", expected)
         assert deflate is not None
-        assert deflate.enabled()
+        assert deflate.server_max_window_bits == 12
 
     def test_compression_that_is_not_offered_is_not_answered(self) -> None:
         headers, deflate = accept(Offer(HANDSHAKE_KEY, [], ["x-other"]), None, DeflateOptions())

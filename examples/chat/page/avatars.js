@@ -10,7 +10,7 @@ function firstSign(word) {
 export function initials(name) {
   const words = name.split(/\s+/u).filter((word) => /[\p{L}\p{N}\p{S}]/u.test(word));
   const ends = words.length > 1 ? [words[0], words.at(-1)] : [words[0] ?? name];
-  return ends.map((word) => firstSign(word.replace(/^[^\p{L}\p{N}\p{S}]+/u, ""))).join("").toLocaleUpperCase();
+  return ends.map((word) => firstSign(word.replace(/^[^\p{L}\p{N}\p{S}]+/u, ""))).join("").toUpperCase();
 }
 
 // Degrees that the eye tells apart.
@@ -19,7 +19,7 @@ const HUES = [20, 50, 80, 115, 150, 185, 225, 260, 295, 330];
 /** A hue, always the same for a name (FNV-1a). */
 export function hue(name) {
   let hash = 0x811c9dc5;
-  for (const sign of name.toLocaleLowerCase()) {
+  for (const sign of name.toLowerCase()) {
     hash = Math.imul(hash ^ sign.codePointAt(0), 0x01000193) >>> 0;
   }
   return HUES[((hash ^ (hash >>> 15)) >>> 0) % HUES.length];

@@ -1,172 +1,239 @@
-// The page of one room: what comes from the server, and what goes to it.
+// The page: what comes from the server goes to the rooms, and what one does to the server.
 
 import { Composer } from "./composer.js";
 import { Connection } from "./connection.js";
 import { element } from "./elements.js";
 import { Identity } from "./identity.js";
-import { Log } from "./log.js";
-import { Outbox } from "./outbox.js";
-import { People } from "./people.js";
-import { showRooms } from "./side.js";
+import { notify, showUnread } from "./notices.js";
+import { Room } from "./room.js";
+import { showDirectory, showRooms } from "./side.js";
+import { browser } from "./storage.js";
+import { View } from "./view.js";
 
-const SUBPROTOCOL = "perfectws-chat";
+const SUBPROTOCOL = "perfectws-rooms";
 const TROUBLE_AFTER = 1_500; // milliseconds: a connection that is back sooner was hardly lost
-const STORE_AGAIN_AFTER = 5; // seconds
+const MAX_ROOMS = 12;
 
-const room = decodeURIComponent(location.pathname.split("/").at(-1)).normalize("NFC").toLocaleLowerCase();
-
-let isJoined = false;
-let wasJoined = false;
-let unread = 0;
+const rooms = new Map(); // by their names
+let wanted = null; // the name, as it was typed, of a room that one wants to go to
+let isKnown = false; // whether the server knows who we are
 let troubleTimer = 0;
 
-const log = new Log(() => showUnread(unread + 1));
-const people = new People();
+// What rooms know of the rest of the page.
+const chat = {
+  me: null, // by which the server tells our messages
+  get name() { return identity.name; },
+  send: (message) => connection.send(message),
+  restart: () => connection.restart(),
+  sees: (room) => room === view.room && view.isWatched,
+  changed: (room) => refresh(room),
+  unseen: (room, message) => notify(room.name, message, room.mentions > 0, () => go(room.name)),
+  wanted: (action, message) => (action === "edit" ? composer.edit(message) : askToDelete(message)),
+};
+
+const view = new View(() => {
+  if (view.room.unread === 0) return;
+  view.room.markSeen();
+  refresh(view.room);
+});
+const composer = new Composer({
+  say(text, image) {
+    view.room.say(text, image);
+    view.refresh(identity.name);
+    view.scrollToEnd();
+  },
+  edit: (id, text) => view.room.edit(id, text),
+  delete: (message) => askToDelete(message),
+  ownBefore: (id) => view.room.log.ownBefore(id),
+  typing: (isTyping) => view.room.tellTyping(isTyping),
+});
+const identity = new Identity(roomOfAddress(), introduce);
 const connection = new Connection(chatAddress(), SUBPROTOCOL, { opened: sayHello, received, lost });
-const outbox = new Outbox(room, ({ id, text }) => connection.send({ type: "say", id, text }), () => connection.restart());
-const composer = new Composer(room, say, (typing) => { if (isJoined) connection.send({ type: "typing", typing }); });
-const identity = new Identity(room, join);
 
 // Beside this page, whatever its host, port, path or scheme.
 function chatAddress() {
-  const address = new URL(`../chat?room=${encodeURIComponent(room)}`, document.baseURI);
+  const address = new URL("../chat", document.baseURI);
   address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
   return address.href;
 }
 
-function join() {
+function roomOfAddress() {
+  return decodeURIComponent(location.pathname.split("/").at(-1));
+}
+
+function introduce() {
   if (connection.isOpen) sayHello();
   else connection.open();
 }
 
 function sayHello() {
-  const { name, session } = identity;
-  connection.send({ type: "hello", name, session, back: wasJoined, after: log.lastId });
-}
-
-function say(text) {
-  log.pending(outbox.add(text), identity.name);
-  if (!isJoined) showDelivery();
-}
-
-function showDelivery() {
-  for (const { id } of outbox.entries) log.delivery(id, "waiting", "Waits for the connection");
+  connection.send({ type: "hello", name: identity.name, session: identity.session });
 }
 
 const RECEIVERS = {
-  welcome({ name, people: names, messages, more, limits }) {
-    connection.settle();
-    identity.accept(name);
-    people.show(names, name);
+  // Under this name one is known from now on, in each room once it is entered.
+  hello({ me, limits }) {
+    chat.me = me;
     composer.longest = limits.text;
-    log.catchUp(messages, more);
-    for (const { own } of messages) if (own) outbox.remove(own);
-    isJoined = wasJoined = true;
-    showState("joined", "Connected");
-    for (const { id } of outbox.entries) log.delivery(id, "pending", "Sending");
-    outbox.start();
-    composer.focus();
+    for (const room of inOrder()) room.enter();
   },
 
-  message({ message }) {
-    people.typing(message.name, false);
-    log.message(message);
+  entered(message) {
+    const { room: name } = message;
+    if (!rooms.has(name) && wanted === null) return; // it was left meanwhile
+    const room = openRoom(name);
+    room.entered(message);
+    if (wanted !== null && room.name !== view.room.name) {
+      document.activeElement?.blur();
+      go(name);
+    }
+    if (room === view.room) {
+      if (location.hash === "#all-rooms") askForRooms();
+      wanted = null;
+      connection.settle();
+      identity.accept(identity.name);
+      composer.focusFirst();
+      isKnown = true;
+      showState("joined", "Connected");
+    }
   },
 
-  stored({ id, message }) {
-    log.message(message);
-    outbox.remove(id);
+  rooms: (message) => showDirectory(message.rooms, go),
+  message: (message) => rooms.get(message.room)?.message(message),
+  changed: (message) => rooms.get(message.room)?.changed(message),
+  older: (message) => rooms.get(message.room)?.older(message),
+  joined: (message) => rooms.get(message.room)?.joined(message),
+  left: (message) => rooms.get(message.room)?.left(message),
+  typing: (message) => rooms.get(message.room)?.tellsTyping(message),
+
+  renamed(message) {
+    rooms.get(message.room)?.renamed(message);
+    // In another window one took another name.
+    if (message.by === chat.me && message.to !== identity.name) {
+      identity.accept(message.to);
+      sayHello();
+    }
   },
 
-  joined({ name, back }) {
-    const wasLost = people.add(name);
-    if (wasLost) log.event("is back", name);
-    else if (!back) log.event("joined", name);
-  },
-
-  left({ name, lost: isLost }) {
-    people.remove(name, isLost);
-    log.event(isLost ? "lost the connection" : "left", name);
-  },
-
-  typing({ name, typing }) {
-    people.typing(name, typing);
-  },
-
-  error({ code, text, id, retry_after: seconds }) {
-    if (code === "too-fast" && id) {
-      log.delivery(id, "pending", text);
-      outbox.postpone(seconds);
-    } else if (code === "not-stored" && id) {
-      log.delivery(id, "waiting", `${text} Trying again.`);
-      outbox.postpone(STORE_AGAIN_AFTER);
-    } else if (id) {
-      log.delivery(id, "refused", `Not sent. ${text}`);
-      outbox.remove(id);
-    } else if (code.startsWith("name-")) {
-      identity.ask(text);
-    } else if (code === "too-fast" && !isJoined) {
-      setTimeout(sayHello, seconds * 1000);
+  error(message) {
+    const { code, text, about, room, retry_after: seconds } = message;
+    rooms.get(room)?.error(message);
+    if (code.startsWith("name-")) identity.ask(text);
+    else if (code === "too-fast" && about === "hello") setTimeout(sayHello, seconds * 1000);
+    else if (about === "enter" && code !== "too-fast") {
+      wanted = null;
+      element("room-wrong").textContent = text;
     }
   },
 };
 
+const IS_READ_OUT = new Set(["message", "joined", "left", "renamed"]);
+
 function received(message) {
-  RECEIVERS[message.type]?.(message);
+  const receive = () => RECEIVERS[message.type]?.(message);
+  if (message.room === view.room.name && !IS_READ_OUT.has(message.type)) view.quietly(receive);
+  else receive();
+  const room = rooms.get(message.room);
+  if (room) refresh(room);
 }
 
 function lost(code, willRetry) {
-  isJoined = false;
-  outbox.stop();
-  showDelivery();
-  if (willRetry) showState("lost", "Reconnecting", "The connection is lost. What you write is kept, and sent when it is back.", "Try now");
-  else if (code === 4001) showState("away", "Opened elsewhere", "This chat was opened in another window.", "Use it here");
+  isKnown = false;
+  for (const room of rooms.values()) room.lose();
+  if (!willRetry) return;
+  const what = navigator.onLine ? "The connection is lost." : "You are offline.";
+  showState("lost", "Reconnecting", `${what} What you write is kept, and sent when it is back.`);
 }
 
-function showState(state, text, trouble = "", remedy = "") {
-  clearTimeout(troubleTimer);
+// The rooms
+
+function openRoom(name) {
+  if (!rooms.has(name)) {
+    rooms.set(name, new Room(name, chat));
+    keepRooms();
+  }
+  return rooms.get(name);
+}
+
+// The one that is looked at is the first to be entered.
+function inOrder() {
+  return [...rooms.values()].sort((a, b) => (b === view.room) - (a === view.room));
+}
+
+function keepRooms() {
+  browser.set("rooms", inOrder().map((room) => room.name).slice(0, MAX_ROOMS));
+}
+
+/** Look at a room that one is in. */
+function go(name, isNew = true) {
+  const room = openRoom(name);
+  if (isNew && name !== roomOfAddress()) history.pushState(null, "", encodeURIComponent(name));
+  composer.show(name);
+  view.show(room, identity.name);
+  if (isKnown && !room.isEntered) room.enter();
+  refresh(room);
+}
+
+function leave(name) {
+  rooms.delete(name);
+  keepRooms();
+  connection.send({ type: "leave", room: name });
+  refresh(view.room);
+}
+
+function goToOther(event) {
+  event.preventDefault();
+  const name = element("room-name").value.trim().replace(/^#/u, "").replace(/\s+/gu, "-");
+  element("room-wrong").textContent = "";
+  // How a room's name is written the server knows.
+  if (!isKnown) location.href = encodeURIComponent(name);
+  wanted = name;
+  connection.send({ type: "enter", room: name });
+  element("room-name").value = "";
+}
+
+function askForRooms() {
+  if (location.hash !== "") history.replaceState(null, "", location.pathname);
+  connection.send({ type: "rooms" });
+}
+
+// What is shown
+
+function refresh(room) {
+  if (room === view.room) view.refresh(identity.name);
+  showRooms(rooms.values(), view.room, go, leave);
+  showUnread(view.room.name, [...rooms.values()].reduce((sum, { unread }) => sum + unread, 0));
+}
+
+function showState(state, text, trouble = "") {
   element("state").dataset.state = state;
   element("state").textContent = text;
-  const show = () => {
-    element("trouble").hidden = trouble === "";
-    element("trouble-text").textContent = trouble;
-    element("retry").textContent = remedy;
-  };
-  if (state === "lost" && element("trouble").hidden) troubleTimer = setTimeout(show, TROUBLE_AFTER);
-  else show();
+  element("trouble-text").textContent = trouble;
+  if (state !== "lost") {
+    clearTimeout(troubleTimer);
+    troubleTimer = 0;
+    element("trouble").hidden = true;
+  } else if (troubleTimer === 0) { // however often it is tried in the meantime
+    troubleTimer = setTimeout(() => { element("trouble").hidden = false; }, TROUBLE_AFTER);
+  }
 }
 
-function showUnread(count) {
-  unread = count;
-  document.title = `${count > 0 ? `(${count}) ` : ""}#${room} · Chat`;
-  element("newer").hidden = count === 0 || log.isAtEnd;
-  element("newer").textContent = count === 1 ? "1 new message" : `${count} new messages`;
+function askToDelete(message) {
+  const dialog = element("confirm");
+  element("confirm-text").textContent = message.text.slice(0, 200);
+  dialog.onclose = () => { if (dialog.returnValue === "delete") view.room.delete(message.id); };
+  dialog.returnValue = "";
+  dialog.showModal();
 }
 
-function markRead() {
-  if (!document.hidden && log.isAtEnd && unread > 0) showUnread(0);
-}
-
-element("scroller").addEventListener("scroll", markRead, { passive: true });
-document.addEventListener("visibilitychange", markRead);
-element("newer").addEventListener("click", () => {
-  log.scrollToEnd();
-  showUnread(0);
-});
 element("retry").addEventListener("click", () => connection.open());
-element("rename").addEventListener("click", () => {
-  connection.close();
-  isJoined = wasJoined = false;
-  outbox.stop();
-  showState("idle", "");
-  identity.ask();
-});
+element("rename").addEventListener("click", () => identity.ask());
+element("all-rooms").addEventListener("click", askForRooms);
+element("other-room").addEventListener("submit", goToOther);
+addEventListener("popstate", () => go(roomOfAddress(), false));
 
-element("room").textContent = room;
-element("empty-room").textContent = room;
-showUnread(0);
-showRooms(room);
-for (const entry of outbox.entries) log.pending(entry, identity.name ?? "");
+for (const name of [roomOfAddress(), ...(browser.get("rooms") ?? []), "lobby"].slice(0, MAX_ROOMS)) openRoom(name);
+go(roomOfAddress(), false);
 if (identity.name) {
   showState("connecting", "Connecting");
   connection.open();

@@ -1,6 +1,5 @@
-// Text with its links made clickable. What is no link stays text: nothing here is ever read as markup.
-
-// Each sign is looked at a bounded number of times, whatever the text is: it comes from somebody else.
+// Text with its links made clickable. What is no link stays text. Each sign is looked at a bounded number of times,
+// whatever the text is: it comes from somebody else.
 
 // Neither white space, nor quotes, nor the signs that turn the direction of text and could disguise an address.
 const ADDRESS = /\bhttps?:\/\/[^\s<>"“”\u200e\u200f\u202a-\u202e\u2066-\u2069]{1,2000}/giu;
@@ -8,27 +7,20 @@ const MAX_LINKS = 200; // in one message
 const CLOSES = { ")": "(", "]": "[" };
 const ENDS_A_SENTENCE = new Set(".,:;!?'’…*_~");
 
-/** A fragment that says `text`. */
-export function withLinks(text) {
+/** A fragment that says `text`; of `budget` one is taken for each link. */
+export function withLinks(text, budget = { left: MAX_LINKS }) {
   const fragment = document.createDocumentFragment();
   let end = 0;
-  for (const { address, index } of addresses(text)) {
-    fragment.append(text.slice(end, index), link(address));
-    end = index + address.length;
+  for (const match of text.matchAll(ADDRESS)) {
+    if (budget.left <= 0) break;
+    const address = trimmed(match[0]);
+    if (!isWeb(address)) continue;
+    fragment.append(text.slice(end, match.index), link(address));
+    end = match.index + address.length;
+    budget.left -= 1;
   }
   fragment.append(text.slice(end));
   return fragment;
-}
-
-function* addresses(text) {
-  let found = 0;
-  for (const match of text.matchAll(ADDRESS)) {
-    const address = trimmed(match[0]);
-    if (!isWeb(address)) continue;
-    yield { address, index: match.index };
-    found += 1;
-    if (found === MAX_LINKS) return;
-  }
 }
 
 // A full stop that ends the sentence is not the address's, nor is a bracket that was opened before it.

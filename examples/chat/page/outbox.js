@@ -1,11 +1,12 @@
-// What is to be sent, until the server has acknowledged it. It outlives lost connections and reloads of the page.
+// What is to be sent to a room, until it has come back as everybody's. It outlives lost connections and reloads.
 //
-// One message is on its way at a time, so that they arrive in their order. Each has an id of its own: should its
-// acknowledgement be lost, it is sent again, and the server, which knows the id, stores it once.
+// One message is on its way at a time, so that they arrive in their order. Each has a key of its own: should it be lost
+// on the way back, it is sent again, and the server, which knows the key, keeps it once.
 
+import { randomId } from "./identity.js";
 import { tab } from "./storage.js";
 
-const PATIENCE = 15_000; // milliseconds for an acknowledgement, then the connection is taken for dead
+const PATIENCE = 15_000; // milliseconds for a message to come back, then the connection is taken for dead
 
 export class Outbox {
   #key;
@@ -15,7 +16,7 @@ export class Outbox {
   #isRunning = false;
   #timer = 0;
 
-  /** send(entry) puts one on its way; giveUp() is called if no acknowledgement comes. */
+  /** send(entry) puts one on its way; giveUp() is called if it does not come back. */
   constructor(room, send, giveUp) {
     this.#key = `outbox.${room}`;
     this.#send = send;
@@ -27,29 +28,30 @@ export class Outbox {
     return [...this.#waiting];
   }
 
-  add(text) {
-    const entry = { id: randomId(), text, time: Date.now() };
+  add(text, image) {
+    const entry = { key: randomId(), text, image, time: Date.now() };
     this.#keep([...this.#waiting, entry]);
     if (this.#waiting.length === 1) this.#sendFirst();
     return entry;
   }
 
-  /** The connection is there: what waits may go. */
+  /** The room is there: what waits may go. */
   start() {
     this.#isRunning = true;
     this.#sendFirst();
   }
 
-  /** The connection is lost: what is not acknowledged waits. */
+  /** The connection is lost: what has not come back waits. */
   stop() {
     this.#isRunning = false;
     clearTimeout(this.#timer);
   }
 
-  /** An entry is acknowledged, or will never be: the next one may go. */
-  remove(id) {
-    const wasFirst = this.#waiting[0]?.id === id;
-    this.#keep(this.#waiting.filter((entry) => entry.id !== id));
+  /** An entry has come back, or never will: the next one may go. */
+  remove(key) {
+    const wasFirst = this.#waiting[0]?.key === key;
+    if (!this.#waiting.some((entry) => entry.key === key)) return;
+    this.#keep(this.#waiting.filter((entry) => entry.key !== key));
     if (wasFirst) this.#sendFirst();
   }
 
@@ -70,9 +72,4 @@ export class Outbox {
     this.#waiting = waiting;
     tab.set(this.#key, waiting);
   }
-}
-
-/** 32 hexadecimal digits. crypto.randomUUID is not there on pages that come without TLS. */
-export function randomId() {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

@@ -1,72 +1,33 @@
 // Who is here, and who is writing.
 
 import { draw } from "./avatars.js";
-import { bdi, element } from "./elements.js";
+import { bdi, element, make } from "./elements.js";
 
-const TYPING_LASTS = 8_000; // milliseconds after its last sign
 const IN_THE_STACK = 3;
 
-export class People {
-  #list = element("people");
-  #names = new Set();
-  #lost = new Set();
-  #typing = new Map(); // from a name to the timer that ends it
-  #me = "";
+/** Show who is here. */
+export function showPeople(names, me) {
+  const others = names.filter((name) => name !== me).sort((a, b) => a.localeCompare(b));
+  const all = names.includes(me) ? [me, ...others] : others;
+  element("people").replaceChildren(...all.map((name) => person(name, me)));
+  element("people-count").textContent = all.length;
+  element("crowd-count").textContent = all.length;
+  element("crowd").replaceChildren(...[...all.slice(1), ...all.slice(0, 1)].slice(0, IN_THE_STACK).map(avatar));
+}
 
-  /** These are here, and nobody else. */
-  show(names, me) {
-    this.#me = me;
-    this.#names = new Set(names);
-    for (const name of this.#typing.keys()) this.typing(name, false);
-    this.#draw();
-  }
+/** Show who is writing. */
+export function showTyping(names) {
+  element("typing").classList.toggle("active", names.length > 0);
+  element("typing-text").replaceChildren(...whoIsTyping(names));
+}
 
-  add(name) {
-    this.#names.add(name);
-    this.#draw();
-    return this.#lost.delete(name);
-  }
-
-  remove(name, isLost) {
-    this.#names.delete(name);
-    if (isLost) this.#lost.add(name);
-    this.typing(name, false);
-    this.#draw();
-  }
-
-  typing(name, isTyping) {
-    clearTimeout(this.#typing.get(name));
-    this.#typing.delete(name);
-    if (isTyping) this.#typing.set(name, setTimeout(() => this.typing(name, false), TYPING_LASTS));
-    element("typing").classList.toggle("active", this.#typing.size > 0);
-    element("typing-text").replaceChildren(...whoIsTyping([...this.#typing.keys()]));
-  }
-
-  #draw() {
-    const others = [...this.#names].filter((name) => name !== this.#me).sort((a, b) => a.localeCompare(b));
-    const all = this.#names.has(this.#me) ? [this.#me, ...others] : others;
-    this.#list.replaceChildren(...all.map((name) => this.#person(name)));
-    element("people-count").textContent = all.length;
-    element("crowd-count").textContent = all.length;
-    element("crowd").replaceChildren(...[...others, this.#me].slice(0, IN_THE_STACK).map(avatar));
-  }
-
-  #person(name) {
-    const item = document.createElement("li");
-    item.append(avatar(name), bdi(name));
-    if (name === this.#me) {
-      const you = document.createElement("span");
-      you.className = "you";
-      you.textContent = "you";
-      item.append(you);
-    }
-    return item;
-  }
+function person(name, me) {
+  const you = name === me ? [make("span", "you", "you")] : [];
+  return make("li", "", avatar(name), bdi(name), ...you);
 }
 
 function avatar(name) {
-  const drawn = document.createElement("span");
-  drawn.className = "avatar";
+  const drawn = make("span", "avatar");
   drawn.ariaHidden = "true";
   return draw(drawn, name);
 }

@@ -1,38 +1,67 @@
-// The side: the rooms that one was in, and on a narrow screen the drawer that it is.
+// The side: the rooms that one is in, with what one has not seen in them, and on a narrow screen the drawer that it is.
 
-import { bdi, element } from "./elements.js";
+import { bdi, element, make } from "./elements.js";
 import { browser } from "./storage.js";
 
-const MAX_ROOMS = 8;
-const ROOM = /^[\p{L}\p{M}\p{N}_](?:[\p{L}\p{M}\p{N}_-]*[\p{L}\p{M}\p{N}_])?$/u;
 const THEMES = { system: "as the system has them", light: "light", dark: "dark" };
 
 const side = element("side");
 const narrow = matchMedia("(max-width: 47.99rem)");
 
-/** Show the rooms, this one among them, and remember it. */
-export function showRooms(room) {
-  const rooms = [room, ...(browser.get("rooms") ?? []).filter((other) => other !== room)].slice(0, MAX_ROOMS);
-  browser.set("rooms", rooms);
-  const shown = [...new Set([...rooms, "lobby"])].sort((a, b) => a.localeCompare(b));
-  element("rooms").replaceChildren(...shown.map((name) => roomItem(name, name === room)));
+/** Show the rooms, and which one is looked at. go(name) and leave(name) are called when one is chosen or left. */
+export function showRooms(rooms, current, go, leave) {
+  const names = [...rooms].sort((a, b) => a.name.localeCompare(b.name));
+  const focused = document.activeElement?.closest?.("#rooms li")?.dataset.room;
+  element("rooms").replaceChildren(...names.map((room) => roomItem(room, room === current, go, leave)));
+  if (focused !== undefined) element("rooms").querySelector(`[data-room="${CSS.escape(focused)}"] a`)?.focus();
 }
 
-function roomItem(name, isHere) {
-  const link = document.createElement("a");
-  link.href = encodeURIComponent(name);
-  if (isHere) link.ariaCurrent = "page";
-  link.append(bdi(name));
-  const item = document.createElement("li");
-  item.append(link);
+/** Show all rooms that somebody is in: { room, people }. go(room) is called when one is chosen. */
+export function showDirectory(rooms, go) {
+  element("directory-rooms").replaceChildren(...rooms.map(({ room, people }) => {
+    const button = make("button", "", make("b", "", bdi(room)), make("span", "", people.join(", ")));
+    button.type = "button";
+    button.addEventListener("click", () => {
+      element("directory").close();
+      go(room);
+    });
+    return make("li", "", button);
+  }));
+  if (!element("directory").open) element("directory").showModal();
+}
+
+function roomItem(room, isHere, go, leave) {
+  const { name, unread, mentions } = room;
+  const anchor = make("a", "", bdi(name));
+  anchor.href = encodeURIComponent(name);
+  if (isHere) anchor.ariaCurrent = "page";
+  anchor.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.button !== 0) return;
+    event.preventDefault();
+    openDrawer(false);
+    go(name);
+  });
+  const item = make("li", unread > 0 ? "unread" : "", anchor);
+  item.dataset.room = name;
+  if (unread > 0) anchor.append(" ", badge(unread, mentions));
+  if (!isHere) item.append(leaveButton(name, leave));
   return item;
 }
 
-function goToRoom(event) {
-  event.preventDefault();
-  const name = element("room-name").value.trim().replace(/^#/u, "").replace(/\s+/gu, "-").toLocaleLowerCase();
-  if (ROOM.test(name)) location.href = encodeURIComponent(name);
-  else element("room-wrong").textContent = "Letters and digits, please, with hyphens between them if you like.";
+function badge(unread, mentions) {
+  const count = make("span", mentions > 0 ? "badge mention" : "badge", `${mentions > 0 ? "@" : ""}${Math.min(unread, 999)}`);
+  count.ariaHidden = "true";
+  const words = `${unread} not seen${mentions > 0 ? `, ${mentions} to you` : ""}`;
+  return make("span", "", count, make("span", "unseen", words));
+}
+
+function leaveButton(name, leave) {
+  const button = make("button", "leave", "×");
+  button.type = "button";
+  button.ariaLabel = `Leave ${name}`;
+  button.title = button.ariaLabel;
+  button.addEventListener("click", () => leave(name));
+  return button;
 }
 
 function openDrawer(isOpen) {
@@ -64,7 +93,6 @@ function showTheme(theme) {
   element("theme").title = element("theme").ariaLabel;
 }
 
-element("other-room").addEventListener("submit", goToRoom);
 element("open-side").addEventListener("click", () => openDrawer(true));
 element("close-side").addEventListener("click", () => openDrawer(false));
 element("veil").addEventListener("click", () => openDrawer(false));

@@ -1,0 +1,168 @@
+"""The session of this example's page: one socket, many rooms."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from perfectws import WebSocket
+
+from .chatroom import Chatroom, Chatrooms
+from .handlers import ChatHandler, draft
+from .images import check_image
+from .messages import Excerpt, Message
+from .page_language import PAGE
+from .rules import Refused, check_id, check_room, check_text
+from .user import ChatUser
+
+MAX_ROOMS = 20  # of one socket
+
+
+class PageHandler(ChatHandler):
+    """Speaks the page's language: each message has a ``type``, which is the name of a method here.
+
+    ``hello`` says who it is, and again under another name; ``beat`` asks for a sign of life. Then it may ``enter`` and
+    ``leave`` rooms, and in them ``say``, ``edit``, ``delete``, tell that it is ``typing``, and read what is ``older``;
+    ``rooms`` lists them all.
+    """
+
+    socket_protocol = "perfectws-rooms"
+    language = PAGE
+
+    def __init__(self, chatrooms: Chatrooms, room: str) -> None:
+        super().__init__(chatrooms, room)
+        #: The rooms that it is in, by name; ``None`` where it is about to be.
+        self.rooms: dict[str, Chatroom | None] = {}
+
+    def obey(self, message: dict[str, Any], socket: WebSocket) -> None:
+        kind = message.get("type")
+        if kind == "beat":
+            socket.send_string_message(PAGE.beat())
+        elif kind == "hello":
+            self.hello(message, socket)
+        elif self.user is None:
+            raise Refused("not-joined", "Say hello first.")
+        elif isinstance(kind, str) and kind in ACTIONS:
+            ACTIONS[kind](self, self.user, message, socket)
+        else:
+            raise Refused("bad-message", f"A message's type is hello or {', '.join(ACTIONS)}, not {str(kind)[:40]!r}.")
+
+    def leave(self, socket: WebSocket) -> None:
+        for room in self.rooms.values():
+            if room is not None and self.user is not None:
+                room.leave(self.user, socket)
+        self.rooms.clear()
+
+    def hello(self, message: dict[str, Any], socket: WebSocket) -> None:
+        """Take note of who it is, and of a new name later; in a room it is heard when that is entered."""
+        user = ChatUser.from_hello(message)
+        if self.user is not None and self.user.session != user.session:
+            raise Refused("bad-message", f"You are here already, as “{self.user.display_name}”.")
+        self.user = user
+        socket.send_string_message(PAGE.hello(user))
+
+    # What it can ask for
+
+    def enter(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
+        name = check_room(message.get("room"))
+        if len(self.rooms) >= MAX_ROOMS and name not in self.rooms:
+            raise Refused("too-many-rooms", f"You are in {MAX_ROOMS} rooms already. Leave one first.")
+        after = message.get("after")
+        room = self.chatrooms.open(name)
+        self.rooms.setdefault(name, None)
+
+        def entered(refusal: Refused | None) -> None:
+            if refusal is not None or name not in self.rooms:
+                if self.rooms.get(name) is None:
+                    self.rooms.pop(name, None)
+                    room.leave(user, socket)
+                if refusal is not None:
+                    self.refuse(refusal, socket, message)
+                return
+            self.rooms[name] = room
+            room.follow(user, socket, PAGE, after if isinstance(after, str) else "", found)
+
+        def found(found: Excerpt | Refused) -> None:
+            if isinstance(found, Refused):
+                self.refuse(found, socket, message)
+                found = Excerpt([])
+            socket.send_string_message(PAGE.entered(name, room.people, found))
+
+        room.enter(user, socket, PAGE, message.get("back") is True, entered)
+
+    def leave_room(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
+        room = self.rooms.pop(str(message.get("room")), None)
+        if room is not None:
+            room.leave(user, socket)
+
+    def say(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
+        room, key = self.room_of(message), check_id(message.get("key"))
+        image = check_image(message.get("image", ""))
+        # An image needs no words.
+        text = "" if image and message.get("text", "") == "" else check_text(message.get("text"))
+
+        def stored(result: Message | Refused) -> None:
+            if isinstance(result, Refused):
+                self.refuse(result, socket, message)
+            elif not result.is_new:
+                # It came twice, since its first acknowledgement was lost.
+                socket.send_string_message(PAGE.said(room.name, user, result))
+
+        room.say(draft(room, user, text, key, image), user, socket, stored)
+
+    def edit(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
+        self.change(message, check_text(message.get("text")), user, socket)
+
+    def delete(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
+        self.change(message, "", user, socket)
+
+    def change(self, message: dict[str, Any], text: str, user: ChatUser, socket: WebSocket) -> None:
+        """Change a message, or say why not."""
+
+        def changed(result: Message | Refused) -> None:
+            if isinstance(result, Refused):
+                self.refuse(result, socket, message)
+
+        self.room_of(message).change(check_number(message.get("id")), user.session, text, changed)
+
+    def tell_typing(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
+        self.room_of(message).tell_typing(user, socket, message.get("typing") is True)
+
+    def older(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
+        room = self.room_of(message)
+
+        def found(found: Excerpt | Refused) -> None:
+            if isinstance(found, Refused):
+                self.refuse(found, socket, message)
+            else:
+                socket.send_string_message(PAGE.older(room.name, found))
+
+        room.log.older(check_number(message.get("before")), found)
+
+    def list_rooms(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
+        socket.send_string_message(PAGE.rooms(self.chatrooms.directory.rooms()))
+
+    def room_of(self, message: dict[str, Any]) -> Chatroom:
+        """Return the room that a message names. Raises `Refused` if the socket is not in it."""
+        room = self.rooms.get(str(message.get("room")))
+        if room is None:
+            raise Refused("not-joined", "Enter the room first.")
+        return room
+
+
+def check_number(number: object) -> int:
+    """Return a message's number. Raises `Refused`."""
+    if type(number) is not int or not 0 <= number < 2**53:
+        raise Refused("bad-message", "A message's id is the number that it was told with.")
+    return number
+
+
+ACTIONS = {
+    "enter": PageHandler.enter,
+    "leave": PageHandler.leave_room,
+    "say": PageHandler.say,
+    "edit": PageHandler.edit,
+    "delete": PageHandler.delete,
+    "typing": PageHandler.tell_typing,
+    "older": PageHandler.older,
+    "rooms": PageHandler.list_rooms,
+}

@@ -1,0 +1,112 @@
+"""What a process said to a room in one turn, as bytes: an *entry* of the room's log, announced on its channel.
+
+::
+
+    instance   16 bytes   who said it: a process, for as long as it lives
+    sequence    8 bytes   the number of the first message; each has the next, per instance and room
+    count       4 bytes   how many messages follow
+    missing     4 bytes   how many messages before the first are in no log: the queue was full, or they were refused
+    when        8 bytes   when they were sent, in milliseconds since 1970
+    message               opcode (1 byte), length (4 bytes), payload
+
+Numbers are big-endian. What comes from Redis may be written by anybody who has its password: what cannot be read is
+``None``, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from struct import Struct
+from typing import NamedTuple
+
+from ...websocket.opcodes import OpcodeType
+from ..instance import INSTANCE_SIZE
+
+#: The largest sequence number: it fits into 8 bytes with room for the count.
+_MAX_SEQUENCE = (1 << 63) - 1
+#: The most that ``missing`` says.
+MAX_MISSING = (1 << 32) - 1
+_HEAD = Struct(f"!{INSTANCE_SIZE}sQIIQ")
+_MESSAGE = Struct("!BI")
+#: What an entry takes before its first message, and each message beside its payload, in bytes.
+HEAD_SIZE, MESSAGE_SIZE = _HEAD.size, _MESSAGE.size
+
+
+class WireMessage(NamedTuple):
+    """One message of an entry.
+
+    Attributes:
+        opcode: Text or binary.
+        payload: What it says; a text is UTF-8.
+    """
+
+    opcode: OpcodeType
+    payload: bytes
+
+
+class Entry(NamedTuple):
+    """What one process said to a room at once.
+
+    Attributes:
+        instance: The process.
+        sequence: The number of the first message.
+        messages: The messages, at least one.
+        missing: How many messages before the first are in no log.
+        when: When they were sent, in milliseconds since 1970.
+    """
+
+    instance: bytes
+    sequence: int
+    messages: Sequence[WireMessage]
+    missing: int = 0
+    when: int = 0
+
+    def encode(self) -> bytes:
+        """Return the entry as bytes."""
+        parts = [_HEAD.pack(self.instance, self.sequence, len(self.messages), self.missing, self.when)]
+        for opcode, payload in self.messages:
+            parts += (_MESSAGE.pack(opcode, len(payload)), payload)
+        return b"".join(parts)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Entry | None:
+        """Return the entry that ``data`` is; ``None`` if it is none."""
+        if len(data) < HEAD_SIZE:
+            return None
+        instance, sequence, count, missing, when = _HEAD.unpack_from(data)
+        if not 1 <= sequence <= _MAX_SEQUENCE or not 1 <= count <= (len(data) - HEAD_SIZE) // MESSAGE_SIZE:
+            return None
+        messages = _messages(data, count)
+        return None if messages is None else cls(instance, sequence, messages, missing, when)
+
+
+def _messages(data: bytes, count: int) -> list[WireMessage] | None:
+    """Return the messages of an entry, ``None`` if they do not fill it exactly."""
+    messages, start = [], HEAD_SIZE
+    for _ in range(count):
+        if start + MESSAGE_SIZE > len(data):
+            return None
+        opcode, length = _MESSAGE.unpack_from(data, start)
+        start += MESSAGE_SIZE
+        payload = data[start : start + length]
+        if len(payload) < length or not _is_message(opcode, payload):
+            return None
+        messages.append(WireMessage(_OPCODES[opcode], payload))
+        start += length
+    return messages if start == len(data) else None
+
+
+_OPCODES = {int(opcode): opcode for opcode in (OpcodeType.TEXT, OpcodeType.BINARY)}
+
+
+def _is_message(opcode: int, payload: bytes) -> bool:
+    """Tell whether this may be sent to a member: a browser that gets a text that is not UTF-8 closes."""
+    if opcode != OpcodeType.TEXT:
+        return opcode == OpcodeType.BINARY
+    if payload.isascii():
+        return True
+    try:
+        payload.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

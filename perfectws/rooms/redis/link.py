@@ -1,0 +1,257 @@
+"""The connection to Redis, kept up in a loop of one of the rooms as long as there is something to do.
+
+::
+
+    none ──► connecting ──► connected ──► none     nothing is left to do, or the loop ends
+                 ▲  │            │
+                 │  └─► waiting ◄┘                 it failed, whatever the reason
+                 └─────────┘
+
+All that is to be said and heard waits outside of it, so a connection that fails takes nothing with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from inspect import CORO_CLOSED, getcoroutinestate
+from random import uniform
+from threading import Lock
+from typing import NamedTuple
+
+from ...callbacks import CallbackLoop, CallbackOwner, context_in
+from ...log_limit import LogLimit
+from .connection import RedisConnection, open_connection
+from .counts import Counts
+from .listening import Listening
+from .presence import Presence
+from .publishing import Publishing
+from .reading import Reading
+from .url import RedisURL
+
+logger = logging.getLogger("perfectws")
+
+#: The first pause before the connection is made anew, the longest, and after how long without a failure the next is
+#: the first again; in seconds.
+FIRST_PAUSE, MAX_PAUSE, CALM = 0.05, 1.0, 5.0
+#: How often is looked whether anything is left to do, in seconds.
+LOOK_INTERVAL = 0.25
+#: How often Redis is told that the rooms are still there, so that it keeps what it knows of them, in seconds.
+REFRESH_INTERVAL = 900.0
+#: How long is tried to reach Redis for what waits, where no room has members, in seconds.
+MAX_TRYING = 10.0
+#: How long the last that is said may take, in seconds.
+FAREWELL_SECONDS = 1.0
+
+
+class Duties(NamedTuple):
+    """What is done over the connection."""
+
+    publishing: Publishing
+    listening: Listening
+    presence: Presence
+    reading: Reading
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return not (self.publishing.queue or self.listening or self.presence or self.reading)
+
+
+class Link:
+    """Keeps the connection up.
+
+    Args:
+        url: Where Redis is.
+        ssl_context: What to trust, where the connection is encrypted.
+        duties: What is done over it.
+        counts: The broker's figures.
+        log: Where to say what goes wrong.
+
+    Attributes:
+        is_connected: Whether there is a connection.
+        is_asking: Whether Redis can be asked, as far as is known: it is connected, or is tried for the first time.
+    """
+
+    def __init__(
+        self, url: RedisURL, ssl_context: ssl.SSLContext | None, duties: Duties, counts: Counts, log: LogLimit
+    ) -> None:
+        self._url = url
+        self._ssl_context = ssl_context
+        self._duties = duties
+        self._counts = counts
+        self._log = log
+        self._lock = Lock()
+        self._loop: CallbackLoop | None = None
+        self._connections = 0
+        self._failures = 0
+        self._is_closed = False
+        self.is_connected = False
+        self.is_asking = False
+
+    def need(self, loop: CallbackLoop | None) -> None:
+        """See to it that there will be a connection; in ``loop``, unless there is one elsewhere. From any thread."""
+        if self._loop is not None or loop is None or self._is_closed:
+            return
+        with self._lock:
+            if self._loop is not None:
+                return
+            self._loop = loop
+        self.is_asking = True
+        loop.ask(loop.owner, self._start, loop)
+
+    def close(self) -> None:
+        """Say what is still to be said, and connect no more. From any thread."""
+        self._is_closed = True
+
+    def _start(self, loop: CallbackLoop) -> None:
+        running = self._run(loop)
+        loop.start_task(CallbackOwner(context_in(loop)), running)
+        if getcoroutinestate(running) == CORO_CLOSED:  # the loop has ended, and ran nothing
+            self._end(self._other_than(loop))
+
+    async def _run(self, loop: CallbackLoop) -> None:
+        next_loop = self._other_than
+        try:
+            await self._keep_up()
+            next_loop = self._same
+        finally:
+            self._end(next_loop(loop))
+
+    def _end(self, loop: CallbackLoop | None) -> None:
+        """Do nothing more here. What is left to do, or has come meanwhile, is done in ``loop``."""
+        self._loop = None
+        self.is_asking = False
+        self._give_up()
+        self.need(loop)
+
+    def _same(self, loop: CallbackLoop) -> CallbackLoop | None:
+        """Return the loop, if something is left to do. What could not be sent for long waits for the next message."""
+        return None if self._duties.is_idle or self._failures else loop
+
+    def _other_than(self, loop: CallbackLoop) -> CallbackLoop | None:
+        """Return another loop in which a room has members."""
+        for room in self._duties.listening.rooms():
+            subscriber = room.subscriber
+            for other in [] if subscriber is None else subscriber.loops():
+                if other is not loop:
+                    return other
+        return None
+
+    def _give_up(self) -> None:
+        """Answer those who wait for an answer: there will be none soon."""
+        self._duties.presence.give_up()
+        self._duties.reading.give_up()
+
+    async def _keep_up(self) -> None:
+        """Connect again and again, until nothing is left to do."""
+        from trio import current_time, sleep
+
+        self._failures, last_seen = 0, current_time()
+        while not self._is_closed:
+            connections, began = self._connections, current_time()
+            try:
+                await self._serve()
+                return
+            except* Exception as errors:  # beside them there may be the cancellation of the loop's end, which goes on
+                self._complain(errors)
+            now = current_time()
+            if self._connections == connections:
+                self.is_asking = False
+                self._give_up()
+                self._duties.publishing.tell_lost()
+            else:
+                last_seen = now
+            if not self._duties.listening and now - last_seen > MAX_TRYING:
+                return
+            await sleep(self._pause(now - began))
+
+    def _complain(self, error: BaseException | None) -> None:
+        """Say what is wrong, with what is behind it."""
+        reasons = []
+        while error is not None:
+            if isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            else:
+                reasons.append(f"{type(error).__name__}: {error}")
+                error = error.__cause__
+        self._log.log(
+            "down",
+            "There is no connection to Redis at %s (%s). Until there is, messages reach only this process",
+            self._url.text,
+            "; ".join(reasons),
+        )
+
+    def _pause(self, lasted: float) -> float:
+        self._failures = 1 if lasted > CALM else self._failures + 1
+        return uniform(0.5, 1) * min(FIRST_PAUSE * 2.0 ** min(self._failures - 1, 10), MAX_PAUSE)
+
+    async def _serve(self) -> None:
+        """Do what there is to do over one connection, until nothing is left; raise when it is lost."""
+        channels = self._duties.presence.lease.channels
+        async with open_connection(self._url, self._ssl_context, channels) as connection:
+            self._connected()
+            has_failed = False
+            try:
+                await self._work(connection)
+            except Exception:
+                has_failed = True
+                raise
+            finally:
+                self.is_connected = False
+                if not has_failed:
+                    await self._say_last(connection)
+
+    def _connected(self) -> None:
+        self._counts.reconnects += self._connections > 0
+        self._connections += 1
+        if self._failures:
+            logger.info("There is a connection to Redis at %s again", self._url.text)
+        self.is_connected = self.is_asking = True
+
+    async def _work(self, connection: RedisConnection) -> None:
+        from trio import current_time, open_nursery, sleep
+
+        duties = self._duties
+        async with open_nursery() as nursery:
+            for run in (
+                duties.listening.run,
+                duties.publishing.run,
+                duties.reading.run,
+                duties.presence.run,
+                duties.presence.lease.run,
+                self._hear,
+            ):
+                nursery.start_soon(run, connection)
+            refreshed = current_time()
+            while not (self._is_closed or duties.is_idle):
+                await sleep(LOOK_INTERVAL)
+                if current_time() - refreshed > REFRESH_INTERVAL:
+                    refreshed = current_time()
+                    duties.listening.refresh()
+            self._failures = 0
+            nursery.cancel_scope.cancel()
+
+    async def _hear(self, connection: RedisConnection) -> None:
+        listening, lease = self._duties.listening, self._duties.presence.lease
+        async for channel, said in connection.heard():
+            try:
+                _ = listening.hear(channel, said) or lease.hear(channel, said)
+            except Exception:
+                logger.exception("perfectws failed to take what Redis says")
+
+    async def _say_last(self, connection: RedisConnection) -> None:
+        """Say what is left to be said, as far as that is possible in short."""
+        from trio import move_on_after
+
+        duties = self._duties
+        with move_on_after(FAREWELL_SECONDS, shield=True):
+            try:
+                while await duties.publishing.send(connection):
+                    pass
+                while await duties.presence.say(connection):
+                    pass
+                if self._loop is None or self._other_than(self._loop) is None:
+                    await duties.presence.lease.leave(connection)
+            except Exception as error:
+                self._log.log("last", "Redis did not hear the last of this process: %s", error)

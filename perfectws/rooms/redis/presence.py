@@ -1,0 +1,349 @@
+"""Who is in the rooms: what this process says of its own people, and what others say of theirs.
+
+All of them stand in one hash per room, each under its process's name. Who lives, and so is to be seen, the `Lease`
+knows. What changes is announced on the room's channel; the hash is read when a room begins to listen, over each new
+connection, and when what it says can be believed again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from itertools import islice
+from threading import Lock
+from typing import Any, NamedTuple
+
+from ...log_limit import LogLimit
+from ..broker import Person
+from .connection import RedisConnection, refusal
+from .keys import Keys
+from .lease import Lease, Neighbours
+from .room import RedisRoom
+from .scripts import ENTER, EXIT, PEOPLE
+from .signal import Signal
+
+#: How many changes are said at once, and how many rooms are read.
+BATCH = 100
+#: The most people of other processes in a room.
+MAX_PEOPLE = 100_000
+#: How long somebody waits for Redis to look whether a name is free, in seconds.
+PATIENCE = 2.0
+#: How long what was refused waits before it is said again, in seconds.
+RETRY_SECONDS = 1.0
+
+#: What one of the people is called: the name of the process, and a number there.
+_KEY = re.compile(r"[0-9a-f]{32}:\d{1,20}", re.ASCII)
+
+Done = Callable[[bool], object]
+
+
+class Change(NamedTuple):
+    """What is to be said of one member.
+
+    Attributes:
+        person: Who it is; ``None`` if it has left.
+        is_unique: Whether nobody who lives elsewhere may have the name.
+        done: Told whether it is so; ``None`` if nobody waits for that.
+    """
+
+    person: Person | None
+    is_unique: bool = False
+    done: Done | None = None
+
+
+def instance_of(key: str) -> bytes:
+    """Return the name of the process in which somebody is."""
+    return key.partition(":")[0].encode()
+
+
+class RoomPeople:
+    """The people of one room.
+
+    Attributes:
+        mine: Those of this process who have entered, by member.
+        unsaid: What Redis was not told yet, or has not answered.
+        others: Those of other processes, by process and key, whether it lives or not.
+        early: What was announced while the hash is read; ``None`` while it is not.
+    """
+
+    __slots__ = ("_count", "early", "mine", "others", "unsaid")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self.mine: dict[int, Person] = {}
+        self.unsaid: dict[int, Change] = {}
+        self.others: dict[bytes, dict[str, Person]] = {}
+        self.early: list[tuple[str, Person | None]] | None = None
+
+    def put(self, key: str, person: Person | None) -> bool:
+        """Take note of one of another process, or that one has left; tell whether that is a change."""
+        name = instance_of(key)
+        people = self.others.get(name, {})
+        if people.get(key) == person or (person is not None and self._count >= MAX_PEOPLE):
+            return False
+        if person is None:
+            del people[key]
+            self._count -= 1
+            if not people:
+                del self.others[name]
+        else:
+            self._count += key not in people
+            self.others.setdefault(name, people)[key] = person
+        return True
+
+    def forget_others(self, name: bytes | None = None) -> None:
+        """Forget the people of one other process, or of all."""
+        gone = self.others if name is None else {name: self.others.get(name, {})}
+        self._count -= sum(map(len, gone.values()))
+        # Another thread may look through what was there.
+        self.others = {each: people for each, people in self.others.items() if each not in gone}
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known, and nothing is to be said."""
+        return not (self.mine or self.unsaid or self.others)
+
+
+class Presence(Neighbours):
+    """Tells Redis who is in the rooms here, and the rooms who is there elsewhere.
+
+    Args:
+        lease: How long the word of a process holds that it lives, in seconds.
+        keys: What the keys are called.
+        log: Where to say what goes wrong.
+
+    Attributes:
+        lease: Which processes live.
+        signal: Set when there is something to do.
+    """
+
+    def __init__(self, lease: float, keys: Keys, log: LogLimit) -> None:
+        self.lease = Lease(lease, keys, self, log)
+        self.signal = Signal()
+        self._keys = keys
+        self._log = log
+        self._lock = Lock()
+        self._rooms: dict[RedisRoom, RoomPeople] = {}
+        #: Who is to be told of, in this order, and which rooms are to be read.
+        self._unsaid: dict[tuple[RedisRoom, int], None] = {}
+        self._unread: dict[RedisRoom, None] = {}
+
+    def __bool__(self) -> bool:
+        """Tell whether anything is to be said."""
+        return bool(self._unsaid)
+
+    # Our own people. From any thread.
+
+    def enter(self, room: RedisRoom, member: int, person: Person, is_unique: bool, done: Done) -> None:
+        """Say that a member is there; see `perfectws.rooms.broker.Channel.enter`."""
+        self._change(room, member, Change(person, is_unique, done))
+
+    def exit(self, room: RedisRoom, member: int) -> None:
+        """Say that a member has left."""
+        self._change(room, member, Change(None))
+
+    def _change(self, room: RedisRoom, member: int, change: Change) -> None:
+        with self._lock:
+            people = self._rooms.setdefault(room, RoomPeople())
+            before = people.unsaid.get(member)
+            people.unsaid[member] = change
+            self._unsaid[room, member] = None
+        if before is None:
+            room.hold()
+        elif before.done is not None:
+            before.done(change.person is not None)
+        self.signal.set()
+
+    def forgotten(self) -> None:
+        """Say all again."""
+        with self._lock:
+            rooms = list(self._rooms.items())
+        for room, people in rooms:
+            for member, person in list(people.mine.items()):
+                if member not in people.unsaid:
+                    self._change(room, member, Change(person))
+
+    def give_up(self) -> None:
+        """Tell all that wait that they have entered: nobody can be asked."""
+        with self._lock:
+            waiting = [(room, member, self._rooms[room].unsaid[member]) for room, member in self._unsaid]
+        for room, member, change in waiting:
+            if change.done is not None:
+                self._change(room, member, Change(change.person))
+
+    async def run(self, connection: RedisConnection) -> None:
+        """Say and read what there is, over one connection, until it is lost."""
+        for people in self._rooms.values():
+            people.early = None
+        while True:
+            has_said = await self.say(connection)
+            has_read = await self._read(connection)
+            if not has_said and not has_read:
+                await self.signal.wait()
+
+    async def say(self, connection: RedisConnection) -> bool:
+        """Say some of what is to be said; tell whether there was any."""
+        from trio import move_on_after, sleep
+
+        with self._lock:
+            batch = [(room, member, self._rooms[room].unsaid[member]) for room, member in islice(self._unsaid, BATCH)]
+        answers = [self._ask(connection, *each) for each in batch]
+        was_refused = False
+        with move_on_after(PATIENCE) as waiting:
+            for (room, member, change), answer in zip(batch, answers, strict=True):
+                was_refused |= self._take_answer(room, member, change, await answer)
+        if waiting.cancelled_caught:
+            self.give_up()
+        if was_refused:
+            await sleep(RETRY_SECONDS)
+        return bool(batch)
+
+    def _ask(self, connection: RedisConnection, room: RedisRoom, member: int, change: Change) -> Awaitable[Any]:
+        keys, key = [room.log, self._keys.instances], b"%b:%d" % (self.lease.own_name(), member)
+        if change.person is None:
+            return connection.run_script(EXIT, keys, room.channel, key)
+        who, value = change.person.who, json.dumps(change.person).encode()
+        return connection.run_script(ENTER, keys, room.channel, key, value, who.encode(), int(change.is_unique))
+
+    def _take_answer(self, room: RedisRoom, member: int, change: Change, answer: object) -> bool:
+        """Take what Redis says to a change; tell whether it was refused, and is to be said again."""
+        if answer not in (0, 1):
+            self._log.log("presence", "Redis does not take who is in room %r: %s", room.name, refusal(answer))
+        with self._lock:
+            people = self._rooms[room]
+            if people.unsaid[member] is not change:
+                return False  # something newer is to be said
+            if answer not in (0, 1):
+                people.unsaid[member] = Change(change.person)
+            else:
+                self._settle(room, people, member, change, answer == 1)
+        if answer in (0, 1):
+            room.release()
+        if change.done is not None:
+            change.done(answer != 0)
+        return answer not in (0, 1)
+
+    def _settle(self, room: RedisRoom, people: RoomPeople, member: int, change: Change, is_so: bool) -> None:
+        del people.unsaid[member], self._unsaid[room, member]
+        if change.person is None:
+            people.mine.pop(member, None)
+        elif is_so:
+            people.mine[member] = change.person
+        if people.is_empty:
+            del self._rooms[room]
+
+    # The people of others. In the broker's loop.
+
+    def count(self, room: RedisRoom, people: int) -> None:
+        """Take it how many there are in a room, which begins to listen, or listens over a new connection."""
+        if people or room in self._rooms:
+            self._read_soon([room])
+
+    def forget(self, room: RedisRoom) -> None:
+        """Forget who is there elsewhere: the room listens no longer."""
+        with self._lock:
+            self._unread.pop(room, None)
+            people = self._rooms.get(room)
+            if people is not None:
+                people.forget_others()
+                people.early = None
+                if people.is_empty:
+                    del self._rooms[room]
+
+    def _read_soon(self, rooms: Iterable[RedisRoom]) -> None:
+        with self._lock:
+            self._unread.update(dict.fromkeys(rooms))
+        self.signal.set()
+
+    async def _read(self, connection: RedisConnection) -> bool:
+        """Read who is in some of the rooms; tell whether there were any to read."""
+        with self._lock:
+            batch = [(room, self._rooms.setdefault(room, RoomPeople())) for room in islice(self._unread, BATCH)]
+            for room, people in batch:
+                del self._unread[room]
+                people.early = []
+        sweeps = int(self.lease.is_sound)
+        answers = [connection.run_script(PEOPLE, [room.log, self._keys.instances], sweeps) for room, _ in batch]
+        for (room, people), answer in zip(batch, answers, strict=True):
+            self._compare(room, people, await answer)
+        return bool(batch)
+
+    def _compare(self, room: RedisRoom, people: RoomPeople, found: list[bytes]) -> None:
+        """Take who is in a room by what the hash says, and by what was announced while it was read."""
+        if not room.is_open or people.early is None:
+            return
+        now: dict[str, Person | None] = {}
+        if self.lease.is_sound:
+            now.update((key, None) for others in people.others.values() for key in others)
+        now.update(filter(None, map(_read, found[::2], found[1::2])))
+        now.update(people.early)
+        people.early = None
+        self._put(room, people, now)
+
+    def hear(self, room: RedisRoom, said: bytes) -> None:
+        """Take what is said on a room's channel of one of its people."""
+        key, _, value = said[1:].partition(b" ")
+        change = _read(key, value if said[:1] == b"p" else b"")
+        if change is None:
+            return
+        with self._lock:
+            people = self._rooms.setdefault(room, RoomPeople())
+        if people.early is not None:
+            people.early.append(change)
+        if change[1] is not None and instance_of(change[0]) != self.lease.own_name():
+            self.lease.meet(instance_of(change[0]))
+        self._put(room, people, dict([change]))
+
+    def _put(self, room: RedisRoom, people: RoomPeople, now: dict[str, Person | None]) -> None:
+        """Take note of people of other processes, and tell the room of those that it is to see."""
+        arrived, gone, own = {}, [], self.lease.own_name()
+        for key, person in now.items():
+            if instance_of(key) != own and people.put(key, person):
+                if person is None:
+                    gone.append(key)
+                elif instance_of(key) in self.lease.living:
+                    arrived[key] = person
+        _tell(room, arrived, gone)
+
+    def arrived(self, instances: Iterable[bytes]) -> None:
+        """Let the rooms see the people of processes that live."""
+        for room, people in self._all():
+            for name in instances:
+                _tell(room, people.others.get(name, {}), ())
+
+    def gone(self, instances: Iterable[bytes], *, for_good: bool) -> None:
+        """Let the rooms see the people of processes that do not live no longer."""
+        for room, people in self._all():
+            for name in instances:
+                _tell(room, {}, list(people.others.get(name, ())))
+                if for_good:
+                    people.forget_others(name)
+
+    def sound(self) -> None:
+        """Find out who has left meanwhile."""
+        self._read_soon(room for room, people in self._all() if people.others)
+
+    def _all(self) -> list[tuple[RedisRoom, RoomPeople]]:
+        with self._lock:
+            return list(self._rooms.items())
+
+
+def _tell(room: RedisRoom, arrived: Mapping[str, Person], gone: Collection[str]) -> None:
+    subscriber = room.subscriber
+    if room.is_open and subscriber is not None and (arrived or gone):
+        subscriber.people_changed(arrived, gone)
+
+
+def _read(key: bytes, value: bytes) -> tuple[str, Person | None] | None:
+    """Return somebody, or that there is nobody of that key; ``None`` if it is no key."""
+    text = key.decode("ascii", "replace")
+    if not _KEY.fullmatch(text):
+        return None
+    try:
+        match json.loads(value or b"null"):
+            case [str() as who, str() as info]:
+                return text, Person(who, info)
+    except (ValueError, RecursionError):
+        pass
+    return text, None

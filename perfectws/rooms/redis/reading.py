@@ -1,0 +1,94 @@
+"""The end of a room's log, read for those who come back."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import count
+from typing import Any
+
+from ..broker import Log, LogMessage
+from ..position import NOWHERE, Position
+from .connection import RedisConnection
+from .entry import Entry
+from .listening import log_messages, numbered
+from .room import RedisRoom, position_of
+from .scripts import READ_END
+from .signal import Signal
+
+#: How much of a log is read, in bytes: what is older is taken for trimmed.
+MAX_BYTES = 4 * 1024 * 1024
+
+#: How long somebody waits for a log, in seconds.
+PATIENCE = 2.0
+
+Done = Callable[[Log | None], object]
+
+
+class Reading:
+    """Reads logs for rooms.
+
+    Attributes:
+        signal: Set when there is something to do.
+    """
+
+    def __init__(self) -> None:
+        self.signal = Signal()
+        self._numbers = count()
+        self._asked: dict[int, tuple[RedisRoom, Done]] = {}
+
+    def __bool__(self) -> bool:
+        """Tell whether anybody waits for a log."""
+        return bool(self._asked)
+
+    def read(self, room: RedisRoom, done: Done) -> None:
+        """Read the log of a room; ``done(log)`` is called once. From any thread, as `give_up`."""
+        room.hold()
+        self._asked[next(self._numbers)] = (room, done)
+        self.signal.set()
+
+    def give_up(self) -> None:
+        """Tell all that wait that there is nothing to be read now."""
+        for number in list(self._asked):
+            self._answer(number, None)
+
+    async def run(self, connection: RedisConnection) -> None:
+        """Read, over one connection, until it is lost. What is not answered then is read again over the next."""
+        from trio import move_on_after
+
+        while True:
+            answers = {number: _ask(connection, room) for number, (room, _) in list(self._asked.items())}
+            with move_on_after(PATIENCE) as waiting:
+                for number, answer in answers.items():
+                    self._answer(number, log_of(await answer))
+            if waiting.cancelled_caught:
+                self.give_up()
+            elif not answers:
+                await self.signal.wait()
+
+    def _answer(self, number: int, log: Log | None) -> None:
+        asked = self._asked.pop(number, None)
+        if asked is not None:
+            room, done = asked
+            room.release()
+            done(log)
+
+
+def _ask(connection: RedisConnection, room: RedisRoom) -> Awaitable[list[Any]]:
+    return connection.run_script(READ_END, [room.log], min(room.limits.messages, room.entries), MAX_BYTES)
+
+
+def log_of(answer: Sequence[object]) -> Log:
+    """Return a log as `READ_END` has read it, the newest entry first."""
+    end = position_of(answer[0]) or NOWHERE
+    start, is_whole = end, True
+    messages: list[LogMessage] = []
+    for position, data in numbered(answer[1:]):
+        entry = Entry.decode(data)
+        is_whole = is_whole and position == start
+        if is_whole:
+            is_whole = entry is None or not entry.missing
+            start = Position(position.epoch, position.number - is_whole)
+        if entry is not None:
+            messages += reversed(log_messages(entry, position))
+    messages.reverse()
+    return Log(start, end, messages)

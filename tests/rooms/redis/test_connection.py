@@ -1,0 +1,91 @@
+"""How Redis is reached: with TLS and a password, on a port, on a Unix socket, and through sentinels."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks.brokers.redis_server import RedisServer
+from perfectws.net.loop import Loop
+
+from .conftest import Processes
+
+
+@contextmanager
+def serving(*options: str, **more: Any) -> Iterator[RedisServer]:
+    """Run a Redis around a block."""
+    server = RedisServer(*options, **more)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+async def can_talk(url: str, loop: Loop, **options: object) -> None:
+    """Two processes hear each other."""
+    first, second = await Processes(url, loop).two(**options)
+    first.say("a")
+    assert await second.until_heard(1) == ["a"]
+
+
+async def test_on_a_port(loop: Loop) -> None:
+    with serving(tcp=True) as server:
+        await can_talk(server.url, loop)
+
+
+async def test_with_tls_a_user_and_a_password(
+    loop: Loop, certificate: tuple[Path, Path], trusting: ssl.SSLContext
+) -> None:
+    chain, key = certificate
+    tls = ["--tls-cert-file", str(chain), "--tls-key-file", str(key), "--tls-ca-cert-file", str(chain)]
+    user = ["--user", "ada", "on", ">s@cret", "~pws:*", "&pws:*", "+@all"]
+    with serving(*tls, "--tls-auth-clients", "no", *user, tls=True) as server:
+        await can_talk(f"rediss://ada:s%40cret@localhost:{server.tls_port}", loop, ssl_context=trusting)
+
+
+async def test_a_certificate_that_is_not_trusted_is_refused(
+    loop: Loop, certificate: tuple[Path, Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    chain, key = certificate
+    tls = ["--tls-cert-file", str(chain), "--tls-key-file", str(key), "--tls-ca-cert-file", str(chain)]
+    with serving(*tls, "--tls-auth-clients", "no", tls=True) as server:
+        processes = Processes(f"rediss://localhost:{server.tls_port}", loop)
+        room = processes.room()
+        room.open()
+        assert await room.log() is None
+        room.channel.close()
+    assert "certificate" in caplog.text.lower()
+
+
+async def test_a_user_who_may_not_subscribe_is_told_what_he_may_not(
+    loop: Loop, caplog: pytest.LogCaptureFixture
+) -> None:
+    with serving("--user", "ada", "on", ">secret", "~pws:*", "resetchannels", "+@all") as server:
+        room = Processes(f"unix://ada:secret@{server.path}", loop).room()
+        room.open()
+        assert await room.log() is None
+        room.channel.close()
+    assert "no permissions" in caplog.text.lower()
+
+
+async def test_through_sentinels_to_whoever_is_the_primary_now(loop: Loop) -> None:
+    with serving(tcp=True) as primary, serving(tcp=True, watched=primary) as sentinel:
+        await can_talk(f"redis+sentinel://127.0.0.1:1,127.0.0.1:{sentinel.port}/0?service=chat", loop)
+
+
+async def test_a_primary_that_became_a_replica_is_left(loop: Loop) -> None:
+    with serving(tcp=True) as old, serving(tcp=True) as new, serving(tcp=True, watched=old) as sentinel:
+        first, second = await Processes(f"redis+sentinel://127.0.0.1:{sentinel.port}?service=chat", loop).two()
+        first.say("a")
+        assert await second.until_heard(1) == ["a"]
+        sentinel.ask("SENTINEL", "REMOVE", "chat")
+        sentinel.ask("SENTINEL", "MONITOR", "chat", "127.0.0.1", str(new.port), "1")
+        old.ask("REPLICAOF", "127.0.0.1", str(new.port))
+        first.say("b")
+        assert await second.until_heard(2) == ["a", "b"]
