@@ -6,7 +6,8 @@
 - ``text`` is what has been printed since the last block; with the caption *The log*, lines that perfectws has logged,
   in which ``…`` is whatever is left out.
 - ``sh`` and ``powershell`` are commands that `tests.docs.commands` knows.
-- Data (``json``, ``toml``, ``ini``) is read. ``html``, ``css`` and ``js`` have a caption, and a browser of the page's.
+- Data (``json``, ``toml``, ``ini``, ``yaml``) is read. ``html``, ``css`` and ``js`` have a caption, and a browser of
+  the page's.
 - A block with a caption is a file; all are written first.
 - ``swift`` is left alone, and so is a block without a language, which is a picture.
 - ``<!-- invisible-code-block: python … -->``, which no reader sees, drives and checks what the others do.
@@ -32,6 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from sybil import Document, Example, Region
 from sybil.parsers.myst import CodeBlockParser
 
@@ -160,6 +162,9 @@ class RunningPage:
 
     def _run_ini(self, source: str, line: int, caption: str | None) -> None:
         configparser.ConfigParser(strict=False, interpolation=None).read_string(source)
+
+    def _run_yaml(self, source: str, line: int, caption: str | None) -> None:
+        yaml.safe_load(source)
 
     def _run_html(self, source: str, line: int, caption: str | None) -> None:
         """A browser has it: `tests.docs.test_browser`."""

@@ -132,13 +132,12 @@ def test_caddy_serves_the_application_below_a_prefix(tmp_path: Path) -> None:
         assert asked(front).endswith(b"/who False example.org")
 
 
-def test_the_units_are_such_as_systemd_understands(tmp_path: Path) -> None:
+def test_the_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
     unit = (FILES / "chat.service").read_text(encoding="utf-8")
     unit = unit.replace("/srv/chat/.venv/bin/python chat.py", "/bin/true")
     (tmp_path / "chat.service").write_text(unit, encoding="utf-8")
-    shutil.copy(FILES / "chat.socket", tmp_path)
-    command = ["systemd-analyze", "verify", "--man=no", *map(str, sorted(tmp_path.glob("chat.*")))]
+    command = ["systemd-analyze", "verify", "--man=no", str(tmp_path / "chat.service")]
     verified = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
     assert (verified.returncode, verified.stderr) == (0, "")
