@@ -283,7 +283,7 @@ class Arrival:
         self._tell()
 
     def _tell(self) -> None:
-        if self._room.is_ready or self._joining.completion is None:
+        if self._room.is_ready or self.has_gap or self._joining.completion is None:
             self._settle(self._recovery())
         else:
             self._wait()

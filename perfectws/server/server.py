@@ -486,6 +486,7 @@ class HTTPServer(SettableLimits, Startable):
         """
         if not self._claim.acquire(blocking=False):
             raise LaunchFailure(f"{self._title} on {self.listens_on} is launched already: one runs once at a time")
+        self._figures_of_others = tuple  # of a launch before this one
 
     def release(self) -> None:
         """Listen no more, and let it be run again; perfectws's own."""
