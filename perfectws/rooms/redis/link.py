@@ -18,6 +18,7 @@ from inspect import CORO_CLOSED, getcoroutinestate
 from random import uniform
 from threading import Lock
 from typing import NamedTuple
+from weakref import WeakSet
 
 from ...callbacks import CallbackLoop, CallbackOwner, context_in
 from ...log_limit import LogLimit
@@ -83,6 +84,8 @@ class Link:
         self._log = log
         self._lock = Lock()
         self._loop: CallbackLoop | None = None
+        #: Loops that were asked too late.
+        self._ended: WeakSet[CallbackLoop] = WeakSet()
         self._connections = 0
         self._failures = 0
         self._is_closed = False
@@ -108,6 +111,7 @@ class Link:
         running = self._run(loop)
         loop.start_task(CallbackOwner(context_in(loop)), running)
         if getcoroutinestate(running) == CORO_CLOSED:  # the loop has ended, and ran nothing
+            self._ended.add(loop)
             self._end(self._other_than(loop))
 
     async def _run(self, loop: CallbackLoop) -> None:
@@ -134,7 +138,7 @@ class Link:
         for room in self._duties.listening.rooms():
             subscriber = room.subscriber
             for other in [] if subscriber is None else subscriber.loops():
-                if other is not loop:
+                if other is not loop and other not in self._ended:
                     return other
         return None
 
