@@ -251,8 +251,8 @@ class Link:
         duties = self._duties
         with move_on_after(FAREWELL_SECONDS, shield=True):
             try:
-                while await duties.publishing.send(connection):
-                    pass
+                while duties.publishing.send(connection):
+                    await duties.publishing.settle()
                 while await duties.presence.say(connection):
                     pass
                 if self._loop is None or self._other_than(self._loop) is None:
