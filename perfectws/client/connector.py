@@ -115,6 +115,7 @@ class Connector(CallbackOwner):
             self._is_over = True
             self._fail(HandshakeError(f"{self._name}: the event loop has ended"))
             self._end_queue()
+            self._order.place.close_sock()
         else:
             self._loop.hold()
 
@@ -144,6 +145,7 @@ class Connector(CallbackOwner):
         finally:
             if not self._has_opened:  # nor failed: it was cancelled, or its loop was
                 self._fail(HandshakeError(f"{self._name}: given up before the WebSocket was open"))
+                self._order.place.close_sock()
             self._is_over = True
             self._end_queue()
             self._loop.release()
