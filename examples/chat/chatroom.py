@@ -9,6 +9,7 @@ from weakref import WeakValueDictionary
 from perfectws import Room, WebSocket
 
 from .audience import Audience
+from .directory import Directory
 from .languages import PERFECT, PLAIN, Language
 from .messages import Change, Excerpt, Message, Read, RoomLog
 from .page_language import PAGE
@@ -29,6 +30,9 @@ class Shelf(Protocol):
     def people(self, room: str) -> Room:
         """Return the `Room` that knows who is in a room."""
 
+    def directory(self) -> Room:
+        """Return the `Room` that knows who is in which rooms."""
+
 
 class Chatroom:
     """A room.
@@ -38,8 +42,9 @@ class Chatroom:
 
     # Perfect differs: there is but one room, and the sockets in it are found by their users' emails.
 
-    def __init__(self, name: str, shelf: Shelf) -> None:
+    def __init__(self, name: str, shelf: Shelf, directory: Directory) -> None:
         self.name = name
+        self._directory = directory
         # One for each language, so that each message is written once in each.
         languages: list[Language] = [PAGE, PLAIN, PERFECT]
         self._audiences = {language: shelf.audience(name, language) for language in languages}
@@ -80,6 +85,7 @@ class Chatroom:
 
         Calls back: ``completion(excerpt)`` as `RoomLog` does.
         """
+        self._directory.enter(self.name, user, socket)
         audience = self._audiences[language]
         if language is PAGE:
             self.log.follow(user.session, socket, after, completion)
@@ -100,6 +106,7 @@ class Chatroom:
         for audience in self._audiences.values():
             audience.leave(socket)
         self._people.leave(socket)
+        self._directory.leave(self.name, user, socket)
         if self._plain.get(user.session) is socket:
             del self._plain[user.session]
 
@@ -151,6 +158,7 @@ class Chatrooms:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
+        self.directory = Directory(shelf.directory())
         # Whoever is in a room holds it.
         self._rooms: WeakValueDictionary[str, Chatroom] = WeakValueDictionary()
 
@@ -158,5 +166,5 @@ class Chatrooms:
         """Return the room of that name."""
         room = self._rooms.get(name)
         if room is None:
-            room = self._rooms[name] = Chatroom(name, self._shelf)
+            room = self._rooms[name] = Chatroom(name, self._shelf, self.directory)
         return room

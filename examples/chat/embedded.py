@@ -31,6 +31,9 @@ class Embedded:
     def people(self, room: str) -> Room:
         return Room()
 
+    def directory(self) -> Room:
+        return Room()
+
     def close(self) -> None:
         """Close the database. To be called when the server has stopped."""
         self._history.close()

@@ -21,7 +21,8 @@ class PageHandler(ChatHandler):
     """Speaks the page's language: each message has a ``type``, which is the name of a method here.
 
     ``hello`` says who it is, and again under another name; ``beat`` asks for a sign of life. Then it may ``enter`` and
-    ``leave`` rooms, and in them ``say``, ``edit``, ``delete``, tell that it is ``typing``, and read what is ``older``.
+    ``leave`` rooms, and in them ``say``, ``edit``, ``delete``, tell that it is ``typing``, and read what is ``older``;
+    ``rooms`` lists them all.
     """
 
     socket_protocol = "perfectws-rooms"
@@ -137,6 +138,9 @@ class PageHandler(ChatHandler):
 
         room.log.older(check_number(message.get("before")), found)
 
+    def list_rooms(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
+        socket.send_string_message(PAGE.rooms(self.chatrooms.directory.rooms()))
+
     def room_of(self, message: dict[str, Any]) -> Chatroom:
         """Return the room that a message names. Raises `Refused` if the socket is not in it."""
         room = self.rooms.get(str(message.get("room")))
@@ -160,4 +164,5 @@ ACTIONS = {
     "delete": PageHandler.delete,
     "typing": PageHandler.tell_typing,
     "older": PageHandler.older,
+    "rooms": PageHandler.list_rooms,
 }

@@ -39,6 +39,9 @@ class Shared:
     def people(self, room: str) -> Room:
         return self._room(f"{room} people")
 
+    def directory(self) -> Room:
+        return self._room("all rooms")
+
     def close(self) -> None:
         """Send what is queued. To be called when the server has stopped."""
         self._broker.close()

@@ -6,6 +6,9 @@ import os
 import sys
 from time import monotonic_ns
 
+assert sys.platform != "win32"  # where these are not collected
+
+
 import pytest
 
 from perfectws.server.workers import board as board_module

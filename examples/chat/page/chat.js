@@ -6,7 +6,7 @@ import { element } from "./elements.js";
 import { Identity } from "./identity.js";
 import { notify, showUnread } from "./notices.js";
 import { Room } from "./room.js";
-import { showRooms } from "./side.js";
+import { showDirectory, showRooms } from "./side.js";
 import { browser } from "./storage.js";
 import { View } from "./view.js";
 
@@ -37,8 +37,8 @@ const view = new View(() => {
   refresh(view.room);
 });
 const composer = new Composer({
-  say(text) {
-    view.room.say(text);
+  say(text, image) {
+    view.room.say(text, image);
     view.refresh(identity.name);
     view.scrollToEnd();
   },
@@ -83,8 +83,12 @@ const RECEIVERS = {
     if (!rooms.has(name) && wanted === null) return; // it was left meanwhile
     const room = openRoom(name);
     room.entered(message);
-    if (wanted !== null && room.name !== view.room.name) go(name);
+    if (wanted !== null && room.name !== view.room.name) {
+      document.activeElement?.blur();
+      go(name);
+    }
     if (room === view.room) {
+      if (location.hash === "#all-rooms") askForRooms();
       wanted = null;
       connection.settle();
       identity.accept(identity.name);
@@ -94,6 +98,7 @@ const RECEIVERS = {
     }
   },
 
+  rooms: (message) => showDirectory(message.rooms, go),
   message: (message) => rooms.get(message.room)?.message(message),
   changed: (message) => rooms.get(message.room)?.changed(message),
   older: (message) => rooms.get(message.room)?.older(message),
@@ -187,6 +192,11 @@ function goToOther(event) {
   element("room-name").value = "";
 }
 
+function askForRooms() {
+  if (location.hash !== "") history.replaceState(null, "", location.pathname);
+  connection.send({ type: "rooms" });
+}
+
 // What is shown
 
 function refresh(room) {
@@ -218,6 +228,7 @@ function askToDelete(message) {
 
 element("retry").addEventListener("click", () => connection.open());
 element("rename").addEventListener("click", () => identity.ask());
+element("all-rooms").addEventListener("click", askForRooms);
 element("other-room").addEventListener("submit", goToOther);
 addEventListener("popstate", () => go(roomOfAddress(), false));
 

@@ -28,7 +28,8 @@ export class Room {
   constructor(name, chat) {
     this.name = name;
     this.#chat = chat;
-    this.log = new Log((message) => message.by === chat.me, (action, message) => chat.wanted(action, message));
+    const isToMe = ({ text }) => mentions(text, chat.name ?? "");
+    this.log = new Log((message) => message.by === chat.me, isToMe, (action, message) => chat.wanted(action, message));
     this.outbox = new Outbox(name, (entry) => this.#send("say", entry), () => chat.restart());
     for (const entry of this.outbox.entries) this.#showPending(entry);
   }

@@ -13,6 +13,7 @@ An announcement is a hint, the log is the truth: what anybody else announces is 
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -30,6 +31,8 @@ from .publishing import Publishing
 from .room import RedisRoom, position_of
 from .scripts import HEADS, READ
 from .signal import Signal
+
+logger = logging.getLogger("perfectws")
 
 #: How many rooms are subscribed to at once.
 BATCH = 100
@@ -150,7 +153,8 @@ class Listening:
     def _hear_unlogged(self, subscription: Subscription, data: bytes) -> None:
         """Take what Redis has announced, but did not keep: its memory is full."""
         entry = Entry.decode(data)
-        if entry is not None and subscription.position is not None:
+        # One's own are known to be lost.
+        if entry is not None and entry.instance != subscription.room.instance and subscription.position is not None:
             self._give(subscription, entry._replace(missing=0), subscription.position)
 
     def _is_open(self, subscription: Subscription) -> bool:
@@ -268,7 +272,10 @@ class Listening:
         if entry is not None and entry.missing:
             subscriber.gap(here)  # who sent it has counted what is missing
         messages = [] if entry is None else log_messages(entry, position)
-        self._counts.duplicates += subscriber.take(messages, position)
+        try:
+            self._counts.duplicates += subscriber.take(messages, position)
+        except Exception:  # the next entries come all the same
+            logger.exception("perfectws failed to take what was said in room %r", subscription.room.name)
 
     def _skip_to(self, subscription: Subscription, position: Position) -> None:
         """Go on from a position, though something before it is not to be had."""

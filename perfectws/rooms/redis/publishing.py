@@ -138,6 +138,27 @@ def _first_entry(waiting: deque[LogMessage]) -> list[LogMessage]:
     return taken
 
 
+class Lost:
+    """Which messages found no room in the queue, and were not told to their rooms yet. From any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._ranges: dict[RedisRoom, list[range]] = {}
+
+    def add(self, room: RedisRoom, sequence: int) -> None:
+        """Take note of a message."""
+        with self._lock:
+            ranges = self._ranges.setdefault(room, [])
+            first = ranges.pop().start if ranges and ranges[-1].stop == sequence else sequence
+            ranges.append(range(first, sequence + 1))
+
+    def take(self) -> dict[RedisRoom, list[range]]:
+        """Return them, and forget them."""
+        with self._lock:
+            ranges, self._ranges = self._ranges, {}
+        return ranges
+
+
 class Publishing:
     """Appends what rooms say to their logs.
 
@@ -161,30 +182,27 @@ class Publishing:
         #: The answers to it, and the connection over which they come.
         self._answers: deque[Awaitable[object]] = deque()
         self._over: RedisConnection | None = None
-        #: What found no room, and was not told to its room yet: room, first sequence, count.
-        self._lost: deque[tuple[RedisRoom, int, int]] = deque()
+        self._lost = Lost()
 
     def publish(self, room: RedisRoom, message: LogMessage) -> None:
         """Let a message wait. From any thread, but for one room from one at a time."""
         if room.logged is None:
-            room.logged = message.sequence
+            room.instance, room.logged = message.instance, message.sequence
         if self.queue.add(room, message):
             return
         self._counts.lose(1)
-        self._lost.append((room, message.sequence, 1))
+        self._lost.add(room, message.sequence)
         self._log.log(
             "full", "The queue for Redis is full: what room %r says now does not reach other processes", room.name
         )
 
     def tell_lost(self) -> None:
         """Tell the rooms what found no room. In the broker's loop."""
-        while self._lost:
-            room, first, count = self._lost.popleft()
-            while self._lost and self._lost[0][:2] == (room, first + count):
-                count += self._lost.popleft()[2]
+        for room, ranges in self._lost.take().items():
             subscriber = room.subscriber
-            if subscriber is not None:
-                subscriber.lost(first, count)
+            for each in ranges:
+                if subscriber is not None:
+                    subscriber.lost(each.start, len(each))
 
     async def run(self, connection: RedisConnection) -> None:
         """Append, over one connection, until it is lost, which raises."""

@@ -74,7 +74,7 @@ class Reading:
 
 
 def _ask(connection: RedisConnection, room: RedisRoom) -> Awaitable[list[Any]]:
-    return connection.run_script(READ_END, [room.log], room.limits.messages, MAX_BYTES)
+    return connection.run_script(READ_END, [room.log], min(room.limits.messages, room.entries), MAX_BYTES)
 
 
 def log_of(answer: Sequence[object]) -> Log:

@@ -11,6 +11,8 @@ from .keys import Keys
 
 #: How many entries the log of a room has that wants none: holes are repaired from it.
 _LEAST_ENTRIES = 256
+#: The most that Redis is told: it counts with 64 bits.
+_MOST_ENTRIES = 1 << 40
 #: How long a log lives at least after the last that was heard of its room, in seconds, so that its numbers go on.
 _LEAST_LIFETIME = 3600.0
 
@@ -32,6 +34,7 @@ class RedisRoom:
         log: The key of its log.
         channel: The channel on which it is announced.
         limits: What is wanted of the log.
+        instance: What this process is called in its messages; ``b""`` before the first.
         logged: The sequence number behind the last that is in the log; ``None`` before the first.
         epoch: That of the log, as the connection that is open has heard it last; ``b""`` if it has not.
     """
@@ -42,6 +45,7 @@ class RedisRoom:
         "_subscriber",
         "channel",
         "epoch",
+        "instance",
         "is_open",
         "is_opening",
         "limits",
@@ -61,6 +65,7 @@ class RedisRoom:
         self.channel = keys.channel_of(self.log)
         self.logged: int | None = None
         self.epoch = b""
+        self.instance = b""
 
     @property
     def subscriber(self) -> Subscriber | None:
@@ -85,7 +90,7 @@ class RedisRoom:
     @property
     def entries(self) -> int:
         """How many entries its log keeps at least."""
-        return max(self.limits.messages, _LEAST_ENTRIES)
+        return min(max(self.limits.messages, _LEAST_ENTRIES), _MOST_ENTRIES)
 
     @property
     def lifetime(self) -> bytes:

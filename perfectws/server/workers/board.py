@@ -10,6 +10,8 @@ import mmap
 from enum import IntEnum
 from time import monotonic_ns
 
+from ..figures import FIGURES_SIZE, ServerFigures
+
 #: How old a heartbeat may be, in seconds: whoever's is older is passed nothing, and what waits for it is taken back.
 SILENCE = 1.0
 
@@ -43,8 +45,11 @@ class Board:
         self.workers = workers
         self.servers = servers
         columns = (workers, workers, workers, workers * servers, servers, workers * workers, workers * workers)
-        self._memory = mmap.mmap(-1, sum(columns) * 8)
-        fields = memoryview(self._memory).cast("q")
+        numbers, rows = sum(columns) * 8, (workers + 1) * servers
+        self._memory = memoryview(mmap.mmap(-1, numbers + rows * FIGURES_SIZE))
+        fields = self._memory[:numbers].cast("q")
+        #: A row for each server in each worker, and behind them one for each server with what is left of the dead.
+        self._figures = self._memory[numbers:]
         starts = [sum(columns[:number]) for number in range(len(columns))]
         views = [fields[start : start + length] for start, length in zip(starts, columns, strict=True)]
         self._states, self._beats, self._orders, self._connections, self._stopped, self._passed, self._taken = views
@@ -71,6 +76,10 @@ class Board:
         """Tell that it has taken a connection out of an inbox: its own, or that of one who is silent."""
         self._taken[inbox * self.workers + worker] += 1
 
+    def show_figures(self, worker: int, server: int, figures: ServerFigures) -> None:
+        """Tell what a server has done in it."""
+        self._figures[self._row(worker, server)] = figures.packed()
+
     # What the supervisor tells
 
     def order(self, worker: int, order: Order) -> None:
@@ -83,6 +92,15 @@ class Board:
         self._orders[worker] = Order.SERVE
         for server in range(self.servers):
             self._connections[worker * self.servers + server] = 0
+            self._retire_figures(worker, server)
+
+    def _retire_figures(self, worker: int, server: int) -> None:
+        """Count what a worker has done to what is left of the dead: no sum ever falls because one dies."""
+        figures = self._figures_at(worker, server)
+        self._figures[self._row(worker, server)] = bytes(FIGURES_SIZE)
+        self.show_figures(
+            self.workers, server, ServerFigures.total([self._figures_at(self.workers, server), figures.retired()])
+        )
 
     # What anybody tells, once
 
@@ -112,6 +130,17 @@ class Board:
     def connections_to(self, server: int) -> int:
         """Return how many connections a server has, in all workers."""
         return sum(self._connections[server :: self.servers])
+
+    def figures_of(self, server: int, but: int | None = None) -> list[ServerFigures]:
+        """Return what a server has done in each worker, but for one of them, and what is left of the dead."""
+        return [self._figures_at(worker, server) for worker in range(self.workers + 1) if worker != but]
+
+    def _figures_at(self, worker: int, server: int) -> ServerFigures:
+        return ServerFigures.unpacked(self._figures[self._row(worker, server)])
+
+    def _row(self, worker: int, server: int) -> slice:
+        start = (worker * self.servers + server) * FIGURES_SIZE
+        return slice(start, start + FIGURES_SIZE)
 
     def silence_of(self, worker: int) -> float:
         """Return how long ago a worker has told that its loop turns, in seconds."""

@@ -13,12 +13,12 @@ from functools import partial
 import pytest
 import trio
 
+from benchmarks.brokers.redis_server import RedisServer
 from perfectws.rooms.broker import Person
 from perfectws.rooms.redis import presence
 
 from .conftest import Processes
 from .listener import Listener
-from .server import RedisServer
 
 
 def names(room: Listener) -> list[str]:

@@ -1,4 +1,4 @@
-"""A real redis-server, on a Unix socket or a port of its own, that dies with the tests."""
+"""A real redis-server, on a Unix socket or a port of its own, that dies with who started it."""
 
 from __future__ import annotations
 
