@@ -7,7 +7,7 @@ outbox, and how the connection lives and ends is `connection.WebSocketConnection
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import WeakSet
@@ -410,8 +410,32 @@ class WebSocket:
         self.inbox = inbox = self._connection.choose_receiving()
         return inbox
 
+    def messages(self) -> Iterator[str | bytes]:
+        """Iterate over whole messages in a script's thread, until the connection closes: ``async for`` without async.
+
+        Each is waited for as by ``receive().wait()``: ``for message in socket.messages(): print(message)``.
+
+        Raises:
+            ConnectionClosed: It closed with a code other than 1000, 1001 or none.
+            TimeoutError: None came within `read_timeout_seconds`.
+            LocalProtocolError: This is the event loop's own thread, which would wait for itself.
+        """
+        if self._loop.is_here():
+            raise LocalProtocolError("messages() waits, so it is for another thread: here use on_text, or 'async for'")
+        return self._wait_for_messages()
+
+    def _wait_for_messages(self) -> Iterator[str | bytes]:
+        try:
+            while True:
+                yield self.receive().wait()
+        except ConnectionClosed as closed:
+            if closed.code not in _QUIET_CLOSE_CODES:
+                raise
+
     async def _next_message(self) -> str | bytes:
         try:
+            if not self._loop.is_here():  # a task of another loop, asyncio's perhaps
+                return await self.receive()
             return await self._receiving().receive_whole(self._read_timeout)
         except ConnectionClosed as closed:
             if closed.code in _QUIET_CLOSE_CODES:
