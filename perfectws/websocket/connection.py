@@ -297,6 +297,10 @@ class WebSocketConnection(SocketConnection, Protocol):
                     self._loop.counts.messages_received += len(whole)
                     inbox.add_all(whole)
                     continue
+                elif parts := frames.fragments(inbox.room, READ_AHEAD_BYTES):
+                    self._loop.counts.messages_received += sum([part[2] for part in parts])
+                    inbox.add_all(parts)
+                    continue
                 frame = frames.next_frame()
                 if frame is None:
                     self._input_read()

@@ -122,6 +122,7 @@ class FakeBroker(Broker):
         answers: What is owed to the room, each to be called: the answers to `Channel.read_log` and `Channel.enter`, and
             that what was published is in the log.
         asked: What the channel was asked for: (name, *arguments).
+        refuses: Whether names that are to be unique are somebody's elsewhere.
     """
 
     def __init__(self, log: FakeLog) -> None:
@@ -135,6 +136,7 @@ class FakeBroker(Broker):
         #: Up to where the subscriber has been given the log; ``None`` while nobody listens.
         self.position: Position | None = None
         self.is_deaf = False
+        self.refuses = False
         #: What it has skipped, since the log had it no longer: from where, and up to where.
         self.holes: list[tuple[Position, Position]] = []
 
@@ -217,7 +219,7 @@ class FakeChannel(Channel):
 
     def enter(self, member: int, person: Person, unique: bool, done: Callable[[bool], object]) -> None:
         self._broker.asked.append(("enter", member, person, unique))
-        self._broker.answers.append(lambda: done(True))
+        self._broker.answers.append(lambda: done(not (unique and self._broker.refuses)))
 
     def exit(self, member: int) -> None:
         self._broker.asked.append(("exit", member))

@@ -30,6 +30,15 @@ def test_a_worker_is_fit_while_it_serves_and_its_heart_beats(monkeypatch: pytest
     assert not board.is_fit(0)
 
 
+def test_a_worker_that_is_about_to_serve_is_fit_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Board(1, 1)
+    board.expect(0)
+    assert board.is_fit(0)
+    now = monotonic_ns()
+    monkeypatch.setattr(board_module, "monotonic_ns", lambda: now + 10**9 + 10**8)
+    assert not board.is_fit(0)
+
+
 def test_what_waits_in_an_inbox_belongs_to_the_load_of_its_worker() -> None:
     board = Board(3, 2)
     board.count(1, 0, 5)

@@ -15,20 +15,19 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable
 from itertools import islice
 from threading import Lock
 from typing import Any
 
 from ...log_limit import LogLimit
-from ..broker import LogMessage
 from ..position import NOWHERE, Position
 from .connection import RedisConnection
 from .counts import Counts
 from .entry import Entry
 from .presence import Presence
 from .publishing import Publishing
-from .room import RedisRoom, position_of
+from .room import RedisRoom, numbered, position_of
 from .scripts import HEADS, READ
 from .signal import Signal
 
@@ -271,7 +270,7 @@ class Listening:
             return
         if entry is not None and entry.missing:
             subscriber.gap(here)  # who sent it has counted what is missing
-        messages = [] if entry is None else log_messages(entry, position)
+        messages = [] if entry is None else entry.log_messages(position)
         try:
             self._counts.duplicates += subscriber.take(messages, position)
         except Exception:  # the next entries come all the same
@@ -285,21 +284,3 @@ class Listening:
         subscription.position = position
         if room.subscriber is not None:
             room.subscriber.gap(position)
-
-
-def log_messages(entry: Entry, position: Position) -> list[LogMessage]:
-    """Return the messages of an entry that has this number in the log."""
-    instance, first, when = entry.instance, entry.sequence, entry.when / 1000
-    last = len(entry.messages) - 1
-    return [
-        LogMessage(instance, first + index, opcode, payload, when, position, index == last)
-        for index, (opcode, payload) in enumerate(entry.messages)
-    ]
-
-
-def numbered(found: Sequence[object]) -> Iterator[tuple[Position, bytes]]:
-    """Yield the entries that a script has read, each stands behind its number."""
-    for number, data in zip(found[::2], found[1::2], strict=True):
-        position = position_of(number)
-        if position is not None and isinstance(data, bytes):
-            yield position, data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from threading import Lock
 from weakref import ref
 
@@ -104,3 +105,11 @@ def position_of(number: object) -> Position | None:
     if not isinstance(number, bytes) or len(number) > 41:
         return None
     return Position.parse(number.decode("ascii", "replace"))
+
+
+def numbered(found: Sequence[object]) -> Iterator[tuple[Position, bytes]]:
+    """Yield the entries that a script has read, each stands behind its number."""
+    for number, data in zip(found[::2], found[1::2], strict=True):
+        position = position_of(number)
+        if position is not None and isinstance(data, bytes):
+            yield position, data

@@ -20,9 +20,15 @@ class State(IntEnum):
     """How far a worker has come. It says so itself; of one that is gone the supervisor does."""
 
     ABSENT = 0
-    SERVING = 1
+    #: It has been forked just now. What is passed to it meanwhile it finds when it serves: so who comes back from a
+    #: worker that has died is not left to the others.
+    COMING = 1
+    SERVING = 2
     #: It accepts no more, and ends.
-    LEAVING = 2
+    LEAVING = 3
+
+
+_FIT = (State.COMING, State.SERVING)
 
 
 class Order(IntEnum):
@@ -86,6 +92,11 @@ class Board:
         """Tell what is wanted of a worker."""
         self._orders[worker] = order
 
+    def expect(self, worker: int) -> None:
+        """Tell that a worker is about to serve."""
+        self._beats[worker] = monotonic_ns()
+        self._states[worker] = State.COMING
+
     def clear(self, worker: int) -> None:
         """Let nothing stand there of a worker that is gone but what it has passed and taken, for others count on it."""
         self._states[worker] = State.ABSENT
@@ -147,8 +158,8 @@ class Board:
         return (monotonic_ns() - self._beats[worker]) / 1e9
 
     def is_fit(self, worker: int) -> bool:
-        """Return whether a worker serves, and its loop turns."""
-        return self._states[worker] == State.SERVING and self.silence_of(worker) <= SILENCE
+        """Return whether a worker serves, or is about to, and its loop turns."""
+        return self._states[worker] in _FIT and self.silence_of(worker) <= SILENCE
 
     def waiting_in(self, inbox: int) -> int:
         """Return how many connections lie in an inbox."""

@@ -197,6 +197,7 @@ class Crew:
     def _fork(self, place: Place) -> None:
         number = place.number
         self._board.clear(number)
+        self._board.expect(number)
         worker = Worker(self._servers, self._board, self._channel, number, self._drain)
 
         def main() -> None:

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from benchmarks.brokers.redis_server import RedisServer
 from perfectws.net.loop import Loop, open_loop
 from perfectws.rooms.broker import LogLimits
 from perfectws.rooms.redis import lease, link
 from perfectws.rooms.redis.broker import RedisBroker
 
 from .listener import LIMITS, Listener
+from .server import RedisServer
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import weakref
 import pytest
 import trio
 
-from benchmarks.brokers.redis_server import RedisServer
 from perfectws.client.loop import make_loop, run_client_loop
 from perfectws.net.loop import Loop, open_loop
 from perfectws.rooms.broker import LogLimits
@@ -18,6 +17,7 @@ from perfectws.rooms.redis.broker import RedisBroker
 
 from .conftest import Processes
 from .listener import Listener
+from .server import RedisServer
 
 
 async def test_what_one_process_says_all_hear_in_its_order(processes: Processes) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.brokers.redis_server import RedisServer
 from perfectws.net.loop import Loop
 
 from .conftest import Processes
+from .server import RedisServer
 
 
 @contextmanager

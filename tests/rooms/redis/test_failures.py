@@ -11,7 +11,6 @@ from contextlib import contextmanager
 import pytest
 import trio
 
-from benchmarks.brokers.redis_server import RedisServer
 from perfectws.net.loop import Loop
 from perfectws.rooms.broker import LogLimits
 from perfectws.rooms.redis import connection
@@ -19,6 +18,7 @@ from perfectws.rooms.redis.entry import MESSAGE_SIZE
 
 from .conftest import Processes
 from .listener import Listener
+from .server import RedisServer
 
 
 async def talk(first: Listener, second: Listener, count: int, start: int = 0) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from benchmarks.brokers import recovery
-from benchmarks.brokers.redis_server import RedisServer
 from benchmarks.brokers.running import room_servers
 from perfectws import RedisBroker, Room
 
 from ...calls import Calls
 from ...conftest import Connect
+from .server import RedisServer
 
 
 async def test_members_hear_each_other_though_redis_is_stopped(memory_connect: Connect, redis: RedisServer) -> None:
