@@ -105,6 +105,8 @@ class CallbackLoop(ABC):
         self._asked: deque[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = deque()
         #: True while nobody will look at the queue unless woken.
         self.idle = False
+        #: Whether the loop has come to its end: what fails from now on fails for that.
+        self.is_ending = False
         #: Owns the callbacks that belong to no connection.
         self.owner = CallbackOwner()
         #: The callbacks of this turn. Code that appends here wakes the loop if it is idle, as `call` does: the hot path

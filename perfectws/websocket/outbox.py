@@ -381,8 +381,11 @@ class Outbox(Drained):
         Raises:
             ConnectionClosed: The socket is closed.
         """
-        self.loop.check_thread()
-        if self.is_open and (self._waiting or self._transport.buffered_amount >= HIGH_WATER):
+        if not self.loop.is_here():  # a task of another loop, asyncio's perhaps
+            drained = Promise[None](self.loop, self._connection)
+            self.loop.ask(self._connection, self._resolve_when_drained, drained)
+            await drained.future_result
+        elif self.is_open and (self._waiting or self._transport.buffered_amount >= HIGH_WATER):
             suspension = self.loop.suspension()
             self._wait(lambda error: suspension.resume(outcome.Value(None) if error is None else outcome.Error(error)))
             await suspension.sleep()
@@ -390,6 +393,14 @@ class Outbox(Drained):
             await self.loop.checkpoint()
             if not self.is_open:
                 raise self._connection.closed_error()
+
+    def _resolve_when_drained(self, drained: Promise[None]) -> None:
+        if not self.is_open:
+            drained.fail(self._connection.closed_error())
+        elif self._waiting or self._transport.buffered_amount >= HIGH_WATER:
+            self._wait(partial(self._complete, drained))
+        else:
+            drained.succeed()
 
     # Rooms
 
