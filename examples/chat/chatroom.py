@@ -21,6 +21,9 @@ from .user import ChatUser
 class Shelf(Protocol):
     """Where rooms have their logs, and what carries them: `embedded` in this process, or `shared` by several."""
 
+    #: Whether several processes are one chat: then what is said is told first, and kept a moment later.
+    is_shared: bool
+
     def log_of(self, room: str, audience: Audience) -> RoomLog:
         """Return a room's log; its pages are the audience."""
 
@@ -158,6 +161,7 @@ class Chatrooms:
 
     def __init__(self, shelf: Shelf) -> None:
         self._shelf = shelf
+        self.is_shared = shelf.is_shared
         self.directory = Directory(shelf.directory())
         # Whoever is in a room holds it.
         self._rooms: WeakValueDictionary[str, Chatroom] = WeakValueDictionary()

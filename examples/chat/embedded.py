@@ -19,6 +19,8 @@ class Embedded:
         path: The database's file; ``None`` keeps the messages in memory.
     """
 
+    is_shared = False
+
     def __init__(self, path: Path | None) -> None:
         self._history = History(path)
 

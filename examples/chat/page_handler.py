@@ -58,7 +58,7 @@ class PageHandler(ChatHandler):
         if self.user is not None and self.user.session != user.session:
             raise Refused("bad-message", f"You are here already, as “{self.user.display_name}”.")
         self.user = user
-        socket.send_string_message(PAGE.hello(user))
+        socket.send_string_message(PAGE.hello(user, self.chatrooms.is_shared))
 
     # What it can ask for
 

@@ -22,6 +22,8 @@ class Shared:
         url: Where Redis is, such as ``redis://127.0.0.1:6379``.
     """
 
+    is_shared = True
+
     def __init__(self, url: str) -> None:
         # Made once, before the workers are forked: it connects in each when a room there gets its first member.
         self._broker = RedisBroker(url, prefix="chat")

@@ -22,6 +22,7 @@ let troubleTimer = 0;
 // What rooms know of the rest of the page.
 const chat = {
   me: null, // by which the server tells our messages
+  isShared: false, // whether several processes are one chat
   get name() { return identity.name; },
   send: (message) => connection.send(message),
   restart: () => connection.restart(),
@@ -72,8 +73,9 @@ function sayHello() {
 
 const RECEIVERS = {
   // Under this name one is known from now on, in each room once it is entered.
-  hello({ me, limits }) {
+  hello({ me, limits, shared }) {
     chat.me = me;
+    chat.isShared = shared;
     composer.longest = limits.text;
     for (const room of inOrder()) room.enter();
   },
