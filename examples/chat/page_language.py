@@ -76,6 +76,10 @@ class PageLanguage:
         messages = [shown(message) for message in excerpt.messages]
         return to_json(type="older", room=room, messages=messages, more=excerpt.more)
 
+    def admin(self) -> str:
+        """Tell a page that it is that of whoever runs the chat."""
+        return to_json(type="admin")
+
     def rooms(self, rooms: Mapping[str, Sequence[str]]) -> str:
         """Tell a page which rooms there are, and who is in them."""
         return to_json(type="rooms", rooms=[{"room": room, "people": people} for room, people in rooms.items()])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from perfectws import RedisBroker, Room, RoomEntry
 
 from .audience import Audience
@@ -43,6 +45,9 @@ class Shared:
 
     def directory(self) -> Room:
         return self._room("all rooms")
+
+    def removals(self, stamp: Callable[[RoomEntry], str]) -> Room:
+        return Room("removals", broker=self._broker, history_seconds=KEPT_FOR, stamp=stamp)
 
     def close(self) -> None:
         """Send what is queued. To be called when the server has stopped."""

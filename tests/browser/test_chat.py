@@ -485,7 +485,7 @@ def test_own_messages_can_be_changed_and_deleted(ana: ChatPage, ben: ChatPage) -
     expect(ana.message).to_have_value("")
     ana.entry("second").hover()
     ana.entry("second").get_by_role("button", name="Delete this message").click()
-    ana.page.get_by_role("button", name="Keep it").click()
+    ana.page.get_by_role("button", name="Cancel").click()
     expect(ben.texts).to_have_count(2)
     ana.message.press("ArrowUp")
     ana.write("")
