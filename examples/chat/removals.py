@@ -58,7 +58,7 @@ class Removals:
         until = max(self._until.get(user.session, 0), self._until.get(user.key, 0))
         if until > time():
             minutes = ceil((until - time()) / 60)
-            raise Refused("removed", f"You were sent away. In {minutes} minutes you can come back.")
+            raise Refused("removed", f"You were removed. In {minutes} minutes you can come back.")
 
     def watch(self, user: ChatUser, socket: WebSocket, hears: bool) -> None:
         """Close a user's socket once the user is sent away.

@@ -460,7 +460,7 @@ def test_an_image_is_shown_before_it_goes_and_to_all_when_it_is_there(ana: ChatP
     ana.page.locator("#file").set_input_files(picture)
     preview = ana.page.get_by_alt_text("about to send")
     expect(preview).to_be_visible()
-    ana.page.get_by_role("button", name="Do not send").click()
+    ana.page.get_by_role("button", name="Leave this image out").click()
     expect(preview).to_be_hidden()
     ana.page.locator("#file").set_input_files(picture)
     ana.write("what I saw")

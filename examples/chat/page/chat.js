@@ -128,7 +128,7 @@ const RECEIVERS = {
     if (code.startsWith("name-")) identity.ask(text);
     else if (code === "removed") {
       connection.close();
-      showState("away", "Sent away", text);
+      showState("away", "Removed", text);
     } else if (code === "not-admin") tab.set("admin", null);
     else if (code === "too-fast" && about === "hello") setTimeout(sayHello, seconds * 1000);
     else if (about === "enter" && code !== "too-fast") {
@@ -152,7 +152,7 @@ function lost(code, willRetry) {
   isKnown = false;
   for (const room of rooms.values()) room.lose();
   if (!willRetry) {
-    showState("away", "Sent away", "You were sent away for a while.");
+    showState("away", "Removed", "You were removed for a while.");
     return;
   }
   const what = navigator.onLine ? "The connection is lost." : "You are offline.";
@@ -236,7 +236,7 @@ function showState(state, text, trouble = "") {
 const ACTIONS = {
   edit: (message) => composer.edit(message),
   delete: (message) => ask("Delete this message?", message.text, "Delete", () => view.room.delete(message.id)),
-  remove: ({ by, name }) => ask(`Send ${name} away for an hour?`, "", "Send away", () => {
+  remove: ({ by, name }) => ask(`Remove ${name} for an hour?`, "", "Remove", () => {
     connection.send({ type: "remove", by, name, minutes: 60 });
   }),
 };
