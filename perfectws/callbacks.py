@@ -73,6 +73,8 @@ class Timer(ABC):
 
     Attributes:
         when: The time of the next call, on the loop's clock, in seconds.
+
+    Source: SwiftNIO's ``Scheduled`` and ``RepeatedTask``.
     """
 
     __slots__ = ("when",)

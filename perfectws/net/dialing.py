@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias, TypeVar
 import trio
 
 from ..errors import HandshakeError
-from ..transport import Address, Protocol, Transport
+from ..transport import Address, DialedTransport, Protocol
 from .addresses import stream_addresses
 from .loop import Loop
 from .proxying import Proxy, dial_through
@@ -53,7 +53,7 @@ class Route(NamedTuple):
         return self.ssl_context or default_ssl_context()
 
 
-async def dial(loop: Loop, route: Route, make_protocol: Callable[[Transport], ProtocolT]) -> ProtocolT:
+async def dial(loop: Loop, route: Route, make_protocol: Callable[[DialedTransport], ProtocolT]) -> ProtocolT:
     """Connect, trying a host's addresses as RFC 8305 says ("happy eyeballs"), and return the protocol.
 
     Args:
@@ -91,7 +91,7 @@ async def _encrypt(stream: Stream, route: Route) -> Stream:
     return tls
 
 
-async def dial_unix(loop: Loop, path: str, make_protocol: Callable[[Transport], ProtocolT]) -> ProtocolT:
+async def dial_unix(loop: Loop, path: str, make_protocol: Callable[[DialedTransport], ProtocolT]) -> ProtocolT:
     """Connect to a Unix socket, and return the protocol. Raises `HandshakeError`."""
     try:
         stream = await trio.open_unix_socket(path)
@@ -100,7 +100,7 @@ async def dial_unix(loop: Loop, path: str, make_protocol: Callable[[Transport], 
     return await _attach(loop, stream, make_protocol)
 
 
-async def _attach(loop: Loop, stream: Stream, make_protocol: Callable[[Transport], ProtocolT]) -> ProtocolT:
+async def _attach(loop: Loop, stream: Stream, make_protocol: Callable[[DialedTransport], ProtocolT]) -> ProtocolT:
     remote, local = await _addresses(stream)
     if loop.reactor is None or not isinstance(stream, trio.SocketStream):
         is_secure = isinstance(stream, trio.SSLStream)
@@ -120,7 +120,9 @@ def _detach(stream: trio.SocketStream) -> socket.socket:
     return connected
 
 
-def _run_stream(loop: Loop, transport: StreamTransport, make_protocol: Callable[[Transport], ProtocolT]) -> ProtocolT:
+def _run_stream(
+    loop: Loop, transport: StreamTransport, make_protocol: Callable[[DialedTransport], ProtocolT]
+) -> ProtocolT:
     protocol = make_protocol(transport)
     transport.set_protocol(protocol)
     loop.tasks.start_soon(transport.run)

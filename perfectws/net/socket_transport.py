@@ -76,6 +76,7 @@ class SocketTransport:
         "_stage",
         "_taken",
         "_waits_for_room",
+        "abandoned_amount",
         "buffered_amount",
         "is_secure",
         "protocol",
@@ -90,6 +91,7 @@ class SocketTransport:
         remote_address: Address,
     ) -> None:
         self.buffered_amount = 0
+        self.abandoned_amount = 0
         self.remote_address = remote_address
         self.is_secure = False
         self.protocol: Protocol
@@ -243,7 +245,7 @@ class SocketTransport:
         if self._linger is not None:
             self._linger.cancel()
         self._output.clear()
-        self.buffered_amount = 0
+        self.abandoned_amount, self.buffered_amount = self.buffered_amount, 0
         self._reactor.remove_later(self._descriptor, self)
         self._loop.wake_if_idle()
 

@@ -43,6 +43,7 @@ class StreamTransport:
         is_secure: bool = False,
     ) -> None:
         self.buffered_amount = 0
+        self.abandoned_amount = 0
         self.remote_address = remote_address
         self.local_address = local_address
         self.is_secure = is_secure
@@ -183,6 +184,7 @@ class StreamTransport:
                     nursery.start_soon(self._read_all)
         finally:
             self._is_closing = True
+            self.abandoned_amount = sum(map(len, self._output))  # what the stream was writing may have gone out
             self._output.clear()
             self.buffered_amount = 0
             if self._linger is not None:

@@ -250,7 +250,7 @@ class Arrival:
         if outbox.sending is not IN_TURN:
             message, compression = self._take(), outbox.compression
             frames = message.frame if compression is None else message.frame_for(compression)
-            self._room.count(1)
+            count = 1
         else:
             taken: list[bytes] = []
             size = 0
@@ -258,7 +258,9 @@ class Arrival:
                 taken.append(self._take().frame)
                 size += len(taken[-1])
             frames = b"".join(taken)
-            self._room.count(len(taken))
+            count = len(taken)
+        self._room.count(count)
+        self.loop.counts.count_deliveries(count)
         outbox.write_whole(frames)
 
     def _take(self) -> RoomMessage:
@@ -281,7 +283,7 @@ class Arrival:
         self._tell()
 
     def _tell(self) -> None:
-        if self._room.is_ready or self._joining.completion is None:
+        if self._room.is_ready or self.has_gap or self._joining.completion is None:
             self._settle(self._recovery())
         else:
             self._wait()

@@ -222,7 +222,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.inbox.open()
 
     async def _run_session(self, session: Coroutine[Any, Any, object], closes_after: bool) -> None:
-        await _until_first_wait(session, self._open_inbox)
+        await until_first_wait(session, self._open_inbox)
         if not closes_after:
             self._drop_unhandled()
         elif not self.inbox.has_reader and self.on_ping is None and self.on_pong is None:
@@ -296,6 +296,10 @@ class WebSocketConnection(SocketConnection, Protocol):
                 elif whole := frames.whole_frames(inbox.room, READ_AHEAD_BYTES):
                     self._loop.counts.messages_received += len(whole)
                     inbox.add_all(whole)
+                    continue
+                elif parts := frames.fragments(inbox.room, READ_AHEAD_BYTES):
+                    self._loop.counts.messages_received += sum([part[2] for part in parts])
+                    inbox.add_all(parts)
                     continue
                 frame = frames.next_frame()
                 if frame is None:
@@ -682,6 +686,11 @@ class WebSocketConnection(SocketConnection, Protocol):
         peer = f"{host}:{port}" if port else host
         return f"{request.path} from {peer}" if request is not None else f"at {peer}"
 
+    def probe(self) -> None:
+        """Find out soon whether the peer is still there, if pongs are to tell: the machine has slept."""
+        if self.is_connected:
+            self.keepalive.probe()
+
     def restart_keepalive(self) -> None:
         """Ping at the interval that is set now."""
         if self.is_connected:
@@ -709,7 +718,7 @@ def _is_closed_error(error: Exception) -> bool:
 
 
 @coroutine
-def _until_first_wait(session: Coroutine[Any, Any, object], opened: Callable[[], None]) -> Generator[Any, Any, object]:
+def until_first_wait(session: Coroutine[Any, Any, object], opened: Callable[[], None]) -> Generator[Any, Any, object]:
     """Run ``session`` as if it were awaited here, and call ``opened`` when it first waits, or ends before it does."""
     is_open = False
     send: Callable[[Any], Any] = session.send

@@ -171,6 +171,11 @@ class Outbox(Drained):
         return self.sending is not _CLOSED
 
     @property
+    def is_inside_message(self) -> bool:
+        """Whether a fragmented message is under way."""
+        return bool(self._message_opcode)
+
+    @property
     def has_waiting(self) -> bool:
         """Whether completions wait."""
         return bool(self._waiting)

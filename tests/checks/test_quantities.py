@@ -97,9 +97,9 @@ def handler_with(name: str) -> Callable[[Any], object]:
     return lambda value: WebSocketHandler(lambda *_: None, **{name: value})
 
 
-def connect_with(name: str) -> Callable[[Any], object]:
+def connect_with(name: str, **more: Any) -> Callable[[Any], object]:
     def give(value: object) -> object:
-        return trio.run(_connect, {name: value})
+        return trio.run(_connect, {name: value, **more})
 
     return give
 
@@ -207,6 +207,13 @@ NUMBERS: dict[str, Number] = {
         lambda value: Backoff(factor=value), (1, 1.5, HUGE, 1e308), (0, 0.5, -1, inf, -inf, None), "reconnect: factor"
     ),
     "Backoff.longest": Number(lambda value: Backoff(first=1e-9, longest=value), *ABOVE_0, "reconnect: longest"),
+    "Backoff.jitter": Number(
+        lambda value: Backoff(jitter=value), (0, 0.5, 1), (-0.1, 1.1, 2, HUGE, inf, -inf, None), "reconnect: jitter"
+    ),
+    "Backoff.attempts": Number(lambda value: Backoff(attempts=value), *AT_LEAST_1_OR_NONE, "reconnect: attempts"),
+    "ConnectKeywords.queue": Number(
+        connect_with("queue", reconnect=True, on_upgrade=lambda ws: None), *AT_LEAST_0, "queue"
+    ),
     "DeflateOptions.level": Number(
         lambda value: DeflateOptions(level=value), (1, 9), (0, 10, -1, HUGE, *WHOLE), "compression: level"
     ),

@@ -155,6 +155,7 @@ async def test_an_encrypted_way_does_not_go_on_in_the_clear(trusting: ssl.SSLCon
             await connection.stream.send_all(head.encode())
             with pytest.raises(ConnectionRejected, match="would go on unencrypted"):
                 await future
+            await trio.aclose_forcefully(connection.stream)
 
 
 async def test_a_plain_way_may_go_on_encrypted(trusting: ssl.SSLContext, raw_server: RawServer) -> None:

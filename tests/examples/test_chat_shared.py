@@ -9,7 +9,8 @@ from zlib import crc32
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from ..rooms.redis.server import RedisServer
+from benchmarks.brokers.redis_server import RedisServer
+
 from .chat_client import ChatClient, Json, chatting
 from .running import RunningServer, running
 

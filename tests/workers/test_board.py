@@ -6,6 +6,9 @@ import os
 import sys
 from time import monotonic_ns
 
+assert sys.platform != "win32"  # where these are not collected
+
+
 import pytest
 
 from perfectws.server.workers import board as board_module
@@ -24,6 +27,15 @@ def test_a_worker_is_fit_while_it_serves_and_its_heart_beats(monkeypatch: pytest
     board.beat(0)
     assert board.is_fit(0)
     board.enter(0, State.LEAVING)
+    assert not board.is_fit(0)
+
+
+def test_a_worker_that_is_about_to_serve_is_fit_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    board = Board(1, 1)
+    board.expect(0)
+    assert board.is_fit(0)
+    now = monotonic_ns()
+    monkeypatch.setattr(board_module, "monotonic_ns", lambda: now + 10**9 + 10**8)
     assert not board.is_fit(0)
 
 

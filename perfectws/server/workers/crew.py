@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from time import monotonic
 
@@ -113,6 +114,8 @@ class Crew:
         self._close_foreign = close_foreign
         gc.collect()
         gc.freeze()  # what is there now stays in memory that all share, as far as nobody writes to it
+        for server in range(len(self._servers)):
+            self._servers.add_figures(server, partial(self._board.figures_of, server))
         for place in self._places:
             self._fork(place)
 
@@ -194,6 +197,7 @@ class Crew:
     def _fork(self, place: Place) -> None:
         number = place.number
         self._board.clear(number)
+        self._board.expect(number)
         worker = Worker(self._servers, self._board, self._channel, number, self._drain)
 
         def main() -> None:

@@ -127,6 +127,7 @@ async def test_what_a_full_redis_does_not_keep_is_heard_and_counted_and_is_a_gap
     redis.ask("CONFIG", "SET", "maxmemory", "0")
     first.say("a21")
     assert await second.until_heard(22) == said_by("a", 22)
+    assert await first.until_heard(2) == ["a0", "a21"]  # one's own that are lost do not come back
     assert second.gaps == [before]
     assert brokers[1].figures.gaps == 0
     log = await second.log()

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from perfectws.rooms.broker import Person
-from perfectws.rooms.redis import presence
+from perfectws.rooms.redis import people
 
 from .conftest import Processes
 from .listener import Listener
@@ -227,7 +227,7 @@ async def test_who_died_long_ago_is_swept_away(processes: Processes, redis: Redi
 async def test_a_peer_that_invents_people_fills_no_memory(
     processes: Processes, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "MAX_PEOPLE", 10)
+    monkeypatch.setattr(people, "MAX_PEOPLE", 10)
     first, second = await processes.two()
     for number in range(20):
         redis.publish("pws:{lobby}", b"p" + b"e" * 32 + b':%d ["Eve", "null"]' % number)
