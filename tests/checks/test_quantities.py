@@ -202,6 +202,7 @@ NUMBERS: dict[str, Number] = {
     "HTTPServer.server_port": Number(set_on_server("server_port"), *_SERVER["port"], "port", LaunchFailure),
     "HTTPServer.unix_mode": Number(set_on_server("unix_mode"), *_SERVER["unix_mode"], "unix_mode", LaunchFailure),
     "ConnectKeywords.open_timeout": Number(connect_with("open_timeout"), *ABOVE_0, "open_timeout"),
+    "ConnectKeywords.port": Number(connect_with("port"), (1, 65535, None), (0, -1, 65536, 0.5, 80.0, inf), "port"),
     "HTTPClient.web_socket.port": Number(web_socket_on, (1, 65535, None), (0, -1, 65536, 0.5, 80.0, inf), "port"),
     "Backoff.first": Number(lambda value: Backoff(first=value, longest=inf), *ABOVE_0, "reconnect: first"),
     "Backoff.factor": Number(
