@@ -342,6 +342,26 @@ def test_a_socket_that_does_not_read_what_comes_meanwhile_is_closed_as_any_slow_
     assert len(process.room) == 1
 
 
+def test_where_slow_members_miss_messages_one_that_recovers_slowly_does_too_and_it_is_told() -> None:
+    drops = Calls()
+    process = Process.alone(history=100, stamp=None, slow="drop", on_drop=drops)
+    position = process.join().position
+    for _ in range(100):
+        process.send("." * 1024)
+    slow = Client(process, max_write_buffer=128 * 1024)
+    slow.transport.stall(0)
+    slow.join(after=position)
+    for _ in range(200):
+        process.send("." * 1024)
+    assert slow.socket.is_connected
+    assert [recovery.missed for recovery in slow.recoveries] == [100]
+    with process.running():
+        slow.transport.drain()
+    ((socket, missed),) = drops.got
+    assert socket is slow.socket
+    assert len(slow.texts()) + missed == 300
+
+
 def test_a_socket_that_closes_before_it_has_recovered_is_not_let_in_and_told_once() -> None:
     process = Process()
     alice = process.join(after="1-1")
