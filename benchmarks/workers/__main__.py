@@ -38,6 +38,7 @@ def main() -> None:
         subjects |= {
             "balance": lambda: balance.measure(judgement, rounds=1, counts=(200,)),
             "work": lambda: work.measure(judgement, rounds=1, seconds=2.0),
+            "cost": lambda: cost.measure(judgement, against=arguments.against, rounds=1),
             "reload": lambda: reload.measure(judgement, clients=100, drain=1.0),
         }
     try:

@@ -27,6 +27,7 @@ from perfectws import (
     OpcodeType,
     Promise,
     RedisBroker,
+    Room,
     Routes,
     WebSocket,
     WebSocketHandler,
@@ -245,6 +246,13 @@ NUMBERS: dict[str, Number] = {
         (0, 0.09, -1, -inf, None, TOO_LARGE_FOR_A_FLOAT),
         "lease",
     ),
+    "Room.history": Number(
+        lambda value: Room(history=value), (0, 1, HUGE, TOO_LARGE_FOR_A_FLOAT, None), (-1, 0.5, 1.0, inf), "history"
+    ),
+    "Room.history_seconds": Number(lambda value: Room(history_seconds=value), *ABOVE_0_OR_NONE, "history_seconds"),
+    "Room.last_messages.count": Number(
+        lambda value: Room(history=1).last_messages(value, lambda entries: None), *AT_LEAST_1, "count"
+    ),
     "LaunchContext.wait.seconds": Number(wait_for_context, *ANY_OR_NONE, "seconds"),
     "Expiration.relative_seconds.seconds": Number(
         lambda value: Expiration.relative_seconds(value).encode(),
@@ -431,6 +439,7 @@ OTHERS = {
     "MimeReader.unwritten": "perfectws's own",
     "Room.count.deliveries": "perfectws's own",
     "Room.count.drops": "perfectws's own",
+    "Room.count_messages.messages": "perfectws's own",
 }
 
 

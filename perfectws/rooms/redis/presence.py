@@ -83,12 +83,13 @@ class Presence(Neighbours):
 
     def forgotten(self) -> None:
         """Say all again."""
-        with self._lock:
-            rooms = list(self._rooms.items())
-        for room, people in rooms:
-            for member, person in list(people.mine.items()):
-                if member not in people.unsaid:
-                    self._change(room, member, Change(person))
+        for room, people in self._all():
+            self._say_again(room, people)
+
+    def _say_again(self, room: RedisRoom, people: RoomPeople) -> None:
+        for member, person in list(people.mine.items()):
+            if member not in people.unsaid:
+                self._change(room, member, Change(person))
 
     def give_up(self) -> None:
         """Tell all that wait that they have entered: nobody can be asked."""
@@ -163,8 +164,11 @@ class Presence(Neighbours):
 
     def count(self, room: RedisRoom, people: int) -> None:
         """Take it how many there are in a room, which begins to listen, or listens over a new connection."""
-        if people or room in self._rooms:
+        known = self._rooms.get(room)
+        if people or known is not None:
             self._read_soon([room])
+        if known is not None and people < len(known.mine):
+            self._say_again(room, known)  # Redis had no memory left, and took that of this
 
     def forget(self, room: RedisRoom) -> None:
         """Forget who is there elsewhere: the room listens no longer."""

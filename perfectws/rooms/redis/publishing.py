@@ -19,7 +19,7 @@ from .scripts import APPEND
 from .signal import Signal
 
 #: The least time between two flights, in seconds: each costs as much as dozens of messages.
-PACE = 0.003
+PACE = 0.004
 
 
 class Publishing:
@@ -74,25 +74,28 @@ class Publishing:
         self._counts.resent += sum(parcel.messages for parcel in self._flight)
         while True:
             self.tell_lost()
-            if await self.send(connection):
+            if self.send(connection):
                 await sleep(PACE)
+                await self.settle()  # which is answered by now, so that nobody has to be woken
             else:
                 await self.signal.wait()
 
-    async def send(self, connection: RedisConnection) -> bool:
-        """Send a flight, the one that was not answered or the next, until it is; tell whether there was one."""
+    def send(self, connection: RedisConnection) -> bool:
+        """Send a flight, the one that was not answered or the next; tell whether there is one."""
         if not self._flight:
             self._flight = self.queue.load()
             self._over = None
         if self._over is not connection:
             self._over = connection
             self._answers = deque([_sent(parcel, connection) for parcel in self._flight])
-        has_any = bool(self._flight)
+        return bool(self._flight)
+
+    async def settle(self) -> None:
+        """Wait until the flight is answered."""
         while self._flight:
             self._settle(self._flight[0], await self._answers[0])
             self.queue.forget(self._flight.popleft())
             self._answers.popleft()
-        return has_any
 
     def _settle(self, parcel: Parcel, answer: object) -> None:
         room, subscriber = parcel.room, parcel.room.subscriber

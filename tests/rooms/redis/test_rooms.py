@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks.brokers import recovery
 from benchmarks.brokers.running import room_servers
-from perfectws import RedisBroker, Room
+from perfectws import Recovery, RedisBroker, Room
 
 from ...calls import Calls
 from ...conftest import Connect
@@ -23,6 +23,23 @@ async def test_members_hear_each_other_though_redis_is_stopped(memory_connect: C
     for number in range(100):
         assert (await peer.receive()).payload == str(number).encode()
     redis.go_on()
+
+
+async def test_who_joins_while_redis_is_gone_is_let_in_and_told_of_a_gap(
+    memory_connect: Connect, redis: RedisServer
+) -> None:
+    redis.kill()
+    room = Room("lobby", broker=RedisBroker(redis.url))
+    peer, socket = await memory_connect.socket()
+    joined = Calls()
+    room.join(socket, after="1-1", who="Ada", unique=True, completion=joined)
+    ((told,),) = await joined.until(1)
+    assert isinstance(told, Recovery)
+    assert not told.recovered
+    assert socket in room
+    assert list(room.people) == ["Ada"]
+    room.send_string_message("on")
+    assert (await peer.receive()).payload == b"on"
 
 
 async def test_who_comes_back_at_another_process_again_and_again_misses_nothing(redis: RedisServer) -> None:
