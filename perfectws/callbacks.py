@@ -70,6 +70,8 @@ class Timer(ABC):
 
     Attributes:
         when: The time of the next call, on the loop's clock, in seconds.
+
+    Source: SwiftNIO's ``Scheduled`` and ``RepeatedTask``.
     """
 
     __slots__ = ("when",)
@@ -100,6 +102,8 @@ class CallbackLoop(ABC):
         self._asked: deque[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = deque()
         #: True while nobody will look at the queue unless woken.
         self.idle = False
+        #: Whether the loop has come to its end: what fails from now on fails for that.
+        self.is_ending = False
         #: Owns the callbacks that belong to no connection.
         self.owner = CallbackOwner()
         #: The callbacks of this turn. Code that appends here wakes the loop if it is idle, as `call` does: the hot path

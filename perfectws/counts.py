@@ -45,3 +45,9 @@ class Counts:
         self.rooms = self.members = 0
         self.deliveries = self.drops = 0
         self.callback_errors = 0
+
+    def count_deliveries(self, deliveries: int, drops: int = 0) -> None:
+        """Count messages of a room that were given to members, and those that slow ones missed."""
+        self.deliveries += deliveries
+        self.messages_sent += deliveries
+        self.drops += drops

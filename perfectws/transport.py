@@ -190,3 +190,11 @@ class Transport(Contract):
 
     def abort(self, error: Exception | None = None) -> None:
         """Close at once; what is buffered is lost. ``error`` goes to `Protocol.connection_lost`."""
+
+
+class DialedTransport(Transport, Contract):
+    """What a client may ask of the transport that it has dialed."""
+
+    @property
+    def abandoned_amount(self) -> int:
+        """Bytes written that the kernel never took; known once it is closed."""

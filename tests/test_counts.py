@@ -177,6 +177,7 @@ async def test_the_bytes_of_a_rooms_messages_are_counted_too(connect: Connect) -
     counts = connect.loop.counts
     room = Room()
     peer, socket = await connect.socket()
+    await trio.testing.wait_all_tasks_blocked()
     before = counts.bytes_sent
     room.join(socket)
     for size in (10, 300, 1_000_000):
@@ -222,3 +223,21 @@ async def test_requests_and_open_web_sockets_are_counted(connect: Connect) -> No
     await peer.vanish()
     await socket.on_close
     assert (counts.requests, counts.web_sockets) == (2, 1)
+
+
+async def test_what_a_member_gets_that_it_has_missed_is_counted_too(connect: Connect) -> None:
+    counts = connect.loop.counts
+    room = Room("tea", history=10)
+    peer, socket = await connect.socket()
+    other, other_socket = await connect.socket()
+    told = Calls()
+    room.join(socket, after="", completion=told)
+    ((recovery,),) = await told.until(1)
+    for number in range(3):
+        room.send_string_message(str(number))
+    await answers(peer, 3)
+    room.join(other_socket, after=recovery.position, completion=told)
+    await answers(other, 3)
+    (_, (recovery,)) = await told.until(2)
+    assert recovery.missed == 3
+    assert (counts.deliveries, counts.messages_sent) == (6, 6)

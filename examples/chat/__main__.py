@@ -1,23 +1,30 @@
 """The chat's command line: ``python -m examples.chat``, and ``--help``.
 
-In one process, with SQLite, it needs nothing else. With Redis, several servers are one chat::
+In one process, with SQLite, it needs nothing else. With Redis it is as many processes as there are cores::
 
-    python -m examples.chat --redis redis://127.0.0.1:6379
+    python -m examples.chat --workers 2 --redis redis://127.0.0.1:6379
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sqlite3
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from perfectws import HTTPServer, LaunchFailure
 
+from .chatroom import Chatrooms
 from .embedded import Embedded
 from .hosts import Hosts
+from .images import MAX_IMAGE, Images
 from .shared import Shared
-from .web import make_routes
+from .web import FILTERS, make_routes
+
+MIN_TOKEN = 16  # characters
 
 
 def main() -> None:
@@ -38,11 +45,26 @@ def main() -> None:
         help="keep no message once the server stops",
     )
     parser.add_argument(
+        "--admin-token",
+        default=os.environ.get("CHAT_ADMIN_TOKEN"),
+        metavar="TOKEN",
+        help="who opens a room's address with #admin=TOKEN may delete messages and send people away (default: the "
+        "environment's CHAT_ADMIN_TOKEN; without one, nobody)",
+    )
+    parser.add_argument(
+        "--images",
+        type=Path,
+        default=Path("chat-images"),
+        metavar="FOLDER",
+        help="where the images are kept (default: %(default)s)",
+    )
+    parser.add_argument(
         "--redis",
         metavar="URL",
         help="carry the messages by Redis 7 or later, and keep them there, such as redis://127.0.0.1:6379; all servers "
         "on one Redis are one chat",
     )
+    parser.add_argument("--workers", type=int, default=1, help="processes that serve, with --redis (default: 1)")
     parser.add_argument(
         "--host",
         action="append",
@@ -60,26 +82,37 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
+    if arguments.admin_token is not None and len(arguments.admin_token) < MIN_TOKEN:
+        parser.error(f"a token of fewer than {MIN_TOKEN} characters could be guessed")
+    if arguments.workers not in ("1", 1) and arguments.redis is None:
+        parser.error("several workers need --redis: what is said in one reaches the others by it")
+
     # perfectws logs where it listens.
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        shelf = Embedded(arguments.database) if arguments.redis is None else Shared(arguments.redis)
-    except sqlite3.Error as error:
-        parser.exit(1, f"{arguments.database} is no database to keep messages in: {error}\n")
-    except (ImportError, ValueError) as error:
-        parser.exit(1, f"{error}\n")
-    routes = make_routes(shelf, Hosts(arguments.host), arguments.origin)
-    try:
-        HTTPServer.launch(
-            name="localhost",
-            address=arguments.address,
-            port=arguments.port,
-            routes=routes,
-        )
-    except LaunchFailure as failure:
-        parser.exit(1, f"{failure}\n")
-    finally:
-        shelf.close()
+    with ExitStack() as stack:
+        try:
+            shelf = Embedded(arguments.database) if arguments.redis is None else Shared(arguments.redis)
+        except sqlite3.Error as error:
+            parser.exit(1, f"{arguments.database} is no database to keep messages in: {error}\n")
+        except (ImportError, ValueError) as error:
+            parser.exit(1, f"{error}\n")
+        stack.callback(shelf.close)
+        if arguments.database is None:
+            arguments.images = Path(stack.enter_context(TemporaryDirectory()))
+        images = Images(arguments.images, arguments.origin)
+        routes = make_routes(Chatrooms(shelf, arguments.admin_token), images, Hosts(arguments.host), arguments.origin)
+        try:
+            HTTPServer.launch(
+                name="localhost",
+                address=arguments.address,
+                port=arguments.port,
+                routes=routes,
+                response_filters=FILTERS,
+                max_body_size=MAX_IMAGE,
+                workers=arguments.workers,
+            )
+        except LaunchFailure as failure:
+            parser.exit(1, f"{failure}\n")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from perfectws import HTTPRequest, HTTPResponse, WebSocketHandler, WebSocketSess
 
 from .chatroom import Chatrooms
 from .handlers import MAX_MESSAGE_SIZE, ChatHandler, PerfectChatHandler, PlainHandler
+from .hosts import allowed_origins
 from .page_handler import PageHandler
 from .rules import Refused, check_room
 
@@ -48,15 +49,3 @@ def chat_handler(chatrooms: Chatrooms, origins: list[str]) -> Callable[[HTTPRequ
         ).handle_request(request, response)
 
     return handle
-
-
-def allowed_origins(request: HTTPRequest, more: list[str]) -> list[str] | None:
-    """Return whose pages may connect: those of the host and port that they connect to, and those of ``more``.
-
-    A browser always says whose page it is that connects, and no page can hinder it. Who doesn't say is no browser. That
-    the host is this chat's own, and none that somebody made lead here, `hosts` has seen to.
-    """
-    if request.header("Origin") is None:
-        return None
-    host = (request.header("Host") or "").lower()
-    return [f"http://{host}", f"https://{host}", *more]

@@ -1,4 +1,4 @@
-"""By which names the chat may be called.
+"""By which names the chat may be called, and whose pages may connect to it.
 
 A page of another site can make its own name lead to this machine (DNS rebinding). Its requests then come from an origin
 that is the host they go to, so that the two agree, and still it is a stranger's page. So a chat answers to its own
@@ -11,6 +11,8 @@ import re
 import socket
 from collections.abc import Iterable
 from ipaddress import ip_address
+
+from perfectws import HTTPRequest
 
 _HOST = re.compile(r"(?:\[(?P<ipv6>[^]]*)\]|(?P<name>[^:]*))(?::\d*)?")
 
@@ -35,6 +37,18 @@ class Hosts:
             return False
         name = _plain(match["ipv6"] or match["name"] or "")
         return name in self.names or name.endswith(".localhost") or _is_address(name)
+
+
+def allowed_origins(request: HTTPRequest, more: list[str]) -> list[str] | None:
+    """Return whose pages may connect: those of the host and port that they connect to, and those of ``more``.
+
+    A browser always says whose page it is that connects, and no page can hinder it. Who doesn't say is no browser. That
+    the host is this chat's own, and none that somebody made lead here, `Hosts` has seen to.
+    """
+    if request.header("Origin") is None:
+        return None
+    host = (request.header("Host") or "").lower()
+    return [f"http://{host}", f"https://{host}", *more]
 
 
 def _plain(name: str) -> str:

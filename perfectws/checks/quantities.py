@@ -66,6 +66,7 @@ WAIT = Kind("a number of seconds, or None", _NUMBER_OR_NONE, lambda value: value
 #: A time from now, or since the epoch, that has a date.
 FINITE_SECONDS = Kind("a number of seconds", _NUMBER, lambda value: abs(value) <= sys.float_info.max)
 INTERVAL = Kind("a number of seconds of at least 0.000001", _NUMBER, lambda value: value >= 1e-6 and _counts(value))
+SHARE = Kind("a number from 0 to 1", _NUMBER, lambda value: 0 <= value <= 1)
 #: How long the word of a process holds that it lives.
 LEASE = Kind("a number of seconds of at least 0.1", _NUMBER, lambda value: value >= 0.1 and _counts(value))
 FACTOR = Kind("a number of at least 1", _NUMBER, lambda value: 1 <= value <= sys.float_info.max)

@@ -1,4 +1,4 @@
-"""One attempt to open a WebSocket: dial, through a proxy perhaps, shake hands, and follow redirects.
+"""One attempt to open a WebSocket: ask the application, dial, through a proxy perhaps, shake hands, follow redirects.
 
 All of it within ``open_timeout``.
 """
@@ -6,19 +6,22 @@ All of it within ``open_timeout``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, cast
 
 import trio
 
-from ..callbacks import context_in
+from ..callbacks import CallbackOwner, context_in
 from ..errors import ConnectionRejected, ConnectionTimeout, HandshakeError
-from ..net.dialing import Route, dial, dial_unix
+from ..net.dialing import dial, dial_unix
 from ..net.loop import Loop
-from ..transport import Transport
+from ..transport import DialedTransport, Transport
 from ..websocket.connection import WebSocketConnection
+from .asking import ask
+from .counted_transport import CountedTransport
+from .handshake import ClientOffer
 from .opening import OpeningConnection
 from .order import Order
-from .proxies import proxy_for
-from .redirects import MAX_REDIRECTS, offer_to, redirected, too_many
+from .redirects import MAX_REDIRECTS, is_same_origin, not_followed, offer_to, redirected
 from .url import WebSocketURL
 
 
@@ -27,31 +30,58 @@ class Attempt:
 
     Args:
         loop: The loop that is to drive the connection.
-        url: Where to.
+        owner: Whose callbacks those are that are asked what is asked for.
         order: What was asked for.
         begin: ``begin(connection)`` begins the session, before the first frame is taken.
+
+    Attributes:
+        name: What errors and the log call it: the URL, with those of redirects.
+        transport: What counts the output, of a client that connects again; once it is connected.
     """
 
     def __init__(
-        self, loop: Loop, url: WebSocketURL, order: Order, begin: Callable[[WebSocketConnection], object]
+        self, loop: Loop, owner: CallbackOwner, order: Order, begin: Callable[[WebSocketConnection], object]
     ) -> None:
+        self.name = "the WebSocket"
+        self.transport: CountedTransport | None = None
         self._loop = loop
-        self._url = url
-        self._offer = order.offer
+        self._owner = owner
         self._order = order
         self._begin = begin
         #: What it is about, for the message of a timeout.
         self._stage = ""
+        self._place = order.place
+        self._url: WebSocketURL
+        self._offer: ClientOffer
         self._opening: OpeningConnection | None = None
 
     async def open(self) -> WebSocketConnection:
         """Return the connection once it is open. Raises `HandshakeError`."""
         with trio.move_on_after(self._order.open_timeout):
+            await self._ask_for_all()
             return await self._open()
         if self._opening is not None and self._opening.rejection is not None:
             raise self._opening.rejection
-        text, seconds = self._url.text, self._order.open_timeout
-        raise ConnectionTimeout(f"{text}: not open after {seconds} seconds: {self._stage}")
+        raise ConnectionTimeout(f"{self.name}: not open after {self._order.open_timeout} seconds: {self._stage}")
+
+    async def _ask_for_all(self) -> None:
+        order = self._order
+        self._set_url(order.parse_url(await self._ask_for("to", order.to)))
+        headers = await self._ask_for("headers", order.headers)
+        self._offer = order.offer(headers, await self._ask_for("subprotocols", order.subprotocols))
+
+    async def _ask_for(self, name: str, asked_for: object) -> Any:
+        """Return what is asked for, or what the application's function says that it is, this time."""
+        if not callable(asked_for):
+            return asked_for
+        self._stage = f"{name}() did not return"
+        try:
+            return await ask(self._loop, self._owner, asked_for)
+        except Exception as error:
+            raise HandshakeError(f"{self.name}: {name}() raised {type(error).__name__}: {error}") from error
+
+    def _set_url(self, url: WebSocketURL) -> None:
+        self._url, self.name = url, url.text
 
     async def _open(self) -> WebSocketConnection:
         hops = 0
@@ -66,26 +96,34 @@ class Attempt:
                 if target is None:
                     raise
                 if hops == MAX_REDIRECTS:
-                    raise too_many(refusal) from None
+                    raise not_followed(refusal, f"{MAX_REDIRECTS} redirects are enough") from None
+                if self._place.sock is not None:
+                    raise not_followed(refusal, "sock= is one connection") from None
             hops += 1
+            if not is_same_origin(target, self._url):
+                self._place = self._place.elsewhere()
             self._offer = offer_to(target, self._url, self._offer)
-            self._url = target
+            self._set_url(target)
 
     async def _dial(self) -> OpeningConnection:
-        url, order = self._url, self._order
+        url = self._url
         try:
-            if url.is_unix:
+            if url.is_unix and self._place.sock is None:
                 self._stage = f"{url.host} did not take the connection"
                 return await dial_unix(self._loop, url.host, self._make_protocol)
-            route = Route(url.host, url.port, order.ssl_context, url.is_secure, proxy_for(url, order.proxy))
+            route = self._place.route_to(url)
             way = "" if route.proxy is None else f", through the proxy {route.proxy.text}"
-            self._stage = f"{url.host} did not take the connection{way}"
+            self._stage = f"{route.host} did not take the connection{way}"
             return await dial(self._loop, route, self._make_protocol)
         except ConnectionRejected as refusal:  # a proxy's
             raise ConnectionRejected(f"{url.text}: {refusal}", refusal.status, refusal.headers, refusal.body) from None
         except HandshakeError as error:
             raise HandshakeError(f"{url.text}: {error}") from error.__cause__
 
-    def _make_protocol(self, transport: Transport) -> OpeningConnection:
-        order, context = self._order, context_in(self._loop)
-        return OpeningConnection(transport, self._loop, self._url, self._offer, order.options, context, self._begin)
+    def _make_protocol(self, dialed: DialedTransport) -> OpeningConnection:
+        transport: Transport = dialed
+        if self._order.retrying is not None:
+            self.transport = CountedTransport(dialed)
+            transport = cast(Transport, self.transport)
+        context, options = context_in(self._loop), self._order.options
+        return OpeningConnection(transport, self._loop, self._url, self._offer, options, context, self._begin)

@@ -16,7 +16,7 @@ from .order import Order
 if TYPE_CHECKING:
     import trio
 
-    from ..websocket.connecting import EventLoopHandle
+    from ..websocket.connecting import EventLoopHandle, Target
 
 #: What would be something else than a part of the host in a URL.
 _NOT_IN_HOST = re.compile(r"[/?#@\[\]\\\s]")
@@ -63,16 +63,19 @@ class HTTPClient:
         return connect(f"{scheme}://{place}/{path.removeprefix('/')}", on=on, **options)
 
 
-def connect(to: str, **keywords: Unpack[ConnectKeywords]) -> Connecting:
+def connect(to: Target, **keywords: Unpack[ConnectKeywords]) -> Connecting:
     """Open a WebSocket: see `WebSocket.connect`, which this is."""
     on = keywords.pop("on", None)
     order = Order.of(to, keywords)
     loop = loop_for(on)
-    try:
-        url = order.parse_url(to)
-    except InvalidURL as error:
-        return Connecting.failed(loop, error)
-    return Connector(loop, url, order).begin()
+    name = "the WebSocket"
+    if not callable(to):
+        try:
+            name = order.parse_url(to).text
+        except InvalidURL as error:
+            order.place.close_sock()
+            return Connecting.failed(loop, error)
+    return Connector(loop, name, order).begin()
 
 
 dial_with(connect)

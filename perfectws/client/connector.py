@@ -4,37 +4,40 @@ One trio task of the loop does it. Without ``reconnect`` it ends once the WebSoc
 connection's end, then for a while, and begins anew::
 
     attempt ──► the WebSocket is open ──the application closed it──► the end
-      ▲    │            │
-      └wait┴──failed────┘ it dropped
+      ▲    │            │                                             ▲
+      │    └─failed─────┴─it dropped──► shall it be tried again? ─no──┘
+      └───────────────waits─────────────yes─┘
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from http import HTTPStatus
+from typing import Any
 from weakref import ReferenceType, ref
 
 import outcome
 import trio
 
 from ..callbacks import CallbackOwner, context_in, logger
-from ..errors import ConnectionRejected, HandshakeError, LocalProtocolError
+from ..errors import ConnectionClosed, HandshakeError, LocalProtocolError
+from ..futures import Promise
 from ..net.loop import Loop
-from ..websocket.connecting import Backoff
-from ..websocket.connection import WebSocketConnection
+from ..websocket.connection import WebSocketConnection, until_first_wait
+from ..websocket.opcodes import CloseCode, OpcodeType
 from ..websocket.socket import Connecting, WebSocket
+from .asking import ask
 from .attempt import Attempt
 from .order import Order
-from .url import WebSocketURL
-
-#: The rejections of which another attempt may make an acceptance, besides those of the server's own (5xx).
-_PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+from .retrying import Retrying, Waits
+from .send_queue import SendQueue
+from .wake_up import wake_ups_of
 
 
 class Connector(CallbackOwner):
     """One `connect`: its attempts, and what becomes of its future."""
 
-    def __init__(self, loop: Loop, url: WebSocketURL, order: Order) -> None:
+    def __init__(self, loop: Loop, name: str, order: Order) -> None:
         super().__init__(context_in(loop))
         #: That of the first WebSocket, as long as anybody holds it.
         self._future: ReferenceType[Connecting] | None = None
@@ -42,11 +45,16 @@ class Connector(CallbackOwner):
         #: resolved: an error in it has a traceback that refers to us.
         self._kept: Connecting | None = None
         self._loop = loop
-        self._url = url
+        self._name = name
         self._order = order
         self._scope = trio.CancelScope()
         self._has_opened = False
         self._is_over = False
+        self._attempt: Attempt | None = None
+        retrying = order.retrying
+        self._queue = None if retrying is None else SendQueue(loop, self, retrying.queue, name)
+        #: The latest, for what is sent after the end.
+        self._connection: WebSocketConnection | None = None
 
     def begin(self) -> Connecting:
         """Begin, from any thread, and return the future of the first WebSocket."""
@@ -57,6 +65,8 @@ class Connector(CallbackOwner):
             self._kept = future
         self._loop.call_soon(self, self._start)
         return future
+
+    # For the future
 
     def keep(self, future: Connecting) -> None:
         """Hold the future until it is resolved."""
@@ -82,12 +92,30 @@ class Connector(CallbackOwner):
         """Make no attempt any more. From any thread."""
         self._loop.call_soon(self, self._scope.cancel)
 
+    def send(self, opcode: OpcodeType, payload: bytes, promise: Promise[None] | None) -> None:
+        """Send a message over this connection, or the next. From any thread."""
+        if self._queue is None:
+            raise LocalProtocolError("send is for connect(reconnect=…): else send on the WebSocket itself")
+        if self._loop.is_here():
+            self._queue.send(opcode, payload, promise)
+        else:
+            self._loop.ask(self, self._queue.send, opcode, payload, promise)
+
+    @property
+    def queued_amount(self) -> int:
+        """How many bytes of messages wait for a connection."""
+        return 0 if self._queue is None else self._queue.amount
+
+    # The task
+
     def _start(self) -> None:
         try:
             self._loop.tasks.start_soon(self._run)
         except RuntimeError:
             self._is_over = True
-            self._fail(HandshakeError(f"{self._url.text}: the event loop has ended"))
+            self._fail(HandshakeError(f"{self._name}: the event loop has ended"))
+            self._end_queue()
+            self._order.place.close_sock()
         else:
             self._loop.hold()
 
@@ -105,10 +133,10 @@ class Connector(CallbackOwner):
     async def _run(self) -> None:
         try:
             with self._scope:
-                if self._order.backoff is None:
+                if self._order.retrying is None:
                     await self._open()
                 else:
-                    await self._stay_open(self._order.backoff)
+                    await self._stay_open(self._order.retrying)
         except HandshakeError as error:
             self._fail(error)
         except Exception as error:
@@ -116,15 +144,37 @@ class Connector(CallbackOwner):
             self._fail(error)
         finally:
             if not self._has_opened:  # nor failed: it was cancelled, or its loop was
-                self._fail(HandshakeError(f"{self._url.text}: given up before the WebSocket was open"))
+                self._give_up_future()
+                self._order.place.close_sock()
             self._is_over = True
+            self._end_queue()
             self._loop.release()
 
+    def _give_up_future(self) -> None:
+        """Fail the future, if it is not resolved yet. Who wanted that need not ask why."""
+        future = None if self._future is None else self._future()
+        if future is not None and not future.is_done:
+            future.excuse()
+        self._fail(HandshakeError(f"{self._name}: given up before the WebSocket was open"))
+
+    def _end_queue(self) -> None:
+        if self._queue is not None and self._connection is not None:
+            self._queue.end(self._connection.closed_error())
+        elif self._queue is not None:
+            self._queue.end(ConnectionClosed(CloseCode.ABNORMAL_CLOSURE, "no connection was ever open"))
+
+    # One attempt
+
     async def _open(self) -> WebSocketConnection:
-        return await Attempt(self._loop, self._url, self._order, self._session_begins).open()
+        self._attempt = attempt = Attempt(self._loop, self, self._order, self._session_begins)
+        try:
+            return await attempt.open()
+        finally:
+            self._name = attempt.name
 
     def _session_begins(self, connection: WebSocketConnection) -> None:
         self._has_opened = True
+        self._connection = connection
         self._loop.hold()
         connection.on_close.when_complete(lambda _: self._loop.release())
         if self._order.on_upgrade is None:
@@ -132,48 +182,101 @@ class Connector(CallbackOwner):
             if not self._succeed(connection):
                 connection.socket.close()
             return
-        if self._order.backoff is not None:
+        if self._queue is not None:
             connection.on_close_requested = self._scope.cancel
         connection.start(lambda: self._upgrade(connection), closes_after=False)
 
     def _upgrade(self, connection: WebSocketConnection) -> object:
         assert self._order.on_upgrade is not None
         try:
-            return self._order.on_upgrade(connection.socket)
+            session = self._order.on_upgrade(connection.socket)
         finally:
             self._loop.call(connection, self._succeed, connection)
+        if self._queue is None:
+            return session
+        if isinstance(session, Coroutine):
+            return self._run_session(session, connection)
+        self._connect_queue(connection)
+        return None
+
+    async def _run_session(self, session: Coroutine[Any, Any, object], connection: WebSocketConnection) -> None:
+        await until_first_wait(session, lambda: self._connect_queue(connection))
+
+    def _connect_queue(self, connection: WebSocketConnection) -> None:
+        """Send what waits: behind what ``on_upgrade`` has sent, to say who we are perhaps."""
+        assert self._queue is not None
+        assert self._attempt is not None
+        assert self._attempt.transport is not None
+        self._queue.connect(connection, self._attempt.transport)
 
     def _succeed(self, connection: WebSocketConnection) -> bool:
         return self._resolve(outcome.Value(connection.socket))
 
     # One attempt after the other
 
-    async def _stay_open(self, backoff: Backoff) -> None:
-        delays = backoff.delays()
+    async def _stay_open(self, retrying: Retrying) -> None:
+        waits = Waits(retrying.backoff)
         while True:
-            began = trio.current_time()
-            try:
-                connection = await self._open()
-                await connection.gone
-                reason = f"{self._url.text}: {connection.closed_error()}"
-            except HandshakeError as error:
-                if _is_final(error):
-                    self._give_up(error)
-                    return
-                reason = str(error)
-            else:
-                if trio.current_time() - began >= backoff.longest:
-                    delays = backoff.delays()
-            delay = next(delays)
-            logger.warning("%s; connecting again in %.1f seconds", reason, delay)
-            await trio.sleep(delay)
+            error = await self._failure(retrying, waits)
+            if waits.are_over or not await self._shall_retry(retrying, error):
+                self._give_up(retrying, error)
+                return
+            seconds = waits.next_wait(error)
+            self._tell(retrying.on_retry, waits.retries, seconds, error)
+            logger.warning("%s; connecting again in %.1f seconds", self._told(error), seconds)
+            await self._wait(seconds, waits)
 
-    def _give_up(self, error: HandshakeError) -> None:
+    async def _failure(self, retrying: Retrying, waits: Waits) -> Exception:
+        """Make an attempt, and return why it failed; or, if it succeeds, how the connection has dropped."""
+        began = trio.current_time()
+        try:
+            connection = await self._open()
+        except HandshakeError as error:
+            waits.failures += 1
+            return error.with_traceback(None)
+        waits.opened()
+        await self._until_gone(connection)
+        waits.lasted(trio.current_time() - began)
+        closed = connection.closed_error()
+        self._tell(retrying.on_drop, closed.code, closed.reason)
+        return closed
+
+    async def _until_gone(self, connection: WebSocketConnection) -> None:
+        assert self._queue is not None
+        wake_ups, look = wake_ups_of(self._loop), connection.probe
+        wake_ups.add(look)
+        try:
+            await connection.gone
+        finally:
+            wake_ups.discard(look)
+        self._queue.disconnect()
+
+    async def _wait(self, seconds: float, waits: Waits) -> None:
+        """Wait for the next attempt; but who has slept has waited."""
+        with trio.CancelScope() as waiting:
+
+            def wake() -> None:
+                waits.begin_anew()
+                waiting.cancel()
+
+            wake_ups_of(self._loop).add(wake)
+            try:
+                await trio.sleep(seconds)
+            finally:
+                wake_ups_of(self._loop).discard(wake)
+
+    async def _shall_retry(self, retrying: Retrying, error: Exception) -> bool:
+        return bool(await ask(self._loop, self, retrying.should_retry, error))
+
+    def _give_up(self, retrying: Retrying, error: Exception) -> None:
         if self._has_opened:
-            logger.error("%s; not connecting again", error)
+            logger.error("%s; not connecting again", self._told(error))
+        self._tell(retrying.on_give_up, error)
         self._fail(error)
 
+    def _told(self, error: Exception) -> str:
+        return str(error) if isinstance(error, HandshakeError) else f"{self._name}: {error}"
 
-def _is_final(error: HandshakeError) -> bool:
-    """Tell whether another attempt would end the same way."""
-    return isinstance(error, ConnectionRejected) and error.status < 500 and error.status not in _PASSING
+    def _tell(self, callback: Callable[..., object] | None, *args: object) -> None:
+        if callback is not None:
+            self._loop.call(self, callback, *args)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, TypeAlias, cast
 
@@ -10,12 +9,13 @@ from ..checks.quantities import SECONDS_ABOVE_0
 from ..checks.signatures import check_callable
 from ..checks.spelling import check_names
 from ..errors import InvalidURL, LocalProtocolError
-from ..net.proxying import Proxy
-from ..websocket.connecting import OPEN_TIMEOUT, Backoff
+from ..http.several import Several
+from ..websocket.connecting import OPEN_TIMEOUT, HeaderFields
 from ..websocket.options import WebSocketKeywords, WebSocketOptions
 from ..websocket.socket import ConnectKeywords, WebSocket
-from .handshake import ClientOffer
-from .proxies import proxy_choice
+from .handshake import ClientOffer, cookie_header
+from .place import Place
+from .retrying import Retrying
 from .url import WebSocketURL
 
 #: Called with the socket; may be ``async def``.
@@ -28,70 +28,78 @@ class Order(NamedTuple):
     """What `connect` is asked for, checked.
 
     Attributes:
-        offer: What the handshake asks for.
+        to, headers, subprotocols: What is asked for, or functions that are asked for it before each attempt.
+        cookies: The value of the header ``Cookie``, ``None`` if that is left to ``headers``.
         options: The limits and choices of the WebSocket.
-        ssl_context: How TLS is done; ``None`` as the system does it.
-        proxy: What to connect through; ``True`` for what the environment says, ``False`` for nothing.
+        place: Where to connect to, and how, besides what the URL says.
         follow_redirects: Whether an attempt goes on where a server sends it.
         open_timeout: How long one attempt may take, in seconds.
-        backoff: How long to wait before the next; ``None`` makes only one.
+        retrying: How to connect again; ``None`` makes one attempt only.
         on_upgrade: What handles the WebSocket, if the application gave it.
     """
 
-    offer: ClientOffer
+    to: str | Callable[[], object]
+    headers: HeaderFields | Callable[[], object]
+    subprotocols: Several[str] | Callable[[], object]
+    cookies: str | None
     options: WebSocketOptions
-    ssl_context: ssl.SSLContext | None
-    proxy: Proxy | bool
+    place: Place
     follow_redirects: bool
     open_timeout: float
-    backoff: Backoff | None
+    retrying: Retrying | None
     on_upgrade: OnUpgrade | None
 
     @classmethod
-    def of(cls, to: object, keywords: ConnectKeywords) -> Order:
+    def of(cls, to: str | Callable[[], object], keywords: ConnectKeywords) -> Order:
         """Check the arguments of `connect`. Raises `TypeError`, `ValueError` or `LocalProtocolError`."""
-        if not isinstance(to, str):
-            raise TypeError(f"to= is a URL, a str, not {to!r}")
         check_names(keywords, _KEYWORDS, "WebSocket.connect")
         on_upgrade = keywords.pop("on_upgrade", None)
         if on_upgrade is not None:
             check_callable(on_upgrade, "on_upgrade", "socket")
         open_timeout = keywords.pop("open_timeout", OPEN_TIMEOUT)
         SECONDS_ABOVE_0.check("open_timeout", open_timeout)
-        reconnect = keywords.pop("reconnect", False)
-        if not isinstance(reconnect, bool | Backoff):
-            raise TypeError(f"reconnect is True, False or a Backoff, not {reconnect!r}")
-        if reconnect and on_upgrade is None:
-            raise LocalProtocolError("reconnect= needs on_upgrade, which is given each new WebSocket")
-        proxy = proxy_choice(keywords.pop("proxy", True))
+        retrying, place = Retrying.of(keywords, on_upgrade is not None), Place.of(keywords)
+        if place.sock is not None and retrying is not None:
+            raise LocalProtocolError("sock= is one connection: there is no other for reconnect=")
         follow_redirects = keywords.pop("follow_redirects", True)
         if not isinstance(follow_redirects, bool):
             raise TypeError(f"follow_redirects is True or False, not {follow_redirects!r}")
-        ssl_context = keywords.pop("ssl_context", None)
-        _check_ssl_context(ssl_context)
         headers, subprotocols = keywords.pop("headers", ()), keywords.pop("subprotocols", ())
+        cookies = cookie_header(_pairs(keywords.pop("cookies", ())))
         options = WebSocketOptions.of(**cast(WebSocketKeywords, keywords))  # which is what is left of them
-        fields = headers.items() if isinstance(headers, Mapping) else headers
-        offer = ClientOffer.of(fields, subprotocols, options.compression)
-        backoff = Backoff() if reconnect is True else reconnect or None
-        return cls(offer, options, ssl_context, proxy, follow_redirects, open_timeout, backoff, on_upgrade)
+        fields = headers if callable(headers) else _pairs(headers)
+        order = cls(
+            to, fields, subprotocols, cookies, options, place, follow_redirects, open_timeout, retrying, on_upgrade
+        )
+        order._check()
+        return order
 
-    def parse_url(self, text: str) -> WebSocketURL:
+    def _check(self) -> None:
+        """Check what is asked for, unless that is told only before each attempt."""
+        for name, value in (("to", self.to), ("headers", self.headers), ("subprotocols", self.subprotocols)):
+            if callable(value):
+                check_callable(value, name)
+        if not isinstance(self.to, str) and not callable(self.to):
+            raise TypeError(f"to= is a URL, a str, or a function that returns one, not {self.to!r}")
+        self.offer(
+            () if callable(self.headers) else self.headers, () if callable(self.subprotocols) else self.subprotocols
+        )
+
+    def offer(self, headers: HeaderFields, subprotocols: Several[str]) -> ClientOffer:
+        """Return what the handshake asks for. Raises `TypeError` or `LocalProtocolError`."""
+        fields = _pairs(headers)
+        if self.cookies is not None:
+            fields = (*fields, ("Cookie", self.cookies))
+        return ClientOffer.of(fields, subprotocols, self.options.compression)
+
+    def parse_url(self, text: object) -> WebSocketURL:
         """Take a URL apart. Raises `InvalidURL`, also where the rest of the order makes no sense with it."""
+        if not isinstance(text, str):
+            raise InvalidURL(f"a URL is a str, not {text!r}")
         url = WebSocketURL.parse(text)
-        is_proxy = isinstance(self.proxy, Proxy)
-        if is_proxy and url.is_unix:
-            raise InvalidURL(f"{url.text!r} is a Unix socket, which no proxy leads to")
-        encrypts = url.is_secure or (is_proxy and cast(Proxy, self.proxy).is_secure)
-        if self.ssl_context is not None and not encrypts:
-            raise InvalidURL(f"{url.text!r} is not encrypted, and has no use for an ssl_context: write wss://")
+        self.place.check(url)
         return url
 
 
-def _check_ssl_context(context: object) -> None:
-    if context is None:
-        return
-    if not isinstance(context, ssl.SSLContext):
-        raise TypeError(f"ssl_context is an ssl.SSLContext, as of ssl.create_default_context(), not {context!r}")
-    if context.protocol == ssl.PROTOCOL_TLS_SERVER:
-        raise LocalProtocolError("ssl_context is that of a server: a client's is ssl.create_default_context()")
+def _pairs(fields: HeaderFields) -> tuple[tuple[str, str], ...]:
+    return tuple(fields.items() if isinstance(fields, Mapping) else fields)

@@ -357,6 +357,11 @@ class HTTPConnection(Protocol):
     # Responses. `HTTPResponse` calls these, from the loop's thread.
 
     @property
+    def server(self) -> object:
+        """What serves, for handlers that tell of it."""
+        return self.service.server
+
+    @property
     def is_filtering(self) -> bool:
         """Whether responses pass filters."""
         return bool(self.service.response_filters)

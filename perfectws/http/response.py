@@ -74,6 +74,10 @@ class ResponseChannel(Protocol):
     context: Context
 
     @property
+    def server(self) -> object:
+        """What serves, for handlers that tell of it; ``None`` if that is nobody."""
+
+    @property
     def is_filtering(self) -> bool:
         """Whether responses pass filters."""
 
@@ -367,6 +371,11 @@ class HTTPResponse(CallbackOwner):
         if self._channel is None:
             raise LocalProtocolError("this response belongs to no connection, and so to no event loop")
         return self._channel.loop
+
+    @property
+    def server(self) -> object:
+        """The server that answers, ``None`` in a test; perfectws's own."""
+        return None if self._channel is None else self._channel.server
 
     def call_soon(self, handler: RequestHandler) -> None:
         """Queue ``handler(request, response)``, sync or async, as `next` does; perfectws's own.

@@ -26,6 +26,7 @@ class HTTPService(HTTPLimits):
         request_filters: The filters that a request passes, in order.
         response_filters: The filters that a response passes, in order.
         proxies: The proxies that are believed about the client; ``None`` for none.
+        server: What serves: handlers that tell of it know what it is.
         **limits: Those of `HTTPLimits`.
 
     Attributes:
@@ -44,6 +45,7 @@ class HTTPService(HTTPLimits):
         request_filters: FilterGroups[HTTPRequestFilter] = (),
         response_filters: FilterGroups[HTTPResponseFilter] = (),
         proxies: TrustedProxies | None = None,
+        server: object = None,
         **limits: Unpack[LimitKeywords],
     ) -> None:
         super().__init__(**limits)
@@ -54,4 +56,5 @@ class HTTPService(HTTPLimits):
         self.request_filters = request_filters
         self.response_filters = response_filters
         self.proxies = TrustedProxies(()) if proxies is None else proxies
+        self.server = server
         self.log_limit = LogLimit()

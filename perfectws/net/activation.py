@@ -20,6 +20,7 @@ from weakref import WeakValueDictionary
 SYSTEMD, DESCRIPTOR = "systemd:", "fd:"
 #: The first descriptor that systemd passes.
 _FIRST = 3
+_IP = (socket.AF_INET, socket.AF_INET6)
 _VARIABLES = ("LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES")
 
 #: What systemd has passed, by descriptor: each one's name.
@@ -111,7 +112,7 @@ def _listener(descriptor: int, title: str) -> socket.socket:
         listening.close()
         raise
     listening.setblocking(False)
-    if listening.family != socket.AF_UNIX:
+    if listening.family in _IP:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # which accepted sockets inherit
     _listeners[descriptor] = listening
     return listening
@@ -127,7 +128,7 @@ def _check_kind(descriptor: int, title: str) -> None:
 
 
 def _check_listens(passed: socket.socket, title: str) -> None:
-    if passed.type != socket.SOCK_STREAM or passed.family not in (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX):
+    if passed.type != socket.SOCK_STREAM or passed.family not in (*_IP, getattr(socket, "AF_UNIX", None)):
         raise OSError(f"{title} is a socket of another kind: a server takes TCP and Unix sockets, as ListenStream= has")
     if not passed.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
         raise OSError(f"{title} is a socket that does not listen: the .socket unit needs Accept=no, and not yes")

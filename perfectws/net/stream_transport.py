@@ -23,6 +23,9 @@ from .unacknowledged import acknowledged, unacknowledged
 
 Ts = TypeVarTuple("Ts")
 
+#: How long a peer that takes nothing any more may take to say why, in seconds.
+REASON_TIMEOUT = 1.0
+
 #: The most bytes of one read.
 READ_SIZE = 64 * 1024
 #: The most bytes handed to the stream at once, so that `StreamTransport.buffered_amount` follows what the kernel takes.
@@ -43,6 +46,7 @@ class StreamTransport:
         is_secure: bool = False,
     ) -> None:
         self.buffered_amount = 0
+        self.abandoned_amount = 0
         self.remote_address = remote_address
         self.local_address = local_address
         self.is_secure = is_secure
@@ -183,6 +187,7 @@ class StreamTransport:
                     nursery.start_soon(self._read_all)
         finally:
             self._is_closing = True
+            self.abandoned_amount = sum(map(len, self._output))  # what the stream was writing may have gone out
             self._output.clear()
             self.buffered_amount = 0
             if self._linger is not None:
@@ -228,7 +233,14 @@ class StreamTransport:
                     break
             await self._end_output()
         except Exception as error:
+            await self._look_for_reason()
             self._fail(error)
+
+    async def _look_for_reason(self) -> None:
+        """Let the reading task find what the peer has said before it ended: with TLS 1.3, why it refuses us."""
+        if isinstance(self._stream, trio.SSLStream) and not self._is_closing:
+            with trio.move_on_after(REASON_TIMEOUT):
+                await self._has_read.wait()
 
     async def _write_some(self) -> None:
         """Write the first frames, joined, or a piece at a time of one that is large."""

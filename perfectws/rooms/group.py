@@ -108,10 +108,7 @@ class RoomGroup:
 
     def count(self, deliveries: int, drops: int = 0) -> None:
         """Add to the figures of the room, and of the loop."""
-        counts = self._loop.counts
-        counts.deliveries += deliveries
-        counts.messages_sent += deliveries
-        counts.drops += drops
+        self._loop.counts.count_deliveries(deliveries, drops)
         self.room.count(deliveries, drops)
 
 

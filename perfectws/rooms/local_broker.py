@@ -31,7 +31,8 @@ class LocalBroker(Broker):
         self._logs: dict[str, LocalLog] = {}
         #: When logs that nobody uses may be due to be forgotten, with their names.
         self._due: list[tuple[float, str]] = []
-        self._last_epoch = 0
+        #: The epoch of logs that are begun from now on.
+        self._epoch = time_ns() // 1000
         self._published = 0
 
     def channel(self, subscriber: Subscriber) -> LocalChannel:
@@ -47,6 +48,7 @@ class LocalBroker(Broker):
         """Forget all logs that no room uses now."""
         with self._lock:
             self._logs = {name: log for name, log in self._logs.items() if log.is_used}
+            self._epoch = max(self._epoch + 1, time_ns() // 1000)
 
     def append(self, name: str, limits: LogLimits, message: LogMessage) -> None:
         """Append a message to a log, if that is used, or will be; perfectws's own."""
@@ -79,9 +81,7 @@ class LocalBroker(Broker):
     def _log(self, name: str, limits: LogLimits) -> LocalLog:
         log = self._logs.get(name)
         if log is None:
-            # A client may come with the position of a log that was forgotten, or that an earlier process had.
-            self._last_epoch = max(self._last_epoch + 1, time_ns() // 1000)
-            log = self._logs[name] = LocalLog(self._last_epoch, limits)
+            log = self._logs[name] = LocalLog(self._epoch, limits)
         log.limits = limits
         return log
 
@@ -102,6 +102,8 @@ class LocalBroker(Broker):
             return
         if not log.messages:
             del self._logs[name]
+            if log.end.number:  # so that a position that somebody has of it is none of a later log
+                self._epoch = max(self._epoch + 1, time_ns() // 1000)
         elif log.limits.seconds is not None:
             log.is_due = True
             heappush(self._due, (log.messages[-1].when + log.limits.seconds, name))

@@ -92,9 +92,10 @@ class People:
         self._claims[who] = key
         return True
 
-    def release(self, who: str) -> None:
-        """Take it that the one who has asked for a name has got it, or will not get it."""
-        self._claims.pop(who, None)
+    def release(self, key: Key) -> None:
+        """Take it that somebody has got the name that they asked for, or does not ask for it any more."""
+        for who in [who for who, owner in self._claims.items() if owner == key]:
+            del self._claims[who]
 
     def changes(self) -> Changes:
         """Return what has changed since this was last asked."""

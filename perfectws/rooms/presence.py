@@ -69,7 +69,7 @@ class Presence:
 
     def _claimed(self, number: int, identity: Identity, done: Callable[[bool], object], is_free: bool) -> None:
         with self._lock:
-            self._people.release(identity.who)
+            self._people.release(number)
             has_entered = is_free and number in self._present
             if has_entered:
                 self._people.enter(number, identity.who, identity.info)
@@ -82,6 +82,7 @@ class Presence:
             if number not in self._present:
                 return
             self._present.discard(number)
+            self._people.release(number)
             self._people.leave(number)
             self._changed()
         self._channel.exit(number)

@@ -58,6 +58,7 @@ _PERFECT_NAMES: dict[str, Callable[..., Any]] = {
     "HTTPHandler.staticFiles": HTTPHandler.static_files,
     "HTTPHandler.redirect": HTTPHandler.redirect,
     "HTTPHandler.health": HTTPHandler.health,
+    "HTTPHandler.metrics": HTTPHandler.metrics,
     "HTTPFilter.contentCompression": HTTPFilter.content_compression,
     "HTTPFilter.custom404": HTTPFilter.custom_404,
     "HTTPFilter.customReqFilter": HTTPFilter.custom_req_filter,

@@ -146,6 +146,11 @@ class Census:
         """The figures of this moment; once the server has stopped, what it has done."""
         return self._last or self._take()
 
+    @property
+    def connections_everywhere(self) -> int:
+        """How many connections the server has in all of its processes."""
+        return self._connections.count_everywhere
+
     def end(self) -> None:
         """Keep what was counted: the server has stopped."""
         self._last = self._take().retired()

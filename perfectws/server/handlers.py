@@ -15,6 +15,7 @@ from ..http.paths import split_target
 from ..http.request import HTTPRequest
 from ..http.response import HTTPResponse, RequestHandler
 from ..http.service import DOCUMENT_ROOT
+from .readiness import why_not_ready
 from .static_files import StaticFileHandler
 
 
@@ -66,17 +67,56 @@ class HTTPHandler:
 
     @staticmethod
     def health(data: Mapping[str, Any] | None = None) -> RequestHandler:
-        """Answer that the server is there: 200, for a load balancer or a monitor that asks.
+        """Answer how the server is, for a load balancer or a monitor that asks: whether it lives, or is ready too.
+
+        It *lives* if it answers at all: 200, and ``OK``. It is *ready* as long as it should be sent clients: 200, and
+        ``{"ready": true}``. Else 503, and the reasons: ``{"ready": false, "because": ["stopping"]}``. They are
+        ``stopping``: it was asked to stop, or to make way for another process; ``full``: there is no room for one more
+        connection than there are (``max_connections``); ``broker``: one is not connected. Who does not live is started
+        again, who is not ready is left alone for a while. ::
+
+            routes.add("GET", "/live", HTTPHandler.health())
+            routes.add("GET", "/ready", HTTPHandler.health({"ready": True}))
 
         Args:
-            data: The route's dictionary, of which nothing is asked.
+            data: ``ready`` asks whether the server is ready; ``brokers`` whether the brokers of its rooms are connected
+                too: without them it still serves its own members.
         """
+        data = data or {}
+        asks_brokers = bool(data.get("brokers", False))
 
-        def healthy(request: HTTPRequest, response: HTTPResponse) -> None:
+        def live(request: HTTPRequest, response: HTTPResponse) -> None:
             response.set_header("Content-Type", "text/plain; charset=utf-8").set_header("Cache-Control", "no-store")
             response.set_body("OK\n").completed()
 
-        return healthy
+        def ready(request: HTTPRequest, response: HTTPResponse) -> None:
+            reasons = why_not_ready(response.server, asks_brokers)
+            response.set_header("Cache-Control", "no-store")
+            response.set_body(json={"ready": False, "because": reasons} if reasons else {"ready": True})
+            response.completed(HTTPStatus.SERVICE_UNAVAILABLE if reasons else HTTPStatus.OK)
+
+        return ready if data.get("ready", False) or asks_brokers else live
+
+    @staticmethod
+    def metrics(data: Mapping[str, Any] | None = None) -> RequestHandler:
+        """Answer with the server's figures as Prometheus reads them: ``perfectws_connections`` and so on.
+
+        They are those of `HTTPServer.figures`: with workers of all of them, whichever is asked. As prometheus-client's
+        own, the answer comes in the format that is accepted, with gzip if that is, and ``?name[]=`` chooses from it.
+        Whoever may reach the route may read it; a request filter can ask who it is. ::
+
+            routes.add("GET", "/metrics", HTTPHandler.metrics())
+
+        Args:
+            data: ``registry`` is a ``prometheus_client.CollectorRegistry`` with the application's own metrics, to be
+                told as well: ``REGISTRY``, say. They are those of the process that is asked.
+
+        Raises:
+            ImportError: prometheus-client is not installed: ``pip install 'perfectws[metrics]'``.
+        """
+        from .metrics import metrics_handler  # few need it
+
+        return metrics_handler((data or {}).get("registry"))
 
 
 def _is_base(base: str) -> bool:

@@ -30,7 +30,7 @@ from ..net.loop import Loop, open_loop
 from ..net.memory import collect_less_often, keep_freed_memory
 from ..net.signals import StopSignals, run_until_signal
 from .accepting import Sharing
-from .figures import ServerFigures
+from .figures import FiguresOfOthers, ServerFigures
 from .stopping import StopRequest
 from .workers.plan import Plan
 
@@ -80,7 +80,14 @@ class Launchable(Protocol):
 
     @property
     def figures(self) -> ServerFigures:
-        """What it has done so far."""
+        """What it has done so far, in all of its processes."""
+
+    @property
+    def own_figures(self) -> ServerFigures:
+        """What it has done in this process."""
+
+    def add_figures(self, of_others: FiguresOfOthers) -> None:
+        """Count what it has done in other processes into its figures."""
 
     @property
     def stop_request(self) -> StopRequest | None:

@@ -410,6 +410,12 @@ class HTTPServer(SettableLimits, Startable):
         return ServerFigures.total([self.own_figures, *self._figures_of_others()])
 
     @property
+    def has_room(self) -> bool:
+        """Whether one more connection than there are would be served; perfectws's own."""
+        most = self.max_connections
+        return most is None or (self._census is not None and self._census.connections_everywhere < most)
+
+    @property
     def own_figures(self) -> ServerFigures:
         """The figures of this process alone; perfectws's own."""
         return NO_FIGURES if self._census is None else self._census.figures
@@ -480,6 +486,7 @@ class HTTPServer(SettableLimits, Startable):
         """
         if not self._claim.acquire(blocking=False):
             raise LaunchFailure(f"{self._title} on {self.listens_on} is launched already: one runs once at a time")
+        self._figures_of_others = tuple  # of a launch before this one
 
     def release(self) -> None:
         """Listen no more, and let it be run again; perfectws's own."""
@@ -599,6 +606,7 @@ class HTTPServer(SettableLimits, Startable):
             request_filters=self._request_filters,
             response_filters=self._response_filters,
             proxies=TrustedProxies(self.trusted_proxies),
+            server=self,
             **self._limits,
         )
 

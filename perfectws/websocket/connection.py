@@ -108,6 +108,7 @@ class WebSocketConnection(SocketConnection, Protocol):
     __slots__ = (
         "_close_timer",
         "_control_times",
+        "_counts",
         "_ended",
         "_frames",
         "_gone",
@@ -162,7 +163,8 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.outbox = Outbox(self, loop, transport, options.max_write_buffer, is_client, deflate)
         self.keepalive = Keepalive(self, loop, options.ping_interval, options.ping_timeout, options.write_timeout)
         self.socket: Any = WebSocket(self, loop, transport, request, subprotocol)
-        loop.counts.web_sockets += 1
+        self._counts = loop.counts
+        self._counts.web_sockets += 1
         self.on_ping: Callable[[WebSocket, bytes], object] | None = None
         self.on_pong: Callable[[WebSocket, bytes], object] | None = None
         self.close_code: int | None = None
@@ -222,7 +224,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.inbox.open()
 
     async def _run_session(self, session: Coroutine[Any, Any, object], closes_after: bool) -> None:
-        await _until_first_wait(session, self._open_inbox)
+        await until_first_wait(session, self._open_inbox)
         if not closes_after:
             self._drop_unhandled()
         elif not self.inbox.has_reader and self.on_ping is None and self.on_pong is None:
@@ -269,7 +271,7 @@ class WebSocketConnection(SocketConnection, Protocol):
                 self._fail(error.code, str(error))
                 return
             if frame is not None:
-                self._loop.counts.messages_received += 1
+                self._counts.messages_received += 1
                 self.inbox.add(frame)
                 return
         if self._input is _FLOWING:
@@ -295,9 +297,7 @@ class WebSocketConnection(SocketConnection, Protocol):
                     inbox.end()  # else the session would see a gap
                 elif several := frames.next_frames(inbox.room, READ_AHEAD_BYTES):
                     is_whole = several[0][0] is not CONTINUATION and several[0][2]  # and so are the others then
-                    self._loop.counts.messages_received += (
-                        len(several) if is_whole else sum([frame[2] for frame in several])
-                    )
+                    self._counts.messages_received += len(several) if is_whole else sum([frame[2] for frame in several])
                     inbox.add_all(several)
                     continue
                 frame = frames.next_frame()
@@ -305,7 +305,7 @@ class WebSocketConnection(SocketConnection, Protocol):
                     self._input_read()
                     return
                 if frame[0] < CLOSE:
-                    self._loop.counts.messages_received += frame[2]
+                    self._counts.messages_received += frame[2]
                     inbox.add(frame)
                 elif self._control_received(frame[0], frame[1]):  # type: ignore[arg-type]  # it holds bytes
                     return
@@ -360,7 +360,7 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Settle everything that is pending, in the order of law 12: the connection is gone."""
-        self._loop.counts.web_sockets -= 1
+        self._counts.web_sockets -= 1
         self._end_input(str(error) if error is not None else "")
         self._end(CloseCode.ABNORMAL_CLOSURE, self._lost_reason)
         self._state = _LOST
@@ -685,6 +685,11 @@ class WebSocketConnection(SocketConnection, Protocol):
         peer = f"{host}:{port}" if port else host
         return f"{request.path} from {peer}" if request is not None else f"at {peer}"
 
+    def probe(self) -> None:
+        """Find out soon whether the peer is still there, if pongs are to tell: the machine has slept."""
+        if self.is_connected:
+            self.keepalive.probe()
+
     def restart_keepalive(self) -> None:
         """Ping at the interval that is set now."""
         if self.is_connected:
@@ -712,7 +717,7 @@ def _is_closed_error(error: Exception) -> bool:
 
 
 @coroutine
-def _until_first_wait(session: Coroutine[Any, Any, object], opened: Callable[[], None]) -> Generator[Any, Any, object]:
+def until_first_wait(session: Coroutine[Any, Any, object], opened: Callable[[], None]) -> Generator[Any, Any, object]:
     """Run ``session`` as if it were awaited here, and call ``opened`` when it first waits, or ends before it does."""
     is_open = False
     send: Callable[[Any], Any] = session.send

@@ -18,6 +18,8 @@ from .opcodes import OpcodeType
 
 #: The most pings remembered for one socket. A peer that answers none of so many will not answer the older ones.
 MAX_UNANSWERED_PINGS = 1000
+#: Seconds that the pong to a probe may take: it is only asked for when the peer is likely to be gone.
+PROBE_TIMEOUT = 3.0
 
 
 class PingOrigin(Enum):
@@ -97,6 +99,18 @@ class Keepalive:
 
     def _took_nothing(self) -> None:
         self._connection.drop(f"the peer took nothing for {self._write_timeout} seconds")
+
+    def probe(self) -> None:
+        """Ping at once, and give the peer `PROBE_TIMEOUT` to answer, unless pongs judge nobody."""
+        if self.interval is None or self._timeout is None:
+            return
+        now = self._loop.time()
+        self._send_ping(now)
+        verdict_at = now + min(self._timeout, PROBE_TIMEOUT)
+        self._verdict_at = verdict_at if self._verdict_at is None else min(self._verdict_at, verdict_at)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._set_timer()
 
     def stop(self) -> None:
         """Ping no more, and judge nobody."""

@@ -7,7 +7,7 @@ outbox, and how the connection lives and ends is `connection.WebSocketConnection
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import WeakSet
@@ -25,7 +25,7 @@ from ..http.request import HTTPRequest
 from ..http.several import Several
 from ..transport import Address, Transport
 from .arguments import binary_message, check_completion, check_continuation, check_promise, check_text
-from .connecting import Backoff, EventLoopHandle, HeaderFields
+from .connecting import Backoff, ConnectedSocket, EventLoopHandle, HeaderFields, OnRetry, Target
 from .contract import Connection
 from .frame_inbox import FrameInbox, Message
 from .handshake_response import HandshakeResponse
@@ -159,21 +159,34 @@ class WebSocket:
         pingInterval = Misspelt("ping_interval")  # noqa: N815
 
     @staticmethod
-    def connect(to: str, **keywords: Unpack[ConnectKeywords]) -> Connecting:
+    def connect(to: Target, **keywords: Unpack[ConnectKeywords]) -> Connecting:
         """Open a WebSocket, as a client.
 
         Args:
             to: ``ws://host:port/path?query``; ``wss:`` for TLS; ``ws+unix:///path/of/the/socket:/path?query`` for a
-                Unix socket. A user and a password in it are sent as basic credentials.
+                Unix socket. A user and a password in it are sent as basic credentials. Or a function that returns it,
+                as for ``headers``.
             on: Where it runs: an `EventLoop`, or a trio nursery, which stays open until the connection is gone and
                 takes it along when it is cancelled. Not needed inside a callback or `perfectws.run`.
-            headers: More headers for the request, as a mapping or as pairs.
-            subprotocols: The subprotocols that we speak, the preferred one first. `subprotocol` tells the chosen one.
+            headers: More headers for the request, as a mapping or as pairs. Or a function that returns them, which is
+                asked before each attempt, for a fresh token perhaps; it may be ``async def``. If it raises, the attempt
+                has failed.
+            subprotocols: The subprotocols that we speak, the preferred one first, or a function that returns them.
+                `subprotocol` tells the chosen one.
+            cookies: Cookies for the request, as a mapping or as pairs.
+            host, port: Where to connect to, if that is not what the URL says.
+            server_hostname: What the certificate must say, if that is not the URL's host; it is named to the server.
+            sock: A socket that is connected already. It is closed with the WebSocket.
+            local_address: The IP address to connect from.
             ssl_context: How TLS is done; ``None`` verifies the certificate against the system's authorities.
             open_timeout: How long all until the server's answer may take, in seconds.
             reconnect: Whether to connect again after each drop, and after each attempt that failed unless the server
-                said no (4xx). A `Backoff` says how long to wait. It ends when the application calls `close`, also on a
-                socket that has dropped already, or `Connecting.cancel`.
+                said no (4xx without ``Retry-After``, which is obeyed). A `Backoff` says how long to wait, and how
+                often to try. After the machine has slept it is tried at once. It ends when the application calls
+                `close`, also on a socket that has dropped already, or `Connecting.cancel`.
+            should_retry: Decides instead whether to connect again.
+            on_drop, on_retry, on_give_up: Told what becomes of a client that connects again.
+            queue: How many bytes of messages wait for the next connection: see `Connecting.send`.
             proxy: The URL of a proxy, perhaps with a user and a password: ``http:``, ``https:``, or, with the extra
                 ``proxy`` installed, ``socks4:``, ``socks4a:``, ``socks5:``, ``socks5h:``. ``None`` connects directly.
                 ``True`` asks the environment, as curl does: ``wss_proxy``, ``https_proxy``, ``all_proxy``, for ``ws:``
@@ -193,6 +206,10 @@ class WebSocket:
         Calls back:
             ``on_upgrade(socket)`` once, with ``reconnect`` once for each connection. Nothing is delivered before it has
             returned, or first waits; messages for which it sets no handler are dropped.
+            With ``reconnect``, each of them may be ``async def``: ``should_retry(error)`` after each failure, with a
+            `HandshakeError`, or with `ConnectionClosed` for a drop. ``on_drop(code, reason)`` when an open connection
+            was lost or closed by the server. ``on_retry(attempt, seconds, error)`` before each wait: the attempts are
+            counted from 1, anew after each connection. ``on_give_up(error)`` when there will be no further attempt.
 
         Raises:
             LocalProtocolError: There is no event loop here, or an argument is wrong.
@@ -393,8 +410,32 @@ class WebSocket:
         self.inbox = inbox = self._connection.choose_receiving()
         return inbox
 
+    def messages(self) -> Iterator[str | bytes]:
+        """Iterate over whole messages in a script's thread, until the connection closes: ``async for`` without async.
+
+        Each is waited for as by ``receive().wait()``: ``for message in socket.messages(): print(message)``.
+
+        Raises:
+            ConnectionClosed: It closed with a code other than 1000, 1001 or none.
+            TimeoutError: None came within `read_timeout_seconds`.
+            LocalProtocolError: This is the event loop's own thread, which would wait for itself.
+        """
+        if self._loop.is_here():
+            raise LocalProtocolError("messages() waits, so it is for another thread: here use on_text, or 'async for'")
+        return self._wait_for_messages()
+
+    def _wait_for_messages(self) -> Iterator[str | bytes]:
+        try:
+            while True:
+                yield self.receive().wait()
+        except ConnectionClosed as closed:
+            if closed.code not in _QUIET_CLOSE_CODES:
+                raise
+
     async def _next_message(self) -> str | bytes:
         try:
+            if not self._loop.is_here():  # a task of another loop, asyncio's perhaps
+                return await self.receive()
             return await self._receiving().receive_whole(self._read_timeout)
         except ConnectionClosed as closed:
             if closed.code in _QUIET_CLOSE_CODES:
@@ -805,11 +846,19 @@ class WebSocket:
 class ConnectOptions(WebSocketKeywords, total=False):
     """The keyword arguments of `WebSocket.connect`, where they are described, but for ``on``."""
 
-    headers: HeaderFields
-    subprotocols: Several[str]
+    cookies: HeaderFields
+    server_hostname: str | None
+    local_address: str | None
+    headers: HeaderFields | Callable[[], HeaderFields | Awaitable[HeaderFields]]
+    subprotocols: Several[str] | Callable[[], Several[str] | Awaitable[Several[str]]]
     ssl_context: ssl.SSLContext | None
     open_timeout: float
     reconnect: bool | Backoff
+    should_retry: Callable[[Exception], bool | Awaitable[bool]] | None
+    on_drop: Callable[[int, str], object] | None
+    on_retry: OnRetry | None
+    on_give_up: Callable[[Exception], object] | None
+    queue: int
     proxy: str | bool | None
     follow_redirects: bool
     on_upgrade: Callable[[WebSocket], object] | None
@@ -819,13 +868,23 @@ class ConnectKeywords(ConnectOptions, total=False):
     """The keyword arguments of `WebSocket.connect`."""
 
     on: trio.Nursery | EventLoopHandle | None
+    host: str | None
+    port: int | None
+    sock: ConnectedSocket | None
 
 
-class Attempt(Protocol):
+class Opener(Protocol):
     """What opens the WebSocket of a `Connecting`."""
 
     def cancel(self) -> None:
         """Make no attempt any more. From any thread."""
+
+    def send(self, opcode: OpcodeType, payload: bytes, promise: Promise[None] | None) -> None:
+        """Send a message over this connection, or the next. From any thread. Raises `LocalProtocolError`."""
+
+    @property
+    def queued_amount(self) -> int:
+        """How many bytes of messages wait for a connection."""
 
     def keep(self, future: Connecting) -> None:
         """Hold the future until it is resolved: callbacks wait for it, which do not. From any thread."""
@@ -843,11 +902,11 @@ class Connecting(Future[WebSocket]):
     Source: what websocket-kit's ``connect`` returns, which has no `cancel`.
     """
 
-    __slots__ = ("_attempt", "_is_taken")
+    __slots__ = ("_is_taken", "_opener")
 
-    def __init__(self, loop: CallbackLoop, attempt: Attempt | None, is_taken: bool = False) -> None:
+    def __init__(self, loop: CallbackLoop, opener: Opener | None, is_taken: bool = False) -> None:
         super().__init__(loop)
-        self._attempt = attempt
+        self._opener = opener
         #: Whether callbacks are given the socket, whoever holds the future.
         self._is_taken = is_taken
 
@@ -863,26 +922,57 @@ class Connecting(Future[WebSocket]):
 
         A WebSocket that is open stays so.
         """
-        if self._attempt is not None:
-            self._attempt.cancel()
+        if self._opener is not None:
+            self._opener.cancel()
+
+    def send(self, message: str | BytesLike, promise: Promise[None] | None = None) -> None:
+        """Send a whole message, over the connection that is open or else the next: for ``connect(reconnect=…)``.
+
+        Messages go out in the order of the calls, over all connections, behind what ``on_upgrade`` sends before it
+        returns, or first waits. What the kernel has taken when a connection is lost is not sent again; what it has not
+        is sent over the next one. From any thread.
+
+        Args:
+            message: Text as a ``str``; bytes, or a list of ints.
+            promise: Succeeds when the kernel has taken the message. Fails with `ConnectionClosed` if the message is
+                dropped: since more than ``queue`` bytes would wait, or no connection is made any more.
+
+        Raises:
+            TypeError: ``message`` is neither.
+            LocalProtocolError: ``connect`` was not asked to ``reconnect``.
+        """
+        check_promise(promise)
+        if isinstance(message, str):
+            opcode, payload = OpcodeType.TEXT, message.encode()
+        else:
+            opcode, payload = OpcodeType.BINARY, bytes_of(message, "send takes a str or bytes")
+        if self._opener is not None:
+            self._opener.send(opcode, payload, promise)
+        elif promise is not None:  # the URL was wrong
+            promise.fail(ConnectionClosed(CloseCode.ABNORMAL_CLOSURE, "no connection was ever open"))
+
+    @property
+    def queued_amount(self) -> int:
+        """How many bytes of messages wait for a connection, of what `send` was given."""
+        return 0 if self._opener is None else self._opener.queued_amount
 
     def _add(self, on_resolved: Callable[[outcome.Outcome[WebSocket]], object]) -> None:
         self._is_taken = True
         super()._add(on_resolved)
-        if self._attempt is not None and not self.is_done:
-            self._attempt.keep(self)
+        if self._opener is not None and not self.is_done:
+            self._opener.keep(self)
 
     def __del__(self) -> None:
-        if self._attempt is not None and not (self._is_taken or self._retrieved):
+        if self._opener is not None and not (self._is_taken or self._retrieved):
             opened = self._outcome.value if isinstance(self._outcome, outcome.Value) else None
-            self._attempt.abandon(opened)
+            self._opener.abandon(opened)
         super().__del__()
 
 
 class Dial(Protocol):
     """What `WebSocket.connect` calls, with its own arguments."""
 
-    def __call__(self, to: str, **keywords: Unpack[ConnectKeywords]) -> Connecting: ...
+    def __call__(self, to: Target, **keywords: Unpack[ConnectKeywords]) -> Connecting: ...
 
 
 _dial: Dial | None = None

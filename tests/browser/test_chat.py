@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import FilePayload, Page, Request, expect
 
+from tests.examples import pictures
 from tests.examples.running import RunningServer, running
 
 from .chat_page import ChatPage
@@ -452,3 +453,71 @@ def test_a_page_written_for_perfects_demo_talks_beside_the_new_one(
     assert page.evaluate("shown.textContent") == "Bot: Ben Joined\nAna: <b>hello</b> from 2026\n"
     page.evaluate("socket.close()")
     expect(ana.events).to_have_text(["Ben joined", "Ben left"])
+
+
+def test_an_image_is_shown_before_it_goes_and_to_all_when_it_is_there(ana: ChatPage, ben: ChatPage) -> None:
+    picture: FilePayload = {"name": "p.png", "mimeType": "image/png", "buffer": pictures.png(60, 40)}
+    ana.page.locator("#file").set_input_files(picture)
+    preview = ana.page.get_by_alt_text("about to send")
+    expect(preview).to_be_visible()
+    ana.page.get_by_role("button", name="Leave this image out").click()
+    expect(preview).to_be_hidden()
+    ana.page.locator("#file").set_input_files(picture)
+    ana.write("what I saw")
+    shown = ben.page.get_by_alt_text("Image: what I saw")
+    expect(shown).to_be_visible()
+    ben.page.wait_for_function("document.querySelector('#log img')?.naturalWidth === 60")
+    expect(preview).to_be_hidden()
+    ana.page.locator("#file").set_input_files({**picture, "mimeType": "text/html", "name": "x.html"})
+    expect(ana.page.locator("#attachment-wrong")).to_contain_text("Only PNG")
+
+
+def test_own_messages_can_be_changed_and_deleted(ana: ChatPage, ben: ChatPage) -> None:
+    ana.say("frist")
+    ana.say("second")
+    ana.message.press("ArrowUp")
+    expect(ana.message).to_have_value("second")
+    ana.message.press("ArrowUp")
+    expect(ana.message).to_have_value("frist")
+    ana.write("first")
+    expect(ben.texts).to_have_text(["first", "second"])
+    expect(ben.entry("first").locator(".edited")).to_be_visible()
+    expect(ana.message).to_have_value("")
+    ana.entry("second").hover()
+    ana.entry("second").get_by_role("button", name="Delete this message").click()
+    ana.page.get_by_role("button", name="Cancel").click()
+    expect(ben.texts).to_have_count(2)
+    ana.message.press("ArrowUp")
+    ana.write("")
+    ana.page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    for page in (ana, ben):
+        expect(page.texts).to_have_text(["first"])
+    expect(ben.page.get_by_role("button", name="Delete this message")).to_have_count(0)
+
+
+def test_what_was_not_seen_is_counted_for_each_room_over_one_connection(
+    enter: Enter, ana: ChatPage, ben: ChatPage, room: str
+) -> None:
+    sockets: list[str] = []
+    ana.page.on("websocket", lambda socket: sockets.append(socket.url))
+    ana.page.get_by_label("Go to another room").fill(f"{room}-2")
+    ana.page.get_by_label("Go to another room").press("Enter")
+    ana.page.wait_for_url(f"**/rooms/{room}-2")
+    ben.say("one")
+    ben.say("@Ana, two")
+    badge = ana.page.get_by_role("link", name=f"{room} 2 not seen, 1 to you")
+    expect(badge).to_be_visible()
+    expect(ana.page).to_have_title(f"(2) #{room}-2 · Chat")
+    icon = ana.page.locator("link[rel=icon]").get_attribute("href")
+    assert icon == "../icon/2"
+    ana.page.get_by_role("button", name="All rooms").click()
+    listed = ana.page.get_by_role("dialog").get_by_role("button", name=f"{room} Ana, Ben")
+    listed.click()
+    ana.page.wait_for_url(f"**/rooms/{room}")
+    ana.expect_texts("one", "@Ana, two")
+    expect(ana.page).to_have_title(f"#{room} · Chat")
+    ana.page.get_by_role("button", name=f"Leave {room}-2").click(force=True)
+    expect(ana.page.get_by_role("link", name=f"{room}-2")).to_have_count(0)
+    ana.page.go_back()
+    ana.expect_people("Ana")
+    assert sockets == []

@@ -118,7 +118,8 @@ class RawConnection:
         if len(data) < end:
             return None
         mask = bytes(data[start : start + 4])
-        payload = bytes(byte ^ mask[index % 4] for index, byte in enumerate(data[start + 4 : end]))
+        key = (mask * (length // 4 + 1))[:length]  # as one number: a byte at a time would take the most of some tests
+        payload = (int.from_bytes(data[start + 4 : end], "big") ^ int.from_bytes(key, "big")).to_bytes(length, "big")
         frame = MaskedFrame(data[0] & 0x0F, payload, bool(data[0] & 0x80), bool(data[0] & 0x40), mask)
         del self.buffer[:end]
         return frame

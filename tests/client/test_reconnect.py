@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 from itertools import islice
+from typing import Any
 
 import pytest
 import trio
@@ -28,8 +29,11 @@ def test_the_waits_grow_up_to_the_longest_and_are_shortened_at_random() -> None:
     assert len({next(Backoff().delays()) for _ in range(20)}) > 1
 
 
-@pytest.mark.parametrize("wrong", [{"first": 0}, {"first": -1}, {"factor": 0.5}, {"first": 2, "longest": 1}])
-def test_a_wrong_backoff_raises(wrong: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "wrong",
+    [{"first": 0}, {"first": -1}, {"factor": 0.5}, {"first": 2, "longest": 1}, {"jitter": 1.5}, {"attempts": 0}],
+)
+def test_a_wrong_backoff_raises(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=f"^reconnect: {next(iter(wrong))} is "):
         Backoff(**wrong)
 

@@ -6,12 +6,14 @@
 - ``text`` is what has been printed since the last block; with the caption *The log*, lines that perfectws has logged,
   in which ``…`` is whatever is left out.
 - ``sh`` and ``powershell`` are commands that `tests.docs.commands` knows.
-- Data (``json``, ``toml``, ``ini``) is read. ``html``, ``css`` and ``js`` have a caption, and a browser of the page's.
+- Data (``json``, ``toml``, ``ini``, ``yaml``) is read. ``html``, ``css`` and ``js`` have a caption, and a browser of
+  the page's.
 - A block with a caption is a file; all are written first.
 - ``swift`` is left alone, and so is a block without a language, which is a picture.
 - ``<!-- invisible-code-block: python … -->``, which no reader sees, drives and checks what the others do.
 
-An error in perfectws's log is a failure, unless the page has put a part of it into ``expected_errors``.
+An error in perfectws's log is a failure, unless the page has put a part of it into ``expected_errors``. A hidden block
+may start a program, such as Redis, tell the page's clients its port by ``real_ports``, and end it by ``at_end``.
 """
 
 from __future__ import annotations
@@ -26,11 +28,12 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from sybil import Document, Example, Region
 from sybil.parsers.myst import CodeBlockParser
 
@@ -86,11 +89,13 @@ class RunningPage:
         self.page = page
         self.log = log
         self.folder = folder
-        self.namespace: dict[str, Any] = {"__name__": "__main__", "expected_errors": []}
         self.printed = io.StringIO()
         #: The ports that the page names, and those that the kernel gave instead.
         self.ports: dict[int, int] = {}
+        self.namespace: dict[str, Any] = {"__name__": "__main__", "expected_errors": [], "real_ports": self.ports}
         self.contexts: list[LaunchContext] = []
+        self._at_end = ExitStack()
+        self.namespace["at_end"] = self._at_end.callback
 
     def run(self) -> None:
         """Run every block."""
@@ -158,6 +163,9 @@ class RunningPage:
     def _run_ini(self, source: str, line: int, caption: str | None) -> None:
         configparser.ConfigParser(strict=False, interpolation=None).read_string(source)
 
+    def _run_yaml(self, source: str, line: int, caption: str | None) -> None:
+        yaml.safe_load(source)
+
     def _run_html(self, source: str, line: int, caption: str | None) -> None:
         """A browser has it: `tests.docs.test_browser`."""
 
@@ -175,7 +183,7 @@ class RunningPage:
 
     # What a page's programs do differently here
 
-    def bind(self, server: HTTPServer, bind: Callable[[HTTPServer], None]) -> None:
+    def bind(self, server: HTTPServer, bind: Callable[..., None], *inherited: object) -> None:
         """Let a server listen on this machine only, and on any port."""
         named = next((named for named, real in self.ports.items() if real == server.server_port), server.server_port)
         self._stop_server_on(named)
@@ -186,7 +194,7 @@ class RunningPage:
             path = self.folder / server.server_address.removeprefix("unix:/")
             path.parent.mkdir(parents=True, exist_ok=True)
             server.server_address = f"unix:{path}"
-        bind(server)
+        bind(server, *inherited)
         self.ports[named] = server.server_port
 
     def _stop_server_on(self, port: int) -> None:
@@ -194,8 +202,8 @@ class RunningPage:
             if port and context.port == self.ports.get(port) and not context.terminated:
                 context.terminate().wait(PATIENCE)
 
-    def launch(self, servers: Sequence[Any], *, wait: bool) -> list[LaunchContext]:
-        """Launch servers in a thread, also where a program would wait for their end."""
+    def launch(self, servers: Sequence[Any], *, wait: bool, plan: object = None) -> list[LaunchContext]:
+        """Launch servers in a thread, also where a program would wait for their end, or have workers."""
         contexts = launch(servers, wait=False)
         self.contexts += contexts
         return contexts
@@ -212,6 +220,7 @@ class RunningPage:
             context.terminate()
         for context in self.contexts:
             context.wait(PATIENCE)
+        self._at_end.close()
 
 
 def _replaced(text: str, ports: dict[int, int]) -> str:
@@ -228,9 +237,10 @@ def running(
     caplog.set_level(logging.INFO, "perfectws")
     running = RunningPage(page, folder, lambda: caplog.text)
     bind, connect = HTTPServer.bind, socket.socket.connect
-    monkeypatch.setattr(HTTPServer, "bind", lambda server: running.bind(server, bind))
+    monkeypatch.setattr(HTTPServer, "bind", lambda server, *inherited: running.bind(server, bind, *inherited))
     monkeypatch.setattr(socket.socket, "connect", lambda client, address: running.connect(client, address, connect))
     monkeypatch.setattr("perfectws.server.server.launch", running.launch)
+    monkeypatch.setattr("perfectws.server.server.make_plan", lambda *_, **__: None)  # workers: `tests.workers`
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "path", [str(folder), str(ROOT), *sys.path])
     try:

@@ -1,15 +1,37 @@
-"""Every block of code of every page is run, but those of Swift: see `tests.docs.running` for how."""
+"""Every block of code of every page is run, but those of Swift (see `tests.docs.running`), and those of docstrings."""
 
 from __future__ import annotations
 
+import re
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .pages import name_of, pages
+from .public import names
 from .running import blocks_of, running
 
 WITH_BLOCKS = [page for page in pages() if blocks_of(page)]
+
+#: What the programs in docstrings take for granted.
+GRANTED = """
+import shutil
+from uuid import uuid4
+from pathlib import Path
+from perfectws import *
+
+folder = Path("kept")
+folder.mkdir()
+room = Room()
+routes = Routes()
+routes.web_socket("/echo", lambda request, socket: socket.on_text(lambda socket, text: socket.send(text)))
+server = HTTPServer.server(name="localhost", port=8080, routes=routes)
+HTTPServer.launch(server)
+form = b'--a\\r\\nContent-Disposition: form-data; name="f"; filename="f"\\r\\n\\r\\nfile\\r\\n--a--\\r\\n'
+request = HTTPRequest("POST", "/", [("Content-Type", "multipart/form-data; boundary=a")], form)
+"""
 
 
 @pytest.mark.parametrize("page", WITH_BLOCKS, ids=name_of)
@@ -18,3 +40,22 @@ def test_every_block_of_a_page_does_what_the_page_says(
 ) -> None:
     with running(page, tmp_path, monkeypatch, caplog):
         pass
+
+
+def test_every_program_in_a_docstring_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    programs = list(programs_in_docstrings())
+    assert len(programs) >= 5
+    page = tmp_path / "docstrings.md"
+    page.write_text("\n".join(f"```python\n{program}\n```\n" for program in [GRANTED, *programs]), encoding="utf-8")
+    with running(page, tmp_path, monkeypatch, caplog):
+        (kept,) = (tmp_path / "kept").iterdir()
+        assert kept.read_bytes() == b"file"
+
+
+def programs_in_docstrings() -> Iterator[str]:
+    """Yield what stands indented below a line that ends with ``::``."""
+    for public in names():
+        for block in re.findall(r"::\n\n((?:    .*\n|\n)+)", public.doc + "\n"):
+            yield textwrap.dedent(block).strip()

@@ -132,7 +132,7 @@ def test_caddy_serves_the_application_below_a_prefix(tmp_path: Path) -> None:
         assert asked(front).endswith(b"/who False example.org")
 
 
-def test_the_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
+def test_the_unit_is_such_as_systemd_understands(tmp_path: Path) -> None:
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not installed")
     unit = (FILES / "chat.service").read_text(encoding="utf-8")

@@ -18,10 +18,10 @@ from perfectws.rooms.recent import once
 from ..rooms.fakes import Client, FakeLog, Process
 
 #: What happens often, and what happens now and then; in which process or to which person; how much.
-OFTEN = ["send", "send", "push", "pull", "come", "come", "begin", "answer"]
-SELDOM = ["twice", "trim", "lose", "late", "go"]
+OFTEN = ["send", "push", "pull", "come"]
+SELDOM = ["twice", "trim", "lose", "late", "go", "hesitate"]
 STEPS = st.lists(
-    st.tuples(st.sampled_from([*OFTEN, *OFTEN, *SELDOM]), st.integers(0, 1), st.integers(0, 3)),
+    st.tuples(st.sampled_from([*OFTEN, *OFTEN, *OFTEN, *SELDOM]), st.integers(0, 1), st.integers(0, 3)),
     min_size=20,
     max_size=50,
 )
@@ -46,36 +46,49 @@ class Person:
     known: dict[str, str] = field(default_factory=dict)
     said: set[str] = field(default_factory=set)
 
-    def look(self) -> None:
-        """Read what the connection has brought."""
+    def look(self, log: FakeLog, unread: int = 0) -> None:
+        """Read what the connection has brought, but for the last messages, which did not get through."""
         if self.client is None or not self.client.recoveries:
             return
         (recovery,) = self.client.recoveries
-        if self.position is None or not recovery.recovered:
-            self.base = Position.parse(recovery.position)
-            self.known.clear()
-            self.excused = self.said
-        self.position = recovery.position
+        came_with, position = self.position, Position.parse(recovery.position)
         entries = self.client.entries()
         assert len({identity for identity, _, _ in entries}) == len(entries), "one connection is given each once"
+        if came_with is None or not recovery.recovered:
+            self.base = position
+            self.known.clear()
+            self.excused = self.said
+        if unread < len(entries) - recovery.missed:
+            entries = entries[: len(entries) - unread]
+        self.position = recovery.position
         for identity, at, text in entries:
             assert self.known.setdefault(identity, text) == text
             self.position = str(at)
             if self.base == NOWHERE:
                 self.base = at
+        if recovery.recovered and came_with is not None:
+            missed = said_between(log, Position.parse(came_with), position)
+            assert missed - self.excused <= set(self.known.values()), "what is called recovered is"
 
-    def come(self, process: Process, said: set[str]) -> None:
+    def come(self, log: FakeLog, process: Process, said: set[str]) -> None:
         """Connect, to a process that has sent something already."""
-        self.go()
+        self.go(log, 1)
         self.said = set(said)
         self.client = process.join(after=self.position)
 
-    def go(self) -> None:
-        """Lose the connection, with all that it has brought."""
-        self.look()
+    def go(self, log: FakeLog, unread: int) -> None:
+        """Lose the connection."""
+        self.look(log, unread)
         if self.client is not None:
             self.client.leave()
             self.client = None
+
+
+def said_between(log: FakeLog, start: Position | None, end: Position | None) -> set[str]:
+    """Return what the log has had between two positions, where it had it first."""
+    assert start is not None
+    assert end is not None
+    return {message.data.decode() for message in once(log.all) if start < message.position <= end}
 
 
 class World:
@@ -87,9 +100,10 @@ class World:
         self.people = [Person(), Person()]
         self.sent: list[set[str]] = [set(), set()]
         self.count = 0
+        #: Whether each process has to wait for what its broker owes it.
+        self.hesitates = [False, False]
         for which in (0, 1):
             self.take_step("come", which, which)
-            self.take_step("begin", which, 0)
 
     def take_step(self, what: str, which: int, much: int) -> None:
         process, person = self.processes[which], self.people[which]
@@ -106,10 +120,8 @@ class World:
                     process.broker.push(again=True)
                 case "pull":
                     process.broker.pull(much)
-                case "begin":
-                    process.broker.begin()
-                case "answer":
-                    process.broker.answer()
+                case "hesitate":
+                    self.hesitates[which] = not self.hesitates[which]
                 case "late":
                     process.loop.advance(1.0 * much)
                 case "trim":
@@ -117,9 +129,19 @@ class World:
                 case "lose":
                     self.log.lose()
                 case "come":
-                    person.come(self.processes[much % 2], self.sent[much % 2])
+                    person.come(self.log, self.processes[much % 2], self.sent[much % 2])
                 case "go":
-                    person.go()
+                    person.go(self.log, much)
+        for each, hesitates in zip(self.processes, self.hesitates, strict=True):
+            if not hesitates:
+                self.answer(each)
+
+    def answer(self, process: Process) -> None:
+        """Tell a process all that it waits for."""
+        with process.running():
+            process.broker.begin()
+            while process.broker.answers:
+                process.broker.answer()
 
     def settle(self) -> None:
         """Let all that is on its way arrive."""
@@ -127,12 +149,11 @@ class World:
             with process.running():
                 process.broker.push()
         for process in self.processes:
+            self.answer(process)
             with process.running():
-                process.broker.begin()
                 process.broker.pull(1_000)
-                while process.broker.answers:
-                    process.broker.answer()
-                process.loop.run()
+            self.answer(process)
+            with process.running():
                 process.loop.advance(10)
 
 
@@ -143,23 +164,24 @@ def test_nothing_is_missing_or_a_gap_is_told(steps: list[tuple[str, int, int]]) 
         world.take_step(*step)
     world.settle()
     for person in world.people:
-        person.look()
+        person.look(world.log)
         if person.client is not None:
             (recovery,) = person.client.recoveries
             assert recovery.has_joined
-            check_order(person)
+            check_order(world, person)
             check_completeness(world, person)
 
 
-def check_order(person: Person) -> None:
-    """Look whether what each process has sent came in its order."""
+def check_order(world: World, person: Person) -> None:
+    """Look whether what each process has sent came in its order; but for what was said before they came."""
+    base = person.base
+    before = {message.data.decode() for message in world.log.all if base is not None and message.position <= base}
     highest: dict[str, int] = {}
     for identity, text in person.known.items():
-        if text in person.excused:
-            continue
-        instance, _, sequence = identity.partition("-")
-        assert int(sequence) > highest.get(instance, 0)
-        highest[instance] = int(sequence)
+        if text not in before | person.excused:
+            instance, _, sequence = identity.partition("-")
+            assert int(sequence) > highest.get(instance, 0)
+            highest[instance] = int(sequence)
 
 
 def check_completeness(world: World, person: Person) -> None:

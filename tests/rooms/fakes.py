@@ -7,11 +7,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
-from unittest import mock
 from weakref import ref
 
 from perfectws import Broker, BrokerFigures, Recovery, Room, RoomEntry, WebSocket
 from perfectws.callbacks import CallbackLoop
+from perfectws.rooms import instance as naming
 from perfectws.rooms.broker import Channel, Log, LogMessage, Person, Subscriber
 from perfectws.rooms.position import Position
 from perfectws.websocket.connection import WebSocketConnection
@@ -122,6 +122,7 @@ class FakeBroker(Broker):
         answers: What is owed to the room, each to be called: the answers to `Channel.read_log` and `Channel.enter`, and
             that what was published is in the log.
         asked: What the channel was asked for: (name, *arguments).
+        refuses: Whether names that are to be unique are somebody's elsewhere.
     """
 
     def __init__(self, log: FakeLog) -> None:
@@ -135,6 +136,7 @@ class FakeBroker(Broker):
         #: Up to where the subscriber has been given the log; ``None`` while nobody listens.
         self.position: Position | None = None
         self.is_deaf = False
+        self.refuses = False
         #: What it has skipped, since the log had it no longer: from where, and up to where.
         self.holes: list[tuple[Position, Position]] = []
 
@@ -217,7 +219,7 @@ class FakeChannel(Channel):
 
     def enter(self, member: int, person: Person, unique: bool, done: Callable[[bool], object]) -> None:
         self._broker.asked.append(("enter", member, person, unique))
-        self._broker.answers.append(lambda: done(True))
+        self._broker.answers.append(lambda: done(not (unique and self._broker.refuses)))
 
     def exit(self, member: int) -> None:
         self._broker.asked.append(("exit", member))
@@ -227,23 +229,31 @@ class Process:
     """A process in memory: a loop, a broker, a room.
 
     Args:
-        log: The log that it shares with others.
+        log: The log that it shares with others; ``None`` for one of its own.
         name: What it is called: the first bytes of its instance.
         **options: Those of `Room`.
     """
 
-    def __init__(self, log: FakeLog, name: str = "a", **options: Any) -> None:
+    def __init__(self, log: FakeLog | None = None, name: str = "a", **options: Any) -> None:
         self.instance = name.encode().ljust(16, b".")
         self.loop = TaskLoop()
-        self.broker = FakeBroker(log)
-        self.room = Room("tea", broker=self.broker, **{"history": 100, "stamp": stamp, **options})
+        self.broker = FakeBroker(log or FakeLog())
+        self.room = Room("tea", **{"broker": self.broker, "history": 100, "stamp": stamp, **options})
+
+    @classmethod
+    def alone(cls, **options: Any) -> Process:
+        """Return one whose room has a broker of its own."""
+        return cls(**{"broker": None, **options})
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Be this process for a while, then let its loop run."""
-        with mock.patch("perfectws.rooms.room_log.instance", return_value=self.instance):
+        before, naming._instance = naming._instance, self.instance
+        try:
             yield
             self.loop.run()
+        finally:
+            naming._instance = before
 
     def send(self, text: str) -> None:
         """Send a message to the room."""
@@ -253,10 +263,18 @@ class Process:
     def join(self, after: str | None = None, **arguments: Any) -> Client:
         """Let a new client join."""
         client = Client(self)
-        with self.running():
-            self.room.join(client.socket, after=after, completion=client.recoveries.append, **arguments)
-            assert not client.recoveries
+        client.join(after, **arguments)
         return client
+
+    def settle(self) -> None:
+        """Let all that is on its way to or from the broker arrive."""
+        for _ in range(2):
+            with self.running():
+                self.broker.begin()
+                self.broker.push()
+                self.broker.pull(1_000)
+                while self.broker.answers:
+                    self.broker.answer()
 
 
 class Client(FakeSocket):
@@ -271,6 +289,24 @@ class Client(FakeSocket):
         super().__init__(process.loop, **options)
         self.process = process
         self.recoveries: list[Recovery] = []
+
+    def join(self, after: str | None = None, **arguments: Any) -> None:
+        """Join the room, maybe again."""
+        told = len(self.recoveries)
+        with self.process.running():
+            self.process.room.join(self.socket, after=after, completion=self.recoveries.append, **arguments)
+            assert len(self.recoveries) == told, "no public method calls back before it returns"
+
+    @property
+    def said(self) -> list[str]:
+        """What it was sent, less the stamps."""
+        return [text for _, _, text in self.entries()]
+
+    @property
+    def position(self) -> str:
+        """The position of the last message that it was sent, or of what it was told."""
+        entries = self.entries()
+        return str(entries[-1][1]) if entries else self.recoveries[-1].position
 
     def leave(self) -> None:
         """Lose the connection."""

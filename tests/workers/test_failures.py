@@ -9,7 +9,10 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+assert sys.platform != "win32"  # where these are not collected
 
 import pytest
 
@@ -17,7 +20,7 @@ from perfectws import HTTPServer, LaunchFailure, Routes
 from perfectws.server.workers import plan
 from perfectws.server.workers.plan import make_plan, processors
 
-from .conftest import ROOT, Client, Start
+from .programs import ROOT, Client, Start
 
 #: Tries to launch in several ways, and prints what each raises.
 ATTEMPTS = """
@@ -47,7 +50,10 @@ elsewhere = threading.Thread(target=attempt, args=("elsewhere",))
 elsewhere.start()
 elsewhere.join()
 
-parent = os.getpid()
+room = Room("lobby")
+attempt("room")
+del room
+
 os.register_at_fork(after_in_child=lambda: how())
 how = lambda: os._exit(7)
 attempt("dies")
@@ -75,6 +81,7 @@ def said() -> dict[str, str]:
         ("wait", "wait=True"),
         ("threads", "a thread of mine. A fork has none of them"),
         ("elsewhere", "needs the main thread"),
+        ("room", "the room 'lobby' would be another one in each worker: give a broker"),
         ("dies", "has ended with exit code 7 before it served"),
         ("hangs", "has not begun to serve within 0.2 s"),
     ],
@@ -84,7 +91,7 @@ def test_a_launch_that_cannot_be_is_a_failure_that_says_why(said: dict[str, str]
 
 
 def test_where_there_is_no_fork_workers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "fork")
+    monkeypatch.setattr(plan, "os", ModuleType("os"))
     with pytest.raises(LaunchFailure, match="cannot fork"):
         HTTPServer.launch(address="127.0.0.1", port=0, routes=Routes(), workers="auto")
 
@@ -143,6 +150,22 @@ HTTPServer.launch(configuration_data={"servers": [server], "workers": 3, "drain"
 """)
     program.port()
     assert len(program.workers()) == 3
+    assert program.stop() == 0
+
+
+def test_a_worker_makes_no_room_that_it_would_have_for_itself_under_a_name_of_all(run: Start) -> None:
+    program = run("""
+@routes.add("GET", "/room")
+def room(request, response):
+    try:
+        Room("lobby")
+    except LocalProtocolError as error:
+        response.set_body(f"{len(Room())} {error}").completed()
+
+HTTPServer.launch(address="127.0.0.1", port=0, routes=routes, workers=2, close_timeout=0.2)
+""")
+    with Client(("127.0.0.1", program.port())) as client:
+        assert client.ask("/room").startswith("0 the room 'lobby' would be another one in each worker")
     assert program.stop() == 0
 
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from pathlib import Path
 from threading import Event, Thread
+
+assert sys.platform != "win32"  # where these are not collected
+
 
 import pytest
 import trio
@@ -13,7 +17,7 @@ import trio
 from perfectws import WebSocket
 from perfectws.cli.main import main
 
-from .conftest import HEAD, Client, Start, is_running, until
+from .programs import HEAD, Client, Start, is_running, until
 
 PROGRAM = """
 VERSION = "one"

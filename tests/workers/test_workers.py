@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import signal
 import ssl
+import sys
 from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
+
+assert sys.platform != "win32"  # where these are not collected
+
 
 import pytest
 import trio
 
 from perfectws import WebSocket
 
-from .conftest import Client, Start, is_running, until
+from .programs import Client, Start, is_running, until
 
 LAUNCH = 'HTTPServer.launch(address="127.0.0.1", port=0, routes=routes, workers=2, close_timeout=0.2)'
 
@@ -75,7 +79,15 @@ async def test_sigterm_closes_every_websocket_with_1001_and_ends_every_process(r
     assert not any(is_running(worker) for worker in workers)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGKILL,
+        pytest.param(
+            signal.SIGSTOP, marks=pytest.mark.skipif(sys.platform != "linux", reason="there it has to look for itself")
+        ),
+    ],
+)
 def test_no_worker_outlives_its_supervisor(run: Start, number: signal.Signals) -> None:
     program = run(LAUNCH)
     program.port()
@@ -98,6 +110,50 @@ def block(request, response):
     with Client(("127.0.0.1", program.port())) as client:
         client.send("/block")
         assert program.stop() == 0
+
+
+def test_max_connections_is_what_the_server_has_in_all_workers_together(run: Start) -> None:
+    program = run(LAUNCH.replace("workers=2", "workers=2, max_connections=20"))
+    address = ("127.0.0.1", program.port())
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Client(address)) for _ in range(20)]
+        assert len({client.ask() for client in clients}) == 2
+        with Client(address) as one_too_many:
+            assert "the server has no room for another connection" in one_too_many.answer()
+    assert program.stop() == 0
+
+
+def test_figures_are_those_of_all_workers_and_none_falls_when_one_dies(run: Start) -> None:
+    program = run("""
+server = HTTPServer.server(address="127.0.0.1", port=0, routes=routes, close_timeout=0.2)
+
+@routes.add("GET", "/figures")
+def figures(request, response):
+    response.set_body(f"{server.figures.workers} {server.figures.requests}").completed()
+
+server.add_routes(routes)
+(context,) = HTTPServer.launch(server, workers=2)
+print("in all", context.figures.workers, context.figures.requests, file=sys.stderr, flush=True)
+""")
+    address = ("127.0.0.1", program.port())
+    first, _ = program.workers()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Client(address)) for _ in range(20)]
+        of_first = [client for client in clients if int(client.ask()) == first]
+        assert 0 < len(of_first) < 20
+        asking = next(client for client in clients if client not in of_first)
+        asked = 20
+
+        def figures() -> list[int]:
+            nonlocal asked
+            asked += 1
+            return [int(each) for each in asking.ask("/figures").split()]
+
+        until(lambda: figures() == [2, asked])
+        os.kill(first, signal.SIGKILL)
+        until(lambda: figures() == [2, asked])
+    assert program.stop() == 0
+    assert f"in all 0 {asked}" in program.lines
 
 
 def test_the_application_stops_all_from_any_worker_and_goes_on_behind_launch_once(run: Start) -> None:

@@ -1,6 +1,7 @@
 // The field that messages are written in, and changed. What is written is kept through lost connections and reloads.
 
 import { element } from "./elements.js";
+import { Attachment } from "./images.js";
 import { tab } from "./storage.js";
 
 const TYPING_EVERY = 3_000; // milliseconds between two signs of life
@@ -15,8 +16,10 @@ export class Composer {
   #saidTyping = 0;
   #timer = 0;
   #longest = Infinity;
+  #isWaiting = false; // to send, until the image has arrived
+  #image = new Attachment(() => this.#imageChanged());
 
-  /** actions has say(text), edit(id, text), delete(message), ownBefore(id) and typing(isTyping). */
+  /** actions has say(text, image), edit(id, text), delete(message), ownBefore(id) and typing(isTyping). */
   constructor(actions) {
     this.#actions = actions;
     this.#field.addEventListener("input", () => this.#changed());
@@ -84,12 +87,21 @@ export class Composer {
       this.#submitEdit(text);
       return;
     }
-    if (text === "" || !this.#judge()) return;
+    this.#isWaiting = this.#image.isThere && this.#image.name === null;
+    if (this.#isWaiting || (text === "" && !this.#image.isThere) || !this.#judge()) return;
+    const image = this.#image.name ?? undefined;
+    this.#image.clear();
     this.#field.value = "";
     this.#saidTyping = 0; // the message itself tells that it is written
     this.#changed();
-    this.#actions.say(text);
+    this.#actions.say(text, image);
     this.#field.focus();
+  }
+
+  #imageChanged() {
+    this.#field.toggleAttribute("data-has-image", this.#image.isThere);
+    if (this.#isWaiting && this.#image.name !== null) this.#submit();
+    this.#isWaiting &&= this.#image.isThere;
   }
 
   #submitEdit(text) {

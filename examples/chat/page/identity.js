@@ -4,19 +4,20 @@
 // else's: then it has a name and a secret of its own for as long as it lives.
 
 import { draw } from "./avatars.js";
-import { element } from "./elements.js";
+import { bdi, element } from "./elements.js";
 import { browser, tab } from "./storage.js";
 
 export class Identity {
   #dialog = element("introduction");
   #field = element("name");
+  #room;
   #chosen;
   #asked = null; // a name that the server has not agreed to yet
 
   /** chosen() is called when a name was given. */
   constructor(room, chosen) {
+    this.#room = room;
     this.#chosen = chosen;
-    element("introduction-room").textContent = room;
     if (this.#kept.get("session") === null) this.#kept.set("session", randomId());
     this.#field.addEventListener("input", () => this.#preview());
     element("introduction-form").addEventListener("submit", (event) => {
@@ -51,6 +52,7 @@ export class Identity {
     this.#field.value = this.name ?? "";
     element("name-wrong").textContent = wrong;
     element("join").disabled = false;
+    element("introduction-title").replaceChildren(...(isNew ? ["Join #", bdi(this.#room)] : ["Change your name"]));
     element("join").textContent = isNew ? "Join the room" : "Take this name";
     element("cancel").hidden = isNew;
     element("apart-choice").hidden = isNew;

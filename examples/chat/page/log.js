@@ -17,10 +17,12 @@ export class Log {
   #pending = new Map(); // the own entries that are not, by their keys
   #act;
   #isOwn;
+  #isToMe;
 
-  /** isOwn(message) tells whose it is; act(action, message) is called for one's own. */
-  constructor(isOwn, act) {
+  /** isOwn(message) and isToMe(message) tell whose it is; act(action, message) is called for what is done with it. */
+  constructor(isOwn, isToMe, act) {
     this.#isOwn = isOwn;
+    this.#isToMe = isToMe;
     this.#act = act;
   }
 
@@ -136,6 +138,7 @@ export class Log {
 
   #make(message) {
     const entry = makeEntry(message, this.#isOwn(message), (action, acted) => this.#act(action, this.#messages.get(acted)));
+    entry.classList.toggle("to-me", !this.#isOwn(message) && this.#isToMe(message));
     this.#messages.set(entry, message);
     return entry;
   }

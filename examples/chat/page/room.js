@@ -28,7 +28,8 @@ export class Room {
   constructor(name, chat) {
     this.name = name;
     this.#chat = chat;
-    this.log = new Log((message) => message.by === chat.me, (action, message) => chat.wanted(action, message));
+    const isToMe = ({ text }) => mentions(text, chat.name ?? "");
+    this.log = new Log((message) => message.by === chat.me, isToMe, (action, message) => chat.wanted(action, message));
     this.outbox = new Outbox(name, (entry) => this.#send("say", entry), () => chat.restart());
     for (const entry of this.outbox.entries) this.#showPending(entry);
   }
@@ -100,7 +101,7 @@ export class Room {
     this.#position = position ?? this.#position;
     this.#endTyping(message.name);
     const isNew = this.log.add(message);
-    if (message.by === this.#chat.me) this.outbox.remove(message.key);
+    if (message.by === this.#chat.me) this.outbox.remove(message.key, this.#chat.isShared);
     else if (isNew) this.#notice(message);
   }
 

@@ -16,6 +16,20 @@ export function showRooms(rooms, current, go, leave) {
   if (focused !== undefined) element("rooms").querySelector(`[data-room="${CSS.escape(focused)}"] a`)?.focus();
 }
 
+/** Show all rooms that somebody is in: { room, people }. go(room) is called when one is chosen. */
+export function showDirectory(rooms, go) {
+  element("directory-rooms").replaceChildren(...rooms.map(({ room, people }) => {
+    const button = make("button", "", make("b", "", bdi(room)), make("span", "", people.join(", ")));
+    button.type = "button";
+    button.addEventListener("click", () => {
+      element("directory").close();
+      go(room);
+    });
+    return make("li", "", button);
+  }));
+  if (!element("directory").open) element("directory").showModal();
+}
+
 function roomItem(room, isHere, go, leave) {
   const { name, unread, mentions } = room;
   const anchor = make("a", "", bdi(name));

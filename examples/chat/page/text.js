@@ -2,10 +2,9 @@
 // sign is looked at a bounded number of times, whatever the text is: it comes from somebody else.
 
 import { make } from "./elements.js";
-import { addressIn, link } from "./links.js";
+import { withLinks } from "./links.js";
 
-// Neither white space, nor quotes, nor the signs that turn the direction of text and could disguise an address.
-const PART = /`([^`\n]{1,2000})`|\*\*([^*\n]{1,2000})\*\*|\bhttps?:\/\/[^\s<>"“”\u200e\u200f\u202a-\u202e\u2066-\u2069]{1,2000}/giu;
+const PART = /`([^`\n]{1,2000})`|\*\*([^*\n]{1,2000})\*\*/gu;
 const ITEM = /^(?:[-*•]|(\d{1,3})[.)]) +(?=\S)/u;
 const FENCE = /^```\w{0,20}$/u;
 const MAX_PARTS = 400; // in one message: what comes behind them is plain text
@@ -14,21 +13,22 @@ const MAX_PARTS = 400; // in one message: what comes behind them is plain text
 export function withParts(text) {
   const fragment = document.createDocumentFragment();
   const budget = { left: MAX_PARTS };
-  let plain = []; // lines that nothing is known of yet
-  const flush = (isLast) => {
-    if (plain.length > 0) inline(plain.join("\n") + (isLast ? "" : "\n"), fragment, budget);
+  let plain = []; // lines that are neither code nor a list
+  const flush = () => {
+    if (plain.length > 0) inline(plain.join("\n"), fragment, budget);
     plain = [];
   };
   for (const block of blocks(text)) {
     if (block.kind === "line") {
-      plain.push(block.text);
+      if (block.text !== "" || plain.length > 0 || !fragment.hasChildNodes()) plain.push(block.text);
       continue;
     }
     budget.left -= block.lines.length;
-    if (plain.length > 0) flush(false);
+    while (plain.at(-1) === "") plain.pop(); // a block stands apart by itself
+    flush();
     fragment.append(block.kind === "code" ? make("pre", "", make("code", "", block.lines.join("\n"))) : list(block, budget));
   }
-  flush(true);
+  flush();
   return fragment;
 }
 
@@ -79,19 +79,16 @@ function list({ lines }, budget) {
 function inline(text, parent, budget) {
   let end = 0;
   for (const match of text.matchAll(PART)) {
+    const [whole, code, bold] = match;
     if (budget.left <= 0) break;
-    const part = partOf(match);
-    if (part === null) continue;
-    parent.append(text.slice(end, match.index), part.made);
-    end = match.index + part.length;
+    if (bold !== undefined && bold.trim() !== bold) continue;
+    parent.append(withLinks(text.slice(end, match.index), budget), code === undefined ? strong(bold, budget) : make("code", "", code));
+    end = match.index + whole.length;
     budget.left -= 1;
   }
-  parent.append(text.slice(end));
+  parent.append(withLinks(text.slice(end), budget));
 }
 
-function partOf([whole, code, bold]) {
-  if (code !== undefined) return { made: make("code", "", code), length: whole.length };
-  if (bold !== undefined) return bold.trim() === bold ? { made: make("strong", "", bold), length: whole.length } : null;
-  const address = addressIn(whole);
-  return address === null ? null : { made: link(address), length: address.length };
+function strong(text, budget) {
+  return make("strong", "", withLinks(text, budget));
 }

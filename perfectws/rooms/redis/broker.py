@@ -29,7 +29,7 @@ class RedisBroker(Broker):
     server forks its workers serves them all. It connects when a room gets its first member or message.
 
     Local delivery never waits for Redis. While Redis cannot be reached, what is sent waits in a queue. What finds no
-    room there reaches only this process; it is counted, and the log says so once.
+    room there reaches only this process, as does a single one of more than 8 MiB; it is counted, and the log says so.
 
     Args:
         url: Where Redis is: ``redis://user:password@host:6379/0``, ``rediss://…`` for TLS,

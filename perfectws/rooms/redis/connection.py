@@ -28,6 +28,19 @@ class RedisFailure(Exception):
     """Redis does not do as it must. The connection is made anew then."""
 
 
+def run_of(about: bytes) -> bytes:
+    """Return the digits that stand for a run of the server, by what ``INFO server`` says.
+
+    Raises:
+        RedisFailure: The server is too old.
+    """
+    found = dict(line.split(b":", 1) for line in about.splitlines() if b":" in line)
+    version = found.get(b"redis_version", b"")
+    if version and int(version.partition(b".")[0]) < 7:
+        raise RedisFailure(f"it is Redis {version.decode()}, and 7 is needed")
+    return b"%0*d" % (RUN_DIGITS, crc32(found.get(b"run_id", b"")) % 10**RUN_DIGITS)
+
+
 def refusal(answer: object) -> str:
     """Return why a script was refused what it wanted to write, by what it has answered instead.
 
@@ -75,8 +88,7 @@ class RedisConnection:
         for script, request in zip(SCRIPTS, loading, strict=True):
             if await request != script.sha:
                 raise RedisFailure("it calls a script by another name than we do")
-        run = about.partition(b"run_id:")[2].partition(b"\r\n")[0] if isinstance(about, bytes) else b""
-        self.run = b"%0*d" % (RUN_DIGITS, crc32(run) % 10**RUN_DIGITS)
+        self.run = run_of(about if isinstance(about, bytes) else b"")
         self.tell(b"SUBSCRIBE", *channels)
         # Where that is not allowed, the refusal comes as the answer to this.
         await self._connection.create_request(b"PING")

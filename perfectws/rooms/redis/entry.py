@@ -20,7 +20,9 @@ from struct import Struct
 from typing import NamedTuple
 
 from ...websocket.opcodes import OpcodeType
+from ..broker import LogMessage
 from ..instance import INSTANCE_SIZE
+from ..position import Position
 
 #: The largest sequence number: it fits into 8 bytes with room for the count.
 _MAX_SEQUENCE = (1 << 63) - 1
@@ -78,6 +80,15 @@ class Entry(NamedTuple):
             return None
         messages = _messages(data, count)
         return None if messages is None else cls(instance, sequence, messages, missing, when)
+
+    def log_messages(self, position: Position) -> list[LogMessage]:
+        """Return its messages, as the log has them under this number."""
+        instance, first, when = self.instance, self.sequence, self.when / 1000
+        last = len(self.messages) - 1
+        return [
+            LogMessage(instance, first + index, opcode, payload, when, position, index == last)
+            for index, (opcode, payload) in enumerate(self.messages)
+        ]
 
 
 def _messages(data: bytes, count: int) -> list[WireMessage] | None:

@@ -18,6 +18,7 @@ from inspect import CORO_CLOSED, getcoroutinestate
 from random import uniform
 from threading import Lock
 from typing import NamedTuple
+from weakref import WeakSet
 
 from ...callbacks import CallbackLoop, CallbackOwner, context_in
 from ...log_limit import LogLimit
@@ -83,6 +84,8 @@ class Link:
         self._log = log
         self._lock = Lock()
         self._loop: CallbackLoop | None = None
+        #: Loops that were asked too late.
+        self._ended: WeakSet[CallbackLoop] = WeakSet()
         self._connections = 0
         self._failures = 0
         self._is_closed = False
@@ -108,6 +111,7 @@ class Link:
         running = self._run(loop)
         loop.start_task(CallbackOwner(context_in(loop)), running)
         if getcoroutinestate(running) == CORO_CLOSED:  # the loop has ended, and ran nothing
+            self._ended.add(loop)
             self._end(self._other_than(loop))
 
     async def _run(self, loop: CallbackLoop) -> None:
@@ -134,7 +138,7 @@ class Link:
         for room in self._duties.listening.rooms():
             subscriber = room.subscriber
             for other in [] if subscriber is None else subscriber.loops():
-                if other is not loop:
+                if other is not loop and other not in self._ended:
                     return other
         return None
 
@@ -247,8 +251,8 @@ class Link:
         duties = self._duties
         with move_on_after(FAREWELL_SECONDS, shield=True):
             try:
-                while await duties.publishing.send(connection):
-                    pass
+                while duties.publishing.send(connection):
+                    await duties.publishing.settle()
                 while await duties.presence.say(connection):
                     pass
                 if self._loop is None or self._other_than(self._loop) is None:

@@ -13,23 +13,25 @@ An announcement is a hint, the log is the truth: what anybody else announces is 
 
 from __future__ import annotations
 
+import logging
 from collections import deque
-from collections.abc import Awaitable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Iterable
 from itertools import islice
 from threading import Lock
 from typing import Any
 
 from ...log_limit import LogLimit
-from ..broker import LogMessage
 from ..position import NOWHERE, Position
 from .connection import RedisConnection
 from .counts import Counts
 from .entry import Entry
 from .presence import Presence
 from .publishing import Publishing
-from .room import RedisRoom, position_of
+from .room import RedisRoom, numbered, position_of
 from .scripts import HEADS, READ
 from .signal import Signal
+
+logger = logging.getLogger("perfectws")
 
 #: How many rooms are subscribed to at once.
 BATCH = 100
@@ -150,7 +152,8 @@ class Listening:
     def _hear_unlogged(self, subscription: Subscription, data: bytes) -> None:
         """Take what Redis has announced, but did not keep: its memory is full."""
         entry = Entry.decode(data)
-        if entry is not None and subscription.position is not None:
+        # One's own are known to be lost.
+        if entry is not None and entry.instance != subscription.room.instance and subscription.position is not None:
             self._give(subscription, entry._replace(missing=0), subscription.position)
 
     def _is_open(self, subscription: Subscription) -> bool:
@@ -267,8 +270,11 @@ class Listening:
             return
         if entry is not None and entry.missing:
             subscriber.gap(here)  # who sent it has counted what is missing
-        messages = [] if entry is None else log_messages(entry, position)
-        self._counts.duplicates += subscriber.take(messages, position)
+        messages = [] if entry is None else entry.log_messages(position)
+        try:
+            self._counts.duplicates += subscriber.take(messages, position)
+        except Exception:  # the next entries come all the same
+            logger.exception("perfectws failed to take what was said in room %r", subscription.room.name)
 
     def _skip_to(self, subscription: Subscription, position: Position) -> None:
         """Go on from a position, though something before it is not to be had."""
@@ -278,21 +284,3 @@ class Listening:
         subscription.position = position
         if room.subscriber is not None:
             room.subscriber.gap(position)
-
-
-def log_messages(entry: Entry, position: Position) -> list[LogMessage]:
-    """Return the messages of an entry that has this number in the log."""
-    instance, first, when = entry.instance, entry.sequence, entry.when / 1000
-    last = len(entry.messages) - 1
-    return [
-        LogMessage(instance, first + index, opcode, payload, when, position, index == last)
-        for index, (opcode, payload) in enumerate(entry.messages)
-    ]
-
-
-def numbered(found: Sequence[object]) -> Iterator[tuple[Position, bytes]]:
-    """Yield the entries that a script has read, each stands behind its number."""
-    for number, data in zip(found[::2], found[1::2], strict=True):
-        position = position_of(number)
-        if position is not None and isinstance(data, bytes):
-            yield position, data

@@ -8,101 +8,27 @@ connection, and when what it says can be believed again.
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Collection, Iterable, Mapping
 from itertools import islice
 from threading import Lock
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...log_limit import LogLimit
 from ..broker import Person
 from .connection import RedisConnection, refusal
 from .keys import Keys
 from .lease import Lease, Neighbours
+from .people import Change, Done, RoomPeople, instance_of, read_person
 from .room import RedisRoom
 from .scripts import ENTER, EXIT, PEOPLE
 from .signal import Signal
 
 #: How many changes are said at once, and how many rooms are read.
 BATCH = 100
-#: The most people of other processes in a room.
-MAX_PEOPLE = 100_000
 #: How long somebody waits for Redis to look whether a name is free, in seconds.
 PATIENCE = 2.0
 #: How long what was refused waits before it is said again, in seconds.
 RETRY_SECONDS = 1.0
-
-#: What one of the people is called: the name of the process, and a number there.
-_KEY = re.compile(r"[0-9a-f]{32}:\d{1,20}", re.ASCII)
-
-Done = Callable[[bool], object]
-
-
-class Change(NamedTuple):
-    """What is to be said of one member.
-
-    Attributes:
-        person: Who it is; ``None`` if it has left.
-        is_unique: Whether nobody who lives elsewhere may have the name.
-        done: Told whether it is so; ``None`` if nobody waits for that.
-    """
-
-    person: Person | None
-    is_unique: bool = False
-    done: Done | None = None
-
-
-def instance_of(key: str) -> bytes:
-    """Return the name of the process in which somebody is."""
-    return key.partition(":")[0].encode()
-
-
-class RoomPeople:
-    """The people of one room.
-
-    Attributes:
-        mine: Those of this process who have entered, by member.
-        unsaid: What Redis was not told yet, or has not answered.
-        others: Those of other processes, by process and key, whether it lives or not.
-        early: What was announced while the hash is read; ``None`` while it is not.
-    """
-
-    __slots__ = ("_count", "early", "mine", "others", "unsaid")
-
-    def __init__(self) -> None:
-        self._count = 0
-        self.mine: dict[int, Person] = {}
-        self.unsaid: dict[int, Change] = {}
-        self.others: dict[bytes, dict[str, Person]] = {}
-        self.early: list[tuple[str, Person | None]] | None = None
-
-    def put(self, key: str, person: Person | None) -> bool:
-        """Take note of one of another process, or that one has left; tell whether that is a change."""
-        name = instance_of(key)
-        people = self.others.get(name, {})
-        if people.get(key) == person or (person is not None and self._count >= MAX_PEOPLE):
-            return False
-        if person is None:
-            del people[key]
-            self._count -= 1
-            if not people:
-                del self.others[name]
-        else:
-            self._count += key not in people
-            self.others.setdefault(name, people)[key] = person
-        return True
-
-    def forget_others(self, name: bytes | None = None) -> None:
-        """Forget the people of one other process, or of all."""
-        gone = self.others if name is None else {name: self.others.get(name, {})}
-        self._count -= sum(map(len, gone.values()))
-        # Another thread may look through what was there.
-        self.others = {each: people for each, people in self.others.items() if each not in gone}
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether nothing is known, and nothing is to be said."""
-        return not (self.mine or self.unsaid or self.others)
 
 
 class Presence(Neighbours):
@@ -157,12 +83,13 @@ class Presence(Neighbours):
 
     def forgotten(self) -> None:
         """Say all again."""
-        with self._lock:
-            rooms = list(self._rooms.items())
-        for room, people in rooms:
-            for member, person in list(people.mine.items()):
-                if member not in people.unsaid:
-                    self._change(room, member, Change(person))
+        for room, people in self._all():
+            self._say_again(room, people)
+
+    def _say_again(self, room: RedisRoom, people: RoomPeople) -> None:
+        for member, person in list(people.mine.items()):
+            if member not in people.unsaid:
+                self._change(room, member, Change(person))
 
     def give_up(self) -> None:
         """Tell all that wait that they have entered: nobody can be asked."""
@@ -237,8 +164,11 @@ class Presence(Neighbours):
 
     def count(self, room: RedisRoom, people: int) -> None:
         """Take it how many there are in a room, which begins to listen, or listens over a new connection."""
-        if people or room in self._rooms:
+        known = self._rooms.get(room)
+        if people or known is not None:
             self._read_soon([room])
+        if known is not None and people < len(known.mine):
+            self._say_again(room, known)  # Redis had no memory left, and took that of this
 
     def forget(self, room: RedisRoom) -> None:
         """Forget who is there elsewhere: the room listens no longer."""
@@ -276,7 +206,7 @@ class Presence(Neighbours):
         now: dict[str, Person | None] = {}
         if self.lease.is_sound:
             now.update((key, None) for others in people.others.values() for key in others)
-        now.update(filter(None, map(_read, found[::2], found[1::2])))
+        now.update(filter(None, map(read_person, found[::2], found[1::2])))
         now.update(people.early)
         people.early = None
         self._put(room, people, now)
@@ -284,7 +214,7 @@ class Presence(Neighbours):
     def hear(self, room: RedisRoom, said: bytes) -> None:
         """Take what is said on a room's channel of one of its people."""
         key, _, value = said[1:].partition(b" ")
-        change = _read(key, value if said[:1] == b"p" else b"")
+        change = read_person(key, value if said[:1] == b"p" else b"")
         if change is None:
             return
         with self._lock:
@@ -333,17 +263,3 @@ def _tell(room: RedisRoom, arrived: Mapping[str, Person], gone: Collection[str])
     subscriber = room.subscriber
     if room.is_open and subscriber is not None and (arrived or gone):
         subscriber.people_changed(arrived, gone)
-
-
-def _read(key: bytes, value: bytes) -> tuple[str, Person | None] | None:
-    """Return somebody, or that there is nobody of that key; ``None`` if it is no key."""
-    text = key.decode("ascii", "replace")
-    if not _KEY.fullmatch(text):
-        return None
-    try:
-        match json.loads(value or b"null"):
-            case [str() as who, str() as info]:
-                return text, Person(who, info)
-    except (ValueError, RecursionError):
-        pass
-    return text, None

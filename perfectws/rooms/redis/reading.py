@@ -10,8 +10,7 @@ from ..broker import Log, LogMessage
 from ..position import NOWHERE, Position
 from .connection import RedisConnection
 from .entry import Entry
-from .listening import log_messages, numbered
-from .room import RedisRoom, position_of
+from .room import RedisRoom, numbered, position_of
 from .scripts import READ_END
 from .signal import Signal
 
@@ -74,7 +73,7 @@ class Reading:
 
 
 def _ask(connection: RedisConnection, room: RedisRoom) -> Awaitable[list[Any]]:
-    return connection.run_script(READ_END, [room.log], room.limits.messages, MAX_BYTES)
+    return connection.run_script(READ_END, [room.log], min(room.limits.messages, room.entries), MAX_BYTES)
 
 
 def log_of(answer: Sequence[object]) -> Log:
@@ -89,6 +88,6 @@ def log_of(answer: Sequence[object]) -> Log:
             is_whole = entry is None or not entry.missing
             start = Position(position.epoch, position.number - is_whole)
         if entry is not None:
-            messages += reversed(log_messages(entry, position))
+            messages += reversed(entry.log_messages(position))
     messages.reverse()
     return Log(start, end, messages)

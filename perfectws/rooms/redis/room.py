@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from threading import Lock
 from weakref import ref
 
@@ -11,6 +12,8 @@ from .keys import Keys
 
 #: How many entries the log of a room has that wants none: holes are repaired from it.
 _LEAST_ENTRIES = 256
+#: The most that Redis is told: it counts with 64 bits.
+_MOST_ENTRIES = 1 << 40
 #: How long a log lives at least after the last that was heard of its room, in seconds, so that its numbers go on.
 _LEAST_LIFETIME = 3600.0
 
@@ -32,6 +35,7 @@ class RedisRoom:
         log: The key of its log.
         channel: The channel on which it is announced.
         limits: What is wanted of the log.
+        instance: What this process is called in its messages; ``b""`` before the first.
         logged: The sequence number behind the last that is in the log; ``None`` before the first.
         epoch: That of the log, as the connection that is open has heard it last; ``b""`` if it has not.
     """
@@ -42,6 +46,7 @@ class RedisRoom:
         "_subscriber",
         "channel",
         "epoch",
+        "instance",
         "is_open",
         "is_opening",
         "limits",
@@ -61,6 +66,7 @@ class RedisRoom:
         self.channel = keys.channel_of(self.log)
         self.logged: int | None = None
         self.epoch = b""
+        self.instance = b""
 
     @property
     def subscriber(self) -> Subscriber | None:
@@ -85,7 +91,7 @@ class RedisRoom:
     @property
     def entries(self) -> int:
         """How many entries its log keeps at least."""
-        return max(self.limits.messages, _LEAST_ENTRIES)
+        return min(max(self.limits.messages, _LEAST_ENTRIES), _MOST_ENTRIES)
 
     @property
     def lifetime(self) -> bytes:
@@ -99,3 +105,11 @@ def position_of(number: object) -> Position | None:
     if not isinstance(number, bytes) or len(number) > 41:
         return None
     return Position.parse(number.decode("ascii", "replace"))
+
+
+def numbered(found: Sequence[object]) -> Iterator[tuple[Position, bytes]]:
+    """Yield the entries that a script has read, each stands behind its number."""
+    for number, data in zip(found[::2], found[1::2], strict=True):
+        position = position_of(number)
+        if position is not None and isinstance(data, bytes):
+            yield position, data

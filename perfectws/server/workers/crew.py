@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from math import inf
 from time import monotonic
 
@@ -113,6 +114,8 @@ class Crew:
         self._close_foreign = close_foreign
         gc.collect()
         gc.freeze()  # what is there now stays in memory that all share, as far as nobody writes to it
+        for server in range(len(self._servers)):
+            self._servers.add_figures(server, partial(self._board.figures_of, server))
         for place in self._places:
             self._fork(place)
 
@@ -194,6 +197,7 @@ class Crew:
     def _fork(self, place: Place) -> None:
         number = place.number
         self._board.clear(number)
+        self._board.beat(number)
         worker = Worker(self._servers, self._board, self._channel, number, self._drain)
 
         def main() -> None:
@@ -238,10 +242,10 @@ class Crew:
 
     def _listen_to(self, place: Place) -> None:
         """Log that a worker does not answer, or does again."""
-        silence = self._board.silence_of(place.number)
-        if (silence >= SILENCE_TOLD) != place.is_silent and not self._is_leaving:
-            place.is_silent = not place.is_silent
-            if place.is_silent:
+        is_silent = self._board.silence_of(place.number) >= SILENCE_TOLD
+        if is_silent != place.is_silent and not self._is_leaving:
+            place.is_silent = is_silent
+            if is_silent:
                 logger.warning("%s does not answer: the others take what comes", self._title(place))
             else:
                 logger.warning("%s answers again", self._title(place))

@@ -11,6 +11,7 @@ assert sys.platform != "win32"  # where there is no fork
 from ...net.listeners import Listening
 from ...net.loop import Loop
 from ..accepting import Sharing
+from ..figures import FiguresOfOthers, ServerFigures
 from ..stopping import StopRequest
 from .plan import Plan
 from .succession import Heritage, Listener
@@ -31,6 +32,13 @@ class Server(Protocol):
 
     def announce(self, by_whom: str) -> None:
         """Log where it can be reached, and who serves there."""
+
+    @property
+    def own_figures(self) -> ServerFigures:
+        """What it has done in this process."""
+
+    def add_figures(self, of_others: FiguresOfOthers) -> None:
+        """Count what it has done in other processes into its figures."""
 
 
 class Context(Protocol):
@@ -88,6 +96,14 @@ class RunServers:
         request = self._contexts[server].server.stop_request
         if request is not None:
             request.make_gently(drain)
+
+    def figures(self, server: int) -> ServerFigures:
+        """Return what a server has done in this process."""
+        return self._contexts[server].server.own_figures
+
+    def add_figures(self, server: int, of_others: FiguresOfOthers) -> None:
+        """Count what a server has done in other processes into its figures."""
+        self._contexts[server].server.add_figures(of_others)
 
     def listeners(self) -> list[Listener]:
         """Return what they listen by."""

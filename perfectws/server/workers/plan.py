@@ -13,6 +13,7 @@ from typing import Literal
 
 from ...checks.quantities import SECONDS, whole_number
 from ...errors import LaunchFailure
+from ...rooms.lone import lone_rooms, lone_rooms_error
 from .started import PROGRAM, Program
 
 #: Each worker is told how many connections each of the others has: it is a matter of processors, not of thousands.
@@ -68,6 +69,8 @@ def make_plan(
     if sys.platform == "win32" or not hasattr(os, "fork"):
         raise LaunchFailure(f"workers={workers!r}: this system cannot fork processes; leave workers out")
     _check_process(workers, wait)
+    if lone := lone_rooms():
+        raise LaunchFailure(lone_rooms_error(*lone))
     return Plan(processors() if workers == "auto" else workers, drain, reload_on or signal.SIGHUP)
 
 

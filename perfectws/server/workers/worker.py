@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from types import FrameType
 from typing import Protocol
 
@@ -20,7 +21,9 @@ assert sys.platform != "win32"  # where there is no fork
 from ...errors import lone_error
 from ...net.loop import Loop
 from ...net.memory import collect_less_often, keep_freed_memory
-from .board import Board, Order, State
+from ...rooms.lone import refuse_lone_rooms
+from ..figures import FiguresOfOthers, ServerFigures
+from .board import Board, Order
 from .channel import Channel, News
 from .sharing import Sharing
 
@@ -45,6 +48,12 @@ class Servers(Protocol):
 
     def retire(self, server: int, drain: float) -> None:
         """Stop a server gently, over so many seconds."""
+
+    def figures(self, server: int) -> ServerFigures:
+        """Return what a server has done in this process."""
+
+    def add_figures(self, server: int, of_others: FiguresOfOthers) -> None:
+        """Count what a server has done in other processes into its figures."""
 
 
 class Worker:
@@ -73,6 +82,7 @@ class Worker:
 
     def run(self) -> None:
         """Serve until it is to end."""
+        refuse_lone_rooms()
         keep_freed_memory()
         collect_less_often()
         try:
@@ -89,21 +99,22 @@ class Worker:
     async def _run(self) -> None:
         self._token = trio.lowlevel.current_trio_token()
         await self._servers.serve(self)
+        self._show_figures()
         if not self._is_leaving:  # the application has stopped every server
             self._tell_stops()
 
     def begin(self, loop: Loop) -> None:
         """Take part: every server accepts connections."""
+        for server in range(len(self._servers)):
+            self._servers.add_figures(server, partial(self._board.figures_of, server, but=self._number))
         loop.tasks.start_soon(self._take)
         loop.tasks.start_soon(self._tick)
-        self._board.beat(self._number)
-        self._board.enter(self._number, State.SERVING)
         self._channel.report(self._number, News.SERVES)
         if self._is_leaving:  # the signal came before this
             self._stop()
 
     def _stop(self) -> None:
-        self._board.enter(self._number, State.LEAVING)
+        self._board.leave(self._number)
         for server in range(len(self._servers)):
             self._servers.stop(server)
 
@@ -116,8 +127,9 @@ class Worker:
     async def _tick(self) -> None:
         """Tell that the loop turns, and look after what has come up meanwhile."""
         while True:
-            self._board.beat(self._number)
+            self._show_figures()
             if not self._is_leaving:
+                self._board.beat(self._number)
                 self._obey()
                 self._tell_stops()
                 await self._take_back()
@@ -129,9 +141,13 @@ class Worker:
             self._stop()
         elif self._board.order_to(self._number) is Order.RETIRE:
             self._is_leaving = True
-            self._board.enter(self._number, State.LEAVING)
+            self._board.leave(self._number)
             for server in range(len(self._servers)):
                 self._servers.retire(server, self._drain)
+
+    def _show_figures(self) -> None:
+        for server in range(len(self._servers)):
+            self._board.show_figures(self._number, server, self._servers.figures(server))
 
     def _tell_stops(self) -> None:
         """Let a server that the application stops in one worker stop in all."""

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from perfectws.net.loop import Loop
+from perfectws.rooms.redis.connection import RedisFailure, run_of
+from perfectws.rooms.redis.scripts import RUN_DIGITS
 
 from .conftest import Processes
 from .server import RedisServer
@@ -89,3 +91,10 @@ async def test_a_primary_that_became_a_replica_is_left(loop: Loop) -> None:
         old.ask("REPLICAOF", "127.0.0.1", str(new.port))
         first.say("b")
         assert await second.until_heard(2) == ["a", "b"]
+
+
+def test_a_redis_that_is_too_old_is_refused_and_others_have_digits_for_each_run() -> None:
+    assert run_of(b"redis_version:7.0.15\r\nrun_id:a\r\n") != run_of(b"redis_version:7.0.15\r\nrun_id:b\r\n")
+    assert len(run_of(b"# Server\r\nvalkey_version:8.0.0\r\n")) == RUN_DIGITS
+    with pytest.raises(RedisFailure, match=r"it is Redis 6\.2\.7, and 7 is needed"):
+        run_of(b"redis_version:6.2.7\r\nrun_id:a\r\n")

@@ -14,7 +14,7 @@ import pytest
 import trio
 
 from perfectws.rooms.broker import Person
-from perfectws.rooms.redis import presence
+from perfectws.rooms.redis import people
 
 from .conftest import Processes
 from .listener import Listener
@@ -196,6 +196,18 @@ async def test_people_are_there_again_and_were_never_gone_when_redis_comes_back_
     assert second.vanished == 0
 
 
+async def test_people_that_redis_has_evicted_are_there_again(processes: Processes, redis: RedisServer) -> None:
+    broker = processes.broker()
+    first = processes.room(broker)
+    first.open()
+    await first.until_open()
+    assert await first.enter(1, "Ada")
+    redis.ask("DEL", "pws:{lobby}:who", "pws:{lobby}:names")
+    broker._listening.refresh()  # as it does again and again
+    while redis.ask("HVALS", "pws:{lobby}:who") != '["Ada", "null"]':
+        await trio.sleep(0.01)
+
+
 async def test_who_left_while_redis_was_away_is_gone(processes: Processes, redis: RedisServer) -> None:
     first, second = processes.room(processes.broker(lease=1)), processes.room(processes.broker(lease=1))
     for room in (first, second):
@@ -227,7 +239,7 @@ async def test_who_died_long_ago_is_swept_away(processes: Processes, redis: Redi
 async def test_a_peer_that_invents_people_fills_no_memory(
     processes: Processes, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(presence, "MAX_PEOPLE", 10)
+    monkeypatch.setattr(people, "MAX_PEOPLE", 10)
     first, second = await processes.two()
     for number in range(20):
         redis.publish("pws:{lobby}", b"p" + b"e" * 32 + b':%d ["Eve", "null"]' % number)

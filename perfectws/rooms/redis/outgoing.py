@@ -1,0 +1,147 @@
+"""What waits to be appended to the logs, bounded in bytes; and what found no room.
+
+What a room says while entries are on their way becomes one entry of the next *flight*: so the more there is to say, the
+less each message costs. An entry says how many messages are missing before it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from itertools import islice
+from threading import Lock
+from typing import NamedTuple
+
+from ..broker import LogMessage
+from .entry import MAX_MISSING, MESSAGE_SIZE, Entry, WireMessage
+from .room import RedisRoom
+
+#: The most that the messages of an entry take together, but for a single one that is larger, and those of a flight.
+ENTRY_BYTES, FLIGHT_BYTES = 256 * 1024, 1024 * 1024
+#: The largest message. Redis drops a listener that it has 32 MiB for.
+MAX_MESSAGE = 8 * 1024 * 1024
+#: How many rooms a flight is for.
+FLIGHT_ROOMS = 128
+
+
+class Parcel(NamedTuple):
+    """An entry on its way.
+
+    Attributes:
+        room: The room.
+        sequence: The number of its first message.
+        messages: How many messages it has.
+        size: What it takes of the queue, in bytes.
+        entry: The entry.
+    """
+
+    room: RedisRoom
+    sequence: int
+    messages: int
+    size: int
+    entry: bytes
+
+
+class Queue:
+    """What waits, of all rooms. From any thread.
+
+    Args:
+        max_size: The most that it holds, in bytes. A message that finds it empty is taken whatever its size.
+
+    Attributes:
+        messages: How many messages wait, those on their way included.
+    """
+
+    def __init__(self, max_size: int) -> None:
+        self._max_size = max_size
+        self._lock = Lock()
+        self._size = 0
+        self._waiting: dict[RedisRoom, deque[LogMessage]] = {}
+        self.messages = 0
+
+    def add(self, room: RedisRoom, message: LogMessage) -> bool:
+        """Let a message wait for the next flight. Tell whether there was room."""
+        size = MESSAGE_SIZE + len(message.data)
+        with self._lock:
+            if len(message.data) > MAX_MESSAGE or (self._size and self._size + size > self._max_size):
+                return False
+            self._size += size
+            self.messages += 1
+            self._waiting.setdefault(room, deque()).append(message)
+        room.hold()
+        return True
+
+    def load(self) -> deque[Parcel]:
+        """Return the next flight: one entry for each of several rooms; empty if nothing waits."""
+        flight: deque[Parcel] = deque()
+        size = 0
+        for room in self._rooms():
+            flight.append(self._parcel(room))
+            size += flight[-1].size
+            if size >= FLIGHT_BYTES:
+                break
+        return flight
+
+    def _rooms(self) -> list[RedisRoom]:
+        """Return the rooms that have waited longest."""
+        with self._lock:
+            return list(islice((room for room in self._waiting if not room.is_opening), FLIGHT_ROOMS))
+
+    def _parcel(self, room: RedisRoom) -> Parcel:
+        with self._lock:
+            waiting = self._waiting.pop(room)
+            messages = _first_entry(waiting)
+            if waiting:
+                self._waiting[room] = waiting  # behind the others
+        first = messages[0]
+        missing = 0 if room.logged is None else first.sequence - room.logged
+        entry = Entry(
+            first.instance,
+            first.sequence,
+            [WireMessage(message.opcode, message.data) for message in messages],
+            min(max(missing, 0), MAX_MISSING),
+            max(0, int(first.when * 1000)),
+        ).encode()
+        size = sum(MESSAGE_SIZE + len(message.data) for message in messages)
+        return Parcel(room, first.sequence, len(messages), size, entry)
+
+    def forget(self, parcel: Parcel) -> None:
+        """Let go of a parcel that was answered."""
+        with self._lock:
+            self._size -= parcel.size
+            self.messages -= parcel.messages
+        parcel.room.release(parcel.messages)
+
+    def __bool__(self) -> bool:
+        """Tell whether anything waits, or is on its way."""
+        return bool(self.messages)
+
+
+def _first_entry(waiting: deque[LogMessage]) -> list[LogMessage]:
+    """Take the messages of one entry: as far as their numbers follow each other, and not too many."""
+    taken = [waiting.popleft()]
+    size = len(taken[0].data)
+    while waiting and size < ENTRY_BYTES and waiting[0].sequence == taken[0].sequence + len(taken):
+        taken.append(waiting.popleft())
+        size += len(taken[-1].data)
+    return taken
+
+
+class Lost:
+    """Which messages found no room in the queue, and were not told to their rooms yet. From any thread."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._ranges: dict[RedisRoom, list[range]] = {}
+
+    def add(self, room: RedisRoom, sequence: int) -> None:
+        """Take note of a message."""
+        with self._lock:
+            ranges = self._ranges.setdefault(room, [])
+            first = ranges.pop().start if ranges and ranges[-1].stop == sequence else sequence
+            ranges.append(range(first, sequence + 1))
+
+    def take(self) -> dict[RedisRoom, list[range]]:
+        """Return them, and forget them."""
+        with self._lock:
+            ranges, self._ranges = self._ranges, {}
+        return ranges
