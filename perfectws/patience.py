@@ -11,9 +11,10 @@ from typing import Protocol
 
 from .callbacks import CallbackLoop, CallbackOwner, Timer
 
-#: How long after one look the next is taken while something is on its way, in parts of the peer's time: the first soon,
-#: since nearly always all is there at once, then each after twice as long, up to the longest.
-FIRST_LOOK, LONGEST_LOOK = 2**-21, 1 / 4
+#: How long after one look the next is taken while something is on its way, in parts of the peer's time: the first once
+#: nearly every peer has all, and most connections are over, since a look costs two system calls; then each after twice
+#: as long, up to the longest.
+FIRST_LOOK, LONGEST_LOOK = 2**-10, 1 / 4
 
 
 class Sending(Protocol):
@@ -72,8 +73,7 @@ class Patience:
         self._deadline = loop.time() + seconds
         self._gap = seconds * FIRST_LOOK
         self._progress: int | None = None
-        self._timer: Timer | None = None
-        loop.call_next_turn(owner, self._look)  # what this turn sends is with the kernel then
+        self._timer: Timer | None = loop.call_later(owner, self._gap, self._look)
 
     @property
     def is_over(self) -> bool:
