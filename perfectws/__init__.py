@@ -12,7 +12,7 @@ __version__ = "0.2.0"
 if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a test compares
     from .callbacks import Timer as Timer  # noqa: I001  # one import per module
     from .client.connect import HTTPClient as HTTPClient, WebSocket as WebSocket
-    from .client.event_loop import EventLoop as EventLoop, run as run
+    from .client.event_loop import EventLoop as EventLoop, run as run, stop as stop
     from .client.threads import SerialQueue as SerialQueue, run_in_thread as run_in_thread
     from .client.timing import call_every as call_every, call_later as call_later
     from .errors import (
@@ -85,6 +85,7 @@ else:
         "client.event_loop": (
             "EventLoop",
             "run",
+            "stop",
         ),
         "client.threads": (
             "SerialQueue",

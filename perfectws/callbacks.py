@@ -20,7 +20,6 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
-from itertools import repeat
 from time import perf_counter
 from typing import Any, TypeVarTuple
 
@@ -41,8 +40,6 @@ Ts = TypeVarTuple("Ts")
 
 #: (owner, (function, *args)): the call is one tuple, so that it is passed on as it is.
 ReadyCall = tuple["CallbackOwner", tuple[Any, ...]]
-#: Takes the next of them from its queue. By `map` that costs no step of the interpreter.
-_next_ready = deque.popleft
 
 
 class CallbackOwner:
@@ -73,6 +70,8 @@ class Timer(ABC):
 
     Attributes:
         when: The time of the next call, on the loop's clock, in seconds.
+
+    Source: SwiftNIO's ``Scheduled`` and ``RepeatedTask``.
     """
 
     __slots__ = ("when",)
@@ -103,6 +102,8 @@ class CallbackLoop(ABC):
         self._asked: deque[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = deque()
         #: True while nobody will look at the queue unless woken.
         self.idle = False
+        #: Whether the loop has come to its end: what fails from now on fails for that.
+        self.is_ending = False
         #: Owns the callbacks that belong to no connection.
         self.owner = CallbackOwner()
         #: The callbacks of this turn. Code that appends here wakes the loop if it is idle, as `call` does: the hot path
@@ -154,9 +155,13 @@ class CallbackLoop(ABC):
         if not ready:
             return
         deadline = perf_counter() + TURN_SECONDS
+        next_ready = ready.popleft
         left = CLOCK_INTERVAL
         for _ in range(ROUNDS_PER_TURN):
-            for owner, call in map(_next_ready, repeat(ready, len(ready))):
+            count = len(ready)
+            while count:  # which costs a round of one callback less than a `range`
+                owner, call = next_ready()
+                count -= 1
                 try:
                     result = owner.run(*call)
                     if result is not None and isinstance(result, Coroutine):

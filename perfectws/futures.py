@@ -27,7 +27,7 @@ from .callbacks import (
 from .checks.quantities import WAIT
 from .checks.signatures import check_callable
 from .errors import LocalProtocolError, PerfectWSError
-from .suspension import Suspension, checkpoint
+from .suspension import checkpoint, suspension_here
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -38,8 +38,9 @@ _NOTHING = cast(Any, None)
 class Future(Generic[T]):
     """A value, or an error, that a `Promise` will deliver.
 
-    ``await future`` gives the value or raises the error; cancelling the ``await`` leaves the future as it is. An error
-    that nobody ever asked for is logged once, when the future is collected.
+    ``await future`` gives the value or raises the error, in a task of trio or of asyncio; cancelling the ``await``
+    leaves the future as it is. An error that nobody ever asked for is logged once, when the future is collected, unless
+    its loop had come to its end.
 
     Source: SwiftNIO's ``EventLoopFuture``. Its members are here in snake_case, `wait` takes a limit.
     """
@@ -154,6 +155,10 @@ class Future(Generic[T]):
         """Let the callbacks that are given from now on be those of ``owner``; perfectws's own."""
         self._owner = owner
 
+    def excuse(self) -> None:
+        """Let no error of this future be logged, though nobody asks for it: it was to be expected; perfectws's own."""
+        self._retrieved = True
+
     def cascade(self, promise: Promise[T]) -> None:
         """Resolve ``promise`` as this future is resolved, in whatever thread brings it.
 
@@ -207,7 +212,7 @@ class Future(Generic[T]):
             del self  # as `_unwrapped` says
 
     async def _until_resolved(self) -> None:
-        suspension = Suspension()
+        suspension = suspension_here()
 
         def wake(_: object) -> None:
             suspension.resume(outcome.Value(None))
@@ -255,6 +260,8 @@ class Future(Generic[T]):
             if self._outcome is not None:
                 return
             self._outcome = result
+            if self._loop is not None and self._loop.is_ending:
+                self._retrieved = True  # nobody need ask why what the end has cut short did not succeed
             waiting, self._on_resolved = self._on_resolved, []
         for on_resolved in waiting:
             on_resolved(result)

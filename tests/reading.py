@@ -25,6 +25,8 @@ def frames_in(reader: FrameReader, data: bytes) -> Iterator[Frame]:
     while not reader.is_exhausted:
         if whole := reader.whole_frames(READ_AHEAD_FRAMES, READ_AHEAD_BYTES):
             yield from whole
+        elif parts := reader.fragments(READ_AHEAD_FRAMES, READ_AHEAD_BYTES):
+            yield from parts
         elif (frame := reader.next_frame()) is not None:
             yield frame
         else:

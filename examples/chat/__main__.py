@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,8 @@ from .hosts import Hosts
 from .images import MAX_IMAGE, Images
 from .shared import Shared
 from .web import FILTERS, make_routes
+
+MIN_TOKEN = 16  # characters
 
 
 def main() -> None:
@@ -40,6 +43,13 @@ def main() -> None:
         const=None,
         dest="database",
         help="keep no message once the server stops",
+    )
+    parser.add_argument(
+        "--admin-token",
+        default=os.environ.get("CHAT_ADMIN_TOKEN"),
+        metavar="TOKEN",
+        help="who opens a room's address with #admin=TOKEN may delete messages and send people away (default: the "
+        "environment's CHAT_ADMIN_TOKEN; without one, nobody)",
     )
     parser.add_argument(
         "--images",
@@ -72,6 +82,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
+    if arguments.admin_token is not None and len(arguments.admin_token) < MIN_TOKEN:
+        parser.error(f"a token of fewer than {MIN_TOKEN} characters could be guessed")
     if arguments.workers not in ("1", 1) and arguments.redis is None:
         parser.error("several workers need --redis: what is said in one reaches the others by it")
 
@@ -88,7 +100,7 @@ def main() -> None:
         if arguments.database is None:
             arguments.images = Path(stack.enter_context(TemporaryDirectory()))
         images = Images(arguments.images, arguments.origin)
-        routes = make_routes(Chatrooms(shelf), images, Hosts(arguments.host), arguments.origin)
+        routes = make_routes(Chatrooms(shelf, arguments.admin_token), images, Hosts(arguments.host), arguments.origin)
         try:
             HTTPServer.launch(
                 name="localhost",

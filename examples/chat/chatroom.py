@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from hmac import compare_digest
 from typing import Protocol
 from weakref import WeakValueDictionary
 
-from perfectws import Room, WebSocket
+from perfectws import Room, RoomEntry, WebSocket
 
 from .audience import Audience
 from .directory import Directory
@@ -14,12 +15,16 @@ from .languages import PERFECT, PLAIN, Language
 from .messages import Change, Excerpt, Message, Read, RoomLog
 from .page_language import PAGE
 from .people import OPENED_ELSEWHERE, People, Person
+from .removals import Removals
 from .rules import Refused
 from .user import ChatUser
 
 
 class Shelf(Protocol):
     """Where rooms have their logs, and what carries them: `embedded` in this process, or `shared` by several."""
+
+    #: Whether several processes are one chat: then what is said is told first, and kept a moment later.
+    is_shared: bool
 
     def log_of(self, room: str, audience: Audience) -> RoomLog:
         """Return a room's log; its pages are the audience."""
@@ -32,6 +37,9 @@ class Shelf(Protocol):
 
     def directory(self) -> Room:
         """Return the `Room` that knows who is in which rooms."""
+
+    def removals(self, stamp: Callable[[RoomEntry], str]) -> Room:
+        """Return the `Room` that tells who is sent away, each message by way of a ``stamp``."""
 
 
 class Chatroom:
@@ -154,13 +162,26 @@ class Chatroom:
 
 
 class Chatrooms:
-    """The rooms that somebody is in. One comes into being when somebody enters it, and goes with the last one."""
+    """The rooms that somebody is in. One comes into being when somebody enters it, and goes with the last one.
 
-    def __init__(self, shelf: Shelf) -> None:
+    Args:
+        shelf: Where they are kept.
+        admin_token: By which whoever runs the chat is known; ``None`` if by none.
+    """
+
+    def __init__(self, shelf: Shelf, admin_token: str | None = None) -> None:
         self._shelf = shelf
+        self.is_shared = shelf.is_shared
         self.directory = Directory(shelf.directory())
+        self.removals = Removals(shelf.removals)
+        self._admin_token = admin_token
         # Whoever is in a room holds it.
         self._rooms: WeakValueDictionary[str, Chatroom] = WeakValueDictionary()
+
+    def is_admin(self, token: object) -> bool:
+        """Return whether it is whoever runs the chat that says this token."""
+        expected = self._admin_token
+        return expected is not None and isinstance(token, str) and compare_digest(token.encode(), expected.encode())
 
     def open(self, name: str) -> Chatroom:
         """Return the room of that name."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-from perfectws import Room
+from perfectws import Room, RoomEntry
 
 from .audience import Audience
 from .history import History
@@ -18,6 +19,8 @@ class Embedded:
     Args:
         path: The database's file; ``None`` keeps the messages in memory.
     """
+
+    is_shared = False
 
     def __init__(self, path: Path | None) -> None:
         self._history = History(path)
@@ -33,6 +36,9 @@ class Embedded:
 
     def directory(self) -> Room:
         return Room()
+
+    def removals(self, stamp: Callable[[RoomEntry], str]) -> Room:
+        return Room(stamp=stamp)
 
     def close(self) -> None:
         """Close the database. To be called when the server has stopped."""

@@ -122,7 +122,12 @@ class OneRoomHandler(ChatHandler):
     room: Chatroom | None = None
 
     def enter(self, user: ChatUser, socket: WebSocket, is_back: bool, completion: Callable[[], object]) -> None:
-        """Let the user in, or say why not. Nothing more is read before that. Calls back: ``completion()``, if it is."""
+        """Let the user in, or say why not. Nothing more is read before that. Raises `Refused`.
+
+        Calls back: ``completion()``, if the user is in.
+        """
+        self.chatrooms.removals.check(user)
+        self.chatrooms.removals.watch(user, socket, hears=False)
         room = self.chatrooms.open(self.room_name)
 
         def entered(refusal: Refused | None) -> None:

@@ -10,7 +10,9 @@ from .chatroom import Chatroom, Chatrooms
 from .handlers import ChatHandler, draft
 from .images import check_image
 from .messages import Excerpt, Message
+from .names import check_name
 from .page_language import PAGE
+from .removals import MAX_MINUTES
 from .rules import Refused, check_id, check_room, check_text
 from .user import ChatUser
 
@@ -22,7 +24,8 @@ class PageHandler(ChatHandler):
 
     ``hello`` says who it is, and again under another name; ``beat`` asks for a sign of life. Then it may ``enter`` and
     ``leave`` rooms, and in them ``say``, ``edit``, ``delete``, tell that it is ``typing``, and read what is ``older``;
-    ``rooms`` lists them all.
+    ``rooms`` lists them all. Whoever runs the chat says so with ``admin``, and may ``delete`` everything and ``remove``
+    people.
     """
 
     socket_protocol = "perfectws-rooms"
@@ -32,6 +35,7 @@ class PageHandler(ChatHandler):
         super().__init__(chatrooms, room)
         #: The rooms that it is in, by name; ``None`` where it is about to be.
         self.rooms: dict[str, Chatroom | None] = {}
+        self.is_admin = False
 
     def obey(self, message: dict[str, Any], socket: WebSocket) -> None:
         kind = message.get("type")
@@ -57,8 +61,10 @@ class PageHandler(ChatHandler):
         user = ChatUser.from_hello(message)
         if self.user is not None and self.user.session != user.session:
             raise Refused("bad-message", f"You are here already, as “{self.user.display_name}”.")
+        self.chatrooms.removals.check(user)
+        self.chatrooms.removals.watch(user, socket, hears=True)
         self.user = user
-        socket.send_string_message(PAGE.hello(user))
+        socket.send_string_message(PAGE.hello(user, self.chatrooms.is_shared))
 
     # What it can ask for
 
@@ -122,7 +128,9 @@ class PageHandler(ChatHandler):
             if isinstance(result, Refused):
                 self.refuse(result, socket, message)
 
-        self.room_of(message).change(check_number(message.get("id")), user.session, text, changed)
+        # Whoever runs the chat may delete everything, and put words into nobody's mouth.
+        session = None if self.is_admin and text == "" else user.session
+        self.room_of(message).change(check_number(message.get("id")), session, text, changed)
 
     def tell_typing(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
         self.room_of(message).tell_typing(user, socket, message.get("typing") is True)
@@ -140,6 +148,20 @@ class PageHandler(ChatHandler):
 
     def list_rooms(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
         socket.send_string_message(PAGE.rooms(self.chatrooms.directory.rooms()))
+
+    def become_admin(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
+        if not self.chatrooms.is_admin(message.get("token")):
+            raise Refused("not-admin", "This is not the token of whoever runs this chat.")
+        self.is_admin = True
+        socket.send_string_message(PAGE.admin())
+
+    def remove(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
+        session, name, minutes = message.get("by"), message.get("name"), message.get("minutes")
+        if not self.is_admin:
+            raise Refused("not-admin", "Only whoever runs this chat can send somebody away.")
+        if not isinstance(session, str) or type(minutes) is not int or not 1 <= minutes <= MAX_MINUTES:
+            raise Refused("bad-message", f"Who is sent away for how many minutes, {MAX_MINUTES} at most?")
+        self.chatrooms.removals.remove(session[:64], check_name(str(name)), minutes)
 
     def room_of(self, message: dict[str, Any]) -> Chatroom:
         """Return the room that a message names. Raises `Refused` if the socket is not in it."""
@@ -165,4 +187,6 @@ ACTIONS = {
     "typing": PageHandler.tell_typing,
     "older": PageHandler.older,
     "rooms": PageHandler.list_rooms,
+    "admin": PageHandler.become_admin,
+    "remove": PageHandler.remove,
 }

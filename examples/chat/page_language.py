@@ -54,10 +54,10 @@ class PageLanguage:
         """Answer a sign of life with another."""
         return to_json(type="beat")
 
-    def hello(self, user: ChatUser) -> str:
-        """Tell a page who it speaks for."""
+    def hello(self, user: ChatUser, is_shared: bool) -> str:
+        """Tell a page who it speaks for, and whether what it hears may not be kept yet."""
         limits = {"name": MAX_NAME, "text": MAX_TEXT}
-        return to_json(type="hello", name=user.display_name, me=user.session, limits=limits)
+        return to_json(type="hello", name=user.display_name, me=user.session, limits=limits, shared=is_shared)
 
     def entered(self, room: str, people: Sequence[str], excerpt: Excerpt) -> str:
         """Tell a page that it is in a room, who is there, and what was said."""
@@ -75,6 +75,10 @@ class PageLanguage:
         """Tell a page what was said before."""
         messages = [shown(message) for message in excerpt.messages]
         return to_json(type="older", room=room, messages=messages, more=excerpt.more)
+
+    def admin(self) -> str:
+        """Tell a page that it is that of whoever runs the chat."""
+        return to_json(type="admin")
 
     def rooms(self, rooms: Mapping[str, Sequence[str]]) -> str:
         """Tell a page which rooms there are, and who is in them."""

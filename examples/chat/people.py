@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
-from perfectws import CloseCode, Recovery, Room, WebSocket
+from perfectws import CloseCode, Recovery, Room, WebSocket, call_later
 
 from .rules import Refused
 from .user import ChatUser
@@ -15,6 +16,10 @@ OPENED_ELSEWHERE = 4001
 
 #: With it a page closes a socket that seems dead to it: it did not mean to go.
 GIVEN_UP = 4002
+
+#: How often a name is asked for that nobody is known to have, and how long it takes in between, in seconds.
+MAX_TRIES = 8
+WAIT = 0.25
 
 LOST = (CloseCode.ABNORMAL_CLOSURE, GIVEN_UP)
 
@@ -69,23 +74,37 @@ class People:
         Calls back: ``completion(None)``, or with why not: somebody else has the name.
         """
 
+        # First it listens, and knows who is there: in another process it may be the user's own other window.
+        self._room.join(socket, completion=lambda listening: self._claim(user, socket, is_back, completion))
+
+    def _claim(
+        self,
+        user: ChatUser,
+        socket: WebSocket,
+        is_back: bool,
+        completion: Callable[[Refused | None], object],
+        tries: int = MAX_TRIES,
+    ) -> None:
+        person = self._now().get(user.key)
+        is_own = person is not None and person.session == user.session
+
         def entered(recovery: Recovery) -> None:
-            person = self._now().get(user.key)
+            holder = self._now().get(user.key)
+            is_unsure = holder is None or holder.session == user.session
             if recovery.has_joined:
                 completion(None)
-            elif is_unique and person is not None and person.session == user.session:
-                self.enter(user, socket, is_back, completion)  # a moment ago they came in another window
+            elif is_unsure and tries > 1 and socket.is_connected:
+                # Whose it is has not been heard yet, or has been heard since.
+                call_later(WAIT, partial(self._claim, user, socket, is_back, completion, tries - 1))
             else:
-                name = user.display_name if person is None else person.name
+                name = user.display_name if holder is None else holder.name
                 completion(Refused("name-taken", f"Somebody called “{name}” is here already."))
 
-        person = self._now().get(user.key)
-        is_unique = person is None or person.session != user.session
-        if person is None or person.session != user.session or is_back:
+        if person is None or not is_own or is_back:
             person = Person(user.display_name, user.session, is_back)
-        if not is_unique or user.key not in self._sockets:
+        if is_own or user.key not in self._sockets:
             self._sockets[user.key] = socket
-        self._room.join(socket, who=user.key, info=person._asdict(), unique=is_unique, completion=entered)
+        self._room.join(socket, who=user.key, info=person._asdict(), unique=not is_own, completion=entered)
 
     def leave(self, socket: WebSocket) -> None:
         """Let a socket go. It goes by itself when it closes."""

@@ -11,8 +11,8 @@ BURST = 20.0  # messages at once
 PER_SECOND = 4.0  # messages, in the long run
 COST_PER_CHARACTER = 1 / 16_384  # messages: long ones count for more
 COST_PER_SECOND_OF_WORK = 200  # messages: what costs the server 5 ms counts as one more
-#: What costs less than a message: that one is writing, or still there; and rooms, of which one enters many at once.
-COSTS = {"typing": 0.25, "beat": 0.25, "enter": 0.5, "leave": 0.25}  # messages
+#: What costs not just a message: signs of life, rooms, of which one enters many at once, and trying out tokens.
+COSTS = {"typing": 0.25, "beat": 0.25, "enter": 0.5, "leave": 0.25, "admin": 5.0}  # messages
 COST_OF_FRAGMENT = 0.05  # messages: a message may come in pieces, but not in a thousand
 PATIENCE = 100  # refusals more than messages that passed, then it is no person who talks
 

@@ -23,6 +23,9 @@ KEPT = 1_000
 #: How many are read to show the newest: some of them are changes.
 READ = 4 * SHOWN
 
+#: How many messages somebody may have sent before already, who comes from another process.
+MAX_AGAIN = 10
+
 _last_id = 0
 
 
@@ -32,8 +35,8 @@ class BrokeredLog:
     def __init__(self, room: str, audience: Audience) -> None:
         self._name = room
         self._audience = audience
-        #: Who has come, and said nothing yet: the first message may be one that was said in another process already.
-        self._newcomers: set[str] = set()
+        #: Who has come, and has said little yet: their next messages may have been said in another process already.
+        self._newcomers: dict[str, int] = {}
 
     def add(self, message: Message, completion: Change) -> None:
         def found(entries: list[RoomEntry]) -> None:
@@ -45,8 +48,10 @@ class BrokeredLog:
                     return
             completion(replace(message, id=next_id(), is_new=True))
 
-        if message.session in self._newcomers:
-            self._newcomers.discard(message.session)
+        left = self._newcomers.pop(message.session, 0)
+        if left > 1:
+            self._newcomers[message.session] = left - 1
+        if left > 0:
             self._audience.said.last_messages(KEPT, found)
         else:
             found([])
@@ -66,7 +71,7 @@ class BrokeredLog:
         self._audience.said.last_messages(KEPT, found)
 
     def follow(self, session: str, socket: WebSocket, after: str, completion: Read) -> None:
-        self._newcomers.add(session)
+        self._newcomers[session] = MAX_AGAIN
 
         def joined(recovery: Recovery) -> None:
             def found(entries: list[RoomEntry]) -> None:
@@ -81,7 +86,7 @@ class BrokeredLog:
         self._audience.join(socket, after or None, joined)
 
     def newest(self, session: str, after: int, completion: Read) -> None:
-        self._newcomers.add(session)
+        self._newcomers[session] = MAX_AGAIN
         self._audience.said.last_messages(READ, lambda entries: completion(self._newest(entries, after)))
 
     def older(self, before: int, completion: Read) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from perfectws import RedisBroker, Room, RoomEntry
 
 from .audience import Audience
@@ -22,6 +24,8 @@ class Shared:
         url: Where Redis is, such as ``redis://127.0.0.1:6379``.
     """
 
+    is_shared = True
+
     def __init__(self, url: str) -> None:
         # Made once, before the workers are forked: it connects in each when a room there gets its first member.
         self._broker = RedisBroker(url, prefix="chat")
@@ -41,6 +45,9 @@ class Shared:
 
     def directory(self) -> Room:
         return self._room("all rooms")
+
+    def removals(self, stamp: Callable[[RoomEntry], str]) -> Room:
+        return Room("removals", broker=self._broker, history_seconds=KEPT_FOR, stamp=stamp)
 
     def close(self) -> None:
         """Send what is queued. To be called when the server has stopped."""

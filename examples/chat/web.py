@@ -24,22 +24,17 @@ from .rules import Refused, check_room
 
 PAGE = Path(__file__).parent / "page"
 
-#: What each response says.
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-cache",
-}
-#: What a page says besides.
-PAGE_HEADERS = {
     # Nothing comes from elsewhere, nothing in the page is a script or a style, and no other site may frame it.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-cache",
 }
 
 #: What becomes of each response: a page that says what is missing, and fewer bytes.
@@ -61,8 +56,7 @@ def make_routes(chatrooms: Chatrooms, images: Images, hosts: Hosts, origins: lis
 
     def check(request: HTTPRequest, response: HTTPResponse) -> None:
         """Set the headers of every response, then pass on who called the chat by a name of its own."""
-        is_part = request.path.startswith("/page/")
-        for name, value in (HEADERS if is_part else HEADERS | PAGE_HEADERS).items():
+        for name, value in HEADERS.items():
             response.set_header(name, value)
         if hosts.know(request.header("Host")):
             response.next()

@@ -12,7 +12,7 @@ import trio
 
 from ..callbacks import CallbackOwner, context_in
 from ..errors import ConnectionRejected, ConnectionTimeout, HandshakeError
-from ..net.dialing import Route, dial, dial_unix
+from ..net.dialing import dial, dial_unix
 from ..net.loop import Loop
 from ..transport import DialedTransport, Transport
 from ..websocket.connection import WebSocketConnection
@@ -21,8 +21,7 @@ from .counted_transport import CountedTransport
 from .handshake import ClientOffer
 from .opening import OpeningConnection
 from .order import Order
-from .proxies import proxy_for
-from .redirects import MAX_REDIRECTS, offer_to, redirected, too_many
+from .redirects import MAX_REDIRECTS, is_same_origin, not_followed, offer_to, redirected
 from .url import WebSocketURL
 
 
@@ -51,6 +50,7 @@ class Attempt:
         self._begin = begin
         #: What it is about, for the message of a timeout.
         self._stage = ""
+        self._place = order.place
         self._url: WebSocketURL
         self._offer: ClientOffer
         self._opening: OpeningConnection | None = None
@@ -96,20 +96,24 @@ class Attempt:
                 if target is None:
                     raise
                 if hops == MAX_REDIRECTS:
-                    raise too_many(refusal) from None
+                    raise not_followed(refusal, f"{MAX_REDIRECTS} redirects are enough") from None
+                if self._place.sock is not None:
+                    raise not_followed(refusal, "sock= is one connection") from None
             hops += 1
+            if not is_same_origin(target, self._url):
+                self._place = self._place.elsewhere()
             self._offer = offer_to(target, self._url, self._offer)
             self._set_url(target)
 
     async def _dial(self) -> OpeningConnection:
-        url, order = self._url, self._order
+        url = self._url
         try:
-            if url.is_unix:
+            if url.is_unix and self._place.sock is None:
                 self._stage = f"{url.host} did not take the connection"
                 return await dial_unix(self._loop, url.host, self._make_protocol)
-            route = Route(url.host, url.port, order.ssl_context, url.is_secure, proxy_for(url, order.proxy))
+            route = self._place.route_to(url)
             way = "" if route.proxy is None else f", through the proxy {route.proxy.text}"
-            self._stage = f"{url.host} did not take the connection{way}"
+            self._stage = f"{route.host} did not take the connection{way}"
             return await dial(self._loop, route, self._make_protocol)
         except ConnectionRejected as refusal:  # a proxy's
             raise ConnectionRejected(f"{url.text}: {refusal}", refusal.status, refusal.headers, refusal.body) from None

@@ -73,6 +73,7 @@ def connect(to: Target, **keywords: Unpack[ConnectKeywords]) -> Connecting:
         try:
             name = order.parse_url(to).text
         except InvalidURL as error:
+            order.place.close_sock()
             return Connecting.failed(loop, error)
     return Connector(loop, name, order).begin()
 

@@ -115,6 +115,7 @@ class Connector(CallbackOwner):
             self._is_over = True
             self._fail(HandshakeError(f"{self._name}: the event loop has ended"))
             self._end_queue()
+            self._order.place.close_sock()
         else:
             self._loop.hold()
 
@@ -143,10 +144,18 @@ class Connector(CallbackOwner):
             self._fail(error)
         finally:
             if not self._has_opened:  # nor failed: it was cancelled, or its loop was
-                self._fail(HandshakeError(f"{self._name}: given up before the WebSocket was open"))
+                self._give_up_future()
+                self._order.place.close_sock()
             self._is_over = True
             self._end_queue()
             self._loop.release()
+
+    def _give_up_future(self) -> None:
+        """Fail the future, if it is not resolved yet. Who wanted that need not ask why."""
+        future = None if self._future is None else self._future()
+        if future is not None and not future.is_done:
+            future.excuse()
+        self._fail(HandshakeError(f"{self._name}: given up before the WebSocket was open"))
 
     def _end_queue(self) -> None:
         if self._queue is not None and self._connection is not None:

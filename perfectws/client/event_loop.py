@@ -30,7 +30,7 @@ ABORT_TIMEOUT = 0.5
 
 
 class EventLoop:
-    """An event loop in a thread of its own, for the length of a ``with`` block.
+    """An event loop in a thread of its own, for the length of a ``with`` block, or from `start` to `stop`.
 
     At its end every connection that was opened on it is closed with 1001; what takes longer than ``close_timeout`` is
     dropped, async callbacks are cancelled, and every future of the loop is resolved. ::
@@ -38,11 +38,13 @@ class EventLoop:
         with EventLoop() as event_loop:
             ws = WebSocket.connect(to="ws://localhost:8080/echo", on=event_loop).wait()
 
+    A program that is not a script, one of asyncio say, starts it once and awaits its futures.
+
     Args:
         close_timeout: How long connections may take to end, in seconds.
 
     Raises:
-        LocalProtocolError: It is entered twice, used outside its block, or left in its own thread.
+        LocalProtocolError: It is started twice, used before or after, or stopped in its own thread.
 
     Source: ``MultiThreadedEventLoopGroup(numberOfThreads: 1)``, whose ``syncShutdownGracefully()`` is the block's end.
     """
@@ -57,19 +59,27 @@ class EventLoop:
         self._abort: trio.CancelScope | None = None
         self._token: trio.lowlevel.TrioToken | None = None
         self._error: BaseException | None = None
+        self._has_stopped = False
 
     @property
     def loop(self) -> ClientLoop:
         """The loop behind it; perfectws's own."""
         if self._loop is None:
-            raise LocalProtocolError("this EventLoop does not run: use it inside 'with EventLoop() as event_loop:'")
+            raise LocalProtocolError(
+                "this EventLoop does not run: use it inside 'with EventLoop() as event_loop:', or behind start()"
+            )
         return self._loop
 
     def make_promise(self) -> Promise[Any]:
         """Return a promise whose callbacks run in this loop. Source: ``eventLoop.makePromise(of:)``."""
         return Promise(self.loop)
 
-    def __enter__(self) -> EventLoop:
+    def start(self) -> EventLoop:
+        """Begin to run, and return this event loop. A program that ends without `stop` closes nothing in order.
+
+        Raises:
+            LocalProtocolError: It was started before.
+        """
         if self._thread is not None:
             raise LocalProtocolError("an EventLoop can be entered once: make another")
         self._thread = threading.Thread(target=self._run, name="perfectws event loop", daemon=True)
@@ -79,13 +89,30 @@ class EventLoop:
             raise self._error
         return self
 
+    def __enter__(self) -> EventLoop:
+        return self.start()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """End: close what is open, and wait for that, within ``close_timeout``. Once it has ended, do nothing.
+
+        A task of asyncio or trio lets a thread do this, since it blocks: ``await asyncio.to_thread(event_loop.stop)``.
+
+        Raises:
+            LocalProtocolError: It was never started, or this is its own thread.
+        """
         thread = self._thread
-        assert thread is not None
+        if thread is None:
+            raise LocalProtocolError("this EventLoop was never started")
         if thread is threading.current_thread():
             raise LocalProtocolError("an EventLoop cannot be left in its own thread: it would wait for itself")
+        if not thread.is_alive() and self._has_stopped:
+            return
+        self._has_stopped = True
         self._cancel(self._stop)
         try:
             thread.join()
@@ -131,7 +158,7 @@ def run(setup: Callable[[trio.Nursery], object], *, close_timeout: float = CLOSE
     """Run a script: call ``setup``, and return when all that it has begun is done.
 
     All is done when no connection is open, no timer runs, and no async callback, no function in a thread and no task of
-    the nursery is under way.
+    the nursery is under way; or when `stop` is called.
 
     Args:
         setup: Begins what there is to do; may be ``async def``. An error that it raises leaves `run`, and ends
@@ -152,17 +179,40 @@ def run(setup: Callable[[trio.Nursery], object], *, close_timeout: float = CLOSE
         raise KeyboardInterrupt
 
 
+#: The loops of `run` that are running, each with what ends it.
+_runs: dict[CallbackLoop, trio.CancelScope] = {}
+
+
+def stop() -> None:
+    """End `run`, from a callback, a task or any thread: all that is open is closed with 1001, and `run` returns.
+
+    Raises:
+        LocalProtocolError: `run` does not run here; or it does in several threads, and this is called in none of them.
+
+    Source: asyncio's ``loop.stop()``, which closes nothing.
+    """
+    here, runs = running_loop(), dict(_runs)
+    loop = here if here in runs else next(iter(runs), None)
+    if loop is None or (here is not loop and len(runs) > 1):
+        raise LocalProtocolError("stop() ends perfectws.run(setup), which does not run here")
+    loop.call_soon(loop.owner, runs[loop].cancel)
+
+
 async def _run_setup(setup: Callable[[trio.Nursery], object], close_timeout: float, signals: StopSignals) -> None:
     loop = make_loop()
     set_running_loop(loop)
     async with run_client_loop(loop, close_timeout), trio.open_nursery() as outer:
-        outer.start_soon(_cancel_at_signal, outer.cancel_scope, signals)
-        async with trio.open_nursery() as nursery:
-            adopt(nursery, loop)
-            result = setup(nursery)
-            if isawaitable(result):
-                await _result_of(result)
-        outer.cancel_scope.cancel()
+        _runs[loop] = outer.cancel_scope
+        try:
+            outer.start_soon(_cancel_at_signal, outer.cancel_scope, signals)
+            async with trio.open_nursery() as nursery:
+                adopt(nursery, loop)
+                result = setup(nursery)
+                if isawaitable(result):
+                    await _result_of(result)
+            outer.cancel_scope.cancel()
+        finally:
+            del _runs[loop]
 
 
 async def _cancel_at_signal(scope: trio.CancelScope, signals: StopSignals) -> None:

@@ -24,6 +24,7 @@ from typing import NamedTuple, NoReturn
 import h11
 from wsproto.utilities import generate_accept_token
 
+from .. import __version__
 from ..errors import ConnectionRejected, HandshakeError, LocalProtocolError
 from ..http.headers import Headers, is_token
 from ..http.several import Several
@@ -39,6 +40,9 @@ MAX_REJECTION_BODY = 16 * 1024
 MAX_HEAD = 64 * 1024
 #: How much of a body stands in an error's message, in characters.
 _SHOWN_BODY = 200
+
+#: Those that the application may set too.
+_REPLACED = frozenset({"authorization", "host", "user-agent"})
 
 #: What every answer of HTTP/1 begins with.
 _HTTP = b"HTTP/"
@@ -63,6 +67,23 @@ _OWN_HEADERS = frozenset(
 )
 
 
+#: Who we are, unless the application says something else.
+USER_AGENT = f"perfectws/{__version__}"
+#: What would end a cookie, or the header.
+_FORBIDDEN_IN_COOKIE = re.compile(r"[;\x00-\x1f\x7f]")
+
+
+def cookie_header(cookies: Iterable[tuple[str, str]]) -> str | None:
+    """Return the value of the header ``Cookie``; ``None`` for no cookies. Raises `TypeError`, `LocalProtocolError`."""
+    fields = list(cookies)
+    for name, value in fields:
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"a cookie is a pair of str, not {name!r}: {value!r}")
+        if not is_token(name) or _FORBIDDEN_IN_COOKIE.search(value):
+            raise LocalProtocolError(f"{name!r}: {value!r} cannot be a cookie: encode it, as by urllib.parse.quote")
+    return "; ".join(f"{name}={value}" for name, value in fields) or None
+
+
 class ClientOffer(NamedTuple):
     """What a client asks for, checked.
 
@@ -85,6 +106,9 @@ class ClientOffer(NamedTuple):
         for name, _ in fields:
             if name.lower() in _OWN_HEADERS:
                 raise LocalProtocolError(f"the handshake sets {name} itself: use subprotocols= and compression=")
+        if [name.lower() for name, _ in fields].count("cookie") > 1:
+            # RFC 6265 §5.4: "the user agent MUST NOT attach more than one Cookie header field."
+            raise LocalProtocolError("there is one header Cookie: give all cookies in cookies=")
         return cls(fields, check_subprotocols(subprotocols), compression)
 
 
@@ -136,6 +160,7 @@ class ClientHandshake:
                 ("Connection", "Upgrade"),
                 ("Sec-WebSocket-Key", self._key.decode()),
                 ("Sec-WebSocket-Version", VERSION),
+                ("User-Agent", USER_AGENT),
             ]
         )
         if self._offer.subprotocols:
@@ -144,7 +169,7 @@ class ClientHandshake:
             headers.add("Sec-WebSocket-Extensions", make_offer(self._offer.compression))
         if self._url.authorization is not None:
             headers.add("Authorization", self._url.authorization)
-        for name in {name.lower() for name, _ in self._offer.headers} & {"host", "authorization"}:
+        for name in {name.lower() for name, _ in self._offer.headers} & _REPLACED:
             headers.remove(name)
         for name, value in self._offer.headers:
             headers.add(name, value)
@@ -198,6 +223,12 @@ class ClientHandshake:
         said = self._begun[:_SHOWN_BODY].decode(errors="replace").splitlines()[0]
         raise HandshakeError(f"{self._url.text}: the answer is not HTTP/1.1: it begins with {said!r}")
 
+    @property
+    def hint(self) -> str:
+        """What may help where a connection ends without a byte: many servers end so what is no TLS."""
+        is_silent = not self._begun and not self._url.is_secure and not self._url.is_unix
+        return " (if it speaks TLS there, write wss://)" if is_silent else ""
+
     def _next_event(self) -> Accepted | None:
         while True:
             match self._conn.next_event():
@@ -223,7 +254,7 @@ class ClientHandshake:
     def _no_answer(self, data: bytes, error: h11.RemoteProtocolError) -> str:
         if not data:
             where = "in the middle of its answer" if self._begun else "without an answer"
-            return f"the server closed the connection {where}"
+            return f"the server closed the connection {where}{self.hint}"
         return f"the answer is not HTTP/1.1: {str(error)[:_SHOWN_BODY]}"
 
     def _reject(self) -> NoReturn:

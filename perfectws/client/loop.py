@@ -112,6 +112,7 @@ async def run_client_loop(loop: ClientLoop, close_timeout: float) -> AsyncIterat
         try:
             yield
         finally:
+            loop.is_ending = True
             await loop.end_connections(close_timeout)
 
 

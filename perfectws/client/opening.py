@@ -12,6 +12,7 @@ import outcome
 
 from ..callbacks import CallbackLoop, Timer
 from ..errors import ConnectionRejected, HandshakeError
+from ..net.reasons import reason_of, tls_error_in
 from ..suspension import Suspension
 from ..transport import Protocol, Transport
 from ..websocket.connection import WebSocketConnection
@@ -136,8 +137,15 @@ class OpeningConnection(Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Fail, unless the answer has come: the connection is gone."""
-        reason = f": {error}" if error is not None and str(error) else ""
-        self._fail(HandshakeError(f"{self._url.text}: the connection was lost{reason}"))
+        tls_error = tls_error_in(error)
+        if tls_error is not None:
+            # With TLS 1.3 our own side of the handshake is over before the server judges it.
+            lost = HandshakeError(f"{self._url.text}: TLS failed: {reason_of(tls_error)}")
+        else:
+            reason = "" if error is None else f": {reason_of(error)}"
+            lost = HandshakeError(f"{self._url.text}: the connection was lost{reason}{self._handshake.hint}")
+        lost.__cause__ = error
+        self._fail(lost)
 
     def shut_down(self) -> None:
         """Fail: the loop ends."""

@@ -42,11 +42,11 @@ def redirected(url: WebSocketURL, refusal: ConnectionRejected) -> WebSocketURL |
     try:
         target = _resolved(url, location)
     except InvalidURL as error:
-        raise _not_followed(refusal, str(error)) from None
+        raise not_followed(refusal, str(error)) from None
     if target.is_unix:
-        raise _not_followed(refusal, "a server cannot send its clients to a Unix socket")
+        raise not_followed(refusal, "a server cannot send its clients to a Unix socket")
     if url.is_secure and not target.is_secure:
-        raise _not_followed(refusal, "what is asked for by wss: would go on unencrypted")
+        raise not_followed(refusal, "what is asked for by wss: would go on unencrypted")
     if is_same_origin(url, target):
         target = target._replace(host=url.host, authorization=target.authorization or url.authorization)
     return target._replace(text=f"{url.text} → {refusal.status} → {target.text}")
@@ -76,10 +76,6 @@ def offer_to(target: WebSocketURL, url: WebSocketURL, offer: ClientOffer) -> Cli
     return offer if is_same_origin(url, target) else offer._replace(headers=())
 
 
-def too_many(refusal: ConnectionRejected) -> ConnectionRejected:
-    """Return the error of a redirect behind `MAX_REDIRECTS` others."""
-    return _not_followed(refusal, f"{MAX_REDIRECTS} redirects are enough")
-
-
-def _not_followed(refusal: ConnectionRejected, reason: str) -> ConnectionRejected:
+def not_followed(refusal: ConnectionRejected, reason: str) -> ConnectionRejected:
+    """Return the error of a redirect that is not followed."""
     return ConnectionRejected(f"{refusal}; not followed: {reason}", refusal.status, refusal.headers, refusal.body)

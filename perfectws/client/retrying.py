@@ -5,12 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from ..errors import ConnectionRejected, InvalidURL
+from ..checks.quantities import SIZE
+from ..checks.signatures import check_callable
+from ..errors import ConnectionRejected, InvalidURL, LocalProtocolError
 from ..http.dates import parse_http_date
 from ..http.headers import Headers
-from ..websocket.connecting import Backoff
+from ..websocket.connecting import QUEUE, Backoff
+from ..websocket.socket import ConnectKeywords
+
+CallbackT = TypeVar("CallbackT", bound=Callable[..., object])
 
 #: The rejections of which another attempt may make an acceptance, besides those of the server's own (5xx).
 _PASSING = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
@@ -50,6 +55,36 @@ class Retrying(NamedTuple):
     on_retry: Callable[[int, float, Exception], object] | None
     on_give_up: Callable[[Exception], object] | None
     queue: int
+
+    @classmethod
+    def of(cls, keywords: ConnectKeywords, has_on_upgrade: bool) -> Retrying | None:
+        """Take what is about it out of the arguments of `connect`; ``None`` if it is not asked for."""
+        reconnect = keywords.pop("reconnect", False)
+        if not isinstance(reconnect, bool | Backoff):
+            raise TypeError(f"reconnect is True, False or a Backoff, not {reconnect!r}")
+        needless = keywords.keys() & {"should_retry", "on_drop", "on_retry", "on_give_up", "queue"}
+        if needless and not reconnect:
+            raise LocalProtocolError(f"{min(needless)}= is for reconnect=, which is not asked for")
+        if not reconnect:
+            return None
+        if not has_on_upgrade:
+            raise LocalProtocolError("reconnect= needs on_upgrade, which is given each new WebSocket")
+        queue = keywords.pop("queue", QUEUE)
+        SIZE.check("queue", queue)
+        return cls(
+            Backoff() if reconnect is True else reconnect,
+            _checked(keywords.pop("should_retry", None), "should_retry", "error") or may_pass,
+            _checked(keywords.pop("on_drop", None), "on_drop", "code", "reason"),
+            _checked(keywords.pop("on_retry", None), "on_retry", "attempt", "seconds", "error"),
+            _checked(keywords.pop("on_give_up", None), "on_give_up", "error"),
+            queue,
+        )
+
+
+def _checked(callback: CallbackT | None, name: str, *parameters: str) -> CallbackT | None:
+    if callback is not None:
+        check_callable(callback, name, *parameters)
+    return callback
 
 
 class Waits:

@@ -21,7 +21,10 @@ _FORBIDDEN_IN_ATTRIBUTE = re.compile(r"[;\x00-\x1f\x7f]")
 
 
 class SameSite(Enum):
-    """Whether other sites' requests carry the cookie."""
+    """Whether other sites' requests carry the cookie.
+
+    Source: RFC 6265bis; Perfect's ``HTTPCookie.SameSite``.
+    """
 
     #: Only when they lead the user to this site.
     LAX = "Lax"

@@ -35,10 +35,12 @@ class Route(NamedTuple):
     Attributes:
         host: A name or an IP address; of a link-local one, with its zone: ``fe80::1%eth0``.
         port: The port.
-        ssl_context: Encrypts the connection, and the way to an ``https:`` proxy. ``host`` must be what the certificate
-            says; it is named to the server unless it is an IP address.
+        ssl_context: Encrypts the connection, and the way to an ``https:`` proxy.
         is_secure: Whether the connection is encrypted.
         proxy: What it leads through; ``None`` is the direct way.
+        server_hostname: What the server's certificate must say; it is named to the server unless it is an IP address.
+        local_address: Our own IP address; ``None`` leaves it to the system.
+        sock: A socket that is connected already; ``None`` makes one. It is closed with the connection.
     """
 
     host: str
@@ -46,6 +48,9 @@ class Route(NamedTuple):
     ssl_context: ssl.SSLContext | None = None
     is_secure: bool = False
     proxy: Proxy | None = None
+    server_hostname: str = ""
+    local_address: str | None = None
+    sock: socket.socket | None = None
 
     @property
     def context(self) -> ssl.SSLContext:
@@ -65,22 +70,29 @@ async def dial(loop: Loop, route: Route, make_protocol: Callable[[DialedTranspor
         HandshakeError: Nothing listens there, or TLS failed; the message says where and why.
     """
     stream = await _open_stream(route)
-    return await _attach(loop, await _encrypt(stream, route) if route.is_secure else stream, make_protocol)
+    ends = await _addresses(stream)  # before TLS: with TLS 1.3 a server may be gone when our side of that is done
+    if route.is_secure:
+        stream = await _encrypt(stream, route)
+    return _attach(loop, stream, ends, make_protocol)
 
 
 async def _open_stream(route: Route) -> Stream:
     host, port = route.host, route.port
+    if route.sock is not None:
+        return trio.SocketStream(trio.socket.from_stdlib_socket(route.sock))
     if route.proxy is not None:
-        return await dial_through(route.proxy, host, port, route.context if route.proxy.is_secure else None)
+        context = route.context if route.proxy.is_secure else None
+        return await dial_through(route.proxy, host, port, context, route.local_address)
     try:
-        return await trio.open_tcp_stream(host, port)
-    except OSError as error:
+        return await trio.open_tcp_stream(host, port, local_address=route.local_address)
+    except (OSError, ValueError) as error:  # a ValueError of a local address that is of no use here
         raise HandshakeError(f"cannot connect to {_place(host, port)}: {reason_of(error)}") from error
 
 
 async def _encrypt(stream: Stream, route: Route) -> Stream:
     # RFC 6874 §1: a zone has "no meaning outside" this machine: no certificate names one.
-    tls = trio.SSLStream[trio.abc.Stream](stream, route.context, server_hostname=route.host.partition("%")[0])
+    name = route.server_hostname or route.host.partition("%")[0]
+    tls = trio.SSLStream[trio.abc.Stream](stream, route.context, server_hostname=name)
     try:
         await tls.do_handshake()
     except BaseException as error:
@@ -97,11 +109,16 @@ async def dial_unix(loop: Loop, path: str, make_protocol: Callable[[DialedTransp
         stream = await trio.open_unix_socket(path)
     except (OSError, RuntimeError) as error:  # a RuntimeError where there are no Unix sockets
         raise HandshakeError(f"cannot connect to {path}: {reason_of(error)}") from error
-    return await _attach(loop, stream, make_protocol)
+    return _attach(loop, stream, await _addresses(stream), make_protocol)
 
 
-async def _attach(loop: Loop, stream: Stream, make_protocol: Callable[[DialedTransport], ProtocolT]) -> ProtocolT:
-    remote, local = await _addresses(stream)
+def _attach(
+    loop: Loop,
+    stream: Stream,
+    ends: tuple[Address, Address],
+    make_protocol: Callable[[DialedTransport], ProtocolT],
+) -> ProtocolT:
+    remote, local = ends
     if loop.reactor is None or not isinstance(stream, trio.SocketStream):
         is_secure = isinstance(stream, trio.SSLStream)
         return _run_stream(loop, StreamTransport(loop, stream, remote, local, is_secure), make_protocol)

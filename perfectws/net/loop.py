@@ -426,6 +426,7 @@ async def _running(loop: Loop) -> AsyncIterator[None]:
                         loop.tasks.cancel_scope.cancel()
                         loop.run_to_end()  # coroutines that this makes begin still have their nursery
             finally:
+                loop.is_ending = True
                 loop.end()
                 pump_nursery.cancel_scope.cancel()
     finally:

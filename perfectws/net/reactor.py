@@ -15,7 +15,6 @@ Another system's would stand beside that; `perfectws.net.loop.make_reactor` choo
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from itertools import islice
 from time import perf_counter
 from typing import Protocol
 
@@ -28,6 +27,8 @@ MAX_EVENTS = 128
 PASS_SECONDS = 0.005
 #: How many events are handled between two looks at the clock: few, since each may be a TLS handshake, which takes long.
 CLOCK_INTERVAL = 4
+#: Behind which of a pass's events it looks.
+_LOOKS = ((False,) * (CLOCK_INTERVAL - 1) + (True,)) * (MAX_EVENTS // CLOCK_INTERVAL)
 
 # What a descriptor is watched for. They are numbered as epoll numbers them, so that nothing is translated there.
 READABLE = 0x001  # EPOLLIN
@@ -144,17 +145,16 @@ class Reactor(ABC):
         handlers = self._handlers
         deadline = perf_counter() + PASS_SECONDS
         received = 0
-        events = iter(found)
-        for handled in range(0, len(found), CLOCK_INTERVAL):
-            if handled and perf_counter() > deadline:
+        events = zip(found, _LOOKS, strict=False)
+        for (descriptor, mask), looks in events:
+            if mask == READABLE:
+                received += handlers[descriptor].on_readable()
+            else:
+                received += handlers[descriptor].on_events(mask)
+            if looks and perf_counter() > deadline:
                 # The poller would tell the same ones first again, and they would be all that is ever served.
-                self._found = list(events)
+                self._found = found[len(found) - len(list(events)) :]
                 break
-            for descriptor, mask in islice(events, CLOCK_INTERVAL):
-                if mask == READABLE:
-                    received += handlers[descriptor].on_readable()
-                else:
-                    received += handlers[descriptor].on_events(mask)
         self.counts.bytes_received += received
         return True
 

@@ -60,6 +60,7 @@ class SocketTransport:
     """A `perfectws.transport.Transport` over a connected, non-blocking socket, which it owns."""
 
     __slots__ = (
+        "_adapts_from",
         "_descriptor",
         "_error",
         "_events",
@@ -99,7 +100,7 @@ class SocketTransport:
         self._reactor = reactor
         self._socket = connected
         self._descriptor = connected.fileno()
-        self._read_size = FIRST_READ_SIZE
+        self._read_size = self._adapts_from = FIRST_READ_SIZE
         self._stage = Stage.OPEN
         self._events = READABLE
         #: What `_events` says: whether reading is paused, or the peer's end was seen; and whether output waits.
@@ -272,7 +273,7 @@ class SocketTransport:
             if not size:
                 self._end_input()
             elif self._stage is _OPEN:  # else it is discarded: only the peer's end is waited for
-                if size >= FIRST_READ_SIZE or self._read_size > FIRST_READ_SIZE:
+                if size >= self._adapts_from:
                     self._adapt_read_size(size)
                 self.protocol.data_received(data)
         except Exception as error:
@@ -282,9 +283,10 @@ class SocketTransport:
     def _adapt_read_size(self, size: int) -> None:
         """Read more at once when the last read was filled, and less again when it brought little."""
         if size < FIRST_READ_SIZE:
-            self._read_size = FIRST_READ_SIZE
+            self._read_size = self._adapts_from = FIRST_READ_SIZE
         elif size == self._read_size:
             self._read_size = READ_SIZE if size == FIRST_READ_SIZE else LAST_READ_SIZE
+            self._adapts_from = 0  # whatever comes next
 
     def on_events(self, events: int) -> int:
         """Write if there is room again, and read once. Return how many bytes were read."""

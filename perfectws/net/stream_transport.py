@@ -23,6 +23,9 @@ from .unacknowledged import acknowledged, unacknowledged
 
 Ts = TypeVarTuple("Ts")
 
+#: How long a peer that takes nothing any more may take to say why, in seconds.
+REASON_TIMEOUT = 1.0
+
 #: The most bytes of one read.
 READ_SIZE = 64 * 1024
 #: The most bytes handed to the stream at once, so that `StreamTransport.buffered_amount` follows what the kernel takes.
@@ -230,7 +233,14 @@ class StreamTransport:
                     break
             await self._end_output()
         except Exception as error:
+            await self._look_for_reason()
             self._fail(error)
+
+    async def _look_for_reason(self) -> None:
+        """Let the reading task find what the peer has said before it ended: with TLS 1.3, why it refuses us."""
+        if isinstance(self._stream, trio.SSLStream) and not self._is_closing:
+            with trio.move_on_after(REASON_TIMEOUT):
+                await self._has_read.wait()
 
     async def _write_some(self) -> None:
         """Write the first frames, joined, or a piece at a time of one that is large."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
+from itertools import islice
 from typing import Protocol
 
 from ..callbacks import CallbackLoop, Timer
@@ -24,7 +25,7 @@ from ..websocket.outbox import IN_TURN
 from ..websocket.socket import WebSocket
 from .joining import NOT_LET_IN, Identity, Joining, Recovery
 from .message import RoomMessage
-from .position import NOWHERE, Position
+from .position import Position
 
 #: How long it may take to learn what was missed, in seconds. It is a gap then.
 RECOVERY_SECONDS = 3.0
@@ -88,6 +89,7 @@ class Arrival:
     """
 
     __slots__ = (
+        "_after",
         "_held",
         "_is_member",
         "_is_paced",
@@ -114,8 +116,8 @@ class Arrival:
         self._is_member = is_member
         self._state = State.CLAIMING
         self._timer: Timer | None = None
-        #: Up to where it has all; once all is sent.
-        self._position = joining.position
+        #: The position it comes with; and up to where it has all, once all is sent.
+        self._position = self._after = joining.position
         #: What it is to be sent: what it has missed, so many messages, then what came meanwhile.
         self._held: list[RoomMessage] = []
         self._missed = 0
@@ -172,7 +174,7 @@ class Arrival:
             self._tell()
 
     def _look(self) -> None:
-        missed = self._room.missed(self, self._joining.position)
+        missed = self._room.missed(self, self._after)
         if missed is not None:
             self._send(missed)
         elif self.has_gap:
@@ -247,28 +249,30 @@ class Arrival:
     def _send_some(self) -> None:
         """Send one piece: as many messages as the write buffer takes, joined, or one that is for this socket alone."""
         outbox = self.socket.outbox
-        if outbox.sending is not IN_TURN:
-            message, compression = self._take(), outbox.compression
-            frames = message.frame if compression is None else message.frame_for(compression)
-            count = 1
+        if outbox.sending is IN_TURN:
+            frames = [message.frame for message in self._piece()]
+            self._count(len(frames))
+            outbox.write_whole(b"".join(frames))
         else:
-            taken: list[bytes] = []
-            size = 0
-            while self._next < len(self._held) and size < HIGH_WATER:
-                taken.append(self._take().frame)
-                size += len(taken[-1])
-            frames = b"".join(taken)
-            count = len(taken)
-        self._room.count(count)
-        self.loop.counts.count_deliveries(count)
-        outbox.write_whole(frames)
+            message, compression = self._held[self._next], outbox.compression
+            self._count(1)
+            outbox.write_whole(message.frame if compression is None else message.frame_for(compression))
 
-    def _take(self) -> RoomMessage:
-        message = self._held[self._next]
-        if self._missed <= self._next < self._measured:
+    def _piece(self) -> list[RoomMessage]:
+        size, end = 0, self._next
+        for message in islice(self._held, end, None):
+            size += len(message.frame)
+            end += 1
+            if size >= HIGH_WATER:
+                break
+        return self._held[self._next : end]
+
+    def _count(self, sent: int) -> None:
+        for message in self._held[max(self._next, self._missed) : min(self._next + sent, self._measured)]:
             self._live_size -= len(message.frame)
-        self._next += 1
-        return message
+        self._next += sent
+        self._room.count(sent)
+        self.loop.counts.count_deliveries(sent)
 
     # Inside
 
@@ -278,7 +282,7 @@ class Arrival:
             self._position = self._room.position_in(self.loop)
         self._state = State.INSIDE
         if not self._is_member:
-            since = self._joining.position if has_recovered else self._position
+            since = self._after if has_recovered else self._position
             self._room.let_in(self.socket, since, rest or [])
         self._tell()
 
@@ -289,11 +293,16 @@ class Arrival:
             self._wait()
 
     def _recovery(self) -> Recovery:
-        position = self._position if self._position != NOWHERE else self._room.position_in(self.loop)
         recovered = not self.has_gap
         if self._is_member and self._joining.after is not None:
-            recovered = self._room.has_had(self.socket, self._joining.position)
-        return Recovery(recovered, self._missed, str(position))
+            recovered = self._room.has_had(self.socket, self._after)
+        return Recovery(recovered, self._missed, str(self._position))
+
+    def _complete(self, recovery: Recovery) -> object:
+        """Tell the application. Of this moment's position: what has come by now goes out before what it sends."""
+        assert self._joining.completion is not None
+        position = max(self._position, self._room.position_in(self.loop))
+        return self._joining.completion(recovery._replace(position=str(position)))
 
     def _settle(self, recovery: Recovery) -> None:
         if self._state is State.SETTLED:
@@ -303,5 +312,8 @@ class Arrival:
         if self._timer is not None:
             self._timer.cancel()
         self.socket.outbox.leave(self)
-        self._joining.answer(recovery)
+        if self._joining.completion is not None and recovery.has_joined:
+            self.socket.call_back(self._complete, recovery)
+        else:
+            self._joining.answer(recovery)
         self._room.settled(self)

@@ -12,12 +12,11 @@ was read under it is true for all that came before. The lock is never held while
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import count
 from threading import RLock
 from typing import Protocol
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 from ..callbacks import CallbackLoop, running_loop
 from ..websocket.opcodes import OpcodeType
@@ -77,7 +76,7 @@ class Brokered(Subscriber):
         self.log = RoomLog(self._channel, limits, stamp, not broker.spans_processes, self._lock)
         self.presence = Presence(self._channel, self._lock)
         #: What waits for each loop. A loop is here from the call of `Room.join` on, though that comes from elsewhere.
-        self._feeds: WeakKeyDictionary[CallbackLoop, deque[RoomMessage]] = WeakKeyDictionary()
+        self._feeds: dict[ref[CallbackLoop], list[RoomMessage]] = {}
         self._arrivals: dict[WebSocket, Arrival] = {}
         #: What the broker calls those members that say who they are.
         self._numbers: dict[WebSocket, int] = {}
@@ -93,26 +92,28 @@ class Brokered(Subscriber):
             message = self.log.new(opcode, data)
             self._channel.publish(message, running_loop() or self.presence.home)
             self.log.sent(message)
-            self._feed(message, exclude)
+            self._feed([message], exclude)
         self._flush()
 
-    def _feed(self, message: LogMessage, exclude: WebSocket | None = None) -> None:
-        """Put a message into the feed of each loop."""
+    def _feed(self, messages: Sequence[LogMessage], exclude: WebSocket | None = None) -> None:
+        """Put messages into the feed of each loop."""
         room = self._room()
         if room is not None:
-            room.count_messages(1)
+            room.count_messages(len(messages))
         if self._feeds:
-            said = self.log.said(message)
+            said = [self.log.said(message) for message in messages]
             if exclude is not None:
-                said = ExcludingMessage(said, exclude)
+                said = [ExcludingMessage(message, exclude) for message in said]
             for feed in self._feeds.values():
-                feed.append(said)
+                feed += said
 
     def _flush(self) -> None:
         """Let each loop take what waits for it."""
         with self._lock:
-            loops = [loop for loop, feed in self._feeds.items() if feed]
+            loops = [reference() for reference, feed in self._feeds.items() if feed]
         for loop in loops:
+            if loop is None:
+                continue
             if loop.is_here():
                 self._drain(loop)
             else:
@@ -127,11 +128,11 @@ class Brokered(Subscriber):
         return position
 
     def _fed(self, loop: CallbackLoop) -> list[RoomMessage]:
-        feed = self._feeds.get(loop)
-        if not feed:
+        key = ref(loop)
+        messages = self._feeds.get(key)
+        if not messages:
             return []
-        messages = list(feed)
-        feed.clear()
+        self._feeds[key] = []
         return messages
 
     def _deliver(self, loop: CallbackLoop, messages: list[RoomMessage]) -> None:
@@ -155,19 +156,17 @@ class Brokered(Subscriber):
 
     def take(self, messages: Sequence[LogMessage], position: Position) -> int:
         """Take what the log has got; return how many messages had come before."""
-        duplicates = 0
         with self._lock:
             if not self.log.is_ready:
                 return 0
-            for message in messages:
-                is_from_elsewhere = self.log.take(message)
-                if is_from_elsewhere:
-                    self._feed(message)
-                duplicates += is_from_elsewhere is None
+            from_elsewhere = [self.log.take(message) for message in messages]
+            coming = [message for message, is_coming in zip(messages, from_elsewhere, strict=True) if is_coming]
+            if coming:
+                self._feed(coming)
             self.log.move(position)
         self._flush()
         self._go_on()
-        return duplicates
+        return from_elsewhere.count(None)
 
     def gap(self, position: Position) -> None:
         """Go on from ``position``, though something before it never came."""
@@ -203,8 +202,9 @@ class Brokered(Subscriber):
     def feed(self, loops: Iterable[CallbackLoop]) -> None:
         """Have a feed for each loop from now on."""
         with self._lock:
+            self._feeds = {reference: feed for reference, feed in self._feeds.items() if reference() is not None}
             for loop in loops:
-                self._feeds.setdefault(loop, deque())
+                self._feeds.setdefault(ref(loop), [])
 
     def join(self, joining: Joining) -> None:
         """Let a socket in. From any thread."""
@@ -300,6 +300,8 @@ class Brokered(Subscriber):
 
     def _go_on(self) -> None:
         """Let who waits for something look whether it is there."""
+        if not self._arrivals:
+            return
         for loop in {arrival.loop for arrival in list(self._arrivals.values())}:
             loop.call_soon(loop.owner, self._go_on_in, loop)
 
@@ -317,7 +319,7 @@ class Brokered(Subscriber):
             self._since[socket] = since
             member = room.let_in(socket)
             if rest:
-                room.count(member.deliver_apart(rest))
+                room.groups[socket.outbox.loop].count(member.deliver_apart(rest))
 
     def has_had(self, socket: WebSocket, position: Position) -> bool:
         """Tell whether a member has all behind ``position``."""

@@ -152,4 +152,4 @@ def kept(messages: Iterable[LogMessage], limits: LogLimits) -> list[LogMessage]:
 
 def last_of(messages: Iterable[LogMessage], count: int) -> list[LogMessage]:
     """Return the last ``count`` messages."""
-    return list(deque(messages, maxlen=count))
+    return list(messages)[-count:] if count else []

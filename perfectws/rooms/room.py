@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from threading import Lock
 from typing import Any, Literal, NamedTuple, TypeVar
-from weakref import WeakSet
+from weakref import ref
 
 from ..callbacks import CallbackLoop, running_loop
 from ..checks.quantities import COUNT, SECONDS_OR_NONE, SIZE
@@ -47,6 +47,9 @@ PeopleCallbackT = TypeVar("PeopleCallbackT", bound=PeopleCallback)
 DEFAULT_HISTORY = 256
 #: How long they are kept where nothing is said of either, in seconds.
 DEFAULT_HISTORY_SECONDS = 3600.0
+#: What is as good as all messages, and as for ever in seconds: no server counts further.
+_MOST_HISTORY = 2**32
+_FOR_EVER = 2.0**32
 
 
 class RoomFigures(NamedTuple):
@@ -123,7 +126,7 @@ class Room:
         self.on_empty = on_empty
         self._groups: dict[CallbackLoop, RoomGroup] = {}
         #: The loops that may have a group: known from the call of `join` on, though that may come from another thread.
-        self._loops: WeakSet[CallbackLoop] = WeakSet()
+        self._loops: tuple[ref[CallbackLoop], ...] = ()
         self._messages = 0
         self._deliveries = 0
         self._drops = 0
@@ -143,7 +146,7 @@ class Room:
         check_stamp(stamp)
         broker = LocalBroker() if broker is None else broker
         self._brokered = Brokered(self, self.name or "", broker, limits, stamp)
-        self._brokered.feed(self._loops)
+        self._brokered.feed(loop for reference in self._loops if (loop := reference()) is not None)
         return self._brokered
 
     def _behind(self) -> Brokered:
@@ -189,7 +192,7 @@ class Room:
             check_callable(completion, "a join's completion", "recovery")
         joining = Joining(socket, after, identity(who, info, unique), completion)
         with _lock:
-            self._loops.add(socket.outbox.loop)
+            self._know(socket.outbox.loop)
             brokered = self._brokered
             if brokered is None and not joining.is_plain:
                 brokered = self._stand_before(None, None, None, None)
@@ -197,6 +200,11 @@ class Room:
             socket.call_in_loop(self._join, socket)
         else:
             brokered.join(joining)
+
+    def _know(self, loop: CallbackLoop) -> None:
+        """Take it that a loop may have a group. Whoever sends meanwhile reads one tuple or the other."""
+        if all(reference() is not loop for reference in self._loops):
+            self._loops = (*(reference for reference in self._loops if reference() is not None), ref(loop))
 
     def leave(self, socket: WebSocket) -> None:
         """Let ``socket`` go. Harmless if it is not in."""
@@ -265,9 +273,10 @@ class Room:
 
     def _send(self, message: RoomMessage) -> None:
         self._messages += 1
-        with _lock:
-            loops = list(self._loops)
-        for loop in loops:
+        for reference in self._loops:
+            loop = reference()
+            if loop is None:
+                continue
             if loop.is_here():
                 self._send_in(loop, message)
             else:
@@ -356,4 +365,5 @@ def _limits(broker: Broker | None, history: int | None, history_seconds: float |
     SECONDS_OR_NONE.check("history_seconds", history_seconds)
     if history is None and history_seconds is None:
         return LogLimits(0, None) if broker is None else LogLimits(DEFAULT_HISTORY, DEFAULT_HISTORY_SECONDS)
-    return LogLimits(DEFAULT_HISTORY if history is None else history, history_seconds)
+    most = DEFAULT_HISTORY if history is None else min(history, _MOST_HISTORY)
+    return LogLimits(most, None if history_seconds is not None and history_seconds > _FOR_EVER else history_seconds)

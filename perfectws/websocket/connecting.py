@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..callbacks import CallbackLoop
 from ..checks.quantities import COUNT_OR_NONE, FACTOR, SECONDS_ABOVE_0, SHARE, Kind
@@ -20,6 +20,16 @@ HeaderFields = Mapping[str, str] | Iterable[tuple[str, str]]
 Target = str | Callable[[], str | Awaitable[str]]
 #: Told of each wait: the attempt that will follow, how long it is, in seconds, and why.
 OnRetry = Callable[[int, float, Exception], object]
+
+
+class ConnectedSocket(Protocol):
+    """A `socket.socket` that is connected. This room knows no sockets."""
+
+    def fileno(self) -> int:
+        """Return its descriptor."""
+
+    def getpeername(self) -> Any:
+        """Return the peer's address."""
 
 
 class EventLoopHandle(Protocol):

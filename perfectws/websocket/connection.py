@@ -108,6 +108,7 @@ class WebSocketConnection(SocketConnection, Protocol):
     __slots__ = (
         "_close_timer",
         "_control_times",
+        "_counts",
         "_ended",
         "_frames",
         "_gone",
@@ -162,7 +163,8 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.outbox = Outbox(self, loop, transport, options.max_write_buffer, is_client, deflate)
         self.keepalive = Keepalive(self, loop, options.ping_interval, options.ping_timeout, options.write_timeout)
         self.socket: Any = WebSocket(self, loop, transport, request, subprotocol)
-        loop.counts.web_sockets += 1
+        self._counts = loop.counts
+        self._counts.web_sockets += 1
         self.on_ping: Callable[[WebSocket, bytes], object] | None = None
         self.on_pong: Callable[[WebSocket, bytes], object] | None = None
         self.close_code: int | None = None
@@ -269,7 +271,7 @@ class WebSocketConnection(SocketConnection, Protocol):
                 self._fail(error.code, str(error))
                 return
             if frame is not None:
-                self._loop.counts.messages_received += 1
+                self._counts.messages_received += 1
                 self.inbox.add(frame)
                 return
         if self._input is _FLOWING:
@@ -294,15 +296,19 @@ class WebSocketConnection(SocketConnection, Protocol):
                     frames.skip_messages()
                     inbox.end()  # else the session would see a gap
                 elif whole := frames.whole_frames(inbox.room, READ_AHEAD_BYTES):
-                    self._loop.counts.messages_received += len(whole)
+                    self._counts.messages_received += len(whole)
                     inbox.add_all(whole)
+                    continue
+                elif parts := frames.fragments(inbox.room, READ_AHEAD_BYTES):
+                    self._loop.counts.messages_received += sum([part[2] for part in parts])
+                    inbox.add_all(parts)
                     continue
                 frame = frames.next_frame()
                 if frame is None:
                     self._input_read()
                     return
                 if frame[0] < CLOSE:
-                    self._loop.counts.messages_received += frame[2]
+                    self._counts.messages_received += frame[2]
                     inbox.add(frame)
                 elif self._control_received(frame[0], frame[1]):  # type: ignore[arg-type]  # it holds bytes
                     return
@@ -357,7 +363,7 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         """Settle everything that is pending, in the order of law 12: the connection is gone."""
-        self._loop.counts.web_sockets -= 1
+        self._counts.web_sockets -= 1
         self._end_input(str(error) if error is not None else "")
         self._end(CloseCode.ABNORMAL_CLOSURE, self._lost_reason)
         self._state = _LOST

@@ -8,8 +8,8 @@ kept: opcode, reserved bits, mask, minimal length, length against the limits, an
     data frame of a plain message     piece by piece as it arrives: a text fails at its first bad byte
     data frame of a compressed one    whole: a fragment by wsproto's decoder (made when first needed)
 
-What comes all day goes faster, with the same result: whole messages below 64 KiB, all of a read in one loop, by
-`FrameReader.whole_frames`, and one that came alone by `FrameReader.lone_frame`.
+What comes all day goes faster, with the same result: a message that came alone by `FrameReader.lone_frame`, all the
+messages below 64 KiB of a read by `FrameReader.whole_frames`, and the fragments of others by `FrameReader.fragments`.
 
 Once judged wrong, a connection's input is over: both raise `FrameError`, with the close code.
 
@@ -21,6 +21,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Callable
 from struct import Struct
+from sys import maxsize
 
 from .deflate import Deflate
 from .frames import BINARY, CONTINUATION, FIN, MASKED, RSV1, TEXT, TWO_BYTES, Frame, FrameError, not_utf8
@@ -56,6 +57,9 @@ def _heads(mask_bit: int) -> _Heads:
     return (text, text + TWO_BYTES, binary, binary + TWO_BYTES, 2 + mask_size, 4 + mask_size, unpack)
 
 
+#: The first byte of a fragment that begins a message, or that continues one: its opcode, and whether it is the last.
+_FIRST_FRAGMENTS = {int(TEXT): (TEXT, False), int(BINARY): (BINARY, False)}
+_NEXT_FRAGMENTS = {int(CONTINUATION): (CONTINUATION, False), FIN | CONTINUATION: (CONTINUATION, True)}
 #: The first bytes of whole messages other than plain texts, which come in one frame.
 _KINDS = frozenset({FIN | BINARY})
 _KINDS_WITH_DEFLATE = _KINDS | {FIN | RSV1 | TEXT, FIN | RSV1 | BINARY}
@@ -360,6 +364,71 @@ class FrameReader:
         self._position = start
         return frames
 
+    def fragments(self, most: int, most_bytes: int) -> list[Frame]:
+        """Return the next frames, as long as they are whole fragments below 64 KiB of messages that are not compressed.
+
+        For each it saves a `next_frame`, which would give the same. It stops before anything else, whether that is
+        right or wrong; before a character that is split across frames, too.
+
+        Args:
+            most, most_bytes: As for `whole_frames`.
+        """
+        frames: list[Frame] = []
+        if self._payload is not None or self._skips or self._inflates or self._utf8 is not None:
+            return frames
+        _, _, _, _, short_size, medium_size, unpack = self._heads
+        buffer, start, limit, mask_bit = self._buffer, self._position, self._short_limit, self._mask_bit
+        opcode, message_size, count = self._message_opcode, self._message_size, self._fragments
+        largest, longest = (self._max_message_size, self._max_fragments) if self.reads_messages else (maxsize, maxsize)
+        kinds = _NEXT_FRAGMENTS if opcode else _FIRST_FRAGMENTS
+        available = len(buffer)
+        last = min(available - medium_size, start + most_bytes)
+        for _ in range(most):
+            if start > last:
+                break
+            head, mask = unpack(buffer, start)
+            kind = kinds.get(head >> 8)
+            size = (head & 0xFF) - mask_bit
+            if 0 <= size < TWO_BYTES:
+                payload_at = start + short_size
+            elif size == TWO_BYTES:
+                payload_at = start + medium_size
+                size, mask = unpack(buffer, start + 2)
+                if size < TWO_BYTES:
+                    break
+            else:
+                break
+            end = payload_at + size
+            if kind is None or end > available or size > limit or message_size + size > largest or count >= longest:
+                break
+            frame_opcode, is_final = kind
+            if not opcode:
+                opcode, kinds = frame_opcode, _NEXT_FRAGMENTS
+            payload = buffer[payload_at:end]
+            if mask:
+                payload = apply_mask(payload, mask)
+            if opcode is TEXT:
+                try:
+                    frames.append((frame_opcode, payload.decode(), is_final))
+                except UnicodeDecodeError:
+                    if frame_opcode is TEXT:
+                        opcode = CONTINUATION
+                    break
+            else:
+                frames.append((frame_opcode, payload, is_final))
+            start = end
+            message_size += size
+            count += 1
+            if is_final:
+                opcode, message_size, count, kinds = CONTINUATION, 0, 0, _FIRST_FRAGMENTS
+        self._message_opcode, self._message_size, self._fragments = opcode, message_size, count
+        if start == available:
+            self.is_exhausted = opcode is CONTINUATION
+            self._buffer = b""
+            start = 0
+        self._position = start
+        return frames
+
     def skip_messages(self) -> None:
         """Judge data frames from now on by their headers only, and let their payloads go: nobody will be given them."""
         self._skips = True
@@ -487,8 +556,9 @@ class FrameReader:
         if opcode is not CONTINUATION:
             self._message_opcode = opcode
             self._inflates = bool(first & RSV1)
+        if self._message_opcode is TEXT and self._utf8 is None:
             # One for all frames of a message: a character may be split across them.
-            self._utf8 = new_utf8_decoder() if opcode is TEXT else None
+            self._utf8 = new_utf8_decoder()
         is_final = bool(first & FIN)
         if not self._inflates:
             return Payload(opcode, is_final, length, mask, self._utf8, b"")
@@ -513,6 +583,8 @@ class FrameReader:
         inflates = self._inflates
         if is_final:
             self._end_message()
+        elif self._utf8 is not None and not self._utf8.getstate()[0]:
+            self._utf8 = None  # no character is split here
         if inflates:
             return self._whole_frame(RSV1 | opcode, payload.whole(), b"")
         return (opcode, payload.whole(), is_final)

@@ -129,6 +129,10 @@ class Inbox(ABC):
         if self._has_ended:
             return
         self._keep(frames)
+        self._deliver_waiting()
+
+    def _deliver_waiting(self) -> None:
+        """Deliver what waits, once it is due, and see whether that is too much."""
         self.is_full = self._is_crowded(READ_AHEAD_FRAMES, READ_AHEAD_BYTES)
         if self._delivery is Delivery.IDLE:
             self.settle()

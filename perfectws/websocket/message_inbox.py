@@ -71,6 +71,18 @@ class MessageInbox(WholeInbox, DeliveringInbox):
         if loop.idle:
             loop.wake()
 
+    def add_all(self, frames: list[Frame]) -> None:
+        """Take frames of data, at least one. A message that they complete alone is queued with its delivery too."""
+        if self._delivery is not _IDLE or self._has_ended:
+            self._let_wait(frames)
+            return
+        messages = self._assembler.whole_of(frames)
+        if len(messages) == 1:
+            self.add(messages[0])
+        elif messages:
+            self._frames += messages
+            self._deliver_waiting()
+
     def _is_due(self) -> bool:
         return bool(self._frames)
 

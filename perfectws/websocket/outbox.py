@@ -98,6 +98,7 @@ class Outbox(Drained):
 
     __slots__ = (
         "_connection",
+        "_counts",
         "_deflater",
         "_framing",
         "_held",
@@ -127,6 +128,7 @@ class Outbox(Drained):
     ) -> None:
         self._connection = connection
         self.loop = loop
+        self._counts = loop.counts
         self._transport = transport
         self._max_write_buffer = max_write_buffer
         self._is_client = is_client
@@ -191,7 +193,7 @@ class Outbox(Drained):
         """Send the frame that `build_text` or `build_binary` has made, which was there."""
         transport = self._transport
         transport.write(frame)
-        self.loop.counts.messages_sent += 1
+        self._counts.messages_sent += 1
         if transport.buffered_amount >= self._mark:
             self._settle(completion, len(frame))
         elif completion is not None:
@@ -204,7 +206,7 @@ class Outbox(Drained):
         """Send a text message, or a part of one. Raises as `send_data`."""
         if final and not self._message_opcode and self.is_open:
             self._deliver_rooms()  # ahead of it: before it is compressed
-            self.loop.counts.messages_sent += 1
+            self._counts.messages_sent += 1
             self._send(self._framing.text(text), completion)
         else:
             self.send_data(TEXT, text.encode(), final, completion)
@@ -218,7 +220,7 @@ class Outbox(Drained):
         begun = self._message_opcode
         if final and opcode is BINARY and not begun and self.is_open:
             self._deliver_rooms()  # ahead of it: before it is compressed
-            self.loop.counts.messages_sent += 1
+            self._counts.messages_sent += 1
             self._send(self._framing.binary(data), completion)
             return
         if begun and opcode is not begun:
@@ -256,7 +258,7 @@ class Outbox(Drained):
         if self.sending is _CLOSED:
             self._refuse(completion)
             return
-        self.loop.counts.messages_sent += final
+        self._counts.messages_sent += final
         if deflater is not None:
             data = deflater.compress(data, final)
         self._send(build_frame(opcode, data, final, deflater is not None and is_first, self._is_client), completion)
@@ -379,8 +381,11 @@ class Outbox(Drained):
         Raises:
             ConnectionClosed: The socket is closed.
         """
-        self.loop.check_thread()
-        if self.is_open and (self._waiting or self._transport.buffered_amount >= HIGH_WATER):
+        if not self.loop.is_here():  # a task of another loop, asyncio's perhaps
+            drained = Promise[None](self.loop, self._connection)
+            self.loop.ask(self._connection, self._resolve_when_drained, drained)
+            await drained.future_result
+        elif self.is_open and (self._waiting or self._transport.buffered_amount >= HIGH_WATER):
             suspension = self.loop.suspension()
             self._wait(lambda error: suspension.resume(outcome.Value(None) if error is None else outcome.Error(error)))
             await suspension.sleep()
@@ -388,6 +393,14 @@ class Outbox(Drained):
             await self.loop.checkpoint()
             if not self.is_open:
                 raise self._connection.closed_error()
+
+    def _resolve_when_drained(self, drained: Promise[None]) -> None:
+        if not self.is_open:
+            drained.fail(self._connection.closed_error())
+        elif self._waiting or self._transport.buffered_amount >= HIGH_WATER:
+            self._wait(partial(self._complete, drained))
+        else:
+            drained.succeed()
 
     # Rooms
 

@@ -7,7 +7,7 @@ outbox, and how the connection lives and ends is `connection.WebSocketConnection
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import WeakSet
@@ -25,7 +25,7 @@ from ..http.request import HTTPRequest
 from ..http.several import Several
 from ..transport import Address, Transport
 from .arguments import binary_message, check_completion, check_continuation, check_promise, check_text
-from .connecting import Backoff, EventLoopHandle, HeaderFields, OnRetry, Target
+from .connecting import Backoff, ConnectedSocket, EventLoopHandle, HeaderFields, OnRetry, Target
 from .contract import Connection
 from .frame_inbox import FrameInbox, Message
 from .handshake_response import HandshakeResponse
@@ -173,6 +173,11 @@ class WebSocket:
                 has failed.
             subprotocols: The subprotocols that we speak, the preferred one first, or a function that returns them.
                 `subprotocol` tells the chosen one.
+            cookies: Cookies for the request, as a mapping or as pairs.
+            host, port: Where to connect to, if that is not what the URL says.
+            server_hostname: What the certificate must say, if that is not the URL's host; it is named to the server.
+            sock: A socket that is connected already. It is closed with the WebSocket.
+            local_address: The IP address to connect from.
             ssl_context: How TLS is done; ``None`` verifies the certificate against the system's authorities.
             open_timeout: How long all until the server's answer may take, in seconds.
             reconnect: Whether to connect again after each drop, and after each attempt that failed unless the server
@@ -405,8 +410,32 @@ class WebSocket:
         self.inbox = inbox = self._connection.choose_receiving()
         return inbox
 
+    def messages(self) -> Iterator[str | bytes]:
+        """Iterate over whole messages in a script's thread, until the connection closes: ``async for`` without async.
+
+        Each is waited for as by ``receive().wait()``: ``for message in socket.messages(): print(message)``.
+
+        Raises:
+            ConnectionClosed: It closed with a code other than 1000, 1001 or none.
+            TimeoutError: None came within `read_timeout_seconds`.
+            LocalProtocolError: This is the event loop's own thread, which would wait for itself.
+        """
+        if self._loop.is_here():
+            raise LocalProtocolError("messages() waits, so it is for another thread: here use on_text, or 'async for'")
+        return self._wait_for_messages()
+
+    def _wait_for_messages(self) -> Iterator[str | bytes]:
+        try:
+            while True:
+                yield self.receive().wait()
+        except ConnectionClosed as closed:
+            if closed.code not in _QUIET_CLOSE_CODES:
+                raise
+
     async def _next_message(self) -> str | bytes:
         try:
+            if not self._loop.is_here():  # a task of another loop, asyncio's perhaps
+                return await self.receive()
             return await self._receiving().receive_whole(self._read_timeout)
         except ConnectionClosed as closed:
             if closed.code in _QUIET_CLOSE_CODES:
@@ -817,6 +846,9 @@ class WebSocket:
 class ConnectOptions(WebSocketKeywords, total=False):
     """The keyword arguments of `WebSocket.connect`, where they are described, but for ``on``."""
 
+    cookies: HeaderFields
+    server_hostname: str | None
+    local_address: str | None
     headers: HeaderFields | Callable[[], HeaderFields | Awaitable[HeaderFields]]
     subprotocols: Several[str] | Callable[[], Several[str] | Awaitable[Several[str]]]
     ssl_context: ssl.SSLContext | None
@@ -836,6 +868,9 @@ class ConnectKeywords(ConnectOptions, total=False):
     """The keyword arguments of `WebSocket.connect`."""
 
     on: trio.Nursery | EventLoopHandle | None
+    host: str | None
+    port: int | None
+    sock: ConnectedSocket | None
 
 
 class Opener(Protocol):

@@ -13,8 +13,7 @@ from .frames import BINARY, CONTINUATION, TEXT, Frame
 from .inbox import Delivery, Inbox
 from .opcodes import OpcodeType
 
-#: What the frame has that begins a message; if it is final too, it is all of the message.
-_BEGINNINGS = (TEXT, BINARY)
+_PONG = OpcodeType.PONG
 
 
 class Assembler:
@@ -25,22 +24,28 @@ class Assembler:
     def __init__(self) -> None:
         self._pieces: list[Any] | None = None  # all bytes or all str
 
-    def whole_of(self, frame: Frame) -> Frame | None:
-        """Return the message that ``frame`` completes, as one frame; ``None`` if it completes none."""
-        opcode, data, final = frame
-        if opcode is OpcodeType.PONG:
-            return None  # of use to a read only
-        if self._pieces is None:
-            if opcode is CONTINUATION:
-                return None  # the rest of a message whose beginning was read frame by frame: no whole message
-            if final:
-                return frame
-            self._pieces = []
-        self._pieces.append(data)
-        if not final:
-            return None
-        pieces, self._pieces = self._pieces, None
-        return (TEXT, "".join(pieces), True) if isinstance(data, str) else (BINARY, b"".join(pieces), True)
+    def whole_of(self, frames: list[Frame]) -> list[Frame]:
+        """Return the messages that ``frames`` complete, each as one frame."""
+        messages: list[Frame] = []
+        pieces = self._pieces
+        for frame in frames:
+            opcode, data, final = frame
+            if opcode is _PONG:
+                continue  # of use to a read only
+            if pieces is not None:
+                pieces.append(data)
+                if final:
+                    messages.append(
+                        (TEXT, "".join(pieces), True) if isinstance(data, str) else (BINARY, b"".join(pieces), True)
+                    )
+                    pieces = None
+            elif opcode is not CONTINUATION:  # else the rest of one whose beginning was read frame by frame: no message
+                if final:
+                    messages.append(frame)
+                else:
+                    pieces = [data]
+        self._pieces = pieces
+        return messages
 
     def discard(self) -> None:
         """Forget the message that is not whole."""
@@ -95,10 +100,7 @@ class WholeInbox(Inbox):
         self.settle()
 
     def _keep(self, frames: list[Frame]) -> None:
-        for frame in frames:
-            whole = frame if frame[2] and frame[0] in _BEGINNINGS else self._assembler.whole_of(frame)
-            if whole is not None:
-                self._frames.append(whole)
+        self._frames += self._assembler.whole_of(frames)
 
     def end(self) -> None:
         """Take no further frame. The messages that wait can still be had; one that is not whole is forgotten."""

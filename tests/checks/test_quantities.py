@@ -27,6 +27,7 @@ from perfectws import (
     OpcodeType,
     Promise,
     RedisBroker,
+    Room,
     Routes,
     WebSocket,
     WebSocketHandler,
@@ -201,6 +202,7 @@ NUMBERS: dict[str, Number] = {
     "HTTPServer.server_port": Number(set_on_server("server_port"), *_SERVER["port"], "port", LaunchFailure),
     "HTTPServer.unix_mode": Number(set_on_server("unix_mode"), *_SERVER["unix_mode"], "unix_mode", LaunchFailure),
     "ConnectKeywords.open_timeout": Number(connect_with("open_timeout"), *ABOVE_0, "open_timeout"),
+    "ConnectKeywords.port": Number(connect_with("port"), (1, 65535, None), (0, -1, 65536, 0.5, 80.0, inf), "port"),
     "HTTPClient.web_socket.port": Number(web_socket_on, (1, 65535, None), (0, -1, 65536, 0.5, 80.0, inf), "port"),
     "Backoff.first": Number(lambda value: Backoff(first=value, longest=inf), *ABOVE_0, "reconnect: first"),
     "Backoff.factor": Number(
@@ -243,6 +245,13 @@ NUMBERS: dict[str, Number] = {
         (0.1, 4, HUGE, 1e308, inf),
         (0, 0.09, -1, -inf, None, TOO_LARGE_FOR_A_FLOAT),
         "lease",
+    ),
+    "Room.history": Number(
+        lambda value: Room(history=value), (0, 1, HUGE, TOO_LARGE_FOR_A_FLOAT, None), (-1, 0.5, 1.0, inf), "history"
+    ),
+    "Room.history_seconds": Number(lambda value: Room(history_seconds=value), *ABOVE_0_OR_NONE, "history_seconds"),
+    "Room.last_messages.count": Number(
+        lambda value: Room(history=1).last_messages(value, lambda entries: None), *AT_LEAST_1, "count"
     ),
     "LaunchContext.wait.seconds": Number(wait_for_context, *ANY_OR_NONE, "seconds"),
     "Expiration.relative_seconds.seconds": Number(
@@ -430,6 +439,7 @@ OTHERS = {
     "MimeReader.unwritten": "perfectws's own",
     "Room.count.deliveries": "perfectws's own",
     "Room.count.drops": "perfectws's own",
+    "Room.count_messages.messages": "perfectws's own",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,6 +81,22 @@ def attributes_of(thing: type) -> set[str]:
     """Return the attributes that a class's docstrings tell of."""
     docs = "\n".join(each.__doc__ or "" for each in thing.__mro__)
     return {name for names in OF_OBJECTS.findall(docs) for name in names.split(", ")}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_what_mirrors_a_member_of_swift_s_names_its_source(page: Path) -> None:
+    names = {name for row in rows(page) for name in re.findall(r"`([A-Za-z_]\w*(?:\.\w+)+)", row[1])}
+    assert sorted(name for name in names if not has_source(name)) == []
+
+
+def has_source(dotted: str) -> bool:
+    """Tell whether a name's docstring, or that of its class, has a *Source*; if it is one of ours at all."""
+    root, member, *_ = dotted.split(".")
+    thing = ROOTS.get(root, getattr(perfectws, root, None) if root[0].isupper() else None)
+    if not getattr(thing, "__module__", "").startswith("perfectws"):
+        return True
+    docs = (thing.__doc__ or "", getattr(inspect.getattr_static(thing, member, None), "__doc__", None) or "")
+    return any("Source:" in doc for doc in docs)
 
 
 def test_every_row_says_what_to_write_or_why_there_is_nothing() -> None:

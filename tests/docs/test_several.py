@@ -19,9 +19,9 @@ import pytest
 import trio
 import yaml
 
+from benchmarks.brokers.redis_server import RedisServer
 from tests.peer import Peer
 from tests.platforms import python
-from tests.rooms.redis.server import RedisServer
 
 from .commands import EXTRAS
 from .pages import DOCS, ROOT

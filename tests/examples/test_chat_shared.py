@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from zlib import crc32
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
-from ..rooms.redis.server import RedisServer
+from benchmarks.brokers.redis_server import RedisServer
+
 from .chat_client import ChatClient, Json, chatting
 from .running import RunningServer, running
 
@@ -26,7 +28,7 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def servers(redis: RedisServer) -> Iterator[list[RunningServer]]:
-    arguments = ("-m", "examples.chat", "--port", "0", "--redis", redis.url)
+    arguments = ("-m", "examples.chat", "--port", "0", "--redis", redis.url, "--admin-token", "a token that is long")
     with running(*arguments) as first, running(*arguments) as second:
         yield [first, second]
         for server in (first, second):
@@ -190,3 +192,24 @@ def test_a_process_that_is_killed_takes_its_people_along(redis: RedisServer, ana
         server.kill()
         assert ana.receive_type("left")["name"] == "Ben"
     assert ana.say("I am still here", "1")["type"] == "stored"
+
+
+def test_who_is_sent_away_is_gone_from_all_processes(redis: RedisServer, open_chat: Open, ana: ChatClient) -> None:
+    admin, eve = open_chat(0, PAGE), open_chat(1, PAGE)
+    admin.introduce("Root")
+    admin.ask("admin", token="a token that is long")
+    me = eve.introduce("Eve")["me"]
+    admin.send(type="remove", by=me, name="Eve", minutes=5)
+    with pytest.raises(ConnectionClosed):
+        eve.receive_type("nothing")
+    assert eve.connection.close_code == 4003
+    assert open_chat(1).hello("Eve")["code"] == "removed"
+    with (
+        running("-m", "examples.chat", "--port", "0", "--redis", redis.url) as server,
+        chatting(server.port, PAGE) as ben,
+        chatting(server.port) as again,
+    ):
+        ben.introduce("Ben")
+        ben.enter("elsewhere")
+        assert again.hello("Eve")["code"] == "removed"
+    assert ana.say("I may stay", "1")["type"] == "stored"

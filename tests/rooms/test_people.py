@@ -268,7 +268,7 @@ def test_a_callback_that_fails_is_logged_and_costs_nobody_anything(caplog: pytes
 
 def test_a_callback_that_cannot_be_called_so_raises() -> None:
     with pytest.raises(TypeError, match=r"on_people is a callable that takes \(joined, left\)"):
-        Room().on_people(lambda joined: None)  # type: ignore[misc, arg-type]
+        Room().on_people(lambda joined: None)  # type: ignore[type-var]
 
 
 async def test_people_over_real_sockets(connect: Connect) -> None:

@@ -50,32 +50,30 @@ def test_a_message_of_another_process_has_the_same_id_there() -> None:
 
 
 def test_it_is_called_behind_what_sends_and_before_what_a_member_is_sent_in_between() -> None:
-    process = Process.alone(stamp=lambda entry: called.append(entry.data) or f"s{entry.data}")
-    called: list[object] = []
+    stamp = Calls(lambda entry: f"s{entry.data}")
+    process = Process.alone(stamp=stamp)
     alice, bob = process.join(), process.join()
     with process.running():
         process.room.send_string_message("1")
-        assert called == []
+        assert stamp.got == []
         alice.socket.send_string_message("own")
-        assert called == ["1"]
+        assert len(stamp.got) == 1
         process.room.send_string_message("2")
     assert alice.texts() == ["s1", "own", "s2"]
     assert bob.texts() == ["s1", "s2"]
-    assert called == ["1", "2"]
+    assert len(stamp.got) == 2
 
 
 def test_it_is_not_called_inside_of_join() -> None:
-    process = Process.alone(stamp=lambda entry: called.append(entry.data) or "s")
-    called: list[object] = []
-    position = process.join().position
-    for client in process.room:
-        with process.running():
-            process.room.leave(client)
+    stamp = Calls(lambda entry: "s")
+    process = Process.alone(stamp=stamp)
+    member = process.join()
+    member.leave()
     process.send("1")
     client = Client(process)
     with process.running():
-        process.room.join(client.socket, after=position)
-        assert called == []
+        process.room.join(client.socket, after=member.recoveries[0].position)
+        assert stamp.got == []
     assert client.texts() == ["s"]
 
 
@@ -110,7 +108,7 @@ def test_if_it_fails_that_is_logged_and_members_get_the_data_as_it_is(
 def test_one_that_sends_to_the_room_itself_does_not_nest() -> None:
     def stamp(entry: RoomEntry) -> str:
         if len(str(entry.data)) < 5:
-            process.room.send_string_message(f"{entry.data}!")
+            process.room.send_string_message(f"{entry.data!s}!")
         return str(entry.data)
 
     process = Process.alone(stamp=stamp)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from queue import Queue
+from typing import cast
 
 import httpx
 import pytest
@@ -85,14 +86,13 @@ def test_connections_past_the_limit_are_counted_as_refused(launch: Launch) -> No
 
 
 def test_what_other_workers_have_done_is_added(launch: Launch) -> None:
-    server = HTTPServer.server(port=0, address="127.0.0.1", routes=routes())
+    context = launch(routes=routes())
+    server = cast(HTTPServer, context.server)
     server.add_figures(lambda: [SOME, SOME])
-    (context,) = HTTPServer.launch([server], wait=False)
-    with context:
-        assert httpx.get(url(context, "/health"), trust_env=False).status_code == 200
-        figures = context.figures
-        assert (figures.workers, figures.accepted, figures.requests) == (3, 23, 27)
-        assert server.own_figures.requests == 1
+    assert httpx.get(url(context, "/health"), trust_env=False).status_code == 200
+    figures = context.figures
+    assert (figures.workers, figures.accepted, figures.requests) == (3, 23, 27)
+    assert server.own_figures.requests == 1
 
 
 def test_figures_travel_as_integers_one_for_each() -> None:

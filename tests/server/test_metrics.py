@@ -6,7 +6,7 @@ import gzip
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import httpx
 import pytest
@@ -85,11 +85,9 @@ def test_no_figure_is_left_out() -> None:
 
 
 def test_a_scrape_is_the_sum_of_all_workers_brokers_included(launch: Launch) -> None:
-    server = HTTPServer.server(port=0, address="127.0.0.1", routes=routes())
-    server.add_figures(lambda: [SOME, SOME])
-    (context,) = HTTPServer.launch([server], wait=False)
-    with context:
-        found = samples(scrape(url(context, "/metrics")).text)
+    context = launch(routes=routes())
+    cast(HTTPServer, context.server).add_figures(lambda: [SOME, SOME])
+    found = samples(scrape(url(context, "/metrics")).text)
     assert found["perfectws_workers"] == 3
     assert found["perfectws_requests_total"] == 2 * SOME.requests + 1
     assert found["perfectws_broker_published_total"] == 2

@@ -39,8 +39,9 @@ def numbered(count: int) -> list[Frame]:
 class TestAssembler:
     def test_a_frame_that_is_a_whole_message_is_left_as_it_is(self) -> None:
         frame = text("x")
-        assert Assembler().whole_of(frame) is frame
+        assert Assembler().whole_of([frame])[0] is frame
 
+    @pytest.mark.parametrize("together", [True, False])
     @pytest.mark.parametrize(
         ("opcode", "pieces", "whole"),
         [
@@ -50,32 +51,39 @@ class TestAssembler:
             (BINARY, (b"", b"", b""), b""),
         ],
     )
-    def test_the_frames_of_a_message_are_joined_with_the_last(self, opcode: Any, pieces: Any, whole: Any) -> None:
+    def test_the_frames_of_a_message_are_joined_with_the_last(
+        self, opcode: Any, pieces: Any, whole: Any, together: bool
+    ) -> None:
         assembler = Assembler()
+        frames = [(opcode, pieces[0], False), more(pieces[1], False), more(pieces[2])]
         for _ in range(2):
-            assert assembler.whole_of((opcode, pieces[0], False)) is None
-            assert assembler.whole_of(more(pieces[1], False)) is None
-            assert assembler.whole_of(more(pieces[2])) == (opcode, whole, True)
+            if together:
+                assert assembler.whole_of(frames) == [(opcode, whole, True)]
+            else:
+                assert [assembler.whole_of([frame]) for frame in frames] == [[], [], [(opcode, whole, True)]]
+
+    def test_many_messages_may_be_completed_at_once_and_one_begun(self) -> None:
+        assembler = Assembler()
+        frames = [text("a"), text("b", False), more("c"), text("d"), text("e", False)]
+        assert assembler.whole_of(frames) == [text("a"), text("bc"), text("d")]
+        assert assembler.whole_of([more("f"), text("g")]) == [text("ef"), text("g")]
 
     def test_the_rest_of_a_message_whose_beginning_it_has_not_seen_is_none(self) -> None:
         assembler = Assembler()
-        assert assembler.whole_of(more("rest", False)) is None
-        assert assembler.whole_of(more("of it")) is None
-        assert assembler.whole_of(text("next")) == text("next")
+        assert assembler.whole_of([more("rest", False)]) == []
+        assert assembler.whole_of([more("of it"), text("next")]) == [text("next")]
 
     def test_a_pong_is_none_and_does_not_come_into_a_message(self) -> None:
         assembler = Assembler()
-        assert assembler.whole_of((PONG, b"", True)) is None
-        assembler.whole_of(text("a", False))
-        assert assembler.whole_of((PONG, b"", True)) is None
-        assert assembler.whole_of(more("b")) == text("ab")
+        pong: Frame = (PONG, b"", True)
+        assert assembler.whole_of([pong, text("a", False), pong]) == []
+        assert assembler.whole_of([more("b"), pong]) == [text("ab")]
 
     def test_what_is_not_whole_may_be_discarded(self) -> None:
         assembler = Assembler()
-        assembler.whole_of(text("a", False))
+        assembler.whole_of([text("a", False)])
         assembler.discard()
-        assert assembler.whole_of(more("b")) is None
-        assert assembler.whole_of(text("c")) == text("c")
+        assert assembler.whole_of([more("b"), text("c")]) == [text("c")]
 
 
 class Bench:
@@ -391,7 +399,7 @@ class TestTheEnd:
         assert bench.drained == 1
         bench.inbox.add(more("it"))
         assert not bench.loop.has_ready
-        assert bench.inbox._assembler.whole_of(more("it")) is None
+        assert bench.inbox._assembler.whole_of([more("it")]) == []
 
     def test_what_waits_may_be_discarded(self) -> None:
         bench = Bench.begun()

@@ -12,21 +12,20 @@ assert sys.platform != "win32"  # where these are not collected
 import pytest
 
 from perfectws.server.workers import board as board_module
-from perfectws.server.workers.board import Board, Order, State
+from perfectws.server.workers.board import Board, Order
 
 
 def test_a_worker_is_fit_while_it_serves_and_its_heart_beats(monkeypatch: pytest.MonkeyPatch) -> None:
     board = Board(2, 1)
     assert not board.is_fit(0)
     board.beat(0)
-    board.enter(0, State.SERVING)
     assert board.is_fit(0)
     now = monotonic_ns()
     monkeypatch.setattr(board_module, "monotonic_ns", lambda: now + 10**9 + 10**8)
     assert not board.is_fit(0)
     board.beat(0)
     assert board.is_fit(0)
-    board.enter(0, State.LEAVING)
+    board.leave(0)
     assert not board.is_fit(0)
 
 
@@ -52,12 +51,12 @@ def test_the_connections_of_a_server_are_those_of_all_workers() -> None:
 
 def test_of_a_worker_that_is_gone_only_what_it_has_passed_and_taken_is_left() -> None:
     board = Board(2, 1)
-    board.enter(0, State.SERVING)
+    board.beat(0)
     board.order(0, Order.RETIRE)
     board.count(0, 0, 3)
     board.count_passed(0, 1)
     board.clear(0)
-    assert (board.state_of(0), board.order_to(0), board.load_of(0)) == (State.ABSENT, Order.SERVE, 0)
+    assert (board.is_fit(0), board.order_to(0), board.load_of(0)) == (False, Order.SERVE, 0)
     assert board.waiting_in(1) == 1
 
 

@@ -13,7 +13,7 @@ assert sys.platform != "win32"  # where these are not collected
 import pytest
 
 from perfectws.server.workers import board as board_module
-from perfectws.server.workers.board import Board, State
+from perfectws.server.workers.board import Board
 from perfectws.server.workers.channel import Channel
 from perfectws.server.workers.sharing import MARGIN, Sharing
 
@@ -37,7 +37,6 @@ class Workers:
         sharing = Sharing(self.board, self.channel, number)
         sharing.begin(self.listening, take)
         self.board.beat(number)
-        self.board.enter(number, State.SERVING)
         return sharing
 
     def accept(self, number: int) -> bool:
@@ -83,11 +82,10 @@ def test_a_worker_passes_on_what_it_has_more_than_the_least_loaded(workers: Work
 def test_nothing_is_passed_to_who_is_silent_leaves_or_is_gone(
     workers: Workers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    workers.board.enter(1, State.LEAVING)
     now = monotonic_ns()
     monkeypatch.setattr(board_module, "monotonic_ns", lambda: now + 2 * 10**9)
     workers.board.beat(0)
-    workers.board.beat(1)
+    workers.board.leave(1)
     assert not any(workers.accept(0) for _ in range(20))
 
 

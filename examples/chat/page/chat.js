@@ -7,28 +7,28 @@ import { Identity } from "./identity.js";
 import { notify, showUnread } from "./notices.js";
 import { Room } from "./room.js";
 import { showDirectory, showRooms } from "./side.js";
-import { browser } from "./storage.js";
+import { ask, showState } from "./state.js";
+import { browser, tab } from "./storage.js";
 import { View } from "./view.js";
 
 const SUBPROTOCOL = "perfectws-rooms";
-const TROUBLE_AFTER = 1_500; // milliseconds: a connection that is back sooner was hardly lost
 const MAX_ROOMS = 12;
 
 const rooms = new Map(); // by their names
 let wanted = null; // the name, as it was typed, of a room that one wants to go to
 let isKnown = false; // whether the server knows who we are
-let troubleTimer = 0;
 
 // What rooms know of the rest of the page.
 const chat = {
   me: null, // by which the server tells our messages
+  isShared: false, // whether several processes are one chat
   get name() { return identity.name; },
   send: (message) => connection.send(message),
   restart: () => connection.restart(),
   sees: (room) => room === view.room && view.isWatched,
   changed: (room) => refresh(room),
   unseen: (room, message) => notify(room.name, message, room.mentions > 0, () => go(room.name)),
-  wanted: (action, message) => (action === "edit" ? composer.edit(message) : askToDelete(message)),
+  wanted: (action, message) => ACTIONS[action](message),
 };
 
 const view = new View(() => {
@@ -43,7 +43,7 @@ const composer = new Composer({
     view.scrollToEnd();
   },
   edit: (id, text) => view.room.edit(id, text),
-  delete: (message) => askToDelete(message),
+  delete: (message) => ACTIONS.delete(message),
   ownBefore: (id) => view.room.log.ownBefore(id),
   typing: (isTyping) => view.room.tellTyping(isTyping),
 });
@@ -72,10 +72,16 @@ function sayHello() {
 
 const RECEIVERS = {
   // Under this name one is known from now on, in each room once it is entered.
-  hello({ me, limits }) {
+  hello({ me, limits, shared }) {
     chat.me = me;
+    chat.isShared = shared;
     composer.longest = limits.text;
+    if (tab.get("admin") !== null) connection.send({ type: "admin", token: tab.get("admin") });
     for (const room of inOrder()) room.enter();
+  },
+
+  admin() {
+    document.body.dataset.admin = "";
   },
 
   entered(message) {
@@ -119,6 +125,10 @@ const RECEIVERS = {
     const { code, text, about, room, retry_after: seconds } = message;
     rooms.get(room)?.error(message);
     if (code.startsWith("name-")) identity.ask(text);
+    else if (code === "removed") {
+      connection.close();
+      showState("away", "Removed", text);
+    } else if (code === "not-admin") tab.set("admin", null);
     else if (code === "too-fast" && about === "hello") setTimeout(sayHello, seconds * 1000);
     else if (about === "enter" && code !== "too-fast") {
       wanted = null;
@@ -140,7 +150,10 @@ function received(message) {
 function lost(code, willRetry) {
   isKnown = false;
   for (const room of rooms.values()) room.lose();
-  if (!willRetry) return;
+  if (!willRetry) {
+    showState("away", "Removed", "You were removed for a while.");
+    return;
+  }
   const what = navigator.onLine ? "The connection is lost." : "You are offline.";
   showState("lost", "Reconnecting", `${what} What you write is kept, and sent when it is back.`);
 }
@@ -205,26 +218,14 @@ function refresh(room) {
   showUnread(view.room.name, [...rooms.values()].reduce((sum, { unread }) => sum + unread, 0));
 }
 
-function showState(state, text, trouble = "") {
-  element("state").dataset.state = state;
-  element("state").textContent = text;
-  element("trouble-text").textContent = trouble;
-  if (state !== "lost") {
-    clearTimeout(troubleTimer);
-    troubleTimer = 0;
-    element("trouble").hidden = true;
-  } else if (troubleTimer === 0) { // however often it is tried in the meantime
-    troubleTimer = setTimeout(() => { element("trouble").hidden = false; }, TROUBLE_AFTER);
-  }
-}
-
-function askToDelete(message) {
-  const dialog = element("confirm");
-  element("confirm-text").textContent = message.text.slice(0, 200);
-  dialog.onclose = () => { if (dialog.returnValue === "delete") view.room.delete(message.id); };
-  dialog.returnValue = "";
-  dialog.showModal();
-}
+// What can be done with a message
+const ACTIONS = {
+  edit: (message) => composer.edit(message),
+  delete: (message) => ask("Delete this message?", message.text, "Delete", () => view.room.delete(message.id)),
+  remove: ({ by, name }) => ask(`Remove ${name} for an hour?`, "", "Remove", () => {
+    connection.send({ type: "remove", by, name, minutes: 60 });
+  }),
+};
 
 element("retry").addEventListener("click", () => connection.open());
 element("rename").addEventListener("click", () => identity.ask());
@@ -232,6 +233,10 @@ element("all-rooms").addEventListener("click", askForRooms);
 element("other-room").addEventListener("submit", goToOther);
 addEventListener("popstate", () => go(roomOfAddress(), false));
 
+if (location.hash.startsWith("#admin=")) {
+  tab.set("admin", decodeURIComponent(location.hash.slice(7)));
+  history.replaceState(null, "", location.pathname);
+}
 for (const name of [roomOfAddress(), ...(browser.get("rooms") ?? []), "lobby"].slice(0, MAX_ROOMS)) openRoom(name);
 go(roomOfAddress(), false);
 if (identity.name) {

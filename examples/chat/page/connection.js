@@ -10,8 +10,8 @@ const PATIENCE = 5_000; // milliseconds for a sign of life, or for a connection
 const HASTE = 2_500; // milliseconds for a sign of life when there is a reason to doubt
 const TICK = 4_000; // milliseconds; a tick that comes much later was slept through
 
-// Close codes after which it stays closed: this page's own, and the server's for "opened in another window".
-const FINAL = new Set([1000, 4001]);
+// Close codes after which it stays closed: this page's own, and the server's for who is sent away.
+const FINAL = new Set([1000, 4003]);
 const GIVEN_UP = 4002; // tells the server, should it hear it, that we did not mean to go
 
 export class Connection {

@@ -1,6 +1,6 @@
 // An image to send: chosen, pasted or dropped, shown before it goes, and on its way to the server meanwhile.
 
-import { element } from "./elements.js";
+import { element, make } from "./elements.js";
 
 const SHOWN = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 const LARGEST = 1_600; // pixels on each side
@@ -50,7 +50,9 @@ export class Attachment {
   /** It is sent, or is not to be. */
   clear() {
     this.#request?.abort();
-    URL.revokeObjectURL(element("preview-image").src);
+    const shown = element("attachment").querySelector("img");
+    if (shown) URL.revokeObjectURL(shown.src);
+    shown?.remove();
     element("attachment").hidden = true;
     this.#name = this.#request = null;
     this.#say("");
@@ -60,7 +62,10 @@ export class Attachment {
   async #prepare(file) {
     this.clear();
     const image = await lighter(file);
-    element("preview-image").src = URL.createObjectURL(image);
+    const shown = make("img");
+    shown.alt = "The image that you are about to send";
+    shown.src = URL.createObjectURL(image);
+    element("attachment").prepend(shown);
     element("attachment").hidden = false;
     this.#send(image);
     this.#onChange();

@@ -6,6 +6,7 @@
 import { randomId } from "./identity.js";
 import { tab } from "./storage.js";
 
+const DOUBT = 10_000; // milliseconds after a message came back, in which it may be lost still, with the process it was in
 const PATIENCE = 15_000; // milliseconds for a message to come back, then the connection is taken for dead
 
 export class Outbox {
@@ -13,6 +14,7 @@ export class Outbox {
   #send;
   #giveUp;
   #waiting;
+  #done = []; // what came back, and when: where several processes are one chat, each tells first and keeps then
   #isRunning = false;
   #timer = 0;
 
@@ -43,14 +45,18 @@ export class Outbox {
 
   /** The connection is lost: what has not come back waits. */
   stop() {
+    if (this.#isRunning) this.#keep([...this.#recent(), ...this.#waiting]);
+    this.#done = [];
     this.#isRunning = false;
     clearTimeout(this.#timer);
   }
 
   /** An entry has come back, or never will: the next one may go. */
-  remove(key) {
+  remove(key, mayBeLost = false) {
     const wasFirst = this.#waiting[0]?.key === key;
-    if (!this.#waiting.some((entry) => entry.key === key)) return;
+    const entry = this.#waiting.find((waiting) => waiting.key === key);
+    if (!entry) return;
+    if (mayBeLost) this.#done = [...this.#recent(), { ...entry, came: Date.now() }];
     this.#keep(this.#waiting.filter((entry) => entry.key !== key));
     if (wasFirst) this.#sendFirst();
   }
@@ -59,6 +65,10 @@ export class Outbox {
   postpone(seconds) {
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#sendFirst(), seconds * 1000);
+  }
+
+  #recent() {
+    return this.#done.filter(({ came }) => Date.now() - came < DOUBT).slice(-5);
   }
 
   #sendFirst() {

@@ -101,7 +101,7 @@ export class Room {
     this.#position = position ?? this.#position;
     this.#endTyping(message.name);
     const isNew = this.log.add(message);
-    if (message.by === this.#chat.me) this.outbox.remove(message.key);
+    if (message.by === this.#chat.me) this.outbox.remove(message.key, this.#chat.isShared);
     else if (isNew) this.#notice(message);
   }
 

@@ -14,15 +14,7 @@ from ..figures import FIGURES_SIZE, ServerFigures
 
 #: How old a heartbeat may be, in seconds: whoever's is older is passed nothing, and what waits for it is taken back.
 SILENCE = 1.0
-
-
-class State(IntEnum):
-    """How far a worker has come. It says so itself; of one that is gone the supervisor does."""
-
-    ABSENT = 0
-    SERVING = 1
-    #: It accepts no more, and ends.
-    LEAVING = 2
+_SILENCE_NS = int(SILENCE * 1e9)
 
 
 class Order(IntEnum):
@@ -44,37 +36,43 @@ class Board:
     def __init__(self, workers: int, servers: int) -> None:
         self.workers = workers
         self.servers = servers
-        columns = (workers, workers, workers, workers * servers, servers, workers * workers, workers * workers)
+        columns = (workers, workers, servers, workers * servers, workers * workers, workers * workers)
         numbers, rows = sum(columns) * 8, (workers + 1) * servers
         self._memory = memoryview(mmap.mmap(-1, numbers + rows * FIGURES_SIZE))
         fields = self._memory[:numbers].cast("q")
-        #: A row for each server in each worker, and behind them one for each server with what is left of the dead.
-        self._figures = self._memory[numbers:]
         starts = [sum(columns[:number]) for number in range(len(columns))]
         views = [fields[start : start + length] for start, length in zip(starts, columns, strict=True)]
-        self._states, self._beats, self._orders, self._connections, self._stopped, self._passed, self._taken = views
+        self._beats, self._orders, self._stopped, connections, passed, taken = views
+        #: By worker: its connections to each server; what each has put into its inbox, and taken out of it.
+        self._connections = _rows(connections, servers)
+        self._passed, self._taken = _rows(passed, workers), _rows(taken, workers)
+        #: A row for each server in each worker, and behind them one for each server with what is left of the dead.
+        self._figures = self._memory[numbers:]
 
     # What a worker tells of itself
 
-    def enter(self, worker: int, state: State) -> None:
-        """Tell how far it has come."""
-        self._states[worker] = state
-
     def beat(self, worker: int) -> None:
-        """Tell that its loop turns."""
+        """Tell that its loop turns. The supervisor does so for a worker that it forks, once.
+
+        So what comes back from one that has died is not left to the others: the next finds it when it serves.
+        """
         self._beats[worker] = monotonic_ns()
+
+    def leave(self, worker: int) -> None:
+        """Tell that it takes nothing any more."""
+        self._beats[worker] = 0
 
     def count(self, worker: int, server: int, change: int) -> None:
         """Tell that connections have come, or gone."""
-        self._connections[worker * self.servers + server] += change
+        self._connections[worker][server] += change
 
     def count_passed(self, worker: int, inbox: int) -> None:
         """Tell that it has put a connection into an inbox."""
-        self._passed[inbox * self.workers + worker] += 1
+        self._passed[inbox][worker] += 1
 
     def count_taken(self, worker: int, inbox: int) -> None:
         """Tell that it has taken a connection out of an inbox: its own, or that of one who is silent."""
-        self._taken[inbox * self.workers + worker] += 1
+        self._taken[inbox][worker] += 1
 
     def show_figures(self, worker: int, server: int, figures: ServerFigures) -> None:
         """Tell what a server has done in it."""
@@ -88,10 +86,10 @@ class Board:
 
     def clear(self, worker: int) -> None:
         """Let nothing stand there of a worker that is gone but what it has passed and taken, for others count on it."""
-        self._states[worker] = State.ABSENT
+        self._beats[worker] = 0
         self._orders[worker] = Order.SERVE
         for server in range(self.servers):
-            self._connections[worker * self.servers + server] = 0
+            self._connections[worker][server] = 0
             self._retire_figures(worker, server)
 
     def _retire_figures(self, worker: int, server: int) -> None:
@@ -114,10 +112,6 @@ class Board:
         """Return what is wanted of a worker."""
         return Order(self._orders[worker])
 
-    def state_of(self, worker: int) -> State:
-        """Return how far a worker has come."""
-        return State(self._states[worker])
-
     def is_stopped(self, server: int) -> bool:
         """Return whether the application has stopped a server."""
         return bool(self._stopped[server])
@@ -129,7 +123,7 @@ class Board:
 
     def connections_to(self, server: int) -> int:
         """Return how many connections a server has, in all workers."""
-        return sum(self._connections[server :: self.servers])
+        return sum(row[server] for row in self._connections)
 
     def figures_of(self, server: int, but: int | None = None) -> list[ServerFigures]:
         """Return what a server has done in each worker, but for one of them, and what is left of the dead."""
@@ -147,15 +141,17 @@ class Board:
         return (monotonic_ns() - self._beats[worker]) / 1e9
 
     def is_fit(self, worker: int) -> bool:
-        """Return whether a worker serves, and its loop turns."""
-        return self._states[worker] == State.SERVING and self.silence_of(worker) <= SILENCE
+        """Return whether a worker takes what is passed to it, and its loop turns."""
+        return monotonic_ns() - self._beats[worker] <= _SILENCE_NS
 
     def waiting_in(self, inbox: int) -> int:
         """Return how many connections lie in an inbox."""
-        row = slice(inbox * self.workers, (inbox + 1) * self.workers)
-        return sum(self._passed[row]) - sum(self._taken[row])
+        return sum(self._passed[inbox]) - sum(self._taken[inbox])
 
     def load_of(self, worker: int) -> int:
         """Return how many connections a worker has, those among them that it will find in its inbox."""
-        row = slice(worker * self.servers, (worker + 1) * self.servers)
-        return sum(self._connections[row]) + self.waiting_in(worker)
+        return sum(self._connections[worker]) + sum(self._passed[worker]) - sum(self._taken[worker])
+
+
+def _rows(column: memoryview[int], length: int) -> list[memoryview[int]]:
+    return [column[start : start + length] for start in range(0, len(column), length)]

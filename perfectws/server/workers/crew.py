@@ -197,6 +197,7 @@ class Crew:
     def _fork(self, place: Place) -> None:
         number = place.number
         self._board.clear(number)
+        self._board.beat(number)
         worker = Worker(self._servers, self._board, self._channel, number, self._drain)
 
         def main() -> None:
@@ -241,10 +242,10 @@ class Crew:
 
     def _listen_to(self, place: Place) -> None:
         """Log that a worker does not answer, or does again."""
-        silence = self._board.silence_of(place.number)
-        if (silence >= SILENCE_TOLD) != place.is_silent and not self._is_leaving:
-            place.is_silent = not place.is_silent
-            if place.is_silent:
+        is_silent = self._board.silence_of(place.number) >= SILENCE_TOLD
+        if is_silent != place.is_silent and not self._is_leaving:
+            place.is_silent = is_silent
+            if is_silent:
                 logger.warning("%s does not answer: the others take what comes", self._title(place))
             else:
                 logger.warning("%s answers again", self._title(place))

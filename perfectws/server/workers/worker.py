@@ -23,7 +23,7 @@ from ...net.loop import Loop
 from ...net.memory import collect_less_often, keep_freed_memory
 from ...rooms.lone import refuse_lone_rooms
 from ..figures import FiguresOfOthers, ServerFigures
-from .board import Board, Order, State
+from .board import Board, Order
 from .channel import Channel, News
 from .sharing import Sharing
 
@@ -109,14 +109,12 @@ class Worker:
             self._servers.add_figures(server, partial(self._board.figures_of, server, but=self._number))
         loop.tasks.start_soon(self._take)
         loop.tasks.start_soon(self._tick)
-        self._board.beat(self._number)
-        self._board.enter(self._number, State.SERVING)
         self._channel.report(self._number, News.SERVES)
         if self._is_leaving:  # the signal came before this
             self._stop()
 
     def _stop(self) -> None:
-        self._board.enter(self._number, State.LEAVING)
+        self._board.leave(self._number)
         for server in range(len(self._servers)):
             self._servers.stop(server)
 
@@ -129,9 +127,9 @@ class Worker:
     async def _tick(self) -> None:
         """Tell that the loop turns, and look after what has come up meanwhile."""
         while True:
-            self._board.beat(self._number)
             self._show_figures()
             if not self._is_leaving:
+                self._board.beat(self._number)
                 self._obey()
                 self._tell_stops()
                 await self._take_back()
@@ -143,7 +141,7 @@ class Worker:
             self._stop()
         elif self._board.order_to(self._number) is Order.RETIRE:
             self._is_leaving = True
-            self._board.enter(self._number, State.LEAVING)
+            self._board.leave(self._number)
             for server in range(len(self._servers)):
                 self._servers.retire(server, self._drain)
 

@@ -1,0 +1,80 @@
+"""Whom whoever runs the chat has sent away for a while: in all its processes; with Redis, after a restart too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from math import ceil
+from time import time
+from weakref import WeakSet
+
+from perfectws import Room, RoomEntry, WebSocket
+
+from .names import fold_name
+from .rules import Refused
+from .user import ChatUser
+
+MAX_MINUTES = 24 * 60
+KEPT = 200  # removals
+
+#: Closes the sockets of who is sent away.
+REMOVED = 4003
+
+
+class Removals:
+    """Who may not come in.
+
+    Args:
+        make_room: Makes the `Room` that tells it to all processes, with a ``stamp`` that it is given.
+    """
+
+    def __init__(self, make_room: Callable[[Callable[[RoomEntry], str]], Room]) -> None:
+        #: By session and by name, until when, in seconds since 1970.
+        self._until: dict[str, float] = {}
+        self._sockets: dict[str, WeakSet[WebSocket]] = {}
+        self._room = make_room(self._hear)
+        self._most = 100
+
+    def _hear(self, entry: RoomEntry) -> str:
+        """Hear of a removal, once in each process; what is returned its pages are told."""
+        told = json.loads(entry.data)
+        for key in (told["by"], told["key"]):
+            self._until[key] = max(told["until"], self._until.get(key, 0))
+        self._until = {key: until for key, until in self._until.items() if until > time()}
+        if told["until"] > time():
+            for socket in list(self._sockets.get(told["by"], ())):
+                socket.close(REMOVED, "removed for a while")
+        return str(entry.data)
+
+    def remove(self, session: str, name: str, minutes: int) -> None:
+        """Send somebody away."""
+        until = time() + 60 * minutes
+        self._room.send_string_message(
+            json.dumps({"type": "removed", "by": session, "key": fold_name(name), "name": name, "until": until})
+        )
+
+    def check(self, user: ChatUser) -> None:
+        """Raise `Refused` if a user may not come in yet."""
+        until = max(self._until.get(user.session, 0), self._until.get(user.key, 0))
+        if until > time():
+            minutes = ceil((until - time()) / 60)
+            raise Refused("removed", f"You were removed. In {minutes} minutes you can come back.")
+
+    def watch(self, user: ChatUser, socket: WebSocket, hears: bool) -> None:
+        """Close a user's socket once the user is sent away.
+
+        Args:
+            user: Whose it is.
+            socket: The socket.
+            hears: Whether it is a page's, which is told who is sent away.
+        """
+        if len(self._sockets) > 2 * self._most:
+            self._sockets = {session: sockets for session, sockets in self._sockets.items() if sockets}
+            self._most = max(100, len(self._sockets))
+        self._sockets.setdefault(user.session, WeakSet()).add(socket)
+        if hears:
+            # Who comes into the empty room hears what comes from now on; what came before is read.
+            self._room.join(socket, completion=lambda recovery: None if len(self._room) > 1 else self._read())
+
+    def _read(self) -> None:
+        self._room.last_messages(KEPT, lambda entries: [self._hear(entry) for entry in entries])
