@@ -46,6 +46,7 @@ class Accepting:
         self._service = service
         self._ssl_context = ssl_context
         self._sharing = sharing
+        self._has_stopped = False
         self.connections = Connections(loop) if sharing is None else sharing.make_connections(loop)
 
     async def run(self, sockets: Sequence[socket.socket], stop: StopRequest, begun: Callable[[], object]) -> None:
@@ -62,6 +63,7 @@ class Accepting:
                     nursery.start_soon(self._accept, listening)
                 begun()
                 await stop.wait()
+                self._has_stopped = True
                 nursery.cancel_scope.cancel()
             await self._retire(stop)
         finally:
@@ -93,4 +95,6 @@ class Accepting:
         if most is not None and self.connections.count_everywhere > most:
             self.connections.refuse(transport)
             self._loop.call(connection, connection.refuse_full)
+        if self._has_stopped:  # another process has passed it on just before
+            connection.retire()
         return connection

@@ -112,6 +112,17 @@ def block(request, response):
         assert program.stop() == 0
 
 
+def test_max_connections_is_what_the_server_has_in_all_workers_together(run: Start) -> None:
+    program = run(LAUNCH.replace("workers=2", "workers=2, max_connections=20"))
+    address = ("127.0.0.1", program.port())
+    with ExitStack() as stack:
+        clients = [stack.enter_context(Client(address)) for _ in range(20)]
+        assert len({client.ask() for client in clients}) == 2
+        with Client(address) as one_too_many:
+            assert "the server has no room for another connection" in one_too_many.answer()
+    assert program.stop() == 0
+
+
 def test_figures_are_those_of_all_workers_and_none_falls_when_one_dies(run: Start) -> None:
     program = run("""
 server = HTTPServer.server(address="127.0.0.1", port=0, routes=routes, close_timeout=0.2)
