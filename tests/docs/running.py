@@ -235,6 +235,8 @@ def running(
 ) -> Iterator[RunningPage]:
     """Run a page's blocks; what they have launched serves until the ``with`` block ends."""
     caplog.set_level(logging.INFO, "perfectws")
+    # As it is: a page that turns the access log on does so for itself.
+    caplog.set_level(logging.getLogger("perfectws.access").level, "perfectws.access")
     running = RunningPage(page, folder, lambda: caplog.text)
     bind, connect = HTTPServer.bind, socket.socket.connect
     monkeypatch.setattr(HTTPServer, "bind", lambda server, *inherited: running.bind(server, bind, *inherited))
