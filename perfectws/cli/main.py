@@ -1,4 +1,4 @@
-"""The command line: ``python -m perfectws serve MODULE``."""
+"""The command line: ``python -m perfectws serve MODULE``, ``python -m perfectws connect URL``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .. import __version__
 from ..checks.quantities import SECONDS, Kind
 from ..errors import PerfectWSError
 from ..server.workers.plan import DRAIN, WORKERS
+from .connect import add_connect
 from .serve import serve
 
 #: The signals that may mean that code is to be loaded anew.
@@ -23,6 +24,11 @@ PORT = 8181
 def main(arguments: list[str] | None = None) -> int:
     """Run a command, and return the exit code of the process."""
     options = _parser().parse_args(arguments)
+    code: int = options.run(options)
+    return code
+
+
+def _serve(options: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if options.access_log:
         logging.getLogger("perfectws.access").setLevel(logging.INFO)
@@ -79,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
         "(default: HUP, where there are several)",
     )
     command.add_argument("--access-log", action="store_true", help="log a line per request and per session")
+    command.set_defaults(run=_serve)
+    add_connect(commands)
     return parser
 
 

@@ -25,7 +25,7 @@ from ..websocket.outbox import IN_TURN
 from ..websocket.socket import WebSocket
 from .joining import NOT_LET_IN, Identity, Joining, Recovery
 from .message import RoomMessage
-from .position import NOWHERE, Position
+from .position import Position
 
 #: How long it may take to learn what was missed, in seconds. It is a gap then.
 RECOVERY_SECONDS = 3.0
@@ -293,11 +293,16 @@ class Arrival:
             self._wait()
 
     def _recovery(self) -> Recovery:
-        position = self._position if self._position != NOWHERE else self._room.position_in(self.loop)
         recovered = not self.has_gap
         if self._is_member and self._joining.after is not None:
             recovered = self._room.has_had(self.socket, self._after)
-        return Recovery(recovered, self._missed, str(position))
+        return Recovery(recovered, self._missed, str(self._position))
+
+    def _complete(self, recovery: Recovery) -> object:
+        """Tell the application. Of this moment's position: what has come by now goes out before what it sends."""
+        assert self._joining.completion is not None
+        position = max(self._position, self._room.position_in(self.loop))
+        return self._joining.completion(recovery._replace(position=str(position)))
 
     def _settle(self, recovery: Recovery) -> None:
         if self._state is State.SETTLED:
@@ -307,5 +312,8 @@ class Arrival:
         if self._timer is not None:
             self._timer.cancel()
         self.socket.outbox.leave(self)
-        self._joining.answer(recovery)
+        if self._joining.completion is not None and recovery.has_joined:
+            self.socket.call_back(self._complete, recovery)
+        else:
+            self._joining.answer(recovery)
         self._room.settled(self)

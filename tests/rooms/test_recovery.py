@@ -35,7 +35,7 @@ def test_who_comes_back_gets_what_it_missed_before_anything_newer() -> None:
     ((recovered, missed, at),) = bob.recoveries
     assert recovered
     assert missed == 2
-    assert at == str(bob.entries()[1][1])
+    assert at == str(bob.entries()[2][1]), "that of the moment in which it is told: what came by then was sent before"
 
 
 def test_who_missed_nothing_is_told_so() -> None:
@@ -340,6 +340,26 @@ def test_a_socket_that_does_not_read_what_comes_meanwhile_is_closed_as_any_slow_
     assert slow.socket.close_code == CloseCode.TRY_AGAIN_LATER
     assert len(slow.recoveries) == 1
     assert len(process.room) == 1
+
+
+def test_where_slow_members_miss_messages_one_that_recovers_slowly_does_too_and_it_is_told() -> None:
+    drops = Calls()
+    process = Process.alone(history=100, stamp=None, slow="drop", on_drop=drops)
+    position = process.join().position
+    for _ in range(100):
+        process.send("." * 1024)
+    slow = Client(process, max_write_buffer=128 * 1024)
+    slow.transport.stall(0)
+    slow.join(after=position)
+    for _ in range(200):
+        process.send("." * 1024)
+    assert slow.socket.is_connected
+    assert [recovery.missed for recovery in slow.recoveries] == [100]
+    with process.running():
+        slow.transport.drain()
+    ((socket, missed),) = drops.got
+    assert socket is slow.socket
+    assert len(slow.texts()) + missed == 300
 
 
 def test_a_socket_that_closes_before_it_has_recovered_is_not_let_in_and_told_once() -> None:

@@ -7,17 +7,16 @@ import { Identity } from "./identity.js";
 import { notify, showUnread } from "./notices.js";
 import { Room } from "./room.js";
 import { showDirectory, showRooms } from "./side.js";
+import { ask, showState } from "./state.js";
 import { browser, tab } from "./storage.js";
 import { View } from "./view.js";
 
 const SUBPROTOCOL = "perfectws-rooms";
-const TROUBLE_AFTER = 1_500; // milliseconds: a connection that is back sooner was hardly lost
 const MAX_ROOMS = 12;
 
 const rooms = new Map(); // by their names
 let wanted = null; // the name, as it was typed, of a room that one wants to go to
 let isKnown = false; // whether the server knows who we are
-let troubleTimer = 0;
 
 // What rooms know of the rest of the page.
 const chat = {
@@ -219,19 +218,6 @@ function refresh(room) {
   showUnread(view.room.name, [...rooms.values()].reduce((sum, { unread }) => sum + unread, 0));
 }
 
-function showState(state, text, trouble = "") {
-  element("state").dataset.state = state;
-  element("state").textContent = text;
-  element("trouble-text").textContent = trouble;
-  if (state !== "lost") {
-    clearTimeout(troubleTimer);
-    troubleTimer = 0;
-    element("trouble").hidden = trouble === "";
-  } else if (troubleTimer === 0) { // however often it is tried in the meantime
-    troubleTimer = setTimeout(() => { element("trouble").hidden = false; }, TROUBLE_AFTER);
-  }
-}
-
 // What can be done with a message
 const ACTIONS = {
   edit: (message) => composer.edit(message),
@@ -240,16 +226,6 @@ const ACTIONS = {
     connection.send({ type: "remove", by, name, minutes: 60 });
   }),
 };
-
-function ask(title, text, label, action) {
-  const dialog = element("confirm");
-  element("confirm-title").textContent = title;
-  element("confirm-text").textContent = text.slice(0, 200);
-  element("confirmed").textContent = label;
-  dialog.onclose = () => { if (dialog.returnValue === "yes") action(); };
-  dialog.returnValue = "";
-  dialog.showModal();
-}
 
 element("retry").addEventListener("click", () => connection.open());
 element("rename").addEventListener("click", () => identity.ask());

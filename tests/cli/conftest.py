@@ -1,0 +1,54 @@
+"""A server for the command line to talk to, in a thread."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from perfectws import HTTPRequest, HTTPServer, Routes, WebSocket
+
+#: No test waits longer for anything, in seconds.
+PATIENCE = 60
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    """Serve an echo, which does something else for some words."""
+    routes = Routes()
+
+    @routes.web_socket("/", subprotocols=["chat"])
+    def echo(request: HTTPRequest, ws: WebSocket) -> None:
+        def received(ws: WebSocket, text: str) -> None:
+            if text == "bye":
+                ws.close(1000, "see you")
+            elif text == "fail":
+                ws.close(4001, "as you wish")
+            elif text == "header":
+                ws.send(str(request.header("X-Token")))
+            elif text == "evil":
+                ws.send("\x1b[2J\x07red\u202e")
+            elif text == "bytes":
+                ws.send(b"\x00\xff")
+            elif text == "vanish":
+                ws._transport.abort()
+            else:
+                ws.send(text)
+
+        ws.on_text(received)
+        ws.on_binary(lambda ws, data: ws.send(data))
+
+    with HTTPServer.launch(name="x", address="127.0.0.1", port=0, routes=routes, wait=False) as context:
+        yield f"ws://127.0.0.1:{context.port}/"
+
+
+@pytest.fixture(autouse=True)
+def _no_input() -> Iterator[None]:
+    """Let descriptor 0 be at its end, whatever runs the tests."""
+    former, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    yield
+    os.dup2(former, 0)
+    os.close(former)
+    os.close(nothing)
