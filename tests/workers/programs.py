@@ -44,7 +44,8 @@ class Program:
     def __init__(self, arguments: list[str], activated_by: socket.socket | None = None) -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         command = [*python(), *arguments]
-        if activated_by is not None:  # as systemd does it: the socket is descriptor 3, and meant for that process
+        given = None if activated_by is None else activated_by.fileno()
+        if given is not None:  # as systemd does it: the socket is descriptor 3, and meant for that process
             script = 'exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
             command = ["sh", "-c", script, "sh", *command]
         self.process = subprocess.Popen(
