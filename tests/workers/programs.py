@@ -51,7 +51,7 @@ class Program:
         self.process = subprocess.Popen(
             command,
             env=environment,
-            stdin=activated_by and activated_by.fileno(),
+            stdin=given,
             stderr=subprocess.PIPE,
             encoding="utf-8",
         )
