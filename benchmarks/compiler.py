@@ -47,7 +47,7 @@ def _compile(program: Path) -> None:
         ) from None
     with tempfile.TemporaryDirectory(dir=program.parent) as directory:
         built = Path(directory) / "load"
-        command += [*_FLAGS, "-o", str(built), str(SOURCE), "-lm"]
+        command += [*_FLAGS, "-o", str(built), str(SOURCE), "-lm", "-lz"]
         finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if finished.returncode:
             raise NoCompiler(f"{' '.join(command)} failed:\n{finished.stderr}")

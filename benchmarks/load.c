@@ -9,9 +9,14 @@
  *     fanout  one member of a room sends, all receive; when all have it, the same one sends again (--rotate: the next)
  *     room    every member sends, and sends again when it has its own message back; all receive all
  *     open    connections are opened and closed, --opening at a time
- *     idle    connections are opened and held, pings are answered, until standard input ends
+ *     idle    connections are opened and held, pings are answered, until standard input ends; --deflate: each has had
+ *             one message back before
  *
- * Everything that comes back is checked: the handshake, each frame's header, each byte of each payload, who sent it and
+ * Messages are whole and plain, but for --parts N, each in so many frames, and --deflate: each compressed, and what comes
+ * back must be. A message that is sent refers to none before it, so that it is compressed beforehand; what comes back is
+ * inflated with all that came before it. Then the messages are JSON, and no two in a row are the same.
+ *
+ * Everything that comes back is checked: the handshake, each frame's header, each byte of each message, who sent it and
  * which of his messages it is. Whatever is not as it must be ends the load with a message and exit code 1.
  *
  * It costs little: frames are masked beforehand, with different masks, and only their first bytes (who, which) are made
@@ -38,9 +43,11 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include <zlib.h>
 
 enum { TEXT = 1, CLOSE = 8, PING = 9, PONG = 10 };
 enum { PREFIX = 12, BUFFER = 256 * 1024, EVENTS = 512, MAX_HEADER = 10, MASK = 4, REPLY = 4096 };
+enum { RSV1 = 0x40, STORED = 5, WINDOW_BITS = 10 };
 enum mode { ECHO, FANOUT, ROOM, OPEN, IDLE };
 enum state { CLOSED, CONNECTING, HANDSHAKING, OPENED, CLOSING, ENDING };
 enum phase { PREPARING, WARMING_UP, MEASURING, DRAINING, LEAVING, FINISHED };
@@ -49,6 +56,8 @@ static const char *const MODES[] = {"echo", "fanout", "room", "open", "idle"};
 /* The sample of RFC 6455 §1.3, so that no SHA-1 is needed here. */
 static const char KEY[] = "dGhlIHNhbXBsZSBub25jZQ==", ACCEPT[] = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 static const uint8_t NORMAL_CLOSURE[] = {1000 >> 8, 1000 & 255};
+/* RFC 7692 §7.2.2: what is stripped from the end of a compressed message. */
+static const uint8_t TAIL[] = {0, 0, 0xFF, 0xFF};
 
 struct connection {
     int fd;
@@ -63,7 +72,8 @@ struct connection {
     uint32_t ring;                    /* its size */
     uint8_t header[MAX_HEADER];       /* of the incoming frame */
     uint8_t have;                     /* bytes of it */
-    bool in_payload, in_message;
+    bool in_payload, in_message, is_compressed;
+    z_stream *inflater;               /* deflate: what inflates what comes */
     uint64_t left;                    /* bytes of the frame's payload to come */
     size_t offset;                    /* bytes of the message's payload that came */
     uint8_t prefix[PREFIX];           /* the message's first bytes */
@@ -84,7 +94,7 @@ static enum mode mode;
 static const char *path = "/echo", *protocol = "echo", *address = "127.0.0.1";
 static double seconds = 1, warmup = 0.25, rate = 0, patience = 30;
 static long port, pid, connections = 1, in_flight = 1, paced, size = 64, opening = 64, cpu = -1;
-static long spread, rotate, sleepy, offer_deflate = 1, half;
+static long spread, rotate, sleepy, offer_deflate = 1, half, parts = 1, deflates;
 
 static struct connection *all;
 static int poller;
@@ -100,8 +110,9 @@ static struct window {
 static int stage;
 static struct connection **queue; /* spread: who has something to send */
 static long queue_head, queue_length;
-static uint8_t *templates, *filler, inbox[BUFFER], outbox[BUFFER];
-static size_t frame_size, header_size;
+static uint8_t *templates, *fillers, inbox[BUFFER], outbox[BUFFER], inflated[BUFFER];
+static size_t *template_sizes, prefix_at;
+static uint8_t **template_frames;
 static long template_count;
 static char request[2048];
 
@@ -165,42 +176,102 @@ static uint64_t read_number(const uint8_t *from, int digits) {
     return number;
 }
 
-static size_t write_header(uint8_t *to, uint8_t opcode, uint64_t length) {
+static size_t write_header(uint8_t *to, uint8_t first, uint64_t length) {
     size_t extra = length < 126 ? 0 : length < 65536 ? 2 : 8;
-    to[0] = 0x80 | opcode;
+    to[0] = first;
     to[1] = 0x80 | (extra == 0 ? (uint8_t)length : extra == 2 ? 126 : 127);
     for (size_t i = 0; i < extra; i++) to[2 + i] = (uint8_t)(length >> 8 * (extra - 1 - i));
     return 2 + extra;
 }
 
-static void make_templates(void) {
-    uint8_t header[MAX_HEADER];
-    size_t head = write_header(header, TEXT, (uint64_t)size);
-    header_size = head + MASK;
-    frame_size = header_size + (size_t)size;
-    template_count = size >= 65536 ? 4 : size >= 4096 ? 16 : 64;
-    filler = malloc((size_t)size);
-    templates = malloc(frame_size * (size_t)template_count);
-    for (long i = 0; i < size; i++) filler[i] = i < PREFIX ? 0 : (uint8_t)('a' + i % 26);
-    srandom(6455);
-    for (long m = 0; m < template_count; m++) {
-        uint8_t *frame = templates + frame_size * (size_t)m, *mask = frame + head;
-        uint32_t random_mask = (uint32_t)random() << 1 ^ (uint32_t)random();
-        memcpy(frame, header, head);
-        memcpy(mask, &random_mask, MASK);
-        for (long i = 0; i < size; i++) mask[MASK + i] = filler[i] ^ mask[i % MASK];
+/* What messages say behind their first bytes: the alphabet, or compressed, JSON that is different in each template. */
+static void make_filler(uint8_t *filler, long m) {
+    static const char *const NAMES[] = {"Ana", "Ben", "Chloe", "Dmitri", "Emeka", "Fatima", "Gustav", "Hiroko"};
+    static const char *const WORDS[] = {"the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog", "and",
+                                        "then", "sleeps", "in", "the", "sun", "again"};
+    memset(filler, 0, PREFIX);
+    if (!deflates) {
+        for (long i = PREFIX; i < size; i++) filler[i] = (uint8_t)('a' + i % 26);
+        return;
+    }
+    char entry[512];
+    for (long at = PREFIX; at < size;) {
+        int length = snprintf(entry, sizeof entry,
+            "{\"type\": \"message\", \"room\": \"general\", \"id\": %ld, \"from\": \"%s\", \"text\": \"%s %s %s %s %s\", "
+            "\"at\": \"2026-11-21T10:%02ld:%02ld.%03ldZ\"}, ",
+            random() % 1000000, NAMES[random() % 8], WORDS[random() % 16], WORDS[random() % 16], WORDS[random() % 16],
+            WORDS[random() % 16], WORDS[random() % 16], random() % 60, m % 60, random() % 1000);
+        size_t part = length < size - at ? (size_t)length : (size_t)(size - at);
+        memcpy(filler + at, entry, part);
+        at += (long)part;
     }
 }
 
+/* The payload of a compressed message: its first bytes in a block of their own that is only stored, so that they can be
+ * changed, then what follows, as zlib compresses it. */
+static size_t deflate_message(const uint8_t *filler, uint8_t *to, size_t room) {
+    static const uint8_t STORED_PREFIX[STORED] = {0, PREFIX, 0, 255 - PREFIX, 255};
+    z_stream stream = {0};
+    memcpy(to, STORED_PREFIX, STORED);
+    memset(to + STORED, 0, PREFIX);
+    if (deflateInit2(&stream, 6, Z_DEFLATED, -WINDOW_BITS, 8, Z_DEFAULT_STRATEGY)) fail(NULL, "zlib cannot deflate");
+    stream.next_in = (uint8_t *)(uintptr_t)filler + PREFIX;
+    stream.avail_in = (uInt)(size - PREFIX);
+    stream.next_out = to + STORED + PREFIX;
+    stream.avail_out = (uInt)(room - STORED - PREFIX);
+    if (deflate(&stream, Z_SYNC_FLUSH) || stream.avail_in || !stream.avail_out) fail(NULL, "zlib did not deflate");
+    size_t count = room - stream.avail_out - sizeof TAIL;
+    deflateEnd(&stream);
+    return count;
+}
+
+/* Write a message in its frames, masked, and return their size. */
+static size_t write_frames(uint8_t *to, const uint8_t *payload, size_t count) {
+    uint8_t *at = to;
+    for (long part = 0; part < parts; part++) {
+        size_t from = count * (size_t)part / (size_t)parts, end = count * (size_t)(part + 1) / (size_t)parts;
+        uint8_t first = (uint8_t)((part == parts - 1 ? 0x80 : 0) | (part ? 0 : TEXT | (deflates ? RSV1 : 0)));
+        uint32_t random_mask = (uint32_t)random() << 1 ^ (uint32_t)random();
+        at += write_header(at, first, end - from);
+        uint8_t *mask = at;
+        memcpy(mask, &random_mask, MASK);
+        at += MASK;
+        if (!part) prefix_at = (size_t)(at - to) + (deflates ? STORED : 0);
+        for (size_t i = from; i < end; i++) *at++ = payload[i] ^ mask[(i - from) % MASK];
+    }
+    return (size_t)(at - to);
+}
+
+static void make_templates(void) {
+    size_t most = (size_t)size + (size_t)size / 100 + 1024, room = most + (size_t)parts * (MAX_HEADER + MASK);
+    template_count = size >= 65536 ? 4 : size >= 4096 ? 16 : 64;
+    fillers = malloc((size_t)size * (size_t)template_count);
+    templates = malloc(room * (size_t)template_count);
+    template_sizes = calloc((size_t)template_count, sizeof *template_sizes);
+    template_frames = calloc((size_t)template_count, sizeof *template_frames);
+    uint8_t *deflated = malloc(most);
+    srandom(6455);
+    for (long m = 0; m < template_count; m++) {
+        uint8_t *filler = fillers + (size_t)size * (size_t)m;
+        make_filler(filler, m);
+        size_t count = deflates ? deflate_message(filler, deflated, most) : (size_t)size;
+        template_frames[m] = templates + room * (size_t)m;
+        template_sizes[m] = write_frames(template_frames[m], deflates ? deflated : filler, count);
+    }
+    free(deflated);
+}
+
+static size_t template_of(uint64_t who, uint64_t which) { return (size_t)((which + who) % (uint64_t)template_count); }
+
 /* Copy what comes from `offset` on of message `which`. Its first bytes are the mask alone in the template. */
 static size_t copy_message(const struct connection *c, uint64_t which, size_t offset, uint8_t *to, size_t room) {
-    size_t count = frame_size - offset < room ? frame_size - offset : room;
-    memcpy(to, templates + frame_size * ((which + c->id) % (uint64_t)template_count) + offset, count);
-    if (offset < header_size + PREFIX) {
+    size_t m = template_of(c->id, which), left = template_sizes[m] - offset, count = left < room ? left : room;
+    memcpy(to, template_frames[m] + offset, count);
+    if (offset < prefix_at + PREFIX) {
         uint8_t prefix[PREFIX];
         write_prefix(prefix, c->id, which);
         for (size_t i = 0; i < PREFIX; i++) {
-            size_t at = header_size + i;
+            size_t at = prefix_at + i;
             if (at >= offset && at < offset + count) to[at - offset] ^= prefix[i];
         }
     }
@@ -240,10 +311,13 @@ static void send_messages(struct connection *c, uint32_t count) {
     size_t filled = 0, offset = c->out_offset;
     for (uint32_t i = 0; i < count && filled < BUFFER; i++, offset = 0)
         filled += copy_message(c, c->sent + i, offset, outbox + filled, BUFFER - filled);
-    size_t done = c->out_offset + send_bytes(c, outbox, filled);
-    c->sent += done / frame_size;
-    c->to_send -= (uint32_t)(done / frame_size);
-    c->out_offset = done % frame_size;
+    size_t done = c->out_offset + send_bytes(c, outbox, filled), next;
+    while (c->to_send && done >= (next = template_sizes[template_of(c->id, c->sent)])) {
+        done -= next;
+        c->sent++;
+        c->to_send--;
+    }
+    c->out_offset = done;
 }
 
 /* Hand the kernel what it takes: at most `count` messages in one segment, or what is left of one. */
@@ -297,7 +371,7 @@ static void send_due(void) {
 
 static void answer(struct connection *c, uint8_t opcode, const uint8_t *payload, size_t count) {
     if (c->answer_size) fail(c, "a second ping came before the first could be answered");
-    size_t head = write_header(c->answer, opcode, count);
+    size_t head = write_header(c->answer, 0x80 | opcode, count);
     memset(c->answer + head, 0x2A, MASK);
     for (size_t i = 0; i < count; i++) c->answer[head + MASK + i] = payload[i] ^ 0x2A;
     c->answer_size = head + MASK + count;
@@ -309,7 +383,7 @@ static void come_back(struct connection *c, uint64_t which) {
     record(c->is_paced ? &paced_latency : &latency, now - c->sent_at[which % c->ring]);
     c->received++;
     if (c->is_paced || phase >= DRAINING) return;
-    if (mode == FANOUT) return;
+    if (mode == FANOUT || mode == IDLE) return;
     grant(c, now);
 }
 
@@ -328,7 +402,7 @@ static void message_done(struct connection *c) {
     write_prefix(prefix, who, which);
     if (memcmp(prefix, c->prefix, PREFIX)) fail(c, "its first bytes are garbled");
     messages++;
-    if (mode == ECHO) {
+    if (mode == ECHO || mode == IDLE) {
         if (who != c->id) fail(c, "a message of connection %lu came", (unsigned long)who);
         come_back(c, which);
         return;
@@ -346,8 +420,28 @@ static void check_payload(struct connection *c, const uint8_t *bytes, size_t cou
         c->prefix[c->offset++] = *bytes++;
         count--;
     }
-    if (memcmp(bytes, filler + c->offset, count)) fail(c, "its payload is not what was sent");
+    uint64_t who = read_number(c->prefix, 4), which = read_number(c->prefix + 4, 8);
+    const uint8_t *filler = fillers + (size_t)size * template_of(who, which);
+    if (count && memcmp(bytes, filler + c->offset, count)) fail(c, "its payload is not what was sent");
     c->offset += count;
+}
+
+/* Inflate what came of a compressed message, with all that came before it, and check it. */
+static void check_compressed(struct connection *c, const uint8_t *bytes, size_t count) {
+    if (!c->inflater) {
+        c->inflater = calloc(1, sizeof *c->inflater);
+        if (inflateInit2(c->inflater, -15)) fail(c, "zlib cannot inflate");
+    }
+    c->inflater->next_in = (uint8_t *)(uintptr_t)bytes;
+    c->inflater->avail_in = (uInt)count;
+    do {
+        c->inflater->next_out = inflated;
+        c->inflater->avail_out = BUFFER;
+        int result = inflate(c->inflater, Z_SYNC_FLUSH);
+        if (result && result != Z_BUF_ERROR) fail(c, "its compressed payload is damaged");
+        check_payload(c, inflated, BUFFER - c->inflater->avail_out);
+    } while (!c->inflater->avail_out);
+    if (c->inflater->avail_in) fail(c, "something is left of its compressed payload");
 }
 
 static void control_done(struct connection *c, uint8_t opcode) {
@@ -370,7 +464,8 @@ static void control_done(struct connection *c, uint8_t opcode) {
 static void header_done(struct connection *c) {
     uint8_t opcode = c->header[0] & 15, length = c->header[1];
     c->left = length;
-    if (c->header[0] & 0x70 || length & 0x80) fail(c, "its header is wrong: %02x %02x", c->header[0], length);
+    uint8_t reserved = deflates && opcode == TEXT ? 0x30 : 0x70;
+    if (c->header[0] & reserved || length & 0x80) fail(c, "its header is wrong: %02x %02x", c->header[0], length);
     if (length >= 126) {
         c->left = 0;
         for (int i = 2; i < c->have; i++) c->left = c->left << 8 | c->header[i];
@@ -380,6 +475,8 @@ static void header_done(struct connection *c) {
         if (length > 125 || !(c->header[0] & 0x80)) fail(c, "a control frame is too long or fragmented");
     } else {
         if (opcode != (c->in_message ? 0 : TEXT)) fail(c, "its opcode is %d", opcode);
+        if (!c->in_message) c->is_compressed = c->header[0] & RSV1;
+        if (deflates && !c->is_compressed) fail(c, "it is not compressed");
         c->in_message = true;
     }
     c->in_payload = true;
@@ -392,6 +489,7 @@ static void frame_done(struct connection *c) {
     if (opcode >= 8) {
         control_done(c, opcode);
     } else if (c->header[0] & 0x80) {
+        if (c->is_compressed) check_compressed(c, TAIL, sizeof TAIL);
         if (c->offset != (size_t)size) fail(c, "only %zu bytes came back of %ld", c->offset, size);
         c->in_message = false;
         c->offset = 0;
@@ -411,6 +509,7 @@ static void take_frames(struct connection *c, const uint8_t *bytes, size_t count
         }
         size_t part = (size_t)(end - bytes) < c->left ? (size_t)(end - bytes) : c->left;
         if (c->header[0] & 8) memcpy(c->control + (c->header[1] & 127) - c->left, bytes, part);
+        else if (c->is_compressed) check_compressed(c, bytes, part);
         else check_payload(c, bytes, part);
         bytes += part;
         c->left -= part;
@@ -478,7 +577,10 @@ static void check_reply(const struct connection *c) {
     if (!is_accepted) fail(c, "the handshake failed:\n%s", c->reply);
     snprintf(wanted, sizeof wanted, "\r\nsec-websocket-protocol: %s\r\n", protocol);
     if (*protocol && !strcasestr(c->reply, wanted)) fail(c, "the subprotocol was not chosen:\n%s", c->reply);
-    if (strcasestr(c->reply, "\r\nsec-websocket-extensions:")) fail(c, "it compresses:\n%s", c->reply);
+    bool compresses = strcasestr(c->reply, "\r\nsec-websocket-extensions: permessage-deflate") != NULL;
+    if (!deflates && strcasestr(c->reply, "\r\nsec-websocket-extensions:")) fail(c, "it compresses:\n%s", c->reply);
+    if (deflates && !compresses) fail(c, "it does not compress:\n%s", c->reply);
+    if (strcasestr(c->reply, "client_max_window_bits=9")) fail(c, "our messages need a window of %d bits", WINDOW_BITS);
 }
 
 static void connection_opened(struct connection *c) {
@@ -511,6 +613,9 @@ static void take_reply(struct connection *c, const uint8_t *bytes, size_t count)
 
 static void connection_ended(struct connection *c) {
     if (c->state != ENDING) fail(c, "the server dropped the connection");
+    if (c->inflater) inflateEnd(c->inflater);
+    free(c->inflater);
+    c->inflater = NULL;
     close(c->fd);
     c->state = CLOSED;
     opened--;
@@ -680,7 +785,9 @@ static void report(void) {
 static void next_idle_phase(bool is_told_to_end) {
     if (phase == LEAVING) {
         if (all_left() || now >= gives_up) phase = FINISHED;
-    } else if (phase == PREPARING && opened == connections) {
+    } else if (phase == PREPARING && opened == connections && !messages && deflates) {
+        if (!all->sent) grant_all();
+    } else if (phase == PREPARING && opened == connections && (!deflates || messages == (uint64_t)connections)) {
         phase = WARMING_UP;
         printf("open\n");
         fflush(stdout);
@@ -762,7 +869,7 @@ static const struct {
     {"port", &port, 0, 0}, {"pid", &pid, 0, 0}, {"connections", &connections, 0, 0}, {"in-flight", &in_flight, 0, 0},
     {"paced", &paced, 0, 0}, {"size", &size, 0, 0}, {"opening", &opening, 0, 0}, {"cpu", &cpu, 0, 0},
     {"spread", &spread, 0, 0}, {"rotate", &rotate, 0, 0}, {"sleepy", &sleepy, 0, 0}, {"half", &half, 0, 0},
-    {"offer-deflate", &offer_deflate, 0, 0},
+    {"offer-deflate", &offer_deflate, 0, 0}, {"parts", &parts, 0, 0}, {"deflate", &deflates, 0, 0},
     {"seconds", 0, &seconds, 0}, {"warmup", 0, &warmup, 0}, {"rate", 0, &rate, 0}, {"patience", 0, &patience, 0},
     {"path", 0, 0, &path}, {"protocol", 0, 0, &protocol}, {"address", 0, 0, &address},
 };
@@ -788,6 +895,7 @@ static void parse(int argc, char **argv) {
     if (mode == OPEN) connections = opening;
     if (port <= 0 || connections <= 0 || in_flight <= 0 || opening <= 0) fail(NULL, "numbers are at least 1");
     if (size < PREFIX) fail(NULL, "a message has at least %d bytes", PREFIX);
+    if (parts < 1 || size / parts < PREFIX + (deflates ? STORED : 0)) fail(NULL, "so many parts are too short");
     if (paced < 0 || paced > connections || (paced && (mode != ECHO || rate <= 0))) fail(NULL, "--paced needs --rate");
 }
 
