@@ -90,7 +90,7 @@ async def test_a_thousand_restarts_lose_nothing_that_waited_and_send_nothing_twi
 
 
 async def least_left() -> dict[str, int]:
-    """Return the least that is left, looked at for a while: the next attempt comes and goes, and what leaks does not."""
+    """Return the least that is left over a while: the next attempt comes and goes, and what leaks does not."""
     counts = left()
     for _ in range(20):
         await trio.sleep(0.005)
