@@ -23,10 +23,8 @@ def frames_in(reader: FrameReader, data: bytes) -> Iterator[Frame]:
         return
     reader.feed(data)
     while not reader.is_exhausted:
-        if whole := reader.whole_frames(READ_AHEAD_FRAMES, READ_AHEAD_BYTES):
-            yield from whole
-        elif parts := reader.fragments(READ_AHEAD_FRAMES, READ_AHEAD_BYTES):
-            yield from parts
+        if several := reader.next_frames(READ_AHEAD_FRAMES, READ_AHEAD_BYTES):
+            yield from several
         elif (frame := reader.next_frame()) is not None:
             yield frame
         else:

@@ -49,7 +49,7 @@ from .contract import Connection, EndedConnection
 from .deflate import Deflate
 from .frame_inbox import FrameInbox
 from .frame_reader import FrameReader
-from .frames import FrameError, build_close_payload, parse_close_payload, shorten_reason
+from .frames import CONTINUATION, FrameError, build_close_payload, parse_close_payload, shorten_reason
 from .inbox import MAX_PAUSES
 from .keepalive import Keepalive, PingOrigin
 from .message_inbox import MessageInbox
@@ -295,13 +295,10 @@ class WebSocketConnection(SocketConnection, Protocol):
                 if inbox.is_full or inbox.has_ended:
                     frames.skip_messages()
                     inbox.end()  # else the session would see a gap
-                elif whole := frames.whole_frames(inbox.room, READ_AHEAD_BYTES):
-                    self._counts.messages_received += len(whole)
-                    inbox.add_all(whole)
-                    continue
-                elif parts := frames.fragments(inbox.room, READ_AHEAD_BYTES):
-                    self._loop.counts.messages_received += sum([part[2] for part in parts])
-                    inbox.add_all(parts)
+                elif several := frames.next_frames(inbox.room, READ_AHEAD_BYTES):
+                    is_whole = several[0][0] is not CONTINUATION and several[0][2]  # and so are the others then
+                    self._counts.messages_received += len(several) if is_whole else sum([frame[2] for frame in several])
+                    inbox.add_all(several)
                     continue
                 frame = frames.next_frame()
                 if frame is None:

@@ -65,6 +65,15 @@ _KINDS = frozenset({FIN | BINARY})
 _KINDS_WITH_DEFLATE = _KINDS | {FIN | RSV1 | TEXT, FIN | RSV1 | BINARY}
 
 
+#: By which of the fast ways a frame goes, by its first byte: 0 is none.
+_WHOLE, _FRAGMENT = 1, 2
+_WAYS = bytearray(256)
+for _first in (FIN | TEXT, *_KINDS_WITH_DEFLATE):
+    _WAYS[_first] = _WHOLE
+for _first in (*_FIRST_FRAGMENTS, *_NEXT_FRAGMENTS):
+    _WAYS[_first] = _FRAGMENT
+
+
 def _lone_heads(heads: _Heads) -> tuple[int, int, int, int, Callable[..., tuple[int, bytes]]]:
     """Return those of a text that comes alone: of a short one the first two bytes, less the size of the frame."""
     short_text, medium_text, _, _, short_size, medium_size, unpack = heads
@@ -298,6 +307,22 @@ class FrameReader:
         message = self._inflater.inflate_message(payload)
         self._judge_size(len(message), len(message))
         return message
+
+    def next_frames(self, most: int, most_bytes: int) -> list[Frame]:
+        """Return the next frames by `whole_frames` or `fragments`, as they begin; none if neither takes them.
+
+        Args:
+            most, most_bytes: As for those.
+
+        Raises:
+            FrameError: As `whole_frames` does.
+        """
+        if self._position == len(self._buffer):
+            return []
+        way = _WAYS[self._buffer[self._position]]
+        if way == _WHOLE:
+            return self.whole_frames(most, most_bytes)
+        return self.fragments(most, most_bytes) if way == _FRAGMENT else []
 
     def whole_frames(self, most: int, most_bytes: int) -> list[Frame]:
         """Return the next frames, as long as they are whole messages below 64 KiB.
