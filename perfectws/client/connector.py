@@ -63,7 +63,7 @@ class Connector(CallbackOwner):
     def begin(self) -> Connecting:
         """Begin, from any thread, and return the future of the first WebSocket."""
         is_taken = self._order.on_upgrade is not None
-        future = Connecting(self._loop, self, is_taken)
+        future = self._order.kind_of_future(self._loop, self, is_taken)
         self._future = ref(future)
         if is_taken:
             self._kept = future
@@ -98,8 +98,7 @@ class Connector(CallbackOwner):
 
     def send(self, opcode: OpcodeType, payload: bytes, promise: Promise[None] | None) -> None:
         """Send a message over this connection, or the next. From any thread."""
-        if self._queue is None:
-            raise LocalProtocolError("send is for connect(reconnect=…): else send on the WebSocket itself")
+        assert self._queue is not None
         if self._loop.is_here():
             self._queue.send(opcode, payload, promise)
         else:
