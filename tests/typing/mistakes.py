@@ -464,7 +464,7 @@ def clients(nursery: trio.Nursery) -> None:
     WebSocket.connect("ws://x", subprotocols="echo")  # mistake: a list
     WebSocket.connect("ws://x", on=5)  # mistake
     WebSocket.connect("ws://x", timeout=5)  # mistake
-    WebSocket.connect("ws://x").on_text(print)  # mistake: a future
+    WebSocket.connect("ws://x").send("x")  # mistake: a future
     WebSocket.connect(url="ws://x")  # mistake
     WebSocket.connect(b"ws://x")  # mistake
     HTTPClient.web_socket("x", "80")  # mistake
