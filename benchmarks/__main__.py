@@ -25,8 +25,9 @@ Measure perfectws and its peers: each server in a process of its own on one core
 In each round every server runs once; figures are medians over the rounds, ratios are taken within a round."""
 _EPILOG = """\
 --scenario takes a name, the beginning of names (echo, room, echo-64), or any shape as
-echo-SIZE-CONNECTIONSxINFLIGHT, also with -spread (each message in a segment of its own) or -paced (half of picows'
-rate), for example echo-64-100x1 or echo-16384-20x1. Several are separated by commas; --list names them all."""
+echo-SIZE-CONNECTIONSxINFLIGHT, also with -spread (each message in a segment of its own), -paced (half of picows' rate),
+-deflate (compressed) or -Nparts (each message in N fragments), for example echo-64-100x1 or echo-16384-20x1-4parts.
+Several are separated by commas; --list names them all."""
 
 
 def main() -> None:

@@ -50,7 +50,8 @@ def _compile(program: Path) -> None:
         command += [*_FLAGS, "-o", str(built), str(SOURCE), "-lm", "-lz"]
         finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
         if finished.returncode:
-            raise NoCompiler(f"{' '.join(command)} failed:\n{finished.stderr}")
+            hint = ": it needs zlib's headers, Debian's zlib1g-dev" if "zlib.h" in finished.stderr else ""
+            raise NoCompiler(f"{' '.join(command)} failed{hint}:\n{finished.stderr}")
         built.replace(program)
 
 

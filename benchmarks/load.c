@@ -895,7 +895,8 @@ static void parse(int argc, char **argv) {
     if (mode == OPEN) connections = opening;
     if (port <= 0 || connections <= 0 || in_flight <= 0 || opening <= 0) fail(NULL, "numbers are at least 1");
     if (size < PREFIX) fail(NULL, "a message has at least %d bytes", PREFIX);
-    if (parts < 1 || size / parts < PREFIX + (deflates ? STORED : 0)) fail(NULL, "so many parts are too short");
+    if (parts < 1 || size / parts < PREFIX) fail(NULL, "so many parts are too short");
+    if (parts > 1 && deflates) fail(NULL, "messages in parts are not compressed here");
     if (paced < 0 || paced > connections || (paced && (mode != ECHO || rate <= 0))) fail(NULL, "--paced needs --rate");
 }
 

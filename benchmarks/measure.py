@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from . import fairness, tls_load
-from .processes import Cores, Failure, RunningServer, failure_text, run_load, running_load, running_server
+from .processes import (
+    Cores,
+    Failure,
+    RunningServer,
+    failure_text,
+    run_load,
+    running_load,
+    running_process,
+    running_server,
+)
 from .scenarios import Scenario
-from .servers import Server
+from .servers import SERVERS, Server
 
 #: Seconds between keepalive pings where memory is measured: each connection is to have had one.
 PING_INTERVAL = 8.0
@@ -22,6 +35,8 @@ PATIENCE = 60.0
 LEAST_TURNS = 3
 #: The longest window that is tried for that, in seconds.
 LONGEST_WINDOW = 12.0
+#: What clients are measured against.
+_SERVER_OF_CLIENTS = "picows-uvloop"
 #: How often a polite connection speaks, beside one that floods: messages per second.
 POLITE_RATE = 500
 
@@ -73,19 +88,30 @@ class Figures:
 @contextlib.contextmanager
 def server_for(scenario: Scenario, server: Server, cores: Cores) -> Iterator[RunningServer]:
     """Run a server around a block, the way that a scenario needs it."""
-    if scenario.kind == "wss":
+    if scenario.kind.startswith("wss"):
         with tls_load.certificate() as pem, running_server(server, cores, certificate=str(pem)) as running:
             yield running
     elif scenario.kind == "idle":
-        with running_server(server, cores, ping_interval=PING_INTERVAL) as running:
+        with running_server(server, cores, ping_interval=PING_INTERVAL, deflate=scenario.deflate) as running:
+            yield running
+    elif scenario.kind.startswith("client"):
+        # The other way round: the client has the server's core, and the server the load's.
+        with running_server(_server_of_clients(), Cores(cores.load, cores.server)) as running:
+            running.client = server
             yield running
     elif scenario.kind == "gap":
         # Its watch wakes a thousand times a second.
         with running_server(server, cores, module="benchmarks.fairness", rest=0.5) as running:
             yield running
     else:
-        with running_server(server, cores) as running:
+        with running_server(server, cores, deflate=scenario.deflate) as running:
             yield running
+
+
+def _server_of_clients() -> Server:
+    """Return the server that all clients are measured against."""
+    reference = SERVERS[_SERVER_OF_CLIENTS]
+    return reference if reference.why_not("echo") is None else SERVERS["perfectws"]
 
 
 def measure(
@@ -104,6 +130,10 @@ def measure(
             return _memory(scenario, running, cores)
         case "wss":
             return _wss(scenario, running, cores, timing)
+        case "wss-idle":
+            return _wss_memory(scenario, running, cores)
+        case "client" | "client-open":
+            return _client(scenario, running, cores, timing)
         case "gap":
             return _gap(scenario, running, cores, timing)
         case "polite":
@@ -116,12 +146,15 @@ def _options(scenario: Scenario, timing: Timing) -> dict[str, Any]:
     options: dict[str, Any] = {"seconds": timing.seconds, "warmup": timing.warmup, "patience": PATIENCE}
     match scenario.kind:
         case "echo":
-            options |= {"in_flight": scenario.in_flight, "spread": int(scenario.spread)}
-            options["half"] = int(not scenario.spread)
+            options |= {"in_flight": scenario.in_flight, "spread": int(scenario.spread), "parts": scenario.parts}
+            options["half"] = int(not scenario.spread and scenario.parts == 1 and not scenario.deflate)
+            options["path"] = "/parts" if scenario.parts > 1 else "/echo"
         case "room" | "fanout":
             options |= {"path": "/room", "rotate": int(scenario.rotate)}
         case "open":
             options["opening"] = scenario.connections
+    if scenario.deflate:
+        options["deflate"] = 1
     return options | {"connections": scenario.connections, "size": scenario.size}
 
 
@@ -197,11 +230,11 @@ def _wss(scenario: Scenario, running: RunningServer, cores: Cores, timing: Timin
 
 def _memory(scenario: Scenario, running: RunningServer, cores: Cores) -> Figures:
     """Hold idle connections until each had a ping, and see what the server has grown by."""
-    run_load(
-        "echo", running, cores, timeout=PATIENCE, connections=100, seconds=0.2
-    )  # what the first ones cost is not theirs
+    options: dict[str, Any] = {"size": scenario.size, "deflate": int(scenario.deflate)}
+    # What the first ones cost is not theirs.
+    run_load("echo", running, cores, timeout=PATIENCE, connections=100, seconds=0.2, **options)
     before = running.memory()
-    options = {"connections": scenario.connections, "seconds": PATIENCE, "patience": 2 * PATIENCE}
+    options |= {"connections": scenario.connections, "seconds": PATIENCE, "patience": 2 * PATIENCE}
     with running_load("idle", running, cores, **options) as load:
         for expected in (b"open\n", b"pinged\n"):
             _expect(load, expected, running)
@@ -209,6 +242,41 @@ def _memory(scenario: Scenario, running: RunningServer, cores: Cores) -> Figures
         memory = (running.memory() - before) / scenario.connections
     running.wait_for_rest()
     return Figures(memory=memory, count=scenario.connections)
+
+
+def _wss_memory(scenario: Scenario, running: RunningServer, cores: Cores) -> Figures:
+    """Hold idle TLS connections, and see what the server has grown by."""
+    options = {"connections": 20, "size": scenario.size, "seconds": 0.2, "warmup": 0.1}
+    tls_load.run(tls_load.command(running.port, running.process.pid, cores.load, options), running, PATIENCE)
+    running.wait_for_rest()
+    before = running.memory()
+    options |= {"connections": scenario.connections}
+    command = [*tls_load.command(running.port, running.process.pid, cores.load, options), "--idle"]
+    with running_process(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as load:
+        _expect(load, b"open\n", running)
+        running.wait_for_rest()
+        memory = (running.memory() - before) / scenario.connections
+    return Figures(memory=memory, count=scenario.connections)
+
+
+def _client(scenario: Scenario, running: RunningServer, cores: Cores, timing: Timing) -> Figures:
+    """Run a client against the server, and see what CPU time the client takes."""
+    assert running.client is not None
+    command = [sys.executable, "-m", "benchmarks.clients", running.client.name, "--port", str(running.port)]
+    command += ["--parent", str(os.getpid())] + ([] if cores.server is None else ["--cpu", str(cores.server)])
+    command += ["--connections", str(scenario.connections), "--size", str(scenario.size)]
+    command += ["--seconds", str(timing.seconds), "--warmup", str(timing.warmup)]
+    command += ["--opens"] if scenario.kind == "client-open" else []
+    folder = Path(__file__).parent.parent
+    try:
+        finished = subprocess.run(
+            command, capture_output=True, timeout=timing.limit, stdin=subprocess.DEVNULL, cwd=folder, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise Failure(f"not done after {timing.limit:.0f} s") from None
+    if finished.returncode:
+        raise Failure(failure_text(finished.stderr, running)[-2000:])
+    return Figures(**_window(json.loads(finished.stdout)["window"]))
 
 
 def _expect(load: subprocess.Popen[bytes], line: bytes, running: RunningServer) -> None:

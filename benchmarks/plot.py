@@ -110,7 +110,7 @@ def _note(block: Block) -> Sequence[str]:
 
 
 def _unit(block: Block) -> str:
-    return "KB of memory" if block.scenario.kind == "idle" else "CPU µs"
+    return "KB of memory" if block.scenario.kind.endswith("idle") else "CPU µs"
 
 
 def _value(outcome: Outcome) -> float | None:

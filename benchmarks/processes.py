@@ -57,13 +57,18 @@ def _threads_beside(core: int) -> set[int]:
 
 @dataclass
 class RunningServer:
-    """A server in a process of its own."""
+    """A server in a process of its own.
+
+    Attributes:
+        client: Whose client is measured against it; ``None`` where it is the server that is measured.
+    """
 
     server: Server
     process: subprocess.Popen[bytes]
     port: int
     log: IO[bytes]
     rest: float
+    client: Server | None = None
 
     @property
     def cpu_seconds(self) -> float:
@@ -104,6 +109,7 @@ def running_server(
     *,
     ping_interval: float | None = None,
     certificate: str | None = None,
+    deflate: bool = False,
     module: str = "benchmarks.servers",
     rest: float = REST,
 ) -> Iterator[RunningServer]:
@@ -116,6 +122,8 @@ def running_server(
         command += ["--ping-interval", str(ping_interval)]
     if certificate is not None:
         command += ["--certificate", certificate]
+    if deflate:
+        command += ["--deflate"]
     with tempfile.TemporaryFile() as log, running_process(command, stdout=log, stderr=log) as process:
         running = RunningServer(server, process, port, log, rest)
         _wait_until_it_accepts(running)

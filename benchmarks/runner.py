@@ -38,13 +38,13 @@ def run(plan: Plan, cores: Cores, timing: Timing, rounds: int, say: Say = say) -
 
 def _new_block(scenario: Scenario, servers: Sequence[Server]) -> Block:
     impossible = why_impossible(scenario)
-    reasons = {server.name: impossible or server.why_not(scenario.kind) for server in servers}
+    reasons = {server.name: impossible or server.why_not(scenario.kind, scenario.deflate) for server in servers}
     return Block(scenario, {server.name: Outcome(server, reason=reasons[server.name]) for server in servers})
 
 
 def _run_block(block: Block, cores: Cores, timing: Timing, rounds: int, say: Say) -> None:
     scenario = block.scenario
-    if scenario.kind == "idle":
+    if scenario.kind.endswith("idle"):
         rounds = 1  # memory hardly varies, and ten thousand connections take their time
     for number in range(rounds):
         outcomes = [outcome for outcome in block.outcomes.values() if outcome.reason is None]

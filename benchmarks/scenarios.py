@@ -18,7 +18,8 @@ class Scenario:
     Attributes:
         name: Its name on the command line.
         title: Its name in tables.
-        kind: ``echo``, ``fanout``, ``room``, ``open``, ``idle``, ``wss``, ``gap`` or ``polite``.
+        kind: ``echo``, ``fanout``, ``room``, ``open``, ``idle``, ``wss``, ``wss-idle``, ``client``, ``client-open``,
+            ``gap`` or ``polite``.
         unit: What the figures are per.
         connections: How many connections.
         in_flight: How many messages each has under way.
@@ -26,6 +27,8 @@ class Scenario:
         spread: Whether each message goes out in a segment of its own, spaced in time.
         rotate: Whether the members of a room send in turn.
         paced: Whether messages come at half the rate of the reference, the same for all.
+        parts: In how many fragments each message is sent.
+        deflate: Whether messages are compressed, both ways.
         note: What a reader should know: which shape flatters whom.
         is_default: Whether it is measured unless others are asked for.
         plotted: Whether it is in the picture.
@@ -41,6 +44,8 @@ class Scenario:
     spread: bool = False
     rotate: bool = False
     paced: bool = False
+    parts: int = 1
+    deflate: bool = False
     note: str = ""
     is_default: bool = True
     plotted: bool = False
@@ -54,12 +59,28 @@ def size_name(size: int) -> str:
     return f"{size} B"
 
 
-def echo(size: int, connections: int, in_flight: int, *, spread: bool = False, paced: bool = False) -> Scenario:
+def echo(
+    size: int,
+    connections: int,
+    in_flight: int,
+    *,
+    spread: bool = False,
+    paced: bool = False,
+    parts: int = 1,
+    deflate: bool = False,
+) -> Scenario:
     """Return an echo scenario."""
     name = f"echo-{size}-{connections}x{in_flight}" + ("-spread" if spread else "-paced" if paced else "")
+    name += f"-{parts}parts" if parts > 1 else "-deflate" if deflate else ""
     title = f"echo {size_name(size)}, {connections:,} × {in_flight}"
     note = ""
-    if spread:
+    if parts > 1:
+        title += f", in {parts} parts"
+        note = "each message comes in so many frames, in one segment if it is short; it may go back whole"
+    elif deflate:
+        title += ", compressed"
+        note = "JSON, no two messages in a row alike; both ways compressed, as each does it by default"
+    elif spread:
         title += ", spread"
         note = "each message in a segment of its own, the connections in turn; what waits is still read together"
     elif paced:
@@ -79,13 +100,15 @@ def echo(size: int, connections: int, in_flight: int, *, spread: bool = False, p
         size=size,
         spread=spread,
         paced=paced,
+        parts=parts,
+        deflate=deflate,
         note=note,
     )
 
 
 _PLOTTED = {
     *("echo-64-1x1", "echo-64-100x1", "echo-64-10000x1", "echo-64-50x10", "echo-64-50x10-spread"),
-    *("echo-16384-20x1", "echo-1048576-10x1"),
+    *("echo-16384-20x1", "echo-1048576-10x1", "echo-1024-100x1-deflate", "echo-1024-100x1-4parts"),
 }
 
 _ECHOES = (
@@ -103,6 +126,9 @@ _ECHOES = (
     echo(1024, 50, 10, spread=True),
     echo(16 * 1024, 20, 1),
     echo(1024 * 1024, 10, 1),
+    echo(1024, 100, 1, parts=4),
+    echo(1024 * 1024, 10, 1, parts=256),
+    echo(1024, 100, 1, deflate=True),
 )
 
 _OTHERS = (
@@ -128,6 +154,27 @@ _OTHERS = (
     ),
     Scenario("fanout-1000", "one sender to 1,000", "fanout", "delivery", connections=1_000, plotted=True),
     Scenario(
+        "room-100-deflate",
+        "room of 100, all talking, compressed",
+        "room",
+        "delivery",
+        connections=100,
+        size=1024,
+        deflate=True,
+        note="1 KiB of JSON each, which the load inflates: where it is busy all the time, it limits",
+        plotted=True,
+    ),
+    Scenario(
+        "fanout-1000-deflate",
+        "one sender to 1,000, compressed",
+        "fanout",
+        "delivery",
+        connections=1_000,
+        size=1024,
+        deflate=True,
+        note="1 KiB of JSON each, which the load inflates: where it is busy all the time, it limits",
+    ),
+    Scenario(
         "open", "open and close", "open", "connection", connections=16, note="with a browser's headers", plotted=True
     ),
     Scenario(
@@ -139,7 +186,48 @@ _OTHERS = (
         note="memory per connection, after a keepalive ping to each",
         plotted=True,
     ),
+    Scenario(
+        "idle-deflate",
+        "2,000 idle connections, compressed",
+        "idle",
+        "connection",
+        connections=2_000,
+        size=1024,
+        deflate=True,
+        note="memory per connection, once a message of 1 KiB was echoed and a keepalive ping sent to each",
+    ),
     Scenario("wss", "wss echo 64 B, 20 × 1", "wss", connections=20),
+    Scenario(
+        "wss-idle",
+        "500 idle wss connections",
+        "wss-idle",
+        "connection",
+        connections=500,
+        note="memory per connection, once a message was echoed to each",
+    ),
+    Scenario(
+        "client-64-1x1",
+        "client: echo 64 B, 1 × 1",
+        "client",
+        connections=1,
+        note="the client's CPU time; the server is the same for all, picows + uvloop where it is installed",
+    ),
+    Scenario(
+        "client-64-100x1",
+        "client: echo 64 B, 100 × 1",
+        "client",
+        connections=100,
+        note="the client's CPU time; the server is the same for all, picows + uvloop where it is installed",
+        plotted=True,
+    ),
+    Scenario(
+        "client-open",
+        "client: connect and close",
+        "client-open",
+        "connection",
+        connections=16,
+        note="the client's CPU time; the server is the same for all, picows + uvloop where it is installed",
+    ),
     Scenario("fairness-gap", "20 flooding sockets", "gap", connections=20, in_flight=1_000),
     Scenario("fairness-polite", "one polite beside one flooding", "polite", connections=2, in_flight=1_000),
 )
@@ -180,23 +268,33 @@ def find_scenarios(pattern: str, *, full: bool = False) -> list[Scenario]:
     exact = [scenario for scenario in known if scenario.name == pattern]
     if exact:
         return exact
-    shape = re.fullmatch(r"echo-(\d+)-(\d+)x(\d+)(-spread|-paced)?", pattern)
+    shape = re.fullmatch(r"echo-(\d+)-(\d+)x(\d+)(?:-(spread|paced|deflate|(\d+)parts))?", pattern)
     if shape:
         return [_made_to_order(shape)]
     begun = [scenario for scenario in known if scenario.name.startswith(pattern)]
     if not begun:
         names = ", ".join(scenario.name for scenario in known)
         raise ValueError(
-            f"there is no scenario {pattern!r}; there are {names}, and echo-SIZE-CONNECTIONSxINFLIGHT[-spread|-paced]"
+            f"there is no scenario {pattern!r}; there are {names}, and "
+            "echo-SIZE-CONNECTIONSxINFLIGHT[-spread|-paced|-deflate|-Nparts]"
         )
     return begun
 
 
 def _made_to_order(shape: re.Match[str]) -> Scenario:
     size, connections, in_flight = (int(number) for number in shape.groups()[:3])
-    scenario = echo(size, connections, in_flight, spread=shape[4] == "-spread", paced=shape[4] == "-paced")
-    if size < 12 or connections < 1 or in_flight < 1:
-        raise ValueError(f"{scenario.name}: a message has at least 12 bytes, and numbers are at least 1")
+    parts = int(shape[5] or 1)
+    scenario = echo(
+        size,
+        connections,
+        in_flight,
+        spread=shape[4] == "spread",
+        paced=shape[4] == "paced",
+        parts=parts,
+        deflate=shape[4] == "deflate",
+    )
+    if connections < 1 or in_flight < 1 or parts < 1 or size // parts < 12:
+        raise ValueError(f"{scenario.name}: a message, and each part, has at least 12 bytes; numbers are at least 1")
     reason = why_impossible(scenario)
     if reason is not None:
         raise ValueError(f"{scenario.name}: {reason}")

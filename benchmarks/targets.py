@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,9 @@ from .servers import SERVERS
 
 _US = "perfectws"
 _PLAIN = "perfectws-plain"
+_BY_MESSAGE = "perfectws-on-text"
 _AIOHTTP = "aiohttp-uvloop"
+_WEBSOCKETS_UVLOOP = "websockets-uvloop"
 _WEBSOCKETS = "websockets"
 _IMPORT_ROUNDS = 9
 
@@ -45,6 +47,7 @@ class Target:
         ours: Whose figure.
         of: Which figure.
         to: Over whose; ``None`` judges the figure itself.
+        over: Over ours in another scenario, instead.
         scale: What the figure itself is multiplied by.
         unit: The figure's unit.
     """
@@ -55,22 +58,41 @@ class Target:
     ours: str = _US
     of: str = "cpu_us"
     to: str | None = REFERENCE
+    over: str | None = None
     scale: float = 1
     unit: str = "×"
 
-    def figure(self, block: Block) -> float | None:
+    @property
+    def whose(self) -> dict[str, list[str]]:
+        """Whose figures it needs, by scenario."""
+        if self.over is not None:
+            return {self.scenario: [self.ours], self.over: [self.ours]}
+        return {self.scenario: [self.ours] if self.to is None else [self.ours, self.to]}
+
+    def figure(self, blocks: Mapping[str, Block]) -> float | None:
         """Return the figure that is judged."""
+        block = blocks[self.scenario]
+        value = block.outcomes[self.ours].median(self.of)
+        if self.over is not None:
+            other = blocks[self.over].outcomes[self.ours].median(self.of)
+            return None if value is None or not other else value / other
         if self.to is not None:
             return block.ratio(self.ours, self.to, self.of)
-        value = block.outcomes[self.ours].median(self.of)
         return None if value is None else value * self.scale
 
-    def text(self, block: Block) -> str:
+    def text(self, blocks: Mapping[str, Block]) -> str:
         """Say what is judged."""
         what = _WORDS[self.of]
         whom = f"{SERVERS[self.ours].title}: {what}" if self.ours != _US else what
         over = f" × {SERVERS[self.to].title}" if self.to is not None else f" {self.unit}"
-        return f"{block.scenario.title}: {whom} ≤ {self.bound:g}{over}"
+        if self.over is not None:
+            over = f" × {blocks[self.over].scenario.title}"
+        return f"{blocks[self.scenario].scenario.title}: {whom} ≤ {self.bound:g}{over}"
+
+    def why_missing(self, blocks: Mapping[str, Block]) -> str:
+        """Say why there is no figure, as far as anybody has failed."""
+        outcomes = [blocks[scenario].outcomes[name] for scenario, names in self.whose.items() for name in names]
+        return "; ".join(outcome.reason for outcome in outcomes if outcome.reason)
 
 
 TARGETS = (
@@ -91,10 +113,26 @@ TARGETS = (
     Target("fanout-1000", 1.1, 1.0),
     Target("echo-64-100x1", 1.2, of="half_p99_us"),
     Target("echo-64-100x1-paced", 1.2, of="p99_us"),
-    Target("open", 1.0, 0.7, to=_AIOHTTP),
     Target("idle", 6, 3, of="memory", to=None, scale=1 / 1024, unit="KB"),
     Target("fairness-gap", 20, of="gap_ms", to=None, unit="ms"),
     Target("wss", 1.5, to=_WEBSOCKETS),
+    Target("wss", 1.3, 1.0),
+    Target("wss", 1.0, to=_AIOHTTP),
+    Target("client-64-100x1", 1.3, 1.0),
+    Target("client-64-100x1", 0.85, to=_AIOHTTP),
+    Target("client-64-1x1", 1.3, 1.0, to=_AIOHTTP),
+    Target("client-open", 1.0, to=_AIOHTTP),
+    Target("echo-1024-100x1-deflate", 0.9, 0.7, to=_AIOHTTP),
+    Target("echo-1024-100x1-deflate", 0.65, to=_WEBSOCKETS),
+    *(Target("room-100-deflate", 0.1, to=peer) for peer in (_AIOHTTP, _WEBSOCKETS_UVLOOP, _WEBSOCKETS)),
+    *(Target("fanout-1000-deflate", 0.6, to=peer) for peer in (_AIOHTTP, _WEBSOCKETS_UVLOOP, _WEBSOCKETS)),
+    *(Target("echo-1024-100x1-4parts", 2.0, ours=ours, over="echo-1024-100x1") for ours in (_US, _BY_MESSAGE)),
+    *(Target("echo-1048576-10x1-256parts", 1.5, ours=ours, over="echo-1048576-10x1") for ours in (_US, _BY_MESSAGE)),
+    *(Target("echo-1024-100x1-4parts", 0.5, ours=ours, to=_WEBSOCKETS) for ours in (_US, _BY_MESSAGE)),
+    Target("open", 1.15, 1.0),
+    Target("open", 0.55, to=_AIOHTTP),
+    Target("idle-deflate", 1.0, to=_AIOHTTP, of="memory"),
+    Target("wss-idle", 1.0, to=_AIOHTTP, of="memory"),
 )
 _IMPORT_BOUND = 1.3
 _IMPORTED = "import trio, wsproto, h11"
@@ -106,28 +144,20 @@ def check(cores: Cores, timing: Timing, rounds: int) -> Results:
     """Measure what the targets need, and judge each."""
     needed: dict[str, dict[str, None]] = {}
     for target in TARGETS:
-        needed.setdefault(target.scenario, {}).update(dict.fromkeys(_servers_of(target)))
+        for scenario, names in target.whose.items():
+            needed.setdefault(scenario, {}).update(dict.fromkeys(names))
     plan = [(find_scenarios(name)[0], [SERVERS[server] for server in servers]) for name, servers in needed.items()]
     plan.append((find_scenarios("fairness-polite")[0], [SERVERS[_US], SERVERS[REFERENCE]]))
     results = run(plan, cores, timing, rounds)
     if results.was_stopped:
         return results
     blocks = {block.scenario.name: block for block in results.blocks}
-    results.targets = [_judge(target, blocks[target.scenario]) for target in TARGETS] + _judge_imports()
+    results.targets = [_judge(target, blocks) for target in TARGETS] + _judge_imports()
     return results
 
 
-def _servers_of(target: Target) -> list[str]:
-    return [target.ours] if target.to is None else [target.ours, target.to]
-
-
-def _judge(target: Target, block: Block) -> dict[str, Any]:
-    return _verdict(target.text(block), target.figure(block), target.bound, target.aim, _why_missing(target, block))
-
-
-def _why_missing(target: Target, block: Block) -> str:
-    reasons = [outcome.reason for name in _servers_of(target) if (outcome := block.outcomes[name]).reason]
-    return "; ".join(reason for reason in reasons if reason)
+def _judge(target: Target, blocks: Mapping[str, Block]) -> dict[str, Any]:
+    return _verdict(target.text(blocks), target.figure(blocks), target.bound, target.aim, target.why_missing(blocks))
 
 
 def _verdict(text: str, figure: float | None, bound: float, aim: float | None, reason: str = "") -> dict[str, Any]:

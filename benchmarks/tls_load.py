@@ -113,6 +113,20 @@ class Load:
         ordered = sorted(self.latencies) or [0.0]
         return {f"p{part}_us": ordered[len(ordered) * part // 100] * 1e6 for part in (50, 99)}
 
+    async def hold(self, connections: int) -> None:
+        """Open connections, have a message echoed on each, and hold them until killed."""
+        held = []
+        for index in range(connections):
+            reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=self.context())
+            await self.shake_hands(reader, writer)
+            frame, expected = self.exchange(index)
+            writer.write(frame)
+            if await reader.readexactly(len(expected)) != expected:
+                raise Failure(f"connection {index}: what came back is not what was sent")
+            held.append(writer)
+        print("open", flush=True)  # noqa: T201
+        await asyncio.Event().wait()
+
     async def talk(self, index: int) -> None:
         """Open a connection and echo until it is over."""
         reader, writer = await asyncio.open_connection(
@@ -175,12 +189,16 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=1)
     parser.add_argument("--warmup", type=float, default=0.25)
+    parser.add_argument("--idle", action="store_true")
     arguments = parser.parse_args()
     if arguments.parent is not None:
         die_with_parent(arguments.parent)
     if arguments.cpu is not None:
         os.sched_setaffinity(0, {arguments.cpu})
     load = Load(arguments.port, arguments.pid, arguments.size)
+    if arguments.idle:
+        _run(load.hold(arguments.connections))
+        return
     report = _run(load.measure(arguments.connections, arguments.seconds, arguments.warmup))
     print(json.dumps(report))  # noqa: T201
 

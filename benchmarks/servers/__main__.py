@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("--parent", type=int)
     parser.add_argument("--ping-interval", type=float)
     parser.add_argument("--certificate")
+    parser.add_argument("--deflate", action="store_true")
     arguments = parser.parse_args()
 
     if arguments.parent is not None:
@@ -35,7 +36,16 @@ def main() -> None:
     for package in server.hides:
         sys.modules[package] = None  # type: ignore[assignment]  # an import of it fails from here on
     module = importlib.import_module(f"{__package__}.{server.module}")
-    module.serve(Settings(arguments.port, arguments.ping_interval, arguments.certificate, server.uvloop))
+    module.serve(
+        Settings(
+            arguments.port,
+            arguments.ping_interval,
+            arguments.certificate,
+            server.uvloop,
+            arguments.deflate,
+            server.whole_messages,
+        )
+    )
 
 
 def die_with_parent(parent: int) -> None:

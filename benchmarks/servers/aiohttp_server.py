@@ -7,7 +7,7 @@ import asyncio
 from aiohttp import WSMsgType, web
 
 from . import BACKLOG, MAX_SIZE, SUBPROTOCOL, Settings
-from .asyncio_loops import run
+from .asyncio_loops import run, server_context
 
 
 def make_app(settings: Settings) -> web.Application:
@@ -16,7 +16,10 @@ def make_app(settings: Settings) -> web.Application:
 
     async def accept(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(
-            protocols=(SUBPROTOCOL,), compress=False, max_msg_size=MAX_SIZE + 1, heartbeat=settings.ping_interval
+            protocols=(SUBPROTOCOL,),
+            compress=settings.deflate,
+            max_msg_size=MAX_SIZE + 1,
+            heartbeat=settings.ping_interval,
         )
         await socket.prepare(request)
         return socket
@@ -41,7 +44,7 @@ def make_app(settings: Settings) -> web.Application:
         return socket
 
     app = web.Application()
-    app.add_routes([web.get("/echo", echo), web.get("/room", room)])
+    app.add_routes([web.get("/echo", echo), web.get("/parts", echo), web.get("/room", room)])
     return app
 
 
@@ -49,7 +52,8 @@ async def main(settings: Settings) -> None:
     """Serve for ever."""
     runner = web.AppRunner(make_app(settings), access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", settings.port, backlog=BACKLOG).start()
+    context = None if settings.certificate is None else server_context(settings.certificate)
+    await web.TCPSite(runner, "127.0.0.1", settings.port, backlog=BACKLOG, ssl_context=context).start()
     await asyncio.Event().wait()
 
 

@@ -1,8 +1,9 @@
-"""Runs a coroutine on asyncio or on uvloop."""
+"""Runs a coroutine on asyncio or on uvloop, and what servers on them have in common."""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Coroutine
 from typing import Any
 
@@ -17,3 +18,10 @@ def run(main: Coroutine[Any, Any, None], settings: Settings) -> None:
         uvloop.run(main)
     else:
         asyncio.run(main)
+
+
+def server_context(certificate: str) -> ssl.SSLContext:
+    """Return how TLS is done with the certificate, and its key, in a PEM file."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate)
+    return context

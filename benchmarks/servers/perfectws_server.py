@@ -35,6 +35,46 @@ class EchoHandler(WebSocketSessionHandler):
             socket.send_string_message(string, final=True, completion=lambda: self.handle_session(request, socket))
 
 
+class PartsHandler(WebSocketSessionHandler):
+    """Reads frame by frame, and sends a message back once it has all of its parts."""
+
+    socket_protocol = SUBPROTOCOL
+
+    def handle_session(self, request: HTTPRequest, socket: WebSocket) -> None:
+        """Read messages and echo them."""
+        parts: list[str] = []
+
+        def received(string: str | None, op: OpcodeType, fin: bool) -> None:
+            if string is None:
+                socket.close()
+                return
+            parts.append(string)
+            if not fin:
+                read()
+                return
+            whole = "".join(parts)
+            parts.clear()
+            socket.send_string_message(whole, final=True, completion=read)
+
+        def read() -> None:
+            socket.read_string_message(received)
+
+        read()
+
+
+class MessageHandler(WebSocketSessionHandler):
+    """Sends back what comes, as whole messages."""
+
+    socket_protocol = SUBPROTOCOL
+
+    def handle_session(self, request: HTTPRequest, socket: WebSocket) -> None:
+        """Echo each message."""
+
+        @socket.on_text
+        def received(socket: WebSocket, text: str) -> None:
+            socket.send(text)
+
+
 class RoomHandler(WebSocketSessionHandler):
     """Sends what comes to everyone in the room."""
 
@@ -63,15 +103,19 @@ def make_routes(settings: Settings) -> Routes:
     options: dict[str, Any] = {}
     if settings.ping_interval is not None:
         options["ping_interval"] = settings.ping_interval
+    if settings.deflate:
+        options["compression"] = True
     routes = Routes()
 
-    def echo(request: HTTPRequest, protocols: list[str]) -> WebSocketSessionHandler | None:
-        return EchoHandler() if SUBPROTOCOL in protocols else None
+    def serving(handler: type[WebSocketSessionHandler]) -> WebSocketHandler:
+        echoing = MessageHandler if settings.whole_messages else handler
+        return WebSocketHandler(lambda _, protocols: echoing() if SUBPROTOCOL in protocols else None, **options)
 
     def join(request: HTTPRequest, protocols: list[str]) -> WebSocketSessionHandler | None:
         return RoomHandler(room) if SUBPROTOCOL in protocols else None
 
-    routes.add("GET", "/echo", WebSocketHandler(echo, **options))
+    routes.add("GET", "/echo", serving(EchoHandler))
+    routes.add("GET", "/parts", serving(PartsHandler))
     routes.add("GET", "/room", WebSocketHandler(join, **options))
     return routes
 

@@ -17,7 +17,7 @@ from picows import (
 )
 
 from . import BACKLOG, MAX_SIZE, SUBPROTOCOL, Settings
-from .asyncio_loops import run
+from .asyncio_loops import run, server_context
 
 MEMBERS: set[WSTransport] = set()
 
@@ -31,7 +31,7 @@ class Echo(WSListener):
             transport.send_close(frame.get_close_code(), frame.get_close_message())
             transport.disconnect()
         else:
-            transport.send(frame.msg_type, frame.get_payload_as_memoryview())
+            transport.send(frame.msg_type, frame.get_payload_as_memoryview(), frame.fin)
 
 
 class Member(WSListener):
@@ -69,6 +69,8 @@ async def main(settings: Settings) -> None:
     if settings.ping_interval is not None:
         interval = settings.ping_interval
         options = {"enable_auto_ping": True, "auto_ping_idle_timeout": interval, "auto_ping_reply_timeout": interval}
+    if settings.certificate is not None:
+        options["ssl"] = server_context(settings.certificate)
     server = await ws_create_server(
         choose, "127.0.0.1", settings.port, max_frame_size=MAX_SIZE + 16, backlog=BACKLOG, **options
     )

@@ -45,6 +45,7 @@ def make_app(settings: Settings) -> App:
         # It pings a little before the timeout, whose least is 8 seconds.
         common |= {"send_pings_automatically": True, "idle_timeout": max(8, round(settings.ping_interval))}
     app.ws("/echo", {**common, "message": echo})
+    app.ws("/parts", {**common, "message": echo})
     app.ws("/room", {**common, "open": join, "message": pass_on})
     return app
 

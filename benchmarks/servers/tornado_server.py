@@ -18,6 +18,10 @@ class Echo(WebSocketHandler):  # type: ignore[misc]  # tornado may not be there 
         """Agree to the subprotocol of the load."""
         return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
 
+    def get_compression_options(self) -> dict[str, int] | None:
+        """Compress if that is measured."""
+        return {} if self.settings["deflate"] else None
+
     def open(self, *_: str, **__: str) -> None:
         """Send small messages at once."""
         self.set_nodelay(True)
@@ -53,9 +57,10 @@ async def main(settings: Settings) -> None:
     if settings.ping_interval is not None:
         options["websocket_ping_interval"] = settings.ping_interval
     app = Application(
-        [("/echo", Echo), ("/room", Member)],
+        [("/echo", Echo), ("/parts", Echo), ("/room", Member)],
         websocket_max_message_size=MAX_SIZE,
         log_function=lambda handler: None,
+        deflate=settings.deflate,
         **options,
     )
     app.listen(settings.port, "127.0.0.1", backlog=BACKLOG)

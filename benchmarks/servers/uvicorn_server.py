@@ -23,7 +23,7 @@ def serve(settings: Settings) -> None:
         http="httptools",
         ws="auto",
         ws_max_size=MAX_SIZE,
-        ws_per_message_deflate=False,
+        ws_per_message_deflate=settings.deflate,
         backlog=BACKLOG,
         log_level="warning",
         access_log=False,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from typing import Any
 
 from websockets.asyncio.server import ServerConnection, broadcast
@@ -11,7 +10,7 @@ from websockets.asyncio.server import serve as serve_websockets
 from websockets.typing import Subprotocol
 
 from . import BACKLOG, MAX_SIZE, SUBPROTOCOL, Settings
-from .asyncio_loops import run
+from .asyncio_loops import run, server_context
 
 MEMBERS: set[ServerConnection] = set()
 
@@ -44,14 +43,13 @@ async def main(settings: Settings) -> None:
     if settings.ping_interval is not None:
         options["ping_interval"] = settings.ping_interval
     if settings.certificate is not None:
-        options["ssl"] = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        options["ssl"].load_cert_chain(settings.certificate)
+        options["ssl"] = server_context(settings.certificate)
     async with serve_websockets(
         choose,
         "127.0.0.1",
         settings.port,
         subprotocols=[Subprotocol(SUBPROTOCOL)],
-        compression=None,
+        compression="deflate" if settings.deflate else None,
         max_size=MAX_SIZE,
         backlog=BACKLOG,
         **options,

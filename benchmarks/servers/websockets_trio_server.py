@@ -49,7 +49,7 @@ def serve(settings: Settings) -> None:
             settings.port,
             host="127.0.0.1",
             subprotocols=[Subprotocol(SUBPROTOCOL)],
-            compression=None,
+            compression="deflate" if settings.deflate else None,
             max_size=MAX_SIZE,
             backlog=BACKLOG,
             **options,

@@ -17,7 +17,7 @@ from ..log_limit import LogLimit
 from ..suspension import Suspension
 from .arguments import check_continuation
 from .contract import Connection
-from .frames import TEXT, Frame
+from .frames import Frame
 from .inbox import MAX_PAUSES, DeliveringInbox, Delivery
 from .opcodes import OpcodeType
 
@@ -316,7 +316,7 @@ def _deliver_to_reader(inbox: FrameInbox, frame: Frame) -> object:
     if inbox._has_ended:
         inbox._expect_read()
     opcode, data, final = frame
-    wanted = data if opcode is TEXT and inbox._as_text else inbox._as_wanted(data)
+    wanted = data if inbox._as_text and isinstance(data, str) else inbox._as_wanted(data)
     return reader(wanted, opcode, final)  # type: ignore[misc]  # a read that is addressed cannot be cancelled
 
 

@@ -253,8 +253,9 @@ class Outbox(Drained):
         if is_first:
             self._message_deflater = self._deflater_for(data, final)
         deflater = self._message_deflater
-        self._message_opcode = CONTINUATION if final else opcode if is_first else self._message_opcode
-        self._update_sending()
+        if is_first or final:
+            self._message_opcode = CONTINUATION if final else opcode
+            self._update_sending()
         if self.sending is _CLOSED:
             self._refuse(completion)
             return

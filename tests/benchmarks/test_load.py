@@ -6,6 +6,7 @@ import json
 import socketserver
 import subprocess
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -22,8 +23,12 @@ CLOSE = 8
 Change = Callable[[bytes], bytes]
 
 
+DEFLATE = b"Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+TAIL = b"\0\0\xff\xff"
+
+
 def echo_server(change: Change, answer: bytes) -> type[socketserver.StreamRequestHandler]:
-    """Return a server of small messages that sends each frame back as ``change`` makes it."""
+    """Return a server of short frames that sends each back as ``change`` makes it."""
 
     class Echo(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -54,9 +59,9 @@ def serving(change: Change, answer: bytes = ANSWER) -> Iterator[int]:
             thread.join()
 
 
-def load(port: int) -> subprocess.CompletedProcess[str]:
+def load(port: int, **more: int) -> subprocess.CompletedProcess[str]:
     """Run the load for a moment."""
-    options = {"port": port, "connections": 2, "size": 32, "seconds": 0.1, "warmup": 0.01, "patience": 10}
+    options = {"port": port, "connections": 2, "size": 32, "seconds": 0.1, "warmup": 0.01, "patience": 10} | more
     command = [str(compiled_load()), "echo"]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
@@ -111,3 +116,69 @@ def test_a_handshake_that_is_not_as_it_must_be_ends_it(old: bytes, new: bytes, c
         finished = load(port)
     assert finished.returncode == 1
     assert complaint in finished.stderr
+
+
+def test_a_message_in_parts_comes_back_in_parts_or_whole() -> None:
+    with serving(lambda frame: frame) as port:
+        finished = load(port, size=50, parts=4)
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads(finished.stdout)["window"]["messages"] > 0
+
+
+def test_a_part_that_is_not_as_it_was_ends_it() -> None:
+    with serving(lambda frame: frame[:-1] + b"!" if frame[0] == 0x80 else frame) as port:
+        finished = load(port, size=50, parts=4)
+    assert finished.returncode == 1
+    assert "its payload is not what was sent" in finished.stderr
+
+
+class Deflating:
+    """Compresses what it is given again, as a server does: what was said before may be referred to.
+
+    Args:
+        change: What becomes of the message in between.
+    """
+
+    def __init__(self, change: Change = lambda message: message) -> None:
+        self._change = change
+        self._compressor: dict[int, zlib._Compress] = {}
+
+    def __call__(self, frame: bytes) -> bytes:
+        assert frame[0] == 0xC1
+        message = zlib.decompressobj(-10).decompress(frame[2:] + TAIL)
+        compressor = self._compressor.setdefault(threading.get_ident(), zlib.compressobj(6, zlib.DEFLATED, -12))
+        payload = compressor.compress(self._change(message)) + compressor.flush(zlib.Z_SYNC_FLUSH)
+        payload = payload.removesuffix(TAIL)
+        return bytes((0xC1, len(payload))) + payload
+
+
+def test_compressed_messages_that_come_back_compressed_are_inflated_and_counted() -> None:
+    with serving(Deflating(), ANSWER.removesuffix(b"\r\n") + DEFLATE) as port:
+        finished = load(port, size=100, deflate=1)
+    assert finished.returncode == 0, finished.stderr
+    assert json.loads(finished.stdout)["window"]["messages"] > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (Deflating(lambda message: message[:-1] + b"!"), "its payload is not what was sent"),
+        (Deflating(lambda message: message[:-1]), "only 99 bytes came back of 100"),
+        (Deflating(lambda message: message + b"?"), "it is longer than what was sent"),
+        (lambda frame: b"\x81" + frame[1:], "it is not compressed"),
+        (lambda frame: frame[:2] + b"\xff" + frame[3:], "its compressed payload is damaged"),
+        (lambda frame: b"\xe1" + frame[1:], "its header is wrong"),
+    ],
+)
+def test_whatever_else_comes_back_compressed_ends_it(change: Change, complaint: str) -> None:
+    with serving(change, ANSWER.removesuffix(b"\r\n") + DEFLATE) as port:
+        finished = load(port, size=100, deflate=1)
+    assert finished.returncode == 1
+    assert complaint in finished.stderr
+
+
+def test_a_server_that_does_not_agree_to_compress_ends_it() -> None:
+    with serving(lambda frame: frame) as port:
+        finished = load(port, deflate=1)
+    assert finished.returncode == 1
+    assert "it does not compress" in finished.stderr

@@ -174,14 +174,30 @@ def test_a_package_inside_one_that_is_missing_is_missing_too() -> None:
 
 def test_every_target_names_a_scenario_and_servers_that_there_are() -> None:
     for target in TARGETS:
-        assert [scenario.name for scenario in find_scenarios(target.scenario)] == [target.scenario]
-        assert {target.ours, target.to or target.ours} <= SERVERS.keys()
+        for name, servers in target.whose.items():
+            assert [scenario.name for scenario in find_scenarios(name)] == [name]
+            assert set(servers) <= SERVERS.keys()
 
 
 def test_a_target_is_judged_by_its_ratio() -> None:
     made = block("echo-64-50x10", perfectws=(2,), picows_uvloop=(5,))
-    assert TARGETS[0].figure(made) == 0.4
-    assert TARGETS[0].text(made) == "echo 64 B, 50 × 10: CPU ≤ 0.6 × picows + uvloop"
+    blocks = {"echo-64-50x10": made}
+    assert TARGETS[0].figure(blocks) == 0.4
+    assert TARGETS[0].text(blocks) == "echo 64 B, 50 × 10: CPU ≤ 0.6 × picows + uvloop"
+
+
+def test_a_target_may_be_over_ours_in_another_scenario() -> None:
+    target = next(each for each in TARGETS if each.over == "echo-1024-100x1" and each.ours == "perfectws-on-text")
+    assert target.whose == {"echo-1024-100x1-4parts": ["perfectws-on-text"], "echo-1024-100x1": ["perfectws-on-text"]}
+    blocks = {
+        "echo-1024-100x1-4parts": block("echo-1024-100x1-4parts", perfectws_on_text=(15, 20, 90)),
+        "echo-1024-100x1": block("echo-1024-100x1", perfectws_on_text=(10, 10)),
+    }
+    assert target.figure(blocks) == 2
+    assert target.text(blocks) == ("echo 1 KiB, 100 × 1, in 4 parts: perfectws, on_text: CPU ≤ 2 × echo 1 KiB, 100 × 1")
+    blocks["echo-1024-100x1"].outcomes["perfectws-on-text"] = Outcome(SERVERS["perfectws-on-text"], reason="it broke")
+    assert target.figure(blocks) is None
+    assert target.why_missing(blocks) == "it broke"
     judged = {"target": "a", "figure": 0.4, "bound": 0.6, "aim": 0.5, "verdict": "PASS", "reason": ""}
     assert targets_as_text([judged]) == "PASS      0.40  a  (aim 0.5)\n"
 
