@@ -93,6 +93,7 @@ class CallbackLoop(ABC):
         direct_thread: The same, but 0 while something waits that other threads have asked for: so one comparison tells
             the hot path that it may go ahead. Everybody else calls `is_here`.
         counts: What is counted here.
+        is_behind: Whether the last turn had no time for all that was ready.
     """
 
     def __init__(self) -> None:
@@ -102,6 +103,7 @@ class CallbackLoop(ABC):
         self._asked: deque[tuple[CallbackOwner, Callable[..., object], tuple[Any, ...]]] = deque()
         #: True while nobody will look at the queue unless woken.
         self.idle = False
+        self.is_behind = False
         #: Whether the loop has come to its end: what fails from now on fails for that.
         self.is_ending = False
         #: Owns the callbacks that belong to no connection.
@@ -149,6 +151,7 @@ class CallbackLoop(ABC):
     def run_ready(self) -> None:
         """Run one turn's callbacks, within the budgets above."""
         ready = self.ready
+        self.is_behind = False
         if self._next_turn:
             ready.extend(self._next_turn)
             self._next_turn.clear()
@@ -171,10 +174,12 @@ class CallbackLoop(ABC):
                 left -= 1
                 if not left:
                     if perf_counter() > deadline:
+                        self.is_behind = bool(ready)
                         return
                     left = CLOCK_INTERVAL
             if not ready:
                 return
+        self.is_behind = True
 
     def count_failure(self, owner: CallbackOwner, error: Exception) -> None:
         """Take an exception that has left a callback: it is counted, and goes to its owner."""

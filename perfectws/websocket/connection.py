@@ -548,7 +548,7 @@ class WebSocketConnection(SocketConnection, Protocol):
             return
         if self.inbox.waiting != self._undelivered:
             self._undelivered, self._pauses_left = self.inbox.waiting, MAX_PAUSES
-        if (self.inbox.is_answered and not self._loop.ready) or not self._pauses_left:
+        if (self.inbox.is_answered and not self._loop.is_behind) or not self._pauses_left:
             self._part()
             return
         self._pauses_left -= 1
