@@ -72,7 +72,7 @@ if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a t
         WebSocketHandler as WebSocketHandler,
         WebSocketSessionHandler as WebSocketSessionHandler,
     )
-    from .websocket.socket import Connecting as Connecting
+    from .websocket.socket import Connecting as Connecting, Reconnecting as Reconnecting
     from .websocket.upgrade_handler import WebSocketUpgrader as WebSocketUpgrader
 else:
     #: The public names, by the module that has each.
@@ -174,7 +174,10 @@ else:
             "WebSocketHandler",
             "WebSocketSessionHandler",
         ),
-        "websocket.socket": ("Connecting",),
+        "websocket.socket": (
+            "Connecting",
+            "Reconnecting",
+        ),
         "websocket.upgrade_handler": ("WebSocketUpgrader",),
     }
     _MODULES = {name: module for module, names in _NAMES.items() for name in names}

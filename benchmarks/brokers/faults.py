@@ -18,6 +18,8 @@ from .running import room_servers, running_redis, show
 BEFORE, AFTER = 1.0, 3.0
 #: How long is waited for the last messages, in seconds.
 PATIENCE = 15.0
+#: What each message says beside who says it, which and when.
+PADDING = "x" * 80
 
 Fault = Callable[[RedisServer], Awaitable[object]]
 
@@ -149,7 +151,7 @@ class _Run:
     async def _speak(self, server: int, member: Member) -> None:
         begin = trio.current_time()
         while self._speaks:
-            await member.say(f"{server} {self._said[server]} {time.monotonic()!r}")
+            await member.say(f"{server} {self._said[server]} {time.monotonic()!r} {PADDING}")
             self._said[server] += 1
             await trio.sleep_until(begin + self._said[server] * self._pause)
 
@@ -158,7 +160,7 @@ class _Run:
             now = time.monotonic()
             for name, _, text in texts:
                 if name != "!":
-                    speaker, count, said = text.split(" ")
+                    speaker, count, said, _ = text.split(" ")
                     self._heard.take(server, number, int(speaker), int(count), now - float(said))
 
     async def _until_heard(self) -> None:

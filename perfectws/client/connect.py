@@ -74,7 +74,7 @@ def connect(to: Target, **keywords: Unpack[ConnectKeywords]) -> Connecting:
             name = order.parse_url(to).text
         except InvalidURL as error:
             order.place.close_sock()
-            return Connecting.failed(loop, error)
+            return order.kind_of_future.failed(loop, error)
     return Connector(loop, name, order).begin()
 
 

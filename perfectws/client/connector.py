@@ -28,6 +28,7 @@ from ..websocket.opcodes import CloseCode, OpcodeType
 from ..websocket.socket import Connecting, WebSocket
 from .asking import ask
 from .attempt import Attempt
+from .counted_transport import CountedTransport
 from .order import Order
 from .retrying import Retrying, Waits
 from .send_queue import SendQueue
@@ -50,7 +51,10 @@ class Connector(CallbackOwner):
         self._scope = trio.CancelScope()
         self._has_opened = False
         self._is_over = False
+        #: The one under way, which refers to us.
         self._attempt: Attempt | None = None
+        #: Of a client that connects again: what counts the output of the latest connection.
+        self._transport: CountedTransport | None = None
         retrying = order.retrying
         self._queue = None if retrying is None else SendQueue(loop, self, retrying.queue, name)
         #: The latest, for what is sent after the end.
@@ -59,7 +63,7 @@ class Connector(CallbackOwner):
     def begin(self) -> Connecting:
         """Begin, from any thread, and return the future of the first WebSocket."""
         is_taken = self._order.on_upgrade is not None
-        future = Connecting(self._loop, self, is_taken)
+        future = self._order.kind_of_future(self._loop, self, is_taken)
         self._future = ref(future)
         if is_taken:
             self._kept = future
@@ -94,8 +98,7 @@ class Connector(CallbackOwner):
 
     def send(self, opcode: OpcodeType, payload: bytes, promise: Promise[None] | None) -> None:
         """Send a message over this connection, or the next. From any thread."""
-        if self._queue is None:
-            raise LocalProtocolError("send is for connect(reconnect=…): else send on the WebSocket itself")
+        assert self._queue is not None
         if self._loop.is_here():
             self._queue.send(opcode, payload, promise)
         else:
@@ -170,11 +173,12 @@ class Connector(CallbackOwner):
         try:
             return await attempt.open()
         finally:
-            self._name = attempt.name
+            self._name, self._attempt = attempt.name, None
 
     def _session_begins(self, connection: WebSocketConnection) -> None:
+        assert self._attempt is not None
         self._has_opened = True
-        self._connection = connection
+        self._connection, self._transport = connection, self._attempt.transport
         self._loop.hold()
         connection.on_close.when_complete(lambda _: self._loop.release())
         if self._order.on_upgrade is None:
@@ -205,9 +209,8 @@ class Connector(CallbackOwner):
     def _connect_queue(self, connection: WebSocketConnection) -> None:
         """Send what waits: behind what ``on_upgrade`` has sent, to say who we are perhaps."""
         assert self._queue is not None
-        assert self._attempt is not None
-        assert self._attempt.transport is not None
-        self._queue.connect(connection, self._attempt.transport)
+        assert self._transport is not None
+        self._queue.connect(connection, self._transport)
 
     def _succeed(self, connection: WebSocketConnection) -> bool:
         return self._resolve(outcome.Value(connection.socket))

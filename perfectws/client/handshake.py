@@ -191,9 +191,8 @@ class ClientHandshake:
             self._conn.receive_data(data)
             return self._next_event()
         except h11.RemoteProtocolError as error:
-            rejection = self.rejection()
-            if rejection is not None:
-                raise rejection from None
+            if self.rejection() is not None:
+                self._reject()
             raise HandshakeError(f"{self._url.text}: {self._no_answer(data, error)}") from error
 
     @property
@@ -260,7 +259,10 @@ class ClientHandshake:
     def _reject(self) -> NoReturn:
         rejection = self.rejection()
         assert rejection is not None
-        raise rejection
+        try:
+            raise rejection from None
+        finally:
+            del rejection  # its traceback refers to this frame
 
     def _rejection(self, status: int, headers: Iterable[tuple[str, str]]) -> ConnectionRejected:
         fields = list(headers)

@@ -12,7 +12,7 @@ from ..errors import InvalidURL, LocalProtocolError
 from ..http.several import Several
 from ..websocket.connecting import OPEN_TIMEOUT, HeaderFields
 from ..websocket.options import WebSocketKeywords, WebSocketOptions
-from ..websocket.socket import ConnectKeywords, WebSocket
+from ..websocket.socket import Connecting, ConnectKeywords, Reconnecting, WebSocket
 from .handshake import ClientOffer, cookie_header
 from .place import Place
 from .retrying import Retrying
@@ -73,6 +73,11 @@ class Order(NamedTuple):
         )
         order._check()
         return order
+
+    @property
+    def kind_of_future(self) -> type[Connecting]:
+        """What is returned: who connects again sends by it too."""
+        return Connecting if self.retrying is None else Reconnecting
 
     def _check(self) -> None:
         """Check what is asked for, unless that is told only before each attempt."""

@@ -28,7 +28,6 @@ _SO_SNDBUFFORCE = 32
 _KIND: int = socket.SOCK_SEQPACKET if sys.platform == "linux" else socket.SOCK_DGRAM
 #: Descriptors that come are not for the programs that we start.
 _CLOSE_ON_EXEC: int = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-_TRUNCATED: int = getattr(socket, "MSG_CTRUNC", 0)
 
 
 class Letter(NamedTuple):
@@ -36,13 +35,12 @@ class Letter(NamedTuple):
 
     Attributes:
         message: The message.
-        descriptors: What came with it. They belong to whoever has the letter.
-        is_whole: Whether descriptors are missing: this process has no more room for them.
+        descriptors: What came with it. They belong to whoever has the letter. Some are missing if this process has no
+            more room for them.
     """
 
     message: bytes
     descriptors: list[int]
-    is_whole: bool = True
 
 
 class Post:
@@ -89,7 +87,7 @@ class Post:
         """
         room = socket.CMSG_SPACE(MOST_DESCRIPTORS * array("i").itemsize)
         try:
-            message, ancillary, flags, _ = self._socket.recvmsg(MESSAGE_SIZE, room, _CLOSE_ON_EXEC)
+            message, ancillary, _, _ = self._socket.recvmsg(MESSAGE_SIZE, room, _CLOSE_ON_EXEC)
         except BlockingIOError:
             return None
         except OSError as error:
@@ -98,7 +96,7 @@ class Post:
             raise
         if not message:
             raise EOFError("the other end is gone")
-        return Letter(message, _descriptors_in(ancillary), not flags & _TRUNCATED)
+        return Letter(message, _descriptors_in(ancillary))
 
     def widen(self) -> None:
         """Let it hold `CAPACITY`, or as much of that as the system allows: by itself it holds some 270 descriptors."""

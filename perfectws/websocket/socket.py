@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from threading import get_ident
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, TypeVarTuple, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import WeakSet
 
 import outcome
@@ -158,6 +158,14 @@ class WebSocket:
         readTimeoutSeconds = Misspelt("read_timeout_seconds")  # noqa: N815  # Swift's
         pingInterval = Misspelt("ping_interval")  # noqa: N815
 
+    @overload
+    @staticmethod
+    def connect(
+        to: Target, *, reconnect: Literal[True] | Backoff, **keywords: Unpack[ReconnectKeywords]
+    ) -> Reconnecting: ...
+    @overload
+    @staticmethod
+    def connect(to: Target, **keywords: Unpack[ConnectKeywords]) -> Connecting: ...
     @staticmethod
     def connect(to: Target, **keywords: Unpack[ConnectKeywords]) -> Connecting:
         """Open a WebSocket, as a client.
@@ -186,7 +194,7 @@ class WebSocket:
                 `close`, also on a socket that has dropped already, or `Connecting.cancel`.
             should_retry: Decides instead whether to connect again.
             on_drop, on_retry, on_give_up: Told what becomes of a client that connects again.
-            queue: How many bytes of messages wait for the next connection: see `Connecting.send`.
+            queue: How many bytes of messages wait for the next connection: see `Reconnecting.send`.
             proxy: The URL of a proxy, perhaps with a user and a password: ``http:``, ``https:``, or, with the extra
                 ``proxy`` installed, ``socks4:``, ``socks4a:``, ``socks5:``, ``socks5h:``. ``None`` connects directly.
                 ``True`` asks the environment, as curl does: ``wss_proxy``, ``https_proxy``, ``all_proxy``, for ``ws:``
@@ -843,8 +851,8 @@ class WebSocket:
         self._loop.call(self._connection, callback, *args)
 
 
-class ConnectOptions(WebSocketKeywords, total=False):
-    """The keyword arguments of `WebSocket.connect`, where they are described, but for ``on``."""
+class AttemptKeywords(WebSocketKeywords, total=False):
+    """The keyword arguments of `WebSocket.connect`, where they are described, but for those below."""
 
     cookies: HeaderFields
     server_hostname: str | None
@@ -853,7 +861,6 @@ class ConnectOptions(WebSocketKeywords, total=False):
     subprotocols: Several[str] | Callable[[], Several[str] | Awaitable[Several[str]]]
     ssl_context: ssl.SSLContext | None
     open_timeout: float
-    reconnect: bool | Backoff
     should_retry: Callable[[Exception], bool | Awaitable[bool]] | None
     on_drop: Callable[[int, str], object] | None
     on_retry: OnRetry | None
@@ -864,13 +871,27 @@ class ConnectOptions(WebSocketKeywords, total=False):
     on_upgrade: Callable[[WebSocket], object] | None
 
 
-class ConnectKeywords(ConnectOptions, total=False):
-    """The keyword arguments of `WebSocket.connect`."""
+class ConnectOptions(AttemptKeywords, total=False):
+    """Those, and whether to connect again."""
+
+    reconnect: bool | Backoff
+
+
+class PlaceKeywords(TypedDict, total=False):
+    """The keyword arguments of `WebSocket.connect` that say where: there, and here."""
 
     on: trio.Nursery | EventLoopHandle | None
     host: str | None
     port: int | None
     sock: ConnectedSocket | None
+
+
+class ReconnectKeywords(AttemptKeywords, PlaceKeywords, total=False):
+    """The keyword arguments of `WebSocket.connect` besides ``reconnect``, where that is asked for."""
+
+
+class ConnectKeywords(ConnectOptions, PlaceKeywords, total=False):
+    """The keyword arguments of `WebSocket.connect`."""
 
 
 class Opener(Protocol):
@@ -880,7 +901,7 @@ class Opener(Protocol):
         """Make no attempt any more. From any thread."""
 
     def send(self, opcode: OpcodeType, payload: bytes, promise: Promise[None] | None) -> None:
-        """Send a message over this connection, or the next. From any thread. Raises `LocalProtocolError`."""
+        """Send a message over this connection, or the next. From any thread."""
 
     @property
     def queued_amount(self) -> int:
@@ -925,8 +946,29 @@ class Connecting(Future[WebSocket]):
         if self._opener is not None:
             self._opener.cancel()
 
+    def _add(self, on_resolved: Callable[[outcome.Outcome[WebSocket]], object]) -> None:
+        self._is_taken = True
+        super()._add(on_resolved)
+        if self._opener is not None and not self.is_done:
+            self._opener.keep(self)
+
+    def __del__(self) -> None:
+        if self._opener is not None and not (self._is_taken or self._retrieved):
+            opened = self._outcome.value if isinstance(self._outcome, outcome.Value) else None
+            self._opener.abandon(opened)
+        super().__del__()
+
+
+class Reconnecting(Connecting):
+    """The future of the first WebSocket of a client that connects again and again: of ``connect(reconnect=…)``.
+
+    It stays of use when it is resolved: messages are sent by it over whichever connection there is.
+    """
+
+    __slots__ = ()
+
     def send(self, message: str | BytesLike, promise: Promise[None] | None = None) -> None:
-        """Send a whole message, over the connection that is open or else the next: for ``connect(reconnect=…)``.
+        """Send a whole message, over the connection that is open, or else the next.
 
         Messages go out in the order of the calls, over all connections, behind what ``on_upgrade`` sends before it
         returns, or first waits. What the kernel has taken when a connection is lost is not sent again; what it has not
@@ -939,7 +981,6 @@ class Connecting(Future[WebSocket]):
 
         Raises:
             TypeError: ``message`` is neither.
-            LocalProtocolError: ``connect`` was not asked to ``reconnect``.
         """
         check_promise(promise)
         if isinstance(message, str):
@@ -955,18 +996,6 @@ class Connecting(Future[WebSocket]):
     def queued_amount(self) -> int:
         """How many bytes of messages wait for a connection, of what `send` was given."""
         return 0 if self._opener is None else self._opener.queued_amount
-
-    def _add(self, on_resolved: Callable[[outcome.Outcome[WebSocket]], object]) -> None:
-        self._is_taken = True
-        super()._add(on_resolved)
-        if self._opener is not None and not self.is_done:
-            self._opener.keep(self)
-
-    def __del__(self) -> None:
-        if self._opener is not None and not (self._is_taken or self._retrieved):
-            opened = self._outcome.value if isinstance(self._outcome, outcome.Value) else None
-            self._opener.abandon(opened)
-        super().__del__()
 
 
 class Dial(Protocol):

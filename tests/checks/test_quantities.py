@@ -431,6 +431,7 @@ OTHERS = {
     "HTTPResponse.status": "test_a_status_is_one_of_three_digits",
     "HTTPResponse.completed.status": "what is set as the attribute",
     "Connecting.wait.seconds": "that of a Future",
+    "Reconnecting.wait.seconds": "that of a Future",
     "Expiration.from_now": "made by relative_seconds",
     "HandshakeResponse.status": "what a server has answered",
     "HTTPRequest.protocol_version": "a pair, for the tests of an application",

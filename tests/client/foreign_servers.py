@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
+import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
 from aiohttp import WSMsgType as AiohttpType
 from aiohttp import web
+from hypercorn.asyncio import serve as hypercorn_serve
+from hypercorn.config import Config
 from picows import (
     WSCloseCode,
     WSFrame,
@@ -125,6 +130,28 @@ async def serve_picows(started: PortReport, ended: Report, stop: asyncio.Event) 
     server.close()
 
 
+async def serve_hypercorn(started: PortReport, ended: Report, stop: asyncio.Event) -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "websocket":
+            return
+        await receive()
+        await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
+        while (event := await receive())["type"] == "websocket.receive":
+            if event.get("text") == CLOSE_NOW:
+                await send({"type": "websocket.close", "code": GOODBYE[0], "reason": GOODBYE[1]})
+            else:
+                await send({"type": "websocket.send", "text": event.get("text"), "bytes": event.get("bytes")})
+        ended(None)  # it tells 1006, or 1000, whatever the code was
+
+    # Its descriptor is given, since hypercorn tells nobody which port the kernel has chosen.
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = Config()
+        config.bind = [f"fd://{os.dup(listener.fileno())}"]
+        config.loglevel = "CRITICAL"
+        started(listener.getsockname()[1])
+        await hypercorn_serve(app, config, shutdown_trigger=stop.wait)
+
+
 def in_thread(serve: Serve) -> Callable[[], AbstractAsyncContextManager[ForeignServer]]:
     @asynccontextmanager
     async def run() -> AsyncIterator[ForeignServer]:
@@ -196,9 +223,12 @@ SERVERS: dict[str, Callable[[], AbstractAsyncContextManager[ForeignServer]]] = {
     "websockets": in_thread(serve_websockets),
     "aiohttp": in_thread(serve_aiohttp),
     "picows": in_thread(serve_picows),
+    "hypercorn": in_thread(serve_hypercorn),
     "ws": serve_node,
     # answers 400 if nothing is offered but what it must decline
     "ws, strict": partial(serve_node, serverMaxWindowBits=False, serverNoContextTakeover=False, clientMaxWindowBits=10),
 }
 #: Those that can compress.
-COMPRESSING = ("websockets", "aiohttp", "ws", "ws, strict")
+COMPRESSING = ("websockets", "aiohttp", "hypercorn", "ws", "ws, strict")
+#: Those that do not say which close code they have seen.
+SILENT = ("hypercorn",)

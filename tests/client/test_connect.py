@@ -156,7 +156,7 @@ async def test_no_event_loop_raises_and_says_what_to_pass() -> None:
     with pytest.raises(LocalProtocolError, match="pass on="):
         WebSocket.connect(to="ws://localhost")
     with pytest.raises(TypeError, match="an EventLoop, a trio nursery, or a server"):
-        WebSocket.connect(to="ws://localhost", on="nursery")  # type: ignore[arg-type]
+        WebSocket.connect(to="ws://localhost", on="nursery")  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize(

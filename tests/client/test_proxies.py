@@ -34,7 +34,7 @@ LOGIN = f"{USER}:{quote(PASSWORD)}@"
 async def converse(url: str, **options: object) -> None:
     """Open a WebSocket, have messages echoed, and close it."""
     async with trio.open_nursery() as nursery:
-        ws = await WebSocket.connect(to=url, on=nursery, **options)  # type: ignore[arg-type]
+        ws = await WebSocket.connect(to=url, on=nursery, **options)  # type: ignore[call-overload]
         for message in ["hello", "x" * 100_000]:
             ws.send(message)
             assert await ws.receive() == message
@@ -128,7 +128,7 @@ async def test_the_address_of_version_6_stands_in_brackets(raw_server: RawServer
 async def refused(url: str, proxy: str, **options: object) -> HandshakeError:
     async with trio.open_nursery() as nursery:
         with pytest.raises(HandshakeError) as caught:
-            await WebSocket.connect(to=url, on=nursery, proxy=proxy, **options)  # type: ignore[arg-type]
+            await WebSocket.connect(to=url, on=nursery, proxy=proxy, **options)  # type: ignore[call-overload]
     assert "sesame" not in str(caught.value)
     return caught.value
 

@@ -179,7 +179,7 @@ async def test_a_redirect_without_a_location_or_that_nobody_wants_followed_is_a_
     raw_server: RawServer, more: dict[str, bool]
 ) -> None:
     async with trio.open_nursery() as nursery:
-        future = WebSocket.connect(to=raw_server.url, on=nursery, **more)  # type: ignore[arg-type]
+        future = WebSocket.connect(to=raw_server.url, on=nursery, **more)  # type: ignore[call-overload]
         connection = await raw_server.accept()
         await connection.read_request()
         location = "Location: /there\r\n" if more else ""

@@ -156,12 +156,12 @@ async def test_where_pongs_judge_nobody_they_do_not_then_either(
     monkeypatch.setattr(keepalive, "PROBE_TIMEOUT", 0.01)
     sockets = Calls()
     async with trio.open_nursery() as nursery:
-        WebSocket.connect(
+        WebSocket.connect(  # type: ignore[call-overload]
             to=raw_server.url,
             on=nursery,
             reconnect=True,
             on_upgrade=sockets,
-            **options,  # type: ignore[arg-type]
+            **options,
         )
         connection = await raw_server.accept()
         await connection.upgrade()

@@ -234,6 +234,8 @@ def running(
     page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> Iterator[RunningPage]:
     """Run a page's blocks; what they have launched serves until the ``with`` block ends."""
+    # As it is: a page that turns the access log on does so for itself.
+    caplog.set_level(logging.getLogger("perfectws.access").level, "perfectws.access")
     caplog.set_level(logging.INFO, "perfectws")
     running = RunningPage(page, folder, lambda: caplog.text)
     bind, connect = HTTPServer.bind, socket.socket.connect

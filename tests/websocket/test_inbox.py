@@ -936,7 +936,8 @@ class Story(Bench):
     def add(self, count: int = 1) -> None:
         if self.inbox.is_full:
             return  # the connection reads no more then
-        frames = [text(str(len(self.arrived) + number)) for number in range(min(count, self.inbox.room))]
+        count = min(count, self.inbox.room) or 1  # there is no room behind the end, where nothing is taken
+        frames = [text(str(len(self.arrived) + number)) for number in range(count)]
         if not self.has_ended:
             self.arrived += [str(data) for _, data, _ in frames]
         if count == 1:

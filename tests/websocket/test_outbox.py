@@ -1059,12 +1059,6 @@ class TestAwaiting:
         assert bench.run() == ["sent"]
         assert bench.sending() is PLAIN
 
-    def test_it_is_awaited_in_the_loops_own_thread_only(self) -> None:
-        bench = Bench()
-        bench.loop.thread_id = bench.loop.direct_thread = 0
-        with pytest.raises(LocalProtocolError, match="thread"):
-            bench.loop.start(bench.outbox.wait_until_drained()).result()
-
 
 class Story(Bench):
     """What a socket, its room and its peer may do, in any order, and what the peer must have got in the end."""

@@ -41,10 +41,19 @@ routes.web_socket("/ws", lambda request, ws: ws.send(str(os.getpid())))
 class Program:
     """A program that runs, and what it has written to its standard error."""
 
-    def __init__(self, arguments: list[str]) -> None:
+    def __init__(self, arguments: list[str], activated_by: socket.socket | None = None) -> None:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [*python(), *arguments]
+        given = None if activated_by is None else activated_by.fileno()
+        if given is not None:  # as systemd does it: the socket is descriptor 3, and meant for that process
+            script = 'exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$ exec "$@"'
+            command = ["sh", "-c", script, "sh", *command]
         self.process = subprocess.Popen(
-            [*python(), *arguments], env=environment, stderr=subprocess.PIPE, encoding="utf-8"
+            command,
+            env=environment,
+            stdin=given,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
         )
         self.lines: list[str] = []
         self._queue: Queue[str | None] = Queue()
@@ -121,12 +130,12 @@ def run(tmp_path: Path) -> Iterator[Start]:
     """Run programs until the test ends: ``run(code, *arguments)``."""
     programs: list[Program] = []
 
-    def start(code: str, *arguments: str) -> Program:
+    def start(code: str, *arguments: str, activated_by: socket.socket | None = None) -> Program:
         (tmp_path / "program.py").write_text(HEAD + code)
-        return start_command(str(tmp_path / "program.py"), *arguments)
+        return start_command(str(tmp_path / "program.py"), *arguments, activated_by=activated_by)
 
-    def start_command(*arguments: str) -> Program:
-        programs.append(Program(list(arguments)))
+    def start_command(*arguments: str, activated_by: socket.socket | None = None) -> Program:
+        programs.append(Program(list(arguments), activated_by))
         return programs[-1]
 
     start.command = start_command  # type: ignore[attr-defined]

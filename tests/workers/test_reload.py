@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 from pathlib import Path
 from threading import Event, Thread
@@ -88,17 +89,33 @@ def test_the_new_code_takes_over_and_nobody_is_refused(run: Start, tmp_path: Pat
     assert program.stop() == 0
 
 
+def test_a_socket_that_systemd_has_opened_is_served_by_workers_and_by_those_after_a_reload(
+    run: Start, tmp_path: Path
+) -> None:
+    code = PROGRAM.replace('address="127.0.0.1", port=0', 'address="systemd:"')
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = listening.getsockname()
+        program = run(code, activated_by=listening)
+        program.line("Starting HTTP")
+        assert ask(address) == "one"
+        (tmp_path / "program.py").write_text(HEAD + code.replace("one", "two"))
+        program.signal(signal.SIGHUP)
+        program.line("serves: those before it go")
+        until(lambda: ask(address) == "two")
+        assert program.stop() == 0
+
+
 async def test_websockets_are_closed_with_1012(run: Start) -> None:
     program = await trio.to_thread.run_sync(run, PROGRAM)
     port = await trio.to_thread.run_sync(program.port)
     async with trio.open_nursery() as nursery:
         sockets = [await WebSocket.connect(to=f"ws://127.0.0.1:{port}/ws", on=nursery) for _ in range(10)]
-        for socket in sockets:
-            await socket.receive()  # its worker's number
+        for each in sockets:
+            await each.receive()  # its worker's number
         program.signal(signal.SIGHUP)
-        for socket in sockets:
-            await socket.on_close
-            assert socket.close_code == 1012
+        for each in sockets:
+            await each.on_close
+            assert each.close_code == 1012
     assert await trio.to_thread.run_sync(program.stop) == 0
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import ExitStack
 from functools import partial
+
+assert sys.platform != "win32"  # where these are not collected
 
 from prometheus_client.parser import text_string_to_metric_families as parse
 

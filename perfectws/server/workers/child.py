@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import ctypes
 import os
 import signal
 import sys
@@ -144,8 +145,6 @@ def _flush() -> None:
 def die_with(parent: int) -> None:
     """Let the kernel end this process at once when its parent ends, where it can."""
     if sys.platform == "linux":
-        import ctypes  # it takes long to load: the parent has done so
-
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it was gone before that
         os._exit(1)

@@ -34,6 +34,9 @@ from .signals import SignalQueue, ignore
 from .succession import Heritage, Listener, Predecessor, Successor
 from .worker import Servers
 
+#: How long it sleeps at most, in seconds: ``poll`` cannot count without an end.
+LONGEST_SLEEP = 3600.0
+
 
 class Supervised(Servers, Protocol):
     """The servers of one launch, as their supervisor has them.
@@ -140,7 +143,7 @@ class Supervisor:
         for descriptor in descriptors:
             poll.register(descriptor, select.POLLIN)
         end = min([self._restart_at, *(each.deadline() for each in self._generations)])
-        poll.poll(None if end == inf else max(0, end - monotonic()) * 1000)
+        poll.poll(min(max(0, end - monotonic()), LONGEST_SLEEP) * 1000)
 
     # What comes
 
