@@ -9,6 +9,9 @@
 
 A body need not end: `ClientHandshake.rejection` is what is known so far.
 
+Nearly every answer is a 101 of one shape, narrower than the grammar, which one regular expression knows. All others are
+h11's to judge, which is told of the exchange then: ``tests/properties/test_plain_101.py`` shows that it says the same.
+
 Source: RFC 6455 §4.1 and §4.2.2, RFC 7692 §7.1 for ``permessage-deflate``.
 """
 
@@ -26,7 +29,7 @@ from wsproto.utilities import generate_accept_token
 
 from .. import __version__
 from ..errors import ConnectionRejected, HandshakeError, LocalProtocolError
-from ..http.headers import Headers, is_token
+from ..http.headers import TCHAR, Headers, is_token
 from ..http.several import Several
 from ..websocket.arguments import check_subprotocols
 from ..websocket.deflate import Deflate, DeflateOptions, accept_answer, make_offer
@@ -44,6 +47,10 @@ _SHOWN_BODY = 200
 #: Those that the application may set too.
 _REPLACED = frozenset({"authorization", "host", "user-agent"})
 
+#: A 101 as nearly all servers write it, to its end.
+_PLAIN_101 = re.compile(rf"HTTP/1\.1 101 [ -~]*+(\r\n(?:{TCHAR}++: [!-~][ -~]*+\r\n)++)\r\n".encode())
+#: What in it h11 has rules about.
+_JUDGED_BY_H11 = re.compile(rb" \r\n|\n(?:content-length|transfer-encoding):", re.IGNORECASE)
 #: What every answer of HTTP/1 begins with.
 _HTTP = b"HTTP/"
 #: The status line of an answer whose head is otherwise malformed.
@@ -144,7 +151,8 @@ class ClientHandshake:
         self._offer = offer
         # RFC 6455 §4.1: "a nonce consisting of a randomly selected 16-byte value that has been base64-encoded"
         self._key = b64encode(urandom(16))
-        self._conn = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        #: What h11 knows of the exchange; ``None`` as long as it need not know of it.
+        self._conn: h11.Connection | None = None
         #: The answer as long as its head is not complete.
         self._begun = bytearray()
         self._refusal: h11.Response | None = None
@@ -153,6 +161,25 @@ class ClientHandshake:
 
     def request(self) -> bytes:
         """Return the request, whole."""
+        headers = self._headers()
+        if "host" in {name.lower() for name, _ in self._offer.headers}:
+            return self._request_by_h11(headers)  # which has rules about that
+        return b"".join((f"GET {self._url.target} HTTP/1.1\r\n".encode("ascii"), headers.encode(), b"\r\n"))
+
+    def _request_by_h11(self, headers: Headers) -> bytes:
+        self._conn = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        fields = [(name.encode(), value.encode()) for name, value in headers]
+        head = self._conn.send(h11.Request(method="GET", target=self._url.target, headers=fields))
+        return (head or b"") + (self._conn.send(h11.EndOfMessage()) or b"")
+
+    def _parser(self) -> h11.Connection:
+        """Return what h11 knows of the exchange."""
+        if self._conn is None:
+            self._request_by_h11(self._headers())
+            assert self._conn is not None
+        return self._conn
+
+    def _headers(self) -> Headers:
         headers = Headers(
             [
                 ("Host", self._url.authority),
@@ -173,9 +200,7 @@ class ClientHandshake:
             headers.remove(name)
         for name, value in self._offer.headers:
             headers.add(name, value)
-        fields = [(name.encode(), value.encode()) for name, value in headers]
-        head = self._conn.send(h11.Request(method="GET", target=self._url.target, headers=fields))
-        return (head or b"") + (self._conn.send(h11.EndOfMessage()) or b"")
+        return headers
 
     def receive(self, data: bytes) -> Accepted | None:
         """Take bytes that arrived, ``b""`` for the end. Return what was agreed on, or ``None`` if more is needed.
@@ -184,12 +209,17 @@ class ClientHandshake:
             ConnectionRejected: The server answers with something other than 101.
             HandshakeError: What it answers is no HTTP, or a 101 that is none for us.
         """
+        if not self._begun:
+            plain = _PLAIN_101.match(data)
+            if plain is not None and len(plain[0]) < MAX_HEAD and _JUDGED_BY_H11.search(plain[0]) is None:
+                return self._accept(plain[1], data[plain.end() :])
         if self._refusal is None:
             self._begun += data
             self._check_protocol()
         try:
-            self._conn.receive_data(data)
-            return self._next_event()
+            parser = self._parser()
+            parser.receive_data(data)
+            return self._next_event(parser)
         except h11.RemoteProtocolError as error:
             if self.rejection() is not None:
                 self._reject()
@@ -228,15 +258,14 @@ class ClientHandshake:
         is_silent = not self._begun and not self._url.is_secure and not self._url.is_unix
         return " (if it speaks TLS there, write wss://)" if is_silent else ""
 
-    def _next_event(self) -> Accepted | None:
+    def _next_event(self, parser: h11.Connection) -> Accepted | None:
         while True:
-            match self._conn.next_event():
+            match parser.next_event():
                 case h11.InformationalResponse(status_code=101) as response:
                     version = response.http_version.decode()
                     # RFC 9110 §7.8, §15.2: HTTP/1.0 has neither Upgrade nor any status 1xx.
                     self._check(version.startswith("1.") and version != "1.0", f"it is HTTP/{version}")
-                    self.response = HandshakeResponse(101, _head(response))
-                    return self._judge(self.response.headers)
+                    return self._accept(_head(response), parser.trailing_data[0])
                 case h11.Response() as response:
                     self._refusal = response
                 case h11.Data(data=data) if self._refusal is not None:
@@ -278,7 +307,11 @@ class ClientHandshake:
             body,
         )
 
-    def _judge(self, headers: Headers) -> Accepted:
+    def _accept(self, head: bytes, leftover: bytes) -> Accepted:
+        self.response = HandshakeResponse(101, head)
+        return self._judge(self.response.headers, leftover)
+
+    def _judge(self, headers: Headers, leftover: bytes) -> Accepted:
         """Judge the headers of a 101. Source: RFC 6455 §4.1, the numbered list at its end."""
         self._check(headers.has_token("Upgrade", "websocket"), "it has no 'Upgrade: websocket'")
         self._check(headers.has_token("Connection", "upgrade"), "it has no 'Connection: Upgrade'")
@@ -288,7 +321,7 @@ class ClientHandshake:
             f"its Sec-WebSocket-Accept ({', '.join(accepts) or 'none'}) does not answer our key",
         )
         subprotocol = self._judge_subprotocol(headers)
-        return Accepted(subprotocol, self._judge_extensions(headers), self._conn.trailing_data[0])
+        return Accepted(subprotocol, self._judge_extensions(headers), leftover)
 
     def _judge_subprotocol(self, headers: Headers) -> str | None:
         chosen = headers.get("Sec-WebSocket-Protocol")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
@@ -54,6 +55,11 @@ class WebSocketURL(NamedTuple):
     @classmethod
     def parse(cls, url: str) -> WebSocketURL:
         """Take ``url`` apart. Raises `InvalidURL`, with what is wrong."""
+        # What has an @ may have a password, which need not be kept.
+        return cls._parse(url) if "@" in url else _parse_and_remember(url)
+
+    @classmethod
+    def _parse(cls, url: str) -> WebSocketURL:
         shown = shown_url(url)
         if _FORBIDDEN.search(url):
             raise InvalidURL(f"{shown!r} is no URL: it holds a space, a control character or a lone surrogate")
@@ -103,6 +109,10 @@ class WebSocketURL(NamedTuple):
             )
         resource, _, query = target.partition("?")
         return cls(url, unquote(path), 0, False, True, _target(resource, query), "localhost", None)
+
+
+#: A client of many connections has few URLs.
+_parse_and_remember = lru_cache(maxsize=32)(WebSocketURL._parse)
 
 
 def shown_url(url: str) -> str:

@@ -6,6 +6,8 @@ And it is the border at which what the system and TLS raise becomes a `Handshake
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import ssl
 from collections.abc import Callable
@@ -16,9 +18,10 @@ import trio
 
 from ..errors import HandshakeError
 from ..transport import Address, DialedTransport, Protocol
-from .addresses import stream_addresses
+from .addresses import address_of, stream_addresses
 from .loop import Loop
 from .proxying import Proxy, dial_through
+from .reactor import Reactor
 from .reasons import reason_of
 from .socket_transport import SocketTransport
 from .stream_transport import StreamTransport
@@ -69,6 +72,9 @@ async def dial(loop: Loop, route: Route, make_protocol: Callable[[DialedTranspor
     Raises:
         HandshakeError: Nothing listens there, or TLS failed; the message says where and why.
     """
+    if loop.reactor is not None and _is_direct(route):
+        connected = await _connect(route)
+        return _attach_socket(loop, loop.reactor, connected, _peer_of(connected), make_protocol)
     stream = await _open_stream(route)
     ends = await _addresses(stream)  # before TLS: with TLS 1.3 a server may be gone when our side of that is done
     if route.is_secure:
@@ -87,6 +93,56 @@ async def _open_stream(route: Route) -> Stream:
         return await trio.open_tcp_stream(host, port, local_address=route.local_address)
     except (OSError, ValueError) as error:  # a ValueError of a local address that is of no use here
         raise HandshakeError(f"cannot connect to {_place(host, port)}: {reason_of(error)}") from error
+
+
+def _is_direct(route: Route) -> bool:
+    """Tell whether a route is plain TCP to one address, which is known: there is nothing to choose, nor to look up."""
+    if route.is_secure or route.proxy is not None or route.sock is not None or route.local_address is not None:
+        return False
+    try:
+        socket.inet_pton(_family(route.host), route.host)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+async def _connect(route: Route) -> socket.socket:
+    """Connect to the one address of a direct route."""
+    connecting = socket.socket(_family(route.host), socket.SOCK_STREAM)
+    try:
+        connecting.setblocking(False)
+        connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        error = connecting.connect_ex((route.host, route.port))
+        if error == errno.EINPROGRESS:
+            await trio.lowlevel.wait_writable(connecting)
+            error = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        else:
+            await trio.lowlevel.checkpoint()
+        if error:
+            raise OSError(error, os.strerror(error))
+    except BaseException as error:
+        connecting.close()
+        if isinstance(error, OSError):
+            place = _place(route.host, route.port)
+            raise HandshakeError(f"cannot connect to {place}: {reason_of(error)}") from error
+        raise
+    return connecting
+
+
+def _peer_of(connected: socket.socket) -> Address:
+    try:
+        return address_of(connected.getpeername())
+    except OSError:
+        connected.close()
+        raise _lost() from None
+
+
+def _lost() -> HandshakeError:
+    return HandshakeError("the connection was lost as soon as it was there")
 
 
 async def _encrypt(stream: Stream, route: Route) -> Stream:
@@ -122,7 +178,17 @@ def _attach(
     if loop.reactor is None or not isinstance(stream, trio.SocketStream):
         is_secure = isinstance(stream, trio.SSLStream)
         return _run_stream(loop, StreamTransport(loop, stream, remote, local, is_secure), make_protocol)
-    transport = SocketTransport(loop, loop.reactor, _detach(stream), remote)
+    return _attach_socket(loop, loop.reactor, _detach(stream), remote, make_protocol)
+
+
+def _attach_socket(
+    loop: Loop,
+    reactor: Reactor,
+    connected: socket.socket,
+    remote: Address,
+    make_protocol: Callable[[DialedTransport], ProtocolT],
+) -> ProtocolT:
+    transport = SocketTransport(loop, reactor, connected, remote)
     protocol = make_protocol(transport)
     transport.start(protocol)
     return protocol
@@ -154,7 +220,7 @@ async def _addresses(stream: Stream) -> tuple[Address, Address]:
     remote, local = stream_addresses(socket_stream)
     if remote is None:
         await trio.aclose_forcefully(stream)
-        raise HandshakeError("the connection was lost as soon as it was there")
+        raise _lost()
     return remote, local
 
 

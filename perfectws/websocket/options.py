@@ -83,6 +83,8 @@ class WebSocketOptions:
     @classmethod
     def of(cls, **keywords: Unpack[WebSocketKeywords]) -> WebSocketOptions:
         """Make options of keyword arguments. Raises `TypeError` or `ValueError`, naming the one that is wrong."""
+        if not keywords:
+            return _DEFAULTS
         check_names(keywords, _KEYWORDS, "a WebSocket")
         given: dict[str, Any] = {**keywords}
         given["compression"] = deflate_options(keywords.get("compression"))
@@ -104,6 +106,9 @@ _KINDS: Mapping[str, Kind] = {
     "write_timeout": SECONDS_OR_NONE,
     "close_timeout": SECONDS,
 }
+
+
+_DEFAULTS = WebSocketOptions()
 
 
 def _origins(origins: Several[str | re.Pattern[str]] | None) -> tuple[str | re.Pattern[str], ...] | None:
