@@ -14,14 +14,16 @@ from typing import Any
 
 import trio
 
+from perfectws.client.url import WebSocketURL
 from perfectws.net.timers import HeapTimer, Timers
 
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 
 #: Whose objects are counted.
 PACKAGES = ("perfectws", "h11", "wsproto")
-#: A timer that was cancelled stays in the heap until the next sweep, and holds nothing: live ones are counted.
-_NOT_COUNTED = (HeapTimer,)
+#: A timer that was cancelled stays in the heap until the next sweep, and holds nothing: live ones are counted. The last
+#: URLs that a client was given are remembered, a bounded number of them.
+_NOT_COUNTED = (HeapTimer, WebSocketURL)
 
 
 @dataclass(frozen=True)
