@@ -8,6 +8,7 @@ import ssl
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
+from weakref import WeakSet
 
 import httpx
 import pytest
@@ -18,6 +19,12 @@ from perfectws import HTTPRequest, HTTPResponse, HTTPServer, LaunchContext, Rout
 PATIENCE = 30.0
 
 Launch = Callable[..., LaunchContext]
+
+
+@pytest.fixture(autouse=True)
+def no_brokers_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a server's figures count the brokers of its own test only: others may not be freed yet."""
+    monkeypatch.setattr("perfectws.rooms.broker._brokers", WeakSet())
 
 
 @pytest.fixture
