@@ -8,11 +8,12 @@ Virtual time (``autojump_clock``) only where every peer is in the same trio run 
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import ssl
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -173,6 +174,16 @@ async def connecting(transport: str) -> AsyncIterator[Connect]:
                 yield connect
             finally:
                 await connect.close()
+
+
+@pytest.fixture(autouse=True)
+def levels_of_logs() -> Iterator[None]:
+    """Let the loggers have their levels again behind a test: a command line sets them."""
+    loggers = [logging.getLogger(name) for name in ("perfectws", "perfectws.access")]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture(params=list(TRANSPORTS))

@@ -208,11 +208,11 @@ class RunningPage:
         self.contexts += contexts
         return contexts
 
-    def connect(self, client: socket.socket, address: Any, connect: Callable[[socket.socket, Any], None]) -> None:
+    def connect(self, client: socket.socket, address: Any, connect: Callable[[socket.socket, Any], Any]) -> Any:
         """Connect to the server that the page has launched on a port, whatever the client is."""
         if isinstance(address, tuple):
             address = (address[0], self.ports.get(address[1], address[1]), *address[2:])
-        connect(client, address)
+        return connect(client, address)
 
     def end(self) -> None:
         """Stop all servers."""
@@ -241,6 +241,10 @@ def running(
     bind, connect = HTTPServer.bind, socket.socket.connect
     monkeypatch.setattr(HTTPServer, "bind", lambda server, *inherited: running.bind(server, bind, *inherited))
     monkeypatch.setattr(socket.socket, "connect", lambda client, address: running.connect(client, address, connect))
+    connect_ex = socket.socket.connect_ex
+    monkeypatch.setattr(
+        socket.socket, "connect_ex", lambda client, address: running.connect(client, address, connect_ex)
+    )
     monkeypatch.setattr("perfectws.server.server.launch", running.launch)
     monkeypatch.setattr("perfectws.server.server.make_plan", lambda *_, **__: None)  # workers: `tests.workers`
     monkeypatch.chdir(folder)
