@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -91,13 +92,15 @@ def test_a_page_with_a_reason_to_doubt_asks_at_once(ana: ChatPage, server: Runni
 def test_a_lost_connection_is_told_after_a_second_and_a_half_however_often_it_is_tried(
     ana: ChatPage, server: RunningServer
 ) -> None:
+    ana.page.evaluate("Math.random = () => 0")  # each wait is as short as can be: 300 ms, then 600 ms
+    ana.page.clock.pause_at(datetime.now() + timedelta(seconds=5))  # else it goes on by itself too
     server.kill()
     expect(ana.state).to_have_text("Reconnecting")
-    for _ in range(2):
+    for milliseconds in (400, 700):
         with ana.page.expect_websocket():
-            ana.page.clock.run_for(500)
+            ana.page.clock.run_for(milliseconds)
     expect(ana.trouble).to_be_hidden()
-    ana.page.clock.run_for(500)
+    ana.page.clock.run_for(400)
     expect(ana.trouble).to_be_visible()
 
 

@@ -36,8 +36,9 @@ def come_back(page: ChatPage) -> None:
     page.expect_connected()
 
 
-@pytest.mark.parametrize("end", [RunningServer.kill, RunningServer.stop], ids=["killed", "stopped"])
-@pytest.mark.parametrize("count", [2, 3])
+@pytest.mark.parametrize(
+    ("count", "end"), [(3, RunningServer.kill), (2, RunningServer.stop)], ids=["3, killed", "2, stopped"]
+)
 def test_pages_come_back_and_nothing_is_lost_or_doubled(
     new_page: NewPage, database: Path, count: int, end: Callable[[RunningServer], int]
 ) -> None:

@@ -120,6 +120,7 @@ def test_auto_is_one_for_each_processor_that_may_be_used(
 def test_one_worker_is_this_process_unless_its_code_is_to_be_loaded_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     assert make_plan(1) is None
     monkeypatch.setattr(threading, "enumerate", lambda: [threading.current_thread()])
+    monkeypatch.setattr(plan, "lone_rooms", list)  # those of other tests
     reloading = make_plan(1, reload_on=signal.SIGUSR2)
     assert reloading is not None
     assert (reloading.workers, reloading.reload_on) == (1, signal.SIGUSR2)

@@ -12,6 +12,7 @@ export class View {
   #log = element("log");
   #places = new WeakMap(); // where one was in each room, from its end, in pixels
   #wasAtEnd = true;
+  #endTop = 0; // where the scroller stood, in pixels, when it was last at its end
   #onRead;
 
   /** onRead() is called when one has seen all that there is. */
@@ -20,7 +21,7 @@ export class View {
     this.#scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
     // The keyboard of a phone, or a field that grows, must not push the last message out of sight; nor an image that
     // takes its place.
-    const watcher = new ResizeObserver(() => { if (this.#wasAtEnd) this.scrollToEnd(); });
+    const watcher = new ResizeObserver(() => { if (this.#isFollowing) this.scrollToEnd(); });
     watcher.observe(this.#scroller);
     watcher.observe(this.#log);
     element("older").addEventListener("click", () => this.room.loadOlder());
@@ -35,11 +36,12 @@ export class View {
 
   /** Whether one sees what comes now. */
   get isWatched() {
-    return !document.hidden && this.#wasAtEnd;
+    return !document.hidden && this.#isFollowing;
   }
 
   scrollToEnd() {
     this.#scroller.scrollTop = this.#scroller.scrollHeight;
+    this.#endTop = this.#scroller.scrollTop;
   }
 
   /** Look at a room; nobody wants all of it read out. */
@@ -59,10 +61,10 @@ export class View {
 
   /** Do something to the log that is not to be read out, and keep one's place in it. */
   async quietly(action) {
-    const [fromEnd, wasAtEnd] = [this.#fromEnd(), this.#wasAtEnd];
+    const [fromEnd, isFollowing] = [this.#fromEnd(), this.#isFollowing];
     this.#log.ariaBusy = "true";
     action();
-    this.#scroller.scrollTop = this.#scroller.scrollHeight - this.#scroller.clientHeight - (wasAtEnd ? 0 : fromEnd);
+    this.#scroller.scrollTop = this.#scroller.scrollHeight - this.#scroller.clientHeight - (isFollowing ? 0 : fromEnd);
     await new Promise(requestAnimationFrame);
     this.#log.ariaBusy = "false";
   }
@@ -76,10 +78,16 @@ export class View {
     showTyping([...room.typing.keys()]);
     element("newer").hidden = room.unread === 0 || this.isAtEnd;
     element("newer").textContent = room.unread === 1 ? "1 new message" : `${room.unread} new messages`;
-    if (this.#wasAtEnd) {
+    if (this.#isFollowing) {
       room.log.prune();
       this.scrollToEnd();
     }
+  }
+
+  // Whether one wants to stay at the end: one was there, and has not scrolled up since. That is seen before the event
+  // which tells of it; else what comes in between would take one back.
+  get #isFollowing() {
+    return this.isAtEnd || (this.#wasAtEnd && this.#scroller.scrollTop > this.#endTop - AT_THE_END);
   }
 
   #fromEnd() {
@@ -89,6 +97,7 @@ export class View {
 
   #scrolled() {
     this.#wasAtEnd = this.isAtEnd;
+    if (this.#wasAtEnd) this.#endTop = this.#scroller.scrollTop;
     if (this.isWatched) this.#onRead();
     if (this.#scroller.scrollTop < NEAR_THE_START && this.#scroller.scrollHeight > this.#scroller.clientHeight) {
       this.room?.loadOlder();
