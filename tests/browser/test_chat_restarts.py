@@ -166,6 +166,7 @@ def test_two_windows_of_one_browser_are_one_person_unless_one_wants_to_be_two(
         expect(second.own_texts).to_have_count(1)
         second.page.get_by_role("button", name="Change name").click()
         second.introduce("Anke")
+        expect(second.page.locator("#my-name")).to_have_text("Anke")
         ben.expect_people("Ben", "Anke", "Anna")
         expect(ben.events.last).to_have_text("Ana is now called Anke")
         second.page.close()
