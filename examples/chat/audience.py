@@ -33,6 +33,14 @@ class Audience:
         else:
             self.said.join(socket, after=after, completion=completion)
 
+    def join_behind(self, socket: WebSocket, is_news: Callable[[str], bool]) -> None:
+        """Let a socket hear that was told all by now.
+
+        Args:
+            is_news: Tells of a message that was sent by now whether the socket was not told it.
+        """
+        self.join(socket)
+
     def leave(self, socket: WebSocket) -> None:
         for room in {self._here, self.said, self._hinted}:
             room.leave(socket)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from hmac import compare_digest
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -104,7 +105,8 @@ class Chatroom:
             former.close(OPENED_ELSEWHERE, "opened in another window")
 
         def found(found: Excerpt | Refused) -> None:
-            audience.join(socket)
+            known = () if isinstance(found, Refused) else found.messages
+            audience.join_behind(socket, partial(PLAIN.is_news, user=user, known={message.id for message in known}))
             completion(found)
 
         self.log.newest(user.session, int(after or 0), found)

@@ -6,9 +6,9 @@ of this example's page, which is in many, is `page_language`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from html import escape
-from json import dumps
+from json import dumps, loads
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -56,6 +56,15 @@ class PlainLanguage:
 
     def said(self, room: str, user: ChatUser, message: Message) -> str:
         return to_json(type="message", message=_message(message))
+
+    def is_news(self, text: str, user: ChatUser, known: Container[int]) -> bool:
+        """Return whether a text tells what somebody else said, and not what is ``known``."""
+        told = loads(text)
+        return (
+            told["type"] == "message"
+            and told["message"]["id"] not in known
+            and told["message"]["name"] != user.display_name
+        )
 
     def typing(self, room: str, user: ChatUser, is_typing: bool) -> str:
         return to_json(type="typing", name=user.display_name, typing=is_typing)

@@ -4,15 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from perfectws import RedisBroker, Room, RoomEntry
+from perfectws import Recovery, RedisBroker, Room, RoomEntry, WebSocket
 
 from .audience import Audience
-from .languages import Language
+from .languages import PLAIN, Language
 from .messages import RoomLog
 from .page_language import PAGE
-from .room_log import KEPT, BrokeredLog
+from .room_log import KEPT, READ, BrokeredLog
 
 KEPT_FOR = 30 * 24 * 3600.0  # seconds
+KEPT_FOR_THE_LATE = 60.0  # seconds
+
+
+class LateAudience(Audience):
+    """Sockets that hear of what was said before they listen.
+
+    The first one in a process hears nothing until Redis knows that the process listens. What was said until then, it is
+    sent behind.
+    """
+
+    def join_behind(self, socket: WebSocket, is_news: Callable[[str], bool]) -> None:
+        def joined(recovery: Recovery) -> None:
+            def found(entries: list[RoomEntry]) -> None:
+                positions = [entry.position for entry in entries]
+                unheard = positions.index(recovery.position) + 1 if recovery.position in positions else 0
+                for entry in entries[:unheard]:
+                    if is_news(str(entry.data)):
+                        socket.send_string_message(str(entry.data))
+
+            self.said.last_messages(READ, found)
+
+        self.join(socket, None, joined)
 
 
 class Shared:
@@ -34,6 +56,9 @@ class Shared:
         return BrokeredLog(room, audience)
 
     def audience(self, room: str, language: Language) -> Audience:
+        if language is PLAIN:
+            last = Room(f"{room} plain", broker=self._broker, history=READ, history_seconds=KEPT_FOR_THE_LATE)
+            return LateAudience(said=last, hinted=last)
         hinted = self._room(f"{room} {language.name}")
         if language is not PAGE:
             return Audience(said=hinted, hinted=hinted)

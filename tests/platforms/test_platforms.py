@@ -2,8 +2,8 @@
 
 Left out, and why: `test_reactor.py`, `test_passes.py`, `test_tls_transport.py` and `test_memory.py` of `tests/net` and
 `tests/server/test_sendfile.py` are about what only Linux has. What does no I/O, or only in memory, is the same
-everywhere. Browsers, other people's clients and a thousand connections would show nothing that these do not. A Mac lacks
-less than Windows, all of which Windows lacks too; so there only that is run which asks what the system has.
+everywhere. Browsers, other people's clients and a thousand connections would show nothing that these do not. Whatever a
+Mac lacks, Windows lacks too; so there only that is run which asks what the system has.
 """
 
 from __future__ import annotations
