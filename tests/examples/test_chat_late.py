@@ -1,4 +1,4 @@
-"""Who enters a room of the chat in a process that does not listen to it yet: nothing is missed that is said meanwhile."""
+"""Who enters a room of the chat in a process that does not listen to it yet misses nothing of what is said."""
 
 from __future__ import annotations
 
