@@ -16,6 +16,7 @@ from perfectws import (
     StaticFileHandler,
 )
 
+from .bundle import Piece, script, style
 from .chatroom import Chatrooms
 from .entrance import DEFAULT_ROOM, chat_handler
 from .hosts import Hosts
@@ -69,6 +70,8 @@ def make_routes(chatrooms: Chatrooms, images: Images, hosts: Hosts, origins: lis
     routes = Routes(handler=check)
     files = StaticFileHandler(document_root=PAGE, allow_response_filters=True)
     routes.add("GET", "/chat", chat_handler(chatrooms, origins))
+    routes.add("GET", "/page/chat.js", Piece(script(PAGE, "chat"), "text/javascript"))
+    routes.add("GET", "/page/chat.css", Piece(style(PAGE, ["chat", "room", "narrow"]), "text/css"))
     routes.add("GET", "/page/**", files)
     routes.add("POST", "/images", images.take)
     routes.add("GET", "/images/{name}", images.serve)

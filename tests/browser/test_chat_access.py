@@ -114,3 +114,14 @@ def test_the_page_weighs_less_than_40_kb_on_the_wire(server: RunningServer, page
     page.on("requestfinished", note)
     ChatPage(page).join(server.port, "Ana")
     assert 0 < sum(sizes) < 40 * 1024
+
+
+def test_the_page_weighs_less_than_40_kb_with_all_that_goes_with_it(new_page: NewPage, server: RunningServer) -> None:
+    page = new_page()
+    network = page.context.new_cdp_session(page)
+    network.send("Network.enable")
+    weights: list[float] = []
+    network.on("Network.loadingFinished", lambda event: weights.append(event["encodedDataLength"]))
+    ChatPage(page).join(server.port, "Ana")
+    assert len(weights) >= 4  # the page, its style and its scripts
+    assert sum(weights) < 40_000  # bytes on the wire, with the heads

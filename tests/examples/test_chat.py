@@ -297,10 +297,10 @@ def test_other_origins_may_be_let_in() -> None:
         assert chat.hello("Ana")["type"] == "welcome"
 
 
-def fetch(port: int, path: str) -> tuple[int, dict[str, str], bytes]:
+def fetch(port: int, path: str, **request_headers: str) -> tuple[int, dict[str, str], bytes]:
     connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=request_headers)
         response = connection.getresponse()
         return response.status, dict(response.getheaders()), response.read()
     finally:
@@ -336,6 +336,16 @@ def test_each_response_has_a_strict_policy(server: RunningServer, path: str, sta
     assert "*" not in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert headers["Referrer-Policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize("path", ["/page/chat.js", "/page/chat.css", "/rooms/lobby"])
+def test_what_a_browser_has_already_is_not_sent_again(server: RunningServer, path: str) -> None:
+    packed = {"Accept-Encoding": "gzip"}
+    status, headers, body = fetch(server.port, path, **packed)
+    assert (status, headers["Content-Encoding"]) == (200, "gzip")
+    assert body
+    assert fetch(server.port, path, **packed, **{"If-None-Match": headers["ETag"]})[::2] == (304, b"")
+    assert fetch(server.port, path, **packed, **{"If-None-Match": '"another"'})[0] == 200
 
 
 def test_the_page_names_no_other_server_and_makes_no_markup_of_text() -> None:
