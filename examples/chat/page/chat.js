@@ -27,7 +27,7 @@ const chat = {
   restart: () => connection.restart(),
   sees: (room) => room === view.room && view.isWatched,
   changed: (room) => refresh(room),
-  unseen: (room, message) => notify(room.name, message, room.mentions > 0, () => go(room.name)),
+  unseen: (room, message, isToMe) => notify(room.name, message, isToMe, () => go(room.name)),
   wanted: (action, message) => ACTIONS[action](message),
 };
 

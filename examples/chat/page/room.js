@@ -24,7 +24,7 @@ export class Room {
   #position = null;
   #isLoading = false;
 
-  /** chat has me, name, send(message), restart(), and is told changed(room), unseen(room, message) and wanted(action, message). */
+  /** chat has me, name, send(message), restart(), and is told changed(room), unseen(room, message, isToMe) and wanted(action, message). */
   constructor(name, chat) {
     this.name = name;
     this.#chat = chat;
@@ -178,7 +178,8 @@ export class Room {
   #notice(message) {
     if (this.isSeen && this.#chat.sees(this)) return;
     this.unread += 1;
-    if (mentions(message.text, this.#chat.name ?? "")) this.mentions += 1;
-    this.#chat.unseen(this, message);
+    const isToMe = mentions(message.text, this.#chat.name ?? "");
+    if (isToMe) this.mentions += 1;
+    this.#chat.unseen(this, message, isToMe);
   }
 }
