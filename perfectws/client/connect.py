@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from ..checks.quantities import PORT_OR_NONE
 from ..errors import InvalidURL
-from ..websocket.socket import Connecting, ConnectKeywords, ConnectOptions, dial_with
+from ..websocket.socket import (
+    AttemptKeywords,
+    Connecting,
+    ConnectKeywords,
+    ConnectOptions,
+    Reconnecting,
+    dial_with,
+)
 from ..websocket.socket import WebSocket as WebSocket  # the public name: with it comes what connects
 from .connector import Connector
 from .event_loop import loop_for
@@ -16,7 +23,7 @@ from .order import Order
 if TYPE_CHECKING:
     import trio
 
-    from ..websocket.connecting import EventLoopHandle, Target
+    from ..websocket.connecting import Backoff, EventLoopHandle, Target
 
 #: What would be something else than a part of the host in a URL.
 _NOT_IN_HOST = re.compile(r"[/?#@\[\]\\\s]")
@@ -28,6 +35,28 @@ class HTTPClient:
     Source: Vapor 3's ``HTTPClient``, of which there is only this.
     """
 
+    @overload
+    @staticmethod
+    def web_socket(
+        hostname: str,
+        port: int | None = None,
+        path: str = "/",
+        on: trio.Nursery | EventLoopHandle | None = None,
+        scheme: str = "ws",
+        *,
+        reconnect: Literal[True] | Backoff,
+        **options: Unpack[AttemptKeywords],
+    ) -> Reconnecting: ...
+    @overload
+    @staticmethod
+    def web_socket(
+        hostname: str,
+        port: int | None = None,
+        path: str = "/",
+        on: trio.Nursery | EventLoopHandle | None = None,
+        scheme: str = "ws",
+        **options: Unpack[ConnectOptions],
+    ) -> Connecting: ...
     @staticmethod
     def web_socket(
         hostname: str,
@@ -48,7 +77,8 @@ class HTTPClient:
             **options: Any other argument of `WebSocket.connect`.
 
         Returns:
-            The future of the WebSocket, whose frames wait for the first ``on_*`` or ``read_*``.
+            The future of the WebSocket, whose frames wait for the first ``on_*`` or ``read_*``; with ``reconnect=``
+            a `Reconnecting`, which sends too.
 
         Raises:
             InvalidURL: ``hostname`` holds more than a host. What else can be wrong is as for `WebSocket.connect`.

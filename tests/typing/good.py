@@ -516,6 +516,7 @@ def setup(nursery: trio.Nursery) -> None:
     WebSocket.connect("ws://x/", reconnect=Backoff(first=1), on_upgrade=connected).when_failure(told)
     connecting: Connecting = WebSocket.connect(to="wss://x/", on=nursery, on_upgrade=connected_later, reconnect=True)
     connecting.cancel()
+    HTTPClient.web_socket("x", on=nursery, reconnect=True, on_upgrade=connected, queue=1024).send("waits")
     HTTPClient.web_socket(hostname="x", port=80, path="/v", on=nursery, headers={"A": "b"}, subprotocols=["echo"])
 
 
