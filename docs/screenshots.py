@@ -1,4 +1,4 @@
-"""Makes the README's pictures of the chat: ``python docs/screenshots.py`` writes them to ``docs/screenshots``.
+"""Makes the pictures of the chat and of the monitor: ``python docs/screenshots.py`` writes them to ``docs/screenshots``.
 
 It serves the chat with a conversation that is in the database already, opens a page for each of the people in it, in a
 real Chromium, lets them talk on, and takes the pictures. Debian's ``fonts-inter`` and ``fonts-noto-color-emoji`` make
@@ -27,6 +27,7 @@ from tests.examples.running import running  # noqa: E402
 
 PICTURES = ROOT / "docs" / "screenshots"
 ROOM = "release"
+TOKEN = "a-token-that-is-long"
 DESKTOP: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 390, "height": 844}
 
@@ -120,6 +121,20 @@ def take(browser: Browser, port: int) -> None:
     phone.screenshot(path=PICTURES / "chat-phone.png")
 
 
+def take_monitor(browser: Browser) -> None:
+    """Take a picture of the monitor, of a server that people come to."""
+    with running("-m", "examples.monitor", "--port", "0", "--token", TOKEN, "--clients", "40") as server:
+        context = browser.new_context(viewport={"width": 1100, "height": 700}, device_scale_factor=2, locale="en-GB")
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{server.port}/monitor/#token={TOKEN}")
+        for people in range(70):
+            if people % 5 == 0:
+                page.evaluate("(url) => new WebSocket(url, 'ticker')", f"ws://127.0.0.1:{server.port}/ticker")
+            page.wait_for_timeout(1000)
+        page.screenshot(path=PICTURES / "monitor.png")
+        context.close()
+
+
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as directory, sync_playwright() as playwright:
@@ -128,6 +143,7 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGUMENTS)
         with running("-m", "examples.chat", "--port", "0", "--database", str(database)) as server:
             take(browser, server.port)
+        take_monitor(browser)
         browser.close()
 
 

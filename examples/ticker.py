@@ -94,8 +94,7 @@ class TickerHandler(WebSocketSessionHandler):
                 socket.send_string_message(json.dumps(answer, ensure_ascii=False))
 
 
-def make_routes(interval: float) -> Routes:
-    ticker = Ticker(interval)
+def ticker_routes(ticker: Ticker) -> Routes:
     routes = Routes()
     routes.add("GET", "/ticker", WebSocketHandler(lambda request, protocols: TickerHandler(ticker)))
     return routes
@@ -152,7 +151,10 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
         HTTPServer.launch(
-            name="localhost", address=arguments.address, port=arguments.port, routes=make_routes(arguments.every)
+            name="localhost",
+            address=arguments.address,
+            port=arguments.port,
+            routes=ticker_routes(Ticker(arguments.every)),
         )
     except LaunchFailure as failure:
         parser.exit(1, f"{failure}\n")
