@@ -1,4 +1,4 @@
-"""Makes the pictures of the chat and of the monitor: ``python docs/screenshots.py`` writes them to ``docs/screenshots``.
+"""Makes the pictures of the chat and of the monitor, in ``docs/screenshots``: ``python docs/screenshots.py``.
 
 It serves the chat with a conversation that is in the database already, opens a page for each of the people in it, in a
 real Chromium, lets them talk on, and takes the pictures. Debian's ``fonts-inter`` and ``fonts-noto-color-emoji`` make
