@@ -9,8 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the same names, as type checkers and editors read them; a test compares
-    from .async_server import AsyncTestServer as AsyncTestServer, open_test_server as open_test_server  # noqa: I001
+    from .async_server import AsyncTestServer as AsyncTestServer
     from .async_web_socket import AsyncTestWebSocket as AsyncTestWebSocket
+    from .opening import open_test_server as open_test_server
     from .response import TestResponse as TestResponse
     from .server import TestServer as TestServer
     from .web_socket import TestWebSocket as TestWebSocket
@@ -22,7 +23,7 @@ else:
         "TestResponse": "response",
         "TestServer": "server",
         "TestWebSocket": "web_socket",
-        "open_test_server": "async_server",
+        "open_test_server": "opening",
     }
 
     __all__ = sorted(_MODULES)

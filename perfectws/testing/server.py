@@ -13,10 +13,11 @@ from ..errors import LocalProtocolError
 from ..server.keywords import PlainServerKeywords
 from ..server.server import HTTPServer
 from .app import App, server_of
-from .async_server import TIMEOUT, AsyncTestServer, in_this_run
+from .async_server import TIMEOUT, AsyncTestServer
 from .connecting import SocketKeywords
 from .failures import raise_all, tell_all
 from .loop_thread import LoopThread
+from .opening import in_this_run
 from .request import RequestKeywords
 from .response import TestResponse
 from .web_socket import TestWebSocket
