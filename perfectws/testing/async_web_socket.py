@@ -31,9 +31,10 @@ _SHOWN = 200
 class AsyncTestWebSocket(AtHome):
     """The client's end of a WebSocket to an `AsyncTestServer`, which makes it. ::
 
-        async with await server.connect("/echo") as ws:
-            await ws.send("hi")
-            assert await ws.receive() == "hi"
+        async def test_echo():
+            async with open_test_server(routes) as server, await server.connect("/echo") as ws:
+                await ws.send("hi")
+                assert await ws.receive() == "hi"
 
     At the end of the block it is closed with 1000. What waits does so for ``timeout`` seconds, of the server's unless
     the call names its own, and then raises `TimeoutError`, which says what there was instead.

@@ -22,7 +22,7 @@ T = TypeVar("T")
 class TestWebSocket:
     """The client's end of a WebSocket to a `TestServer`, whose `TestServer.connect` makes it. ::
 
-        with server.connect("/echo") as ws:
+        with TestServer(routes) as server, server.connect("/echo") as ws:
             ws.send("hi")
             assert ws.receive() == "hi"
 
