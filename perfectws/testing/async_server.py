@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from http import HTTPMethod
+from math import inf
 from typing import Unpack
 
-from ..checks.quantities import SECONDS, SECONDS_ABOVE_0
+from ..checks.quantities import FINITE_SECONDS, SECONDS, SECONDS_ABOVE_0
 from ..client.connect import connect_by
 from ..client.redirects import MAX_REDIRECTS
 from ..net.loop import Loop
@@ -15,8 +16,8 @@ from .at_home import AtHome, at_home
 from .connecting import SocketKeywords, connect_keywords, url_of
 from .cookies import encoded, keep_cookies
 from .exchange import exchange
-from .failures import WatchedLoop
-from .limits import limited
+from .failures import WatchedLoop, explained
+from .limits import limited, outer_limits
 from .network import CLIENT_HOST, MemoryDial, Network
 from .request import PlainRequest, RequestKeywords
 from .response import TestResponse
@@ -24,6 +25,8 @@ from .virtual_time import advance, settle
 
 #: How long a test waits for anything, in seconds.
 TIMEOUT = 5.0
+#: How long time that passes may keep a server busy, in real seconds.
+ADVANCE_TIMEOUT = 60.0
 #: What has a ``Location`` to go to. Source: RFC 9110 §15.4.
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -82,7 +85,7 @@ class AsyncTestServer(AtHome):
         timeout = self._seconds(keywords)
         dial = MemoryDial(self._network, keywords.get("remote_address", CLIENT_HOST))
         given["on"] = self._client_loop  # type: ignore[typeddict-item]  # which stands for what has one
-        with limited(timeout, f"{path} was not opened: the server did not answer"):
+        with explained(self.errors), limited(timeout, f"{path} was not opened: the server did not answer"):
             socket = await connect_by(dial, url_of(path, self._network.is_secure), given)
         assert dial.transport is not None
         opened = AsyncTestWebSocket(socket, self._client_loop, self.errors, dial.transport, self.home, timeout)
@@ -117,7 +120,8 @@ class AsyncTestServer(AtHome):
             TimeoutError: The answer did not come, or did not end.
         """
         request = PlainRequest.of(method, path, keywords)
-        with limited(self._seconds(keywords), f"{request.method} {path} was not answered"):
+        in_vain = f"{request.method} {path} was not answered"
+        with explained(self.errors), limited(self._seconds(keywords), in_vain):
             response = await self._exchange(request, keywords)
             for _ in range(MAX_REDIRECTS if keywords.get("follow_redirects") else 0):
                 location = response.header("Location") if response.status in _REDIRECTS else None
@@ -182,7 +186,6 @@ class AsyncTestServer(AtHome):
         with limited(self._timeout, "the server did not come to rest"):
             await settle(self._loop)
 
-    @at_home
     async def advance(self, seconds: float) -> None:
         """Let time pass: timers, keepalive and timeouts that are due by then come one after the other.
 
@@ -196,7 +199,14 @@ class AsyncTestServer(AtHome):
             LocalProtocolError: The clock cannot be moved.
         """
         SECONDS.check("seconds", seconds)
-        await advance(self._loop, seconds)
+        FINITE_SECONDS.check("seconds", seconds)
+        await self._advance(seconds, timeout=ADVANCE_TIMEOUT)
+
+    @at_home
+    async def _advance(self, seconds: float, *, timeout: float) -> None:
+        # Where it is this clock that passes, it cannot tell how long that takes.
+        with limited(inf if outer_limits.get() is None else timeout, f"{seconds:g} seconds of the server did not pass"):
+            await advance(self._loop, seconds)
 
     # The end
 

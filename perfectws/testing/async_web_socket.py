@@ -18,6 +18,7 @@ from ..net.stream_transport import StreamTransport
 from ..websocket.opcodes import CloseCode
 from ..websocket.socket import WebSocket
 from .at_home import AtHome, at_home
+from .failures import explained
 from .limits import limited
 from .loop_thread import LoopThread
 from .virtual_time import settle
@@ -113,7 +114,7 @@ class AsyncTestWebSocket(AtHome):
             ConnectionClosed: The connection has ended.
             TimeoutError: The server does not read what it was sent before.
         """
-        with self._limited("a message could not be sent: the server does not read", timeout), self._explained():
+        with self._limited("a message could not be sent: the server does not read", timeout), explained(self._errors):
             await self.socket.send(message)
 
     async def send_json(self, value: object, *, timeout: float | None = None) -> None:
@@ -131,7 +132,7 @@ class AsyncTestWebSocket(AtHome):
             ConnectionClosed: The connection has ended; by a callback's error if there was one, which is its cause.
             TimeoutError: Nothing came.
         """
-        with self._limited("nothing was received", timeout), self._explained():
+        with self._limited("nothing was received", timeout), explained(self._errors):
             return await self._next_message()
 
     async def receive_text(self, *, timeout: float | None = None) -> str:
@@ -213,7 +214,7 @@ class AsyncTestWebSocket(AtHome):
         """
         answered = Promise[bytes](self._loop)
         self.socket.on_pong(lambda _, pong: answered.succeed(pong))
-        with self._limited("no pong was received", timeout), self._explained():
+        with self._limited("no pong was received", timeout), explained(self._errors):
             self.socket.send_ping(data=data)
             return await answered.future_result
 
@@ -266,25 +267,6 @@ class AsyncTestWebSocket(AtHome):
 
     def _limited(self, in_vain: str, timeout: float | None) -> AbstractContextManager[None]:
         return limited(self._timeout if timeout is None else timeout, in_vain)
-
-    def _explained(self) -> _Explained:
-        return _Explained(self._errors)
-
-
-class _Explained:
-    """Lets the end of a connection name the callback's error that it comes of."""
-
-    def __init__(self, errors: list[Exception]) -> None:
-        self._errors = errors
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if isinstance(error, ConnectionClosed) and error.code == CloseCode.INTERNAL_ERROR and self._errors:
-            error.__cause__ = self._errors[-1]
 
 
 def _shown(message: str | bytes) -> str:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
 from traceback import format_exception
 
 from ..callbacks import CallbackOwner
+from ..errors import ConnectionClosed, ConnectionRejected
 from ..net.loop import Loop
+from ..websocket.opcodes import CloseCode
 
 
 class WatchedLoop(Loop):
@@ -25,6 +29,26 @@ class WatchedLoop(Loop):
         if owner.is_failure(error):
             self.errors.append(error)
         super().count_failure(owner, error)
+
+
+@contextmanager
+def explained(errors: list[Exception]) -> Iterator[None]:
+    """Let what a client meets in a block name the callback's error that it comes of, if it does."""
+    try:
+        yield
+    except (ConnectionClosed, ConnectionRejected, ConnectionError) as error:
+        if errors and _comes_of_a_callback(error):
+            error.__cause__ = errors[-1]
+        raise
+
+
+def _comes_of_a_callback(error: ConnectionClosed | ConnectionRejected | ConnectionError) -> bool:
+    match error:
+        case ConnectionClosed():
+            return error.code == CloseCode.INTERNAL_ERROR
+        case ConnectionRejected():
+            return error.status == HTTPStatus.INTERNAL_SERVER_ERROR
+    return True
 
 
 def raise_all(errors: list[Exception]) -> None:

@@ -89,6 +89,7 @@ class LoopThread(Generic[T]):
                 self._soon(call.expire)
                 done, _ = await asyncio.wait([result], timeout=BLOCKED_TIMEOUT)
         except asyncio.CancelledError:
+            result.cancel()  # nobody asks for it any more
             self._soon(call.scope.cancel)
             raise
         if not done:
@@ -118,7 +119,8 @@ class LoopThread(Generic[T]):
         try:
             self._nursery.start_soon(call.run)
         except RuntimeError:
-            call.result.set_exception(_closed())
+            if call.result.set_running_or_notify_cancel():
+                call.result.set_exception(_closed())
 
     def _soon(self, function: Callable[[], object]) -> None:
         try:
@@ -158,8 +160,8 @@ class _Call(Generic[R]):
 
     async def run(self) -> None:
         """Make the call."""
-        # Running already, so that what waits for it in asyncio cannot cancel it: then nobody would take its result.
-        self.result.set_running_or_notify_cancel()
+        if not self.result.set_running_or_notify_cancel():
+            return  # who waited in asyncio was cancelled
         outer_limits.set(self._limits)
         try:
             with self.scope:
@@ -168,7 +170,11 @@ class _Call(Generic[R]):
             self.result.set_exception(error)
         finally:
             if not self.result.done():
-                self.result.set_exception(_closed())
+                self.result.set_exception(_late() if self.scope.cancelled_caught else _closed())
+
+
+def _late() -> TimeoutError:
+    return TimeoutError("it took too long")
 
 
 def _blocked() -> TimeoutError:

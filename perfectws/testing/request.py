@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from http import HTTPMethod
@@ -21,6 +22,8 @@ Form: TypeAlias = Mapping[str, str | Sequence[str]] | Iterable[tuple[str, str]]
 
 #: The server's name, for ``Host``.
 HOST = "testserver"
+#: What may stand in the first line of a request.
+_is_target = re.compile(r"[!-~]+").fullmatch
 #: What stands between the parts of a form with files.
 _BOUNDARY = "perfectws-testing-boundary"
 
@@ -97,6 +100,8 @@ def check_path(path: object) -> None:
     """Raise `ValueError` unless ``path`` is a path, with a query perhaps, of the server that is tested."""
     if not isinstance(path, str) or not path.startswith("/"):
         raise ValueError(f"what is asked for begins with a slash, as in '/chat?room=1', not {path!r}")
+    if not _is_target(path):
+        raise ValueError(f"{path!r} cannot be asked for as it is: encode it, as by urllib.parse.quote")
 
 
 def _body_of(keywords: RequestKeywords) -> tuple[bytes, str | None]:

@@ -8,12 +8,12 @@ from http import HTTPMethod
 from types import TracebackType
 from typing import Any, TypeVar, Unpack
 
-from ..checks.quantities import SECONDS, SECONDS_ABOVE_0
+from ..checks.quantities import SECONDS_ABOVE_0
 from ..errors import LocalProtocolError
 from ..server.keywords import PlainServerKeywords
 from ..server.server import HTTPServer
 from .app import App, server_of
-from .async_server import TIMEOUT, AsyncTestServer
+from .async_server import ADVANCE_TIMEOUT, TIMEOUT, AsyncTestServer
 from .connecting import SocketKeywords
 from .failures import raise_all, tell_all
 from .loop_thread import LoopThread
@@ -23,9 +23,6 @@ from .response import TestResponse
 from .web_socket import TestWebSocket
 
 T = TypeVar("T")
-
-#: How long time that passes may keep the server busy, in real seconds.
-ADVANCE_TIMEOUT = 60.0
 
 
 class TestServer:
@@ -248,7 +245,6 @@ class TestServer:
         Raises:
             TimeoutError: The server did not come to rest within a real minute.
         """
-        SECONDS.check("seconds", seconds)
         server = self._server
         self._call(lambda: server.advance(seconds), ADVANCE_TIMEOUT)
 

@@ -15,8 +15,8 @@ from ..net.loop import Loop
 THREAD_PATIENCE = 1.0
 #: How often one looks whether threads are done, in real seconds.
 _LOOK_INTERVAL = 0.001
-#: The least step of the clock, in seconds: less might change nothing, as floats are.
-_LEAST_STEP = 1e-6
+#: By how much a timer may be due later than it should be, in seconds: sums of floats are not exact.
+_ROUNDING = 1e-6
 
 
 async def settle(loop: Loop) -> None:
@@ -51,10 +51,11 @@ async def advance(loop: Loop, seconds: float) -> None:
     while True:
         await settle(loop)
         left = end - clock.current_time()
-        if left < _LEAST_STEP / 2:
-            return
         due = trio.lowlevel.current_statistics().seconds_to_next_deadline
-        clock.jump(min(max(due, _LEAST_STEP), left))
+        if due > left + _ROUNDING:
+            clock.jump(max(left, 0))
+            return
+        clock.jump(max(due, 0))
 
 
 def clock_here() -> MockClock:

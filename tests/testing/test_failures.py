@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+import trio
 
-from perfectws import ConnectionClosed, HTTPRequest, HTTPResponse, Routes, WebSocket, call_later
+from perfectws import ConnectionClosed, ConnectionRejected, HTTPRequest, HTTPResponse, Routes, WebSocket, call_later
 from perfectws.testing import TestServer, open_test_server
 
 
@@ -150,3 +151,28 @@ async def test_what_fails_in_the_block_of_a_task_is_no_group(routes: Routes) -> 
     with pytest.raises(KeyError) as failed:
         await fail()
     assert "ValueError: boom" in failed.value.__notes__[0]
+
+
+def test_a_refusal_and_a_broken_answer_name_it_too() -> None:
+    routes = Routes()
+
+    def should_upgrade(request: HTTPRequest) -> None:
+        raise ValueError("undecided")
+
+    routes.web_socket("/", lambda request, socket: None, should_upgrade=should_upgrade)
+    with TestServer(routes, raise_errors=False) as server:
+        with pytest.raises(ConnectionRejected) as refused:
+            server.connect("/")
+        assert str(refused.value.__cause__) == "undecided"
+        with pytest.raises(ConnectionRejected) as unknown:
+            server.connect("/nowhere")
+        assert unknown.value.__cause__ is None
+
+
+async def test_a_test_that_is_cancelled_ends(autojump_clock: trio.testing.MockClock, routes: Routes) -> None:
+    with trio.move_on_after(1) as scope:
+        async with open_test_server(routes) as server:
+            await server.connect("/echo")
+            await trio.sleep(10)
+    assert scope.cancelled_caught
+    assert server.http_server.stop_request is None

@@ -23,6 +23,7 @@ from perfectws import (
     Routes,
     TLSConfiguration,
     WebSocket,
+    call_later,
 )
 from perfectws.testing import TestServer
 from perfectws.testing.request import FormFile
@@ -287,3 +288,50 @@ def test_redirects_are_followed_if_that_is_asked_for() -> None:
         assert (followed.status, followed.text) == (200, "Bo GET /me?from=login None")
         away = server.get("/away", follow_redirects=True)
         assert (away.status, away.header("Location")) == (302, "https://example.org/")
+
+
+def test_a_path_that_is_not_encoded_is_refused(server: TestServer) -> None:
+    for path in ("/a b", "/ü", "/a\r\nX: y"):
+        with pytest.raises(ValueError, match="encode it"):
+            server.get(path)
+        with pytest.raises(ValueError, match="encode it"):
+            server.connect(path)
+
+
+def test_a_server_that_is_full_says_so(routes: Routes) -> None:
+    with TestServer(routes, max_connections=1) as server, server.connect("/echo"):
+        assert server.get("/reflect").status == 503
+
+
+def test_what_a_server_does_at_its_start_is_done() -> None:
+    started: list[float] = []
+    http_server = HTTPServer()
+    http_server.add_routes(COOKIE_ROUTES)
+
+    @http_server.on_start
+    def begin() -> None:
+        call_later(10, lambda: started.append(10))
+        started.append(0)
+
+    with TestServer(http_server) as server:
+        server.settle()
+        assert started == [0]
+        server.advance(10)
+        assert started == [0, 10]
+
+
+def test_handlers_may_use_the_real_network(routes: Routes) -> None:
+    front = Routes()
+    with HTTPServer.launch(name="back", address="127.0.0.1", port=0, routes=routes, wait=False) as back:
+
+        @front.web_socket("/")
+        async def relay(request: HTTPRequest, socket: WebSocket) -> None:
+            upstream = await WebSocket.connect(to=f"ws://127.0.0.1:{back.port}/echo")
+            async for message in socket:
+                await upstream.send(message)
+                await socket.send(await upstream.receive())
+            await upstream.close()
+
+        with TestServer(front) as server, server.connect() as ws:
+            ws.send("through")
+            assert ws.receive() == "through"

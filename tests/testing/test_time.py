@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 
@@ -32,8 +33,28 @@ def test_time_stands_still_until_it_is_moved() -> None:
         server.advance(0.1)
         server.advance(0)
         assert server.time == pytest.approx(began + 20.1)
-        with pytest.raises(ValueError, match="seconds is a number of seconds, not -1"):
-            server.advance(-1)
+        for seconds in (-1, math.inf, math.nan, "1"):
+            with pytest.raises(ValueError, match=f"seconds is a number of seconds, not {seconds!r}"):
+                server.advance(seconds)  # type: ignore[arg-type]
+
+
+def test_what_is_due_at_the_end_of_many_small_steps_is_due() -> None:
+    called: list[float] = []
+    with TestServer(Routes()) as server:
+        call_later(1, lambda: called.append(server.time), on=server.http_server)
+        server.settle()
+        for _ in range(10):
+            server.advance(0.1)  # which is no whole second, as floats are added
+        assert len(called) == 1
+
+
+def test_time_that_keeps_a_server_busy_for_too_long_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("perfectws.testing.async_server.ADVANCE_TIMEOUT", 0.05)
+    monkeypatch.setattr("perfectws.testing.server.ADVANCE_TIMEOUT", 0.05)
+    with TestServer(Routes()) as server:
+        call_every(0.001, lambda: None, on=server.http_server)
+        with pytest.raises(TimeoutError, match=r"1e\+06 seconds of the server did not pass within 0\.05 seconds"):
+            server.advance(1_000_000)
 
 
 def test_what_is_due_comes_in_its_order_at_its_own_time() -> None:
