@@ -184,7 +184,7 @@ class AsyncTestServer(AtHome):
             TimeoutError: It did not: callbacks call each other for ever, say.
         """
         with limited(self._timeout, "the server did not come to rest"):
-            await settle(self._loop)
+            await settle()
 
     async def advance(self, seconds: float) -> None:
         """Let time pass: timers, keepalive and timeouts that are due by then come one after the other.
@@ -206,7 +206,7 @@ class AsyncTestServer(AtHome):
     async def _advance(self, seconds: float, *, timeout: float) -> None:
         # Where it is this clock that passes, it cannot tell how long that takes.
         with limited(inf if outer_limits.get() is None else timeout, f"{seconds:g} seconds of the server did not pass"):
-            await advance(self._loop, seconds)
+            await advance(seconds)
 
     # The end
 
@@ -224,7 +224,7 @@ class AsyncTestServer(AtHome):
         self.http_server.stop()
         try:
             with limited(self._timeout, "the server did not come to rest"):
-                await settle(self._loop)
+                await settle()
         except TimeoutError:
             pass  # what it is about is cut off
         finally:

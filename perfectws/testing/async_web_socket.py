@@ -166,7 +166,7 @@ class AsyncTestWebSocket(AtHome):
         """Tell whether nothing is there to be received once the server has come to rest. No message is taken."""
         with self._limited("the server did not come to rest", None):
             received = self.socket.receive()
-            await settle(self._loop)
+            await settle()
         if isinstance(received._outcome, outcome.Value):
             return False  # and as nobody has taken it, it is put back
         received.excuse()  # the end of the connection is no message
@@ -241,7 +241,7 @@ class AsyncTestWebSocket(AtHome):
     async def abort(self) -> None:
         """Be gone without a word, as a client whose network is. The server sees 1006."""
         self._transport.abort()
-        await settle(self._loop)
+        await settle()
 
     @at_home
     async def go_silent(self) -> None:
@@ -255,7 +255,7 @@ class AsyncTestWebSocket(AtHome):
         try:
             with self._limited("the server did not come to rest", None):
                 self.socket.close()
-                await settle(self._loop)
+                await settle()
         except TimeoutError:
             pass  # it does something else, for ever perhaps
         if not self.socket.is_closed:

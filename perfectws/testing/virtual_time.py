@@ -9,7 +9,6 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from ..errors import LocalProtocolError
-from ..net.loop import Loop
 
 #: How long a thread that a callback has started is waited for, in real seconds: it may wait for something itself.
 THREAD_PATIENCE = 1.0
@@ -19,28 +18,24 @@ _LOOK_INTERVAL = 0.001
 _ROUNDING = 1e-6
 
 
-async def settle(loop: Loop) -> None:
+async def settle() -> None:
     """Wait until nothing happens any more unless time passes: no task can run, no thread is at work for one.
 
-    All loops of this trio run come to rest, since each is driven by a task; only what threads ask of ``loop`` is looked
-    for as well.
+    So all loops of this trio run have come to rest, each of which is driven by a task.
     """
     patience = time.monotonic() + THREAD_PATIENCE
     while True:
         await wait_all_tasks_blocked()
-        if loop.has_work:
-            await trio.lowlevel.checkpoint()
-        elif not _threads_at_work() or time.monotonic() > patience:
+        if not _threads_at_work() or time.monotonic() > patience:
             return
-        else:
-            await trio.to_thread.run_sync(time.sleep, _LOOK_INTERVAL, limiter=trio.CapacityLimiter(1))
+        await trio.to_thread.run_sync(time.sleep, _LOOK_INTERVAL, limiter=trio.CapacityLimiter(1))
 
 
 def _threads_at_work() -> float:
     return trio.to_thread.current_default_thread_limiter().borrowed_tokens
 
 
-async def advance(loop: Loop, seconds: float) -> None:
+async def advance(seconds: float) -> None:
     """Let time pass: what is due by then is done in its order, and what that makes ready too.
 
     Raises:
@@ -49,7 +44,7 @@ async def advance(loop: Loop, seconds: float) -> None:
     clock = clock_here()
     end = clock.current_time() + seconds
     while True:
-        await settle(loop)
+        await settle()
         left = end - clock.current_time()
         due = trio.lowlevel.current_statistics().seconds_to_next_deadline
         if due > left + _ROUNDING:

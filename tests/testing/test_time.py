@@ -251,3 +251,51 @@ async def test_a_real_clock_cannot_be_moved(routes: Routes) -> None:
             await server.advance(1)
         with pytest.raises(ConnectionRejected):
             await server.connect("/refuse")
+
+
+def test_a_task_that_takes_its_time_at_the_end_has_it() -> None:
+    told: list[str] = []
+    routes = Routes()
+
+    @routes.web_socket("/")
+    async def opened(request: HTTPRequest, socket: WebSocket) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(60)
+            told.append("goodbye")
+
+    with TestServer(routes) as server:
+        server.connect()
+        server.settle()
+    assert told == ["goodbye"]
+
+
+async def test_clients_that_hang_do_not_hold_up_the_end_on_a_real_clock(routes: Routes) -> None:
+    routes.get("/never", lambda request, response: kept.append(response))
+    kept: list[HTTPResponse] = []
+    with trio.fail_after(5):
+        async with open_test_server(routes) as server:
+            ws = await server.connect("/echo")
+            await ws.go_silent()
+            with pytest.raises(TimeoutError):
+                await server.get("/never", timeout=0.01)
+    assert not ws.is_connected
+
+
+def test_a_client_pings_only_if_it_is_asked_to() -> None:
+    pings: list[float] = []
+    routes = Routes()
+
+    @routes.web_socket("/")
+    def opened(request: HTTPRequest, socket: WebSocket) -> None:
+        socket.on_ping(lambda socket, data: pings.append(server.time))
+
+    with TestServer(routes) as server:
+        server.connect()
+        server.advance(100)
+        assert pings == []
+        server.connect(ping_interval=30)
+        server.advance(100)
+        assert len(pings) == 3

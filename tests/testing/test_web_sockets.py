@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 
@@ -258,3 +259,11 @@ def test_a_misspelt_keyword_is_refused(server: TestServer) -> None:
         server.connect("/echo", subprotocol="echo")  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="begins with a slash"):
         server.connect("ws://localhost/echo")
+
+
+def test_a_look_behind_the_end_leaves_no_complaint(ws: TestWebSocket, caplog: pytest.LogCaptureFixture) -> None:
+    ws.send("bye")
+    assert ws.receive_nothing()
+    assert ws.receive_nothing()
+    gc.collect()
+    assert caplog.messages == []
