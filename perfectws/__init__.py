@@ -2,6 +2,8 @@
 
 A name is loaded when it is first asked for (PEP 562): a client waits for no server, and a server for no client.
 ``from perfectws import HTTPServer`` loads all that serving needs, so that nothing is left for the first request.
+
+(PYTEST_DONT_REWRITE: so that pytest does not warn where this is loaded before its plugin, `perfectws.testing.plugin`.)
 """
 
 from importlib import import_module

@@ -32,11 +32,11 @@ from perfectws.net.acceptors import serve_listener
 from perfectws.net.listeners import bound_port, open_listeners
 from perfectws.net.loop import Loop, open_loop
 from perfectws.net.stream_transport import StreamTransport
+from perfectws.testing.pipes import stream_pair
 
 from . import certificates
 from .calls import Calls, is_time_virtual
 from .peer import Peer
-from .pipes import stream_pair
 
 #: No test waits longer for anything, in seconds.
 PATIENCE = 60

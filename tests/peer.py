@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import trio
 
-from .pipes import PipeStream
+from perfectws.testing.pipes import PipeStream
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 

@@ -49,6 +49,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "client": GROUND | {"http", "websocket", "rooms", "net"},
     "server": GROUND | {"http", "websocket", "rooms", "net", "client"},
     "cli": GROUND | {"http", "websocket", "rooms", "net", "client", "server"},
+    "testing": GROUND | {"http", "websocket", "net", "client", "server", "cli"},
     "__init__": GROUND | {"http", "websocket", "rooms", "net", "client", "server"},
     "__main__": {"cli"},
 }

@@ -12,7 +12,7 @@ import trio
 
 from ..callbacks import CallbackOwner, context_in
 from ..errors import ConnectionRejected, ConnectionTimeout, HandshakeError
-from ..net.dialing import dial, dial_unix
+from ..net.dialing import dial_unix
 from ..net.loop import Loop
 from ..transport import DialedTransport, Transport
 from ..websocket.connection import WebSocketConnection
@@ -114,7 +114,7 @@ class Attempt:
             route = self._place.route_to(url)
             way = "" if route.proxy is None else f", through the proxy {route.proxy.text}"
             self._stage = f"{route.host} did not take the connection{way}"
-            return await dial(self._loop, route, self._make_protocol)
+            return await self._order.dial(self._loop, route, self._make_protocol)
         except ConnectionRejected as refusal:  # a proxy's
             raise ConnectionRejected(f"{url.text}: {refusal}", refusal.status, refusal.headers, refusal.body) from None
         except HandshakeError as error:

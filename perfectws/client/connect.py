@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from ..checks.quantities import PORT_OR_NONE
 from ..errors import InvalidURL
+from ..net.dialing import Dial, dial
 from ..websocket.socket import (
     AttemptKeywords,
     Connecting,
@@ -95,8 +96,13 @@ class HTTPClient:
 
 def connect(to: Target, **keywords: Unpack[ConnectKeywords]) -> Connecting:
     """Open a WebSocket: see `WebSocket.connect`, which this is."""
+    return connect_by(dial, to, keywords)
+
+
+def connect_by(dial: Dial, to: Target, keywords: ConnectKeywords) -> Connecting:
+    """Do the same over what ``dial`` opens; perfectws's own."""
     on = keywords.pop("on", None)
-    order = Order.of(to, keywords)
+    order = Order.of(to, keywords)._replace(dial=dial)
     loop = loop_for(on)
     name = "the WebSocket"
     if not callable(to):

@@ -10,6 +10,7 @@ from ..checks.signatures import check_callable
 from ..checks.spelling import check_names
 from ..errors import InvalidURL, LocalProtocolError
 from ..http.several import Several
+from ..net.dialing import Dial, dial
 from ..websocket.connecting import OPEN_TIMEOUT, HeaderFields
 from ..websocket.options import WebSocketKeywords, WebSocketOptions
 from ..websocket.socket import Connecting, ConnectKeywords, Reconnecting, WebSocket
@@ -36,6 +37,7 @@ class Order(NamedTuple):
         open_timeout: How long one attempt may take, in seconds.
         retrying: How to connect again; ``None`` makes one attempt only.
         on_upgrade: What handles the WebSocket, if the application gave it.
+        dial: What connects.
     """
 
     to: str | Callable[[], object]
@@ -48,6 +50,7 @@ class Order(NamedTuple):
     open_timeout: float
     retrying: Retrying | None
     on_upgrade: OnUpgrade | None
+    dial: Dial = dial
 
     @classmethod
     def of(cls, to: str | Callable[[], object], keywords: ConnectKeywords) -> Order:

@@ -273,12 +273,23 @@ class _StreamAcceptor:
             await self._run(StreamTransport(self._loop, tls, remote, local, is_secure=True))
 
     async def _run(self, transport: StreamTransport) -> None:
-        self._connections.add(transport)
-        try:
-            transport.set_protocol(self._make_protocol(transport))
-            await transport.run()
-        finally:
-            self._connections.discard(transport)
+        await serve_stream(transport, self._make_protocol, self._connections)
+
+
+async def serve_stream(transport: StreamTransport, make_protocol: ProtocolFactory, connections: Connections) -> None:
+    """Serve a connection that stands already, until it is gone.
+
+    Args:
+        transport: Moves its bytes.
+        make_protocol: Makes its protocol; it counts among ``connections`` already.
+        connections: The server's.
+    """
+    connections.add(transport)
+    try:
+        transport.set_protocol(make_protocol(transport))
+        await transport.run()
+    finally:
+        connections.discard(transport)
 
 
 async def _accept(listener: trio.SocketListener, shortages: LogLimit) -> trio.SocketStream | None:

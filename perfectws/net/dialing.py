@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Protocol as Contract
 
 import trio
 
@@ -59,6 +60,15 @@ class Route(NamedTuple):
     def context(self) -> ssl.SSLContext:
         """What encrypts, be it the system's way."""
         return self.ssl_context or default_ssl_context()
+
+
+class Dial(Contract):
+    """What connects: `dial`, or what stands for it in a test."""
+
+    async def __call__(
+        self, loop: Loop, route: Route, make_protocol: Callable[[DialedTransport], ProtocolT], /
+    ) -> ProtocolT:
+        """Connect, and return the protocol. Raises `HandshakeError`."""
 
 
 async def dial(loop: Loop, route: Route, make_protocol: Callable[[DialedTransport], ProtocolT]) -> ProtocolT:
@@ -177,7 +187,7 @@ def _attach(
     remote, local = ends
     if loop.reactor is None or not isinstance(stream, trio.SocketStream):
         is_secure = isinstance(stream, trio.SSLStream)
-        return _run_stream(loop, StreamTransport(loop, stream, remote, local, is_secure), make_protocol)
+        return run_stream(loop, StreamTransport(loop, stream, remote, local, is_secure), make_protocol)
     return _attach_socket(loop, loop.reactor, _detach(stream), remote, make_protocol)
 
 
@@ -203,9 +213,10 @@ def _detach(stream: trio.SocketStream) -> socket.socket:
     return connected
 
 
-def _run_stream(
+def run_stream(
     loop: Loop, transport: StreamTransport, make_protocol: Callable[[DialedTransport], ProtocolT]
 ) -> ProtocolT:
+    """Begin a connection that stands already, and return its protocol."""
     protocol = make_protocol(transport)
     transport.set_protocol(protocol)
     loop.tasks.start_soon(transport.run)

@@ -12,8 +12,9 @@ import trio
 from ..http.http11 import HTTPConnection
 from ..http.service import HTTPService
 from ..net import acceptors
-from ..net.acceptors import serve_listener
+from ..net.acceptors import serve_listener, serve_stream
 from ..net.loop import Connections, Loop
+from ..net.stream_transport import StreamTransport
 from ..transport import Transport
 from .retiring import retire
 from .stopping import StopRequest
@@ -53,7 +54,7 @@ class Accepting:
         """Accept until ``stop`` is made, then end the connections as `perfectws.server.stopping` says.
 
         Args:
-            sockets: Those that listen; they are closed at the end.
+            sockets: Those that listen, if any do; they are closed at the end.
             stop: What is waited for. A cancellation does the same.
             begun: Called without arguments once connections are accepted.
         """
@@ -68,6 +69,11 @@ class Accepting:
             await self._retire(stop)
         finally:
             await self.connections.end(self._service.close_timeout)
+
+    def take(self, transport: StreamTransport) -> None:
+        """Serve a connection that stands already. In the loop's thread, from whatever task."""
+        context = self._loop.owner.context.copy()  # in which callbacks find the loop
+        context.run(self._loop.tasks.start_soon, serve_stream, transport, self._make_protocol, self.connections)
 
     async def _accept(self, listening: socket.socket) -> None:
         await serve_listener(

@@ -8,15 +8,16 @@ and how it stops, stand in `perfectws.server.launch` and `perfectws.server.stopp
 from __future__ import annotations
 
 import os
+import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 
 import trio
 
-from ..callbacks import CallbackLoop, logger
+from ..callbacks import CallbackLoop, logger, set_running_loop
 from ..checks.signatures import check_callable
 from ..checks.spelling import right_spelling, snake_case
 from ..client import connect, threads, timing  # noqa: F401  # for what callbacks do: connect, call_later
@@ -562,6 +563,18 @@ class HTTPServer(SettableLimits, Startable):
         with self._stoppable() as stop:
             await self._accept(loop, stop, task_status, sharing)
 
+    async def serve_in_memory(self, loop: Loop, *, task_status: trio.TaskStatus[Accepting]) -> None:
+        """Serve as `serve_on` does, but listen nowhere, and use no TLS; perfectws's own, for `perfectws.testing`.
+
+        Args:
+            loop: The loop.
+            task_status: Is told what takes connections.
+        """
+        set_running_loop(loop)
+        with self._stoppable() as stop:
+            accepting = Accepting(loop, self._make_service(), None)
+            await self._run(loop, accepting, (), stop, lambda: task_status.started(accepting))
+
     @contextmanager
     def _stoppable(self) -> Iterator[StopRequest]:
         """Give the request that `stop` makes, and listen no more at the end."""
@@ -584,15 +597,25 @@ class HTTPServer(SettableLimits, Startable):
         if sharing is None:
             self.announce()
         accepting = Accepting(loop, self._make_service(), self._tls, sharing)
-        census = self._census = Census(loop, accepting.connections)
         loop.tasks.start_soon(loop.delay.beat)
+        await self._run(loop, accepting, self._listening.sockets, stop, lambda: task_status.started(self.server_port))
+
+    async def _run(
+        self,
+        loop: Loop,
+        accepting: Accepting,
+        sockets: Sequence[socket.socket],
+        stop: StopRequest,
+        begun: Callable[[], object],
+    ) -> None:
+        census = self._census = Census(loop, accepting.connections)
 
         def started() -> None:
             self._starting.begin(loop)
-            task_status.started(self.server_port)
+            begun()
 
         try:
-            await accepting.run(self._listening.sockets, stop, started)
+            await accepting.run(sockets, stop, started)
         finally:
             self._starting.end()
             census.end()

@@ -1,7 +1,7 @@
 """The public names of perfectws, with their members: what the reference has to show, and docstrings to describe.
 
-Public is what `perfectws` exports, and every member without a leading underscore whose docstring does not call it
-perfectws's own.
+Public is what `perfectws` and `perfectws.testing` export, and every member without a leading underscore whose docstring
+does not call it perfectws's own.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import perfectws
+from perfectws import testing
 from perfectws.checks.spelling import Misspelt
 
 FACE: Any = perfectws
+#: The names for tests of applications.
+TESTING: Any = testing
 
 
 class Public(NamedTuple):
@@ -55,7 +58,7 @@ class Public(NamedTuple):
 
 
 def names() -> Iterator[Public]:
-    """Yield every public name, each thing once, and its members."""
+    """Yield every public name, each thing once, and its members; those for tests as ``testing.TestServer``."""
     seen: list[Any] = []
     for name in FACE.__all__:
         thing = getattr(perfectws, name)
@@ -64,6 +67,10 @@ def names() -> Iterator[Public]:
             yield Public(name, thing)
             if isinstance(thing, type) and thing.__module__.startswith("perfectws"):
                 yield from members(name, thing)
+    for name in TESTING.__all__:
+        yield Public(f"testing.{name}", getattr(TESTING, name))
+        if isinstance(getattr(TESTING, name), type):
+            yield from members(f"testing.{name}", getattr(TESTING, name))
 
 
 def members(name: str, owner: type) -> Iterator[Public]:

@@ -21,12 +21,14 @@ import shutil
 from uuid import uuid4
 from pathlib import Path
 from perfectws import *
+from perfectws.testing import *
 
 folder = Path("kept")
 folder.mkdir()
 room = Room()
 routes = Routes()
-routes.web_socket("/echo", lambda request, socket: socket.on_text(lambda socket, text: socket.send(text)))
+routes.web_socket("/echo", lambda request, socket: socket.on_text(lambda socket, text: socket.send(text)),
+                  subprotocols=["echo"])
 server = HTTPServer.server(name="localhost", port=8080, routes=routes)
 HTTPServer.launch(server)
 form = b'--a\\r\\nContent-Disposition: form-data; name="f"; filename="f"\\r\\n\\r\\nfile\\r\\n--a--\\r\\n'

@@ -23,7 +23,7 @@ PUBLIC = [
 MADE_BY_PERFECTWS = {
     name
     for page in (DOCS / "reference").glob("*.md")
-    for name in re.findall(r"autoclass:: (?:perfectws::)?([\w.]+)\(", page.read_text(encoding="utf-8"))
+    for name in re.findall(r"autoclass:: (?:perfectws(?:::|\.))?([\w.]+)\(", page.read_text(encoding="utf-8"))
 }
 #: The types of parameters that are a user's callback.
 CALLBACK = re.compile(r"\b(Callable\[|RequestHandler|OnUpgrade|ShouldUpgrade|HandlerProducer|\w+Callback\b)")

@@ -7,7 +7,7 @@ import re
 from perfectws import CloseCode
 
 from .pages import DOCS
-from .public import FACE, names
+from .public import FACE, TESTING, names
 
 REFERENCE = "\n".join(page.read_text(encoding="utf-8") for page in (DOCS / "reference").glob("*.md"))
 #: An entry, with the options below it.
@@ -19,6 +19,7 @@ ALIASES = {"HTTPRequestFilterResult", "HTTPResponseFilterResult", "HTTPFilterPri
 
 def test_every_public_name_has_an_entry() -> None:
     assert set(FACE.__all__) - ALIASES - ENTRIES.keys() == set()
+    assert {f"testing.{name}" for name in TESTING.__all__} - ENTRIES.keys() == set()
 
 
 def test_second_names_are_told() -> None:
@@ -28,7 +29,7 @@ def test_second_names_are_told() -> None:
 def test_every_member_has_an_entry_or_comes_with_its_class() -> None:
     missing = []
     for public in names():
-        owner, _, member = public.name.partition(".")
+        owner, member = parted(public.name)
         options = ENTRIES.get(owner, "")
         comes = ":members:" in options and ":members: " not in options and f"exclude-members: {member}" not in options
         if member and not comes and public.name not in ENTRIES and not is_shown_by_its_class(public.name):
@@ -36,9 +37,16 @@ def test_every_member_has_an_entry_or_comes_with_its_class() -> None:
     assert missing == []
 
 
+def parted(name: str) -> tuple[str, str]:
+    """Return a name's class, with ``testing.`` before it if that is where it is imported from, and its member."""
+    place = "testing." if name.startswith("testing.") else ""
+    owner, _, member = name.removeprefix(place).partition(".")
+    return place + owner, member
+
+
 def is_shown_by_its_class(name: str) -> bool:
     """Tell whether a class's entry lists a member, or shows the base class that it is inherited from."""
-    owner, _, member = name.partition(".")
+    owner, member = parted(name)
     shows_bases = ":show-inheritance:" in ENTRIES.get(owner, "")
     listed = re.findall(r":members: (.+)", ENTRIES.get(owner, ""))
     is_listed = any(member in names.split(", ") for names in listed)

@@ -7,81 +7,82 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from websockets.sync.client import connect
 
+from examples.sessions.__main__ import make_routes
 from examples.sessions.driver import Session, SessionMemoryDriver
+from perfectws import FilterPriority
+from perfectws.testing import TestResponse, TestServer
 
-from .running import PATIENCE, RunningServer, running
+from .running import running
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
+def test_the_program_serves_and_stops() -> None:
     with running("-m", "examples.sessions", "--port", "0") as server:
-        yield server
+        assert "Who are you?" in httpx.get(f"http://127.0.0.1:{server.port}", trust_env=False).text
         assert server.stop() == 0
         assert server.complaints() == []
 
 
 @pytest.fixture
-def browser(server: RunningServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False, follow_redirects=True) as browser:
+def browser() -> Iterator[TestServer]:
+    driver = SessionMemoryDriver()
+    filters = [(driver, FilterPriority.HIGH)]
+    routes = make_routes(driver)
+    with TestServer(routes, request_filters=filters, response_filters=filters, keep_cookies=True) as browser:
         yield browser
 
 
-def csrf_of(page: httpx.Response) -> str:
+def csrf_of(page: TestResponse) -> str:
     found = re.search(r'name="_csrf" value="([^"]+)"', page.text)
     assert found
     return found[1]
 
 
-def log_in(browser: httpx.Client, name: str) -> httpx.Response:
-    return browser.post("/login", data={"_csrf": csrf_of(browser.get("/")), "name": name})
+def log_in(browser: TestServer, name: str) -> TestResponse:
+    return browser.post("/login", data={"_csrf": csrf_of(browser.get("/")), "name": name}, follow_redirects=True)
 
 
-def test_visits_are_counted_by_a_cookie_that_is_safe(browser: httpx.Client) -> None:
+def test_visits_are_counted_by_a_cookie_that_is_safe(browser: TestServer) -> None:
     first = browser.get("/")
     assert "You have been here once." in first.text
-    cookie = first.headers["set-cookie"]
+    cookie = first.header("Set-Cookie") or ""
     assert "; HttpOnly" in cookie
     assert "; SameSite=Lax" in cookie
     assert "; Path=/" in cookie
     second = browser.get("/")
     assert "You have been here 2 times." in second.text
-    assert "set-cookie" not in second.headers
+    assert second.header("Set-Cookie") is None
 
 
-def test_a_login_is_known_afterwards_under_another_token(browser: httpx.Client) -> None:
+def test_a_login_is_known_afterwards_under_another_token(browser: TestServer) -> None:
     browser.get("/")
     planted = browser.cookies["session"]
     assert "Hello, Ana &lt;3" in log_in(browser, "Ana <3").text
     assert browser.cookies["session"] != planted
-    with httpx.Client(base_url=browser.base_url, cookies={"session": planted}, trust_env=False) as attacker:
-        assert "Who are you?" in attacker.get("/").text
+    assert "Who are you?" in browser.get("/", cookies={"session": planted}).text
 
 
-def test_a_forged_form_is_refused_and_changes_nothing(browser: httpx.Client) -> None:
+def test_a_forged_form_is_refused_and_changes_nothing(browser: TestServer) -> None:
     log_in(browser, "Ana")
     for data in ({}, {"_csrf": "guessed"}, {"_csrf": "é"}):
         forged = browser.post("/logout", data=data)
-        assert (forged.status_code, forged.text) == (403, "This form is out of date: load its page again.\n")
+        assert (forged.status, forged.text) == (403, "This form is out of date: load its page again.\n")
     assert "Hello, Ana" in browser.get("/").text
 
 
-def test_a_logout_forgets_the_session(browser: httpx.Client) -> None:
+def test_a_logout_forgets_the_session(browser: TestServer) -> None:
     log_in(browser, "Ana")
     token = browser.cookies["session"]
-    assert "Who are you?" in browser.post("/logout", data={"_csrf": csrf_of(browser.get("/"))}).text
-    with httpx.Client(base_url=browser.base_url, cookies={"session": token}, trust_env=False) as again:
-        assert "You have been here once." in again.get("/").text
+    form = {"_csrf": csrf_of(browser.get("/"))}
+    assert "Who are you?" in browser.post("/logout", data=form, follow_redirects=True).text
+    assert "You have been here once." in browser.get("/", cookies={"session": token}).text
 
 
-def test_a_web_socket_has_the_session_of_its_handshake(browser: httpx.Client, server: RunningServer) -> None:
+def test_a_web_socket_has_the_session_of_its_handshake(browser: TestServer) -> None:
     log_in(browser, "Ana")
-    headers = {"Cookie": f"session={browser.cookies['session']}"}
-    with connect(f"ws://127.0.0.1:{server.port}/greeting", additional_headers=headers, proxy=None) as socket:
-        assert socket.recv(PATIENCE) == "Hello, Ana"
-    with connect(f"ws://127.0.0.1:{server.port}/greeting", proxy=None) as socket:
-        assert socket.recv(PATIENCE) == "Hello, whoever you are"
+    assert browser.connect("/greeting").receive() == "Hello, Ana"
+    browser.cookies.clear()
+    assert browser.connect("/greeting").receive() == "Hello, whoever you are"
 
 
 class TestTheDriver:

@@ -24,11 +24,11 @@ from perfectws.net.acceptors import serve_listener
 from perfectws.net.listeners import bound_port, open_listeners
 from perfectws.net.loop import open_loop
 from perfectws.net.stream_transport import StreamTransport
+from perfectws.testing.pipes import stream_pair
 from tests import certificates
 from tests.calls import Calls, quiet
 from tests.conftest import PATIENCE
 from tests.http.fakes import Server, echo_path, everything, get, post
-from tests.pipes import stream_pair
 from tests.websocket.test_freed import no_cycles
 
 HANDSHAKE = [

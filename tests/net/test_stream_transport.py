@@ -13,10 +13,10 @@ from trio.testing import MockClock
 
 from perfectws.net.loop import open_loop
 from perfectws.net.stream_transport import StreamTransport
+from perfectws.testing.pipes import CAPACITY, PipeStream, stream_pair
 from perfectws.transport import HIGH_WATER, Protocol
 
 from ..calls import quiet
-from ..pipes import CAPACITY, PipeStream, stream_pair
 
 
 class Recorder(Protocol):

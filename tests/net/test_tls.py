@@ -13,11 +13,11 @@ from perfectws.http.http11 import HTTPConnection
 from perfectws.http.service import HTTPService
 from perfectws.net.loop import Loop, open_loop
 from perfectws.net.stream_transport import StreamTransport
+from perfectws.testing.pipes import stream_pair
 
 from ..calls import NOTHING, Calls, Reads, quiet
 from ..conftest import PATIENCE, Handler, Session
 from ..peer import Peer
-from ..pipes import stream_pair
 
 
 @pytest.fixture

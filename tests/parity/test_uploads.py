@@ -7,14 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from perfectws import HTTPServer
+from perfectws.testing import TestServer
 
 from .uploads import PAGE, make_server
-
-PATIENCE = 30.0
 
 
 @pytest.fixture
@@ -26,26 +23,24 @@ def temp_dir(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def site(tmp_path: Path, temp_dir: Path, transport: str) -> Iterator[str]:
-    server = make_server(tmp_path / "files")
-    server.server_address = "127.0.0.1"
-    [context] = HTTPServer.launch(server, wait=False)
-    yield f"http://127.0.0.1:{context.port}"
-    context.terminate()
-    assert context.wait(PATIENCE)
+def site(tmp_path: Path, temp_dir: Path) -> Iterator[TestServer]:
+    with TestServer(make_server(tmp_path / "files")) as site:
+        yield site
     assert not list(temp_dir.iterdir())
 
 
-def test_the_page_is_html(site: str) -> None:
-    answer = httpx.get(site, timeout=PATIENCE, trust_env=False)
-    assert (answer.headers["content-type"], answer.text) == ("text/html", PAGE)
+def test_the_page_is_html(site: TestServer) -> None:
+    answer = site.get("/")
+    assert (answer.header("Content-Type"), answer.text) == ("text/html", PAGE)
 
 
 @pytest.mark.parametrize("size", [0, 100, 500_000])
-def test_files_of_any_size_are_moved(site: str, tmp_path: Path, size: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_files_of_any_size_are_moved(
+    site: TestServer, tmp_path: Path, size: int, caplog: pytest.LogCaptureFixture
+) -> None:
     content = os.urandom(size)
     files = [("files", ("../a.png", content, "image/png")), ("files", ("b", b"b", "text/plain"))]
-    answer = httpx.post(f"{site}/upload", data={"title": "one"}, files=files, timeout=PATIENCE, trust_env=False).json()
+    answer = site.post("/upload", data={"title": "one"}, files=files).json()
     assert answer["title"] == "one"
     title, image, text = answer["files"]
     assert title == {"fieldName": "title", "fieldValue": "one"}
@@ -59,6 +54,6 @@ def test_files_of_any_size_are_moved(site: str, tmp_path: Path, size: int, caplo
     assert '"POST /upload HTTP/1.1" 200 ' in lines[0]
 
 
-def test_what_is_no_form_has_no_uploads(site: str) -> None:
-    answer = httpx.post(f"{site}/upload", content=b"{}", timeout=PATIENCE, trust_env=False)
-    assert (answer.status_code, answer.json()) == (400, {"error": "nothing was uploaded"})
+def test_what_is_no_form_has_no_uploads(site: TestServer) -> None:
+    answer = site.post("/upload", data="{}")
+    assert (answer.status, answer.json()) == (400, {"error": "nothing was uploaded"})

@@ -6,14 +6,14 @@ import json
 import time
 from collections.abc import Callable
 
-import httpx
 import pytest
 import trio
 
 from perfectws import HTTPHandler, HTTPRequest, HTTPResponse, HTTPServer, Routes
 from perfectws.rooms.figures import BrokerFigures
 from perfectws.server import figures
-from tests.server.conftest import PATIENCE, Launch, Raw, url
+from perfectws.testing import TestServer
+from tests.server.conftest import PATIENCE, Launch, Raw
 
 LIVE, READY, WITH_BROKERS = b"GET /live ", b"GET /ready ", b"GET /brokers "
 REST = b"HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -40,11 +40,11 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.001)
 
 
-def test_a_server_that_serves_is_ready(launch: Launch) -> None:
-    context = launch(routes=routes())
-    answer = httpx.get(url(context, "/ready"), trust_env=False, timeout=PATIENCE)
-    assert (answer.status_code, answer.json()) == (200, {"ready": True})
-    assert answer.headers["content-type"] == "application/json"
+def test_a_server_that_serves_is_ready() -> None:
+    with TestServer(routes()) as server:
+        answer = server.get("/ready")
+    assert (answer.status, answer.json()) == (200, {"ready": True})
+    assert answer.header("Content-Type") == "application/json"
 
 
 def test_one_that_stops_is_not_ready_but_lives(launch: Launch) -> None:

@@ -13,9 +13,9 @@ from perfectws.http.service import HTTPService
 from perfectws.net.loop import Connections, Loop, open_loop
 from perfectws.net.stream_transport import StreamTransport
 from perfectws.server.retiring import retire
+from perfectws.testing.pipes import stream_pair
 from tests.conftest import Handler
 from tests.peer import Peer
-from tests.pipes import stream_pair
 
 
 class Scene:

@@ -74,6 +74,7 @@ from perfectws import (
     run,
     run_in_thread,
 )
+from perfectws.testing import TestServer, open_test_server
 
 log = logging.getLogger(__name__)
 
@@ -655,6 +656,27 @@ async def serve_in_trio(server: HTTPServer) -> None:
     async with trio.open_nursery() as nursery:
         await nursery.start(server.serve)
         server.stop()
+
+
+def test_echo() -> None:
+    with TestServer(routes, timeout=1, keep_cookies=True, max_body_size=5) as test_server:
+        test_socket = test_server.connect("/echo", subprotocols=["echo"], headers={"A": "b"}, compression=True)
+        test_socket.send("hi")
+        assert test_socket.receive_text().upper() == "HI"
+        assert test_socket.receive_close() + 1 == 1001
+        answer = test_server.post("/", data={"a": "b"}, files={"f": ("name", b"x")}, follow_redirects=True)
+        assert (answer.status + 1, answer.text.upper(), answer.json()) == (201, "", None)
+        test_server.advance(20)
+
+
+async def test_echo_in_a_task() -> None:
+    async with open_test_server(HTTPServer()) as test_server, await test_server.connect("/echo") as test_socket:
+        await test_socket.send(b"hi")
+        assert (await test_socket.receive_bytes()).hex() == "00"
+        async for message in test_socket:
+            log.info("%s", message)
+        answer = await test_server.get("/", cookies={"a": "b"}, timeout=5)
+        log.info("%d", answer.status)
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ from perfectws import (
     run,
     run_in_thread,
 )
+from perfectws.testing import TestServer
 
 # Sessions
 
@@ -587,3 +588,16 @@ def uploads(request: HTTPRequest) -> None:
     MimeType.forExtension("html")  # mistake
     MimeType(type="text")  # mistake
     HTTPServer().set_response_filters([RequestLogger()])  # mistake
+
+
+def tests(server: TestServer) -> None:
+    TestServer(5)  # mistake
+    TestServer(documentRoot=".")  # mistake
+    server.connect("/", subprotocol=["echo"])  # mistake
+    server.connect("/", subprotocols="echo")  # mistake: a list
+    server.get("/", header={})  # mistake
+    server.post("/", data=5)  # mistake
+    server.get("/").status_code  # mistake
+    server.advance("20")  # mistake
+    server.connect("/").send(5)  # mistake
+    server.connect("/").receive_text().decode()  # mistake
