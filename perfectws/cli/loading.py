@@ -43,7 +43,7 @@ class BrokenModule(LaunchFailure):
 
     def __init__(self, what: str, error: BaseException) -> None:
         text = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-        super().__init__(f"{place_of(error)}: {text} ({what})")
+        super().__init__(f"{place_of(error)}: {text.removeprefix(f'{type(error).__module__}.')} ({what})")
         frames = first_of_user(error)
         if frames is None and not isinstance(error, SyntaxError):
             frames = error.__traceback__

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from inspect import unwrap
 from typing import Any
 
 from ..server.perfect1 import Routing
@@ -14,6 +15,7 @@ from ..websocket.upgrade_handler import UpgradeHandler
 
 def name_of(thing: Any) -> str:
     """Return ``module:qualname``: a function's own, of any other object its type's."""
+    thing = unwrap(thing)
     if isinstance(thing, partial):
         return name_of(thing.func)
     owner = getattr(thing, "__self__", None)

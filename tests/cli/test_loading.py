@@ -135,8 +135,8 @@ def test_what_is_not_there_is_one_sentence(write: Write, code: str, name: str, s
         ("def f(): g()\ndef g(): int('x')\nf()", "shop.py:7: ValueError: invalid literal"),
         ("import no_such_module_at_all", "shop.py:6: ModuleNotFoundError: No module named 'no_such_module_at_all'"),
         ("import sys; sys.exit(3)", "shop.py:6: SystemExit: 3 (as shop is imported)"),
-        ("Routes().add('GET', '/a', 5)", "shop.py:6: perfectws.errors.RouteError: a handler is a function with"),
-        ("import json; json.loads('[')", "shop.py:6: json.decoder.JSONDecodeError: Expecting value"),
+        ("Routes().add('GET', '/a', 5)", "shop.py:6: RouteError: a handler is a function with"),
+        ("import json; json.loads('[')", "shop.py:6: JSONDecodeError: Expecting value"),
         (
             "def perfect_server_module_init(): 1/0",
             "shop.py:6: ZeroDivisionError: division by zero (as shop is asked for",
@@ -151,7 +151,7 @@ def test_what_the_module_raises_is_told_with_the_last_line_of_its_code(write: Wr
     assert "\n" not in str(caught.value)
     assert "perfectws/cli" not in caught.value.report
     assert "importlib" not in caught.value.report
-    assert says.split(": ")[1].rpartition(".")[2] in caught.value.report
+    assert says.split(": ")[1] in caught.value.report
 
 
 def test_what_a_function_raises_that_makes_the_routes_is_told_likewise(write: Write) -> None:

@@ -94,7 +94,7 @@ class Asked:
         self.url_variables: dict[str, str] = {}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(PATTERNS, min_size=1, max_size=5), st.lists(PATTERNS, max_size=2))
 def test_asking_for_every_path_finds_the_same(own: list[str], nested: list[str]) -> None:
     def of(patterns: list[str]) -> list[Route]:
