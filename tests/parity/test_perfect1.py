@@ -13,7 +13,7 @@ import httpx
 import pytest
 import trio
 
-from perfectws import HTTPRequest, HTTPResponse, LaunchFailure, RouteError, Routing, WebSocket
+from perfectws import HTTPRequest, HTTPResponse, LaunchFailure, RouteError, Routes, Routing, WebSocket
 from perfectws.cli.loading import find_served, load_module
 from tests.examples.running import ROOT, RunningServer, running
 from tests.http.fakes import Server, get
@@ -166,7 +166,9 @@ class TestTheCommandLine:
         monkeypatch.chdir(tmp_path)
         for module in ("shop", "shop.app", "app"):
             monkeypatch.delitem(sys.modules, module, raising=False)
-        assert Server(find_served(load_module(name))).ask(get("/x"))[0].body == b"shop"
+        routes = find_served(load_module(name))
+        assert isinstance(routes, Routes)
+        assert Server(routes).ask(get("/x"))[0].body == b"shop"
 
     def test_a_module_with_nothing_to_serve_says_what_to_define(self, tmp_path: Path) -> None:
         (tmp_path / "empty_module.py").write_text("")
