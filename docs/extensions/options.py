@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections import deque
 from collections.abc import Iterator
 from importlib import import_module
@@ -98,9 +99,14 @@ def command_rows(group: str) -> Iterator[str]:
     for option in options:
         yield f"   * - | ``{f'{option.option} {option.metavar}'.rstrip()}``"
         yield f"       | ``{option.variable}``"
-        yield f"     - {option.default.replace('*', chr(92) + '*')}"
+        yield f"     - {as_typed(option.default)}"
         again = " May be given again, or several with commas between them." if option.is_many else ""
-        yield f"     - {option.help.replace('*', chr(92) + '*')}{again}"
+        yield f"     - {as_typed(option.help)}{again}"
+
+
+def as_typed(text: str) -> str:
+    """Return a text in which options and patterns of files stand as they are typed."""
+    return re.sub(r"(?<!\S)(--|\*\.)[\w-]+", r"``\g<0>``", text)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -65,13 +65,15 @@ class Reloader:
         Raises:
             KeyboardInterrupt: A second SIGINT came.
         """
+        has_begun = False
         try:
-            self._next = self._begin(self._listeners)
             for changed in changes:
                 for number in self._take_signals():
                     self._obey(number)
                 self._look()
-                if changed and not self._is_stopping:
+                if not (has_begun or self._is_stopping):  # only now it is watched, and no change is missed
+                    has_begun, self._next = True, self._begin(self._listeners)
+                elif changed and not self._is_stopping:
                     self._restart(changed)
                 if self._is_stopping and not self._everybody:
                     return

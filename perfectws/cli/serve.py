@@ -155,5 +155,5 @@ def _check_port(server: HTTPServer, settings: Settings) -> None:
 
 def _with_hint(error: PerfectWSError) -> str:
     cause = error.__cause__
-    is_taken = isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE
+    is_taken = isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE and "unix:" not in str(error)
     return f"{error}: choose another --port, or 0 for any that is free" if is_taken else str(error)

@@ -113,6 +113,9 @@ class Settings:
         if self.has("address") and self.has("port") and (is_unix or is_passed(address)) and not self.has("unix"):
             given = f"{self.title('address')} {address}"
             yield f"{given} and {self.title('port')} contradict each other: there is no port to choose"
+        if self.has("reload") and is_passed(address):
+            given = f"{self.title('reload')} and {self.title('address')} {address}"
+            yield f"{given} contradict each other: what listens already was passed to this process alone"
         if self.has("unix_mode") and not is_unix and (self.has("address") or self.has("port")):
             yield f"{self.title('unix_mode')} means nothing without {BY_KEY['unix'].option}"
 

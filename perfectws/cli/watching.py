@@ -66,8 +66,11 @@ class Watched:
             yield_on_timeout=True,
             raise_interrupt=True,
         )
-        for changes in found:
-            yield sorted({path for _, path in changes if self.has(path)})
+        try:
+            for changes in found:
+                yield sorted({path for _, path in changes if self.has(path)})
+        except (OSError, RuntimeError) as error:  # they are too many for the system, or may not be read
+            raise LaunchFailure(f"--reload cannot watch: {error}; name fewer directories by --reload-dir") from error
 
 
 def watched_for(module: str, settings: Settings) -> Watched:

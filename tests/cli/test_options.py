@@ -175,6 +175,7 @@ class TestContradictions:
             (["--reload-include", "a", "--no-reload"], "--reload-include means nothing without --reload"),
             (["--address", "systemd:", "--port", "1"], "--address systemd: and --port contradict each other"),
             (["--address", "unix:a", "--port", "1"], "--address unix:a and --port contradict each other"),
+            (["--address", "systemd:", "--reload"], "--reload and --address systemd: contradict each other"),
             (["--unix-mode", "660", "--port", "1"], "--unix-mode means nothing without --unix"),
         ],
     )

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 assert sys.platform != "win32"  # where these are not collected
@@ -14,7 +15,7 @@ assert sys.platform != "win32"  # where these are not collected
 import pytest
 import trio
 
-from perfectws import WebSocket
+from perfectws import LaunchFailure, WebSocket
 from perfectws.cli.reloading import Reloader, _named
 from perfectws.server.workers.started import VARIABLE
 from perfectws.server.workers.succession import Heritage, Listener
@@ -93,7 +94,7 @@ class Stage:
         return taken
 
     def run(self, script: Iterator[Sequence[str]]) -> None:
-        self.reloader.run(script)
+        self.reloader.run(chain([[]], script))
 
 
 @pytest.fixture
@@ -184,6 +185,17 @@ class TestTheOrder:
 
         stage.run(script())
         assert len(stage.begun) == 3
+
+    def test_nothing_begins_before_it_is_watched_nor_where_it_is_to_stop(self, stage: Stage) -> None:
+        def unwatchable() -> Iterator[Sequence[str]]:
+            raise LaunchFailure("it cannot be watched")
+            yield []
+
+        with pytest.raises(LaunchFailure):
+            stage.reloader.run(unwatchable())
+        stage.signals = [signal.SIGTERM]
+        stage.reloader.run([[]])
+        assert stage.begun == []
 
     def test_an_application_that_stops_its_servers_ends_it(self, stage: Stage) -> None:
         def script() -> Iterator[Sequence[str]]:

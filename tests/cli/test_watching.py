@@ -90,6 +90,13 @@ def test_while_something_else_is_written_again_and_again_it_goes_on_yielding(tmp
         (tmp_path / "shop.log").write_text(str(number))
 
 
+def test_what_cannot_be_watched_is_told(tmp_path: Path) -> None:
+    watched = Watched([str(tmp_path)], ["*.py"])
+    tmp_path.rmdir()
+    with pytest.raises(LaunchFailure, match=r"--reload cannot watch: .*; name fewer directories by --reload-dir"):
+        next(watched.changes())
+
+
 def test_without_watchfiles_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
