@@ -1,5 +1,7 @@
 """Sphinx extension: ``.. options:: module Class`` makes a table of a dataclass: option, default, what it is.
 
+``.. command-options:: group`` makes one of the command line's options of that group, from their own table.
+
 The class becomes a Python object without a module, so that a docstring's `HTTPLimits` leads to its table.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import re
 from collections import deque
 from collections.abc import Iterator
 from importlib import import_module
@@ -18,6 +21,8 @@ from docutils.statemachine import StringList
 from sphinx.application import Sphinx
 from sphinx.domains.python import PythonDomain
 from sphinx.util.docutils import SphinxDirective
+
+from perfectws.cli.options import OPTIONS, Option
 
 UNITS = {"MiB": 1024 * 1024, "KiB": 1024}
 TABLE = [".. list-table::", "   :header-rows: 1", "   :widths: 26 16 58", ""]
@@ -70,7 +75,42 @@ def default_text(name: str, value: Any) -> str:
     return f"``{value!r}``"
 
 
+class CommandOptions(SphinxDirective):
+    """The table of the options of one group, inside of ``{eval-rst}``."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table."""
+        (group,) = self.arguments
+        self.env.note_dependency(inspect.getfile(Option))
+        table = nodes.container()
+        self.state.nested_parse(StringList([*TABLE, *command_rows(group)], group), self.content_offset, table)
+        return [table]
+
+
+def command_rows(group: str) -> Iterator[str]:
+    """Yield the rows of the table of one group. Raises `ValueError` if there is none of that name."""
+    options = [each for each in OPTIONS if each.group == group]
+    if not options:
+        raise ValueError(f"there are no options of the group {group!r}")
+    yield from ("   * - option, variable", "     - default", "     - what it is")
+    for option in options:
+        yield f"   * - | ``{f'{option.option} {option.metavar}'.rstrip()}``"
+        yield f"       | ``{option.variable}``"
+        yield f"     - {as_typed(option.default)}"
+        again = " May be given again, or several with commas between them." if option.is_many else ""
+        yield f"     - {as_typed(option.help)}{again}"
+
+
+def as_typed(text: str) -> str:
+    """Return a text in which options and patterns of files stand as they are typed."""
+    return re.sub(r"(?<!\S)(--|\*\.)[\w-]+", r"``\g<0>``", text)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
-    """Add the directive."""
+    """Add the directives."""
     app.add_directive("options", Options)
+    app.add_directive("command-options", CommandOptions)
     return {"parallel_read_safe": True}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from http import HTTPMethod
-from typing import TypeVar, overload
+from typing import NamedTuple, TypeVar, overload
 
 from ..checks.signatures import check_callable
 from ..errors import RouteError
@@ -69,6 +69,20 @@ class Route:
 
     def __repr__(self) -> str:
         return f"<Route {'|'.join(self.methods)} {self.uri}>"
+
+
+class Contents(NamedTuple):
+    """What a `Routes` holds, for people to see.
+
+    Attributes:
+        routes: Its own routes.
+        nested: The other `Routes` that were added to it.
+        before: What runs before each handler in it, and passes on.
+    """
+
+    routes: tuple[Route, ...]
+    nested: tuple[Routes, ...]
+    before: tuple[RequestHandler, ...]
 
 
 class Routes:
@@ -182,6 +196,11 @@ class Routes:
     def navigator(self) -> RouteNavigator:
         """What finds the handlers of a request, among the routes that are here now."""
         return RouteNavigator(self)
+
+    @property
+    def contents(self) -> Contents:
+        """What is here now; perfectws's own."""
+        return Contents(tuple(self._routes), tuple(self._nested), self._before)
 
     def _add_routes(self, methods: tuple[Method, ...], patterns: list[str], handler: RequestHandler) -> None:
         self._routes += [Route(methods=methods, uri=pattern, handler=handler) for pattern in patterns]

@@ -207,13 +207,16 @@ class TriosInterrupt:
 trios_interrupt = TriosInterrupt()
 
 
-def run_until_signal(main: Callable[[StopSignals], Awaitable[None]], *, takes_sigterm: bool) -> signal.Signals | None:
+def run_until_signal(
+    main: Callable[[StopSignals], Awaitable[None]], *, takes_sigterm: bool, takes_sigint: bool = True
+) -> signal.Signals | None:
     """Run ``main(signals)`` with trio; in the main thread SIGINT stops it, elsewhere there are no signals.
 
     Args:
         main: What is run: it is to end in order when the first signal comes.
         takes_sigterm: Whether this is a server's: SIGTERM is one of the signals then, and if the application has set a
             handler of its own, that gets only what comes second. A script leaves SIGINT to such a handler.
+        takes_sigint: Whether SIGINT is one of them. It is not where another process acts on it, and stops this one.
 
     Returns:
         The signal that came, ``None`` if there was none.
@@ -222,7 +225,7 @@ def run_until_signal(main: Callable[[StopSignals], Awaitable[None]], *, takes_si
         KeyboardInterrupt: A second SIGINT came.
         BaseException: What has left ``main``; a single one without its group.
     """
-    numbers = _numbers_to_take(takes_sigterm)
+    numbers = [each for each in _numbers_to_take(takes_sigterm) if takes_sigint or each != signal.SIGINT]
     try:
         return trio.run(_run_main, main, numbers)
     except BaseExceptionGroup as group:

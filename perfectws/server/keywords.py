@@ -70,8 +70,8 @@ def check_one_form(servers: object, data: object, path: object, keywords: object
         )
 
 
-def check_settings(address: object, port: object, unix_mode: int | None, document_root: str | None) -> None:
-    """Raise `TypeError` or `ValueError` unless they could be those of a server."""
+def check_place(address: object, port: object, unix_mode: int | None) -> None:
+    """Raise `TypeError` or `ValueError` unless a server could listen there."""
     if not isinstance(address, str):
         raise TypeError(f"address is a str, not {address!r}")
     if address.startswith(DESCRIPTOR):
@@ -80,6 +80,10 @@ def check_settings(address: object, port: object, unix_mode: int | None, documen
     FILE_MODE_OR_NONE.check("unix_mode", unix_mode)
     if unix_mode is not None and unix_path(address) is None:
         raise ValueError(f"unix_mode is for an address='unix:/run/chat.sock', not for {address!r}")
+
+
+def check_root(document_root: str | None) -> None:
+    """Raise `ValueError` unless files could be served from there; ``None`` is no place."""
     if document_root is not None and not os.path.isdir(document_root):
         raise ValueError(f"document_root {document_root!r} is no directory")
 

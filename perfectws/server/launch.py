@@ -11,6 +11,8 @@ This knows threads, the process and its end, and of a server what `Launchable` s
 from __future__ import annotations
 
 import atexit
+import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -31,8 +33,10 @@ from ..net.memory import collect_less_often, keep_freed_memory
 from ..net.signals import StopSignals, run_until_signal
 from .accepting import Sharing
 from .figures import FiguresOfOthers, ServerFigures
+from .importing import check_importing
 from .stopping import StopRequest
-from .workers.plan import Plan
+from .workers.plan import DRAIN, Plan
+from .workers.started import VARIABLE
 
 
 class Launchable(Protocol):
@@ -219,7 +223,9 @@ class LaunchContext(Startable):
             self.server.release()
 
 
-def launch(servers: Sequence[Launchable], *, wait: bool, plan: Plan | None = None) -> list[LaunchContext]:
+def launch(
+    servers: Sequence[Launchable], *, wait: bool, plan: Plan | None = None, drain: float = DRAIN
+) -> list[LaunchContext]:
     """Run servers until they stop, here, in a thread of their own, or in processes of their own.
 
     Args:
@@ -227,9 +233,12 @@ def launch(servers: Sequence[Launchable], *, wait: bool, plan: Plan | None = Non
         wait: Whether to block until all have stopped, by themselves or because of SIGINT or SIGTERM. Else they run in a
             background thread, and signals are left alone.
         plan: How many processes serve; ``None`` for this one.
+        drain: Over how many seconds this one closes its connections, if it was started by another, which lets a third
+            one take over.
 
     Raises:
-        LaunchFailure: One of them cannot listen; then none of them runs. Or no worker comes to serve.
+        LaunchFailure: One of them cannot listen; then none of them runs. Or no worker comes to serve. Or a module is
+            imported whose servers are launched by who imports it.
         LocalProtocolError: To wait would block the trio program that this is called from.
     """
     if wait and trio.lowlevel.in_trio_run():
@@ -237,8 +246,12 @@ def launch(servers: Sequence[Launchable], *, wait: bool, plan: Plan | None = Non
             "launch() and start() block, which would stop this trio program: await server.serve(), or launch with "
             "wait=False"
         )
+    if wait:
+        check_importing()
     if plan is not None and sys.platform != "win32":
         return _launch_in_workers(servers, plan)
+    if wait and sys.platform != "win32" and VARIABLE in os.environ:
+        return _launch_as_successor(servers, drain)
     _bind(servers)
     run = _Run(servers)
     if wait:
@@ -264,6 +277,20 @@ if sys.platform != "win32":  # where there never is a plan
             run.let_go()
             for context in run.contexts:
                 context.end()
+        return run.contexts
+
+    def _launch_as_successor(servers: Sequence[Launchable], drain: float) -> list[LaunchContext]:
+        from .workers.succeeding import serve_alone
+        from .workers.succession import Heritage
+
+        heritage = Heritage.claim()
+        _bind(servers, heritage.take)
+        heritage.close_rest()
+        run = _Run(servers)
+        if heritage.line is None:  # it was meant for who has started this process
+            run.run_here()
+        else:
+            serve_alone(run, drain, heritage)
         return run.contexts
 
 
@@ -305,12 +332,20 @@ class _Run:
         self._error: BaseException | None = None
         self._has_begun = threading.Event()
 
-    def run_here(self) -> None:
-        """Run in this thread until all have stopped."""
+    def run_here(
+        self, begun: Callable[[trio.Nursery], object] | None = None, takes_sigint: bool = True
+    ) -> signal.Signals | None:
+        """Run in this thread until all have stopped; return the signal that has stopped them, if one has.
+
+        Args:
+            begun: Called once all accept connections, with the nursery of what goes on meanwhile.
+            takes_sigint: Whether SIGINT stops them too.
+        """
         keep_freed_memory()
         collect_less_often()
         try:
-            run_until_signal(self._serve_until_signal, takes_sigterm=True)
+            serve = partial(self._serve_until_signal, begun)
+            return run_until_signal(serve, takes_sigterm=True, takes_sigint=takes_sigint)
         finally:
             self.let_go()
 
@@ -365,9 +400,15 @@ class _Run:
         """How long connections may take to end when the servers stop, in seconds."""
         return max((context.server.close_timeout for context in self.contexts), default=0)
 
-    async def _serve_until_signal(self, signals: StopSignals) -> None:
+    async def _serve_until_signal(self, begun: Callable[[trio.Nursery], object] | None, signals: StopSignals) -> None:
         async with trio.open_nursery() as nursery:
-            await self._serve(partial(nursery.start_soon, self._stop_at_signal, signals))
+
+            def all_accept() -> None:
+                nursery.start_soon(self._stop_at_signal, signals)
+                if begun is not None:
+                    begun(nursery)
+
+            await self._serve(all_accept)
             nursery.cancel_scope.cancel()
 
     async def _stop_at_signal(self, signals: StopSignals) -> None:

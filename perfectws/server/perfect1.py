@@ -13,6 +13,7 @@ Source: ``Routing.swift`` of Perfect 1's PerfectLib.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import update_wrapper
 from typing import Protocol, TypeAlias
 
 from ..checks.signatures import check_callable
@@ -70,6 +71,11 @@ class RouteMap:
         """Forget every route. Perfect has no such function; tests want it."""
         self._routes.clear()
         self._navigators = None
+
+    @property
+    def routes(self) -> list[Route]:
+        """The routes that are set, in the order in which they are tried; perfectws's own."""
+        return [route for _, route in sorted(self._routes, key=lambda each: each[0] is None)]
 
     def find(self, request: HTTPRequest) -> RequestHandler | None:
         """Return the handler of a request, ``None`` if there is none."""
@@ -141,4 +147,5 @@ def _made_by(factory: HandlerFactory) -> RequestHandler:
             )
         return handler.handle_request(request, response)
 
+    update_wrapper(handle, factory, updated=())  # people are shown by whose name it is called
     return handle

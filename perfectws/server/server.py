@@ -53,11 +53,13 @@ from .keywords import (
     ServerKeywords,
     check_keywords,
     check_one_form,
-    check_settings,
+    check_place,
+    check_root,
     flat,
     needs_port,
 )
 from .launch import LaunchContext, launch
+from .served import Served
 from .starting import Starting
 from .stopping import StopRequest
 from .tls_configuration import TLSConfiguration, make_context
@@ -274,14 +276,16 @@ class HTTPServer(SettableLimits, Startable):
         check_one_form(servers, configuration_data, configuration_path, keywords)
         processes: dict[str, Any] = {"workers": workers, "drain": drain}
         if keywords:
-            return launch([cls.server(**keywords)], wait=wait, plan=make_plan(**processes, wait=wait))[0]
+            return launch([cls.server(**keywords)], wait=wait, plan=make_plan(**processes, wait=wait), drain=drain)[0]
         if servers:
-            return launch(flat(servers, cls), wait=wait, plan=make_plan(**processes, wait=wait))
+            return launch(flat(servers, cls), wait=wait, plan=make_plan(**processes, wait=wait), drain=drain)
         from .configuration import read_configuration  # which brings all handlers and filters that there are
 
         described = read_configuration(configuration_data or {}, configuration_path)
-        plan = make_plan(**(processes | described.processes), wait=wait)
-        return launch([cls.server(**each) for each in described.servers], wait=wait, plan=plan)
+        processes |= described.processes
+        plan = make_plan(**processes, wait=wait)
+        of_description = [cls.server(**each) for each in described.servers]
+        return launch(of_description, wait=wait, plan=plan, drain=processes["drain"])
 
     # What it serves
 
@@ -369,6 +373,13 @@ class HTTPServer(SettableLimits, Startable):
         if on_upgrade is None:
             raise TypeError("web_socket_upgrader needs on_upgrade, which is given each WebSocket and its request")
         return WebSocketUpgrader(should_upgrade, on_upgrade, subprotocols, **options)
+
+    @property
+    def served(self) -> Served:
+        """What it serves, for people to see; perfectws's own."""
+        upgraders = tuple(each.handler for each in self._upgraders)
+        filters = (*self._request_filters, *self._response_filters)
+        return Served(self._routes, tuple(each for each, _ in filters), upgraders, self._document_root)
 
     # Running
 
@@ -523,12 +534,28 @@ class HTTPServer(SettableLimits, Startable):
 
     def _check(self) -> None:
         """Raise `LaunchFailure` if something is set that cannot be."""
-        try:
-            check_settings(self.server_address, self.server_port, self.unix_mode, self._document_root)
-            self._make_service()
-            self._tls = make_context(self.ssl)
-        except (TypeError, ValueError) as error:
+        for error in self._errors():
             raise LaunchFailure(f"{self._title} on {self.listens_on}: {error}") from error
+
+    def problems(self) -> list[str]:
+        """Return what is set that cannot be, as far as that can be told without listening; perfectws's own."""
+        return [str(error) for error in self._errors()]
+
+    def _errors(self) -> Iterator[Exception]:
+        for check in (self._check_place, self._check_root, self._make_service, self._make_tls):
+            try:
+                check()
+            except (TypeError, ValueError) as error:
+                yield error
+
+    def _check_place(self) -> None:
+        check_place(self.server_address, self.server_port, self.unix_mode)
+
+    def _check_root(self) -> None:
+        check_root(self._document_root)
+
+    def _make_tls(self) -> None:
+        self._tls = make_context(self.ssl)
 
     async def serve(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve inside a trio program until `stop` is called, or it is cancelled.

@@ -149,7 +149,7 @@ class Routes(routing.Routes):
         group = type(self)(from_vapor(prefix))
         if filters:
             pairs = [each if isinstance(each, tuple) else (each, FilterPriority.HIGH) for each in filters]
-            group._before = (_passing(with_filters((), pairs, REQUEST_FILTER)),)
+            group._before = (PassFilters(with_filters((), pairs, REQUEST_FILTER)),)
         self.add(group)
         return group
 
@@ -191,10 +191,21 @@ class AddRoute:
         return handler
 
 
-def _passing(filters: FilterGroups[HTTPRequestFilter]) -> RequestHandler:
-    """Return a handler that passes on what has passed ``filters``."""
+class PassFilters:
+    """A handler that passes on what has passed the filters of a group.
 
-    def filter_request(request: HTTPRequest, response: HTTPResponse) -> None:
-        RequestFiltering(filters, response, HTTPResponse.next).advance()
+    Args:
+        filters: The filters.
 
-    return filter_request
+    Attributes:
+        filters: The same.
+    """
+
+    __slots__ = ("filters",)
+
+    def __init__(self, filters: FilterGroups[HTTPRequestFilter]) -> None:
+        self.filters = filters
+
+    def __call__(self, request: HTTPRequest, response: HTTPResponse) -> None:
+        """Handle a request, as what runs before a route's handler."""
+        RequestFiltering(self.filters, response, HTTPResponse.next).advance()

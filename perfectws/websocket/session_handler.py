@@ -97,6 +97,11 @@ class WebSocketHandler:
         self._produce = handler_producer
         self._options = WebSocketOptions.of(**options)
 
+    @property
+    def handler_producer(self) -> HandlerProducer:
+        """What makes the session handlers; perfectws's own."""
+        return self._produce
+
     def __call__(self, request: HTTPRequest, response: HTTPResponse) -> None:
         """Handle a request, as a route's handler."""
         self.handle_request(request, response)

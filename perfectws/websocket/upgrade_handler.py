@@ -52,6 +52,9 @@ class UpgradeHandler:
         subprotocols: Those that we speak, the preferred one first.
         **options: The limits and choices of `WebSocketOptions`, by name.
 
+    Attributes:
+        on_upgrade: The same.
+
     Calls back:
         ``should_upgrade(request)`` once per valid handshake: a mapping of headers for the 101 accepts it, ``None``
         refuses it with 403. A ``Sec-WebSocket-Protocol`` among the headers is the subprotocol that we speak, whatever
@@ -71,7 +74,7 @@ class UpgradeHandler:
         check_callable(on_upgrade, "on_upgrade", "request", "socket")
         if should_upgrade is not None:
             check_callable(should_upgrade, "should_upgrade", "request")
-        self._on_upgrade = on_upgrade
+        self.on_upgrade = on_upgrade
         self._should_upgrade = should_upgrade or accept_all
         self._subprotocols = check_subprotocols(subprotocols)
         self._options = WebSocketOptions.of(**options)
@@ -131,7 +134,7 @@ class UpgradeHandler:
             response.add_header(name, value)
 
         def begin(socket: WebSocket) -> object:
-            return self._on_upgrade(response.request, socket)
+            return self.on_upgrade(response.request, socket)
 
         open_session(response, offer, subprotocol, Session(self._name, begin, self._options, closes_after=False))
 

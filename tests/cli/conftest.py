@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 
 import pytest
 
 from perfectws import HTTPRequest, HTTPServer, Routes, WebSocket
+
+if sys.platform == "win32":  # where there is no fork
+    collect_ignore_glob = ["test_reloading.py"]
 
 #: No test waits longer for anything, in seconds.
 PATIENCE = 60

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 
 from perfectws import CloseCode
+from perfectws.cli.main import _parser
+from perfectws.cli.options import OPTIONS
 
 from .pages import DOCS
 from .public import FACE, TESTING, names
@@ -57,3 +59,10 @@ def test_every_close_code_has_a_row() -> None:
     page = (DOCS / "reference" / "close_codes.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d+) \| `(\w+)`", page, re.MULTILINE)
     assert rows == [(str(int(code)), code.name) for code in CloseCode]
+
+
+def test_every_option_of_the_command_line_has_a_row_and_every_command_a_section() -> None:
+    page = (DOCS / "reference" / "cli.md").read_text(encoding="utf-8")
+    assert {*re.findall(r"^\.\. command-options:: (.+)$", page, re.MULTILINE)} == {each.group for each in OPTIONS}
+    known = re.findall(r"^    (\w+) ", _parser().format_help(), re.MULTILINE)
+    assert re.findall(r"^## `(\w+)`$", page, re.MULTILINE) == known

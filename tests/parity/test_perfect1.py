@@ -13,8 +13,8 @@ import httpx
 import pytest
 import trio
 
-from perfectws import HTTPRequest, HTTPResponse, LaunchFailure, RouteError, Routing, WebSocket
-from perfectws.cli.serve import load_module, routes_of
+from perfectws import HTTPRequest, HTTPResponse, LaunchFailure, RouteError, Routes, Routing, WebSocket
+from perfectws.cli.loading import find_served, load_module
 from tests.examples.running import ROOT, RunningServer, running
 from tests.http.fakes import Server, get
 from tests.platforms import python
@@ -166,14 +166,17 @@ class TestTheCommandLine:
         monkeypatch.chdir(tmp_path)
         for module in ("shop", "shop.app", "app"):
             monkeypatch.delitem(sys.modules, module, raising=False)
-        assert Server(routes_of(load_module(name))).ask(get("/x"))[0].body == b"shop"
+        routes = find_served(load_module(name))
+        assert isinstance(routes, Routes)
+        assert Server(routes).ask(get("/x"))[0].body == b"shop"
 
     def test_a_module_with_nothing_to_serve_says_what_to_define(self, tmp_path: Path) -> None:
         (tmp_path / "empty_module.py").write_text("")
         ended = run("serve", "empty_module", cwd=tmp_path)
         assert (ended.returncode, ended.stdout) == (1, "")
         assert ended.stderr == (
-            "the module 'empty_module' has nothing to serve: define perfect_server_module_init(), or routes\n"
+            "the module 'empty_module' has nothing to serve: define routes = Routes(), or say which name it is: serve "
+            "MODULE:NAME\n"
         )
 
     @pytest.mark.parametrize("name", ["no_such_module", "no/such/file.py"])
@@ -189,9 +192,11 @@ class TestTheCommandLine:
         (tmp_path / "some_module.py").write_text("from perfectws import Routes\nroutes = Routes()\n")
         with socket.create_server(("127.0.0.1", 0)) as taken:
             port = str(taken.getsockname()[1])
-            ended = run("serve", "some_module", "--address", "127.0.0.1", "--port", port, cwd=tmp_path)
+            address = ("--address", "127.0.0.1", "--port", port)
+            ended = run("serve", "some_module", *address, "--document-root", ".", cwd=tmp_path)
         assert ended.returncode == 1
         assert ended.stderr.startswith(f"HTTP server 'localhost' cannot listen on 127.0.0.1:{port}: ")
+        assert ended.stderr.endswith(": choose another --port, or 0 for any that is free\n")
         assert ended.stderr.count("\n") == 1
 
     def test_an_error_inside_of_the_module_is_its_own(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

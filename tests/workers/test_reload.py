@@ -146,6 +146,63 @@ def test_code_that_does_not_serve_changes_nothing_and_code_that_does_is_loaded_b
     assert program.stop() == 0
 
 
+def test_code_without_workers_takes_over_too_and_makes_way_for_some(run: Start, tmp_path: Path) -> None:
+    program = run(PROGRAM)
+    address = ("127.0.0.1", program.port())
+    alone = HEAD + PROGRAM.replace("one", "alone").replace("workers=2, drain=0.3, ", "")
+    (tmp_path / "program.py").write_text(alone + "os.abort()  # the program goes on where it was begun, and only there")
+    program.signal(signal.SIGHUP)
+    program.line("serves: those before it go")
+    until(lambda: ask(address) == "alone")
+    until(lambda: len(program.workers()) == 1)
+    assert int(ask(address, "/pid")) == program.workers()[0]  # it serves itself
+    (tmp_path / "program.py").write_text(HEAD + PROGRAM.replace("one", "two").replace("workers=2, drain=0.3, ", ""))
+    program.signal(signal.SIGHUP)
+    program.line("serves: those before it go")
+    until(lambda: len(program.workers()) == 1)
+    assert ask(address) == "two"
+    assert program.stop() == 0
+
+
+def test_servers_that_the_application_stops_without_workers_end_who_has_started_it(run: Start, tmp_path: Path) -> None:
+    program = run(PROGRAM)
+    address = ("127.0.0.1", program.port())
+    code = PROGRAM.replace("one", "alone").replace("workers=2, drain=0.3, ", "")
+    stopping = code.replace("HTTPServer.launch(", "server = HTTPServer.server(").replace("close_timeout", "max_headers")
+    stopping += """
+@routes.add("GET", "/stop")
+def stop(request, response):
+    server.stop()
+    response.completed()
+
+HTTPServer.launch(server)
+"""
+    (tmp_path / "program.py").write_text(HEAD + stopping)
+    program.signal(signal.SIGHUP)
+    program.line("serves: those before it go")
+    until(lambda: len(program.workers()) == 1)
+    with Client(address) as client:
+        client.send("/stop")
+        program.line("the application has stopped every server")
+    assert program.end() == 0
+
+
+async def test_a_terminals_sigint_reaches_the_new_code_too_which_ends_in_order(run: Start, tmp_path: Path) -> None:
+    program = await trio.to_thread.run_sync(run, PROGRAM)
+    port = await trio.to_thread.run_sync(program.port)
+    program.signal(signal.SIGHUP)
+    await trio.to_thread.run_sync(program.line, "serves: those before it go")
+    await trio.to_thread.run_sync(until, lambda: len(program.workers()) == 1)
+    async with trio.open_nursery() as nursery:
+        socket = await WebSocket.connect(to=f"ws://127.0.0.1:{port}/ws", on=nursery)
+        await socket.receive()
+        os.kill(program.workers()[0], signal.SIGINT)
+        program.signal(signal.SIGINT)
+        await socket.on_close
+        assert socket.close_code == 1001
+    assert await trio.to_thread.run_sync(program.end) == 0
+
+
 def test_the_command_line_has_it_too(run: Start, tmp_path: Path) -> None:
     module = tmp_path / "site.py"
     module.write_text(HEAD + "routes.add('GET', '/v', lambda request, response: response.set_body('1').completed())")

@@ -6,6 +6,9 @@ import os
 import sys
 from typing import NamedTuple
 
+#: Names the environment variable by which a program knows that it was started to succeed another.
+VARIABLE = "PERFECTWS_SUCCESSION"
+
 
 class Program(NamedTuple):
     """A program.

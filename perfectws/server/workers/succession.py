@@ -30,10 +30,8 @@ from ...net.mailbox import Letter, Post
 from ...net.signals import Handling
 from .child import fork
 from .crew import GRACE
-from .started import Program
+from .started import VARIABLE, Program
 
-#: Names the environment variable by which a successor knows that it is one.
-VARIABLE = "PERFECTWS_SUCCESSION"
 #: How long a program may take until its workers serve, in seconds.
 START_SECONDS = 60.0
 
@@ -76,6 +74,12 @@ class Heritage:
         self.line = line
         self._listeners = list(listeners)
         self._taken: list[Listener] = []
+
+    @staticmethod
+    def is_left() -> bool:
+        """Tell whether this process was started to succeed another, and has not claimed what that has left."""
+        text = os.environ.get(VARIABLE)
+        return text is not None and bool(json.loads(text)["predecessor"] == os.getppid())
 
     @classmethod
     def claim(cls) -> Heritage:

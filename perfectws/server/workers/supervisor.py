@@ -148,6 +148,8 @@ class Supervisor:
     # What comes
 
     def _obey(self, number: int) -> None:
+        if number == signal.SIGINT and self._predecessor is not None:
+            return  # a terminal sends it to all of its processes: the predecessor acts, and sends SIGTERM
         if number in (signal.SIGTERM, signal.SIGINT):
             if self._is_stopping and number == signal.SIGINT:
                 raise KeyboardInterrupt
