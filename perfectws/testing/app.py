@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import import_module
 from types import ModuleType
 from typing import Any, TypeAlias, Unpack, cast
 
 from ..checks.spelling import check_names
-from ..cli.serve import load_module, routes_of
-from ..errors import LaunchFailure
+from ..cli.loading import find_served, load
 from ..http.routing import Route, Routes
 from ..server.keywords import KEYWORDS, PlainServerKeywords
 from ..server.server import HTTPServer
 
-#: `Routes`, or a list of `Route`; an `HTTPServer`; a module as ``python -m perfectws serve`` takes it, or its name;
-#: ``"module:name"`` for one of these in a module; ``None`` for what the keywords describe.
+#: `Routes`, or a list of `Route`; an `HTTPServer`; a module that ``python -m perfectws serve`` takes, or its name as it
+#: is written there; ``None`` for what the keywords describe.
 App: TypeAlias = Routes | Iterable[Route | Routes] | HTTPServer | ModuleType | str | None
 
 
@@ -26,9 +24,9 @@ def server_of(app: App, **keywords: Unpack[PlainServerKeywords]) -> HTTPServer:
         TypeError: ``app`` is nothing that can be served, or a keyword is unknown.
         LaunchFailure: There is no such module, or nothing in it to serve.
     """
-    found = _found(app) if isinstance(app, str) else app
+    found = load(app, "a test server") if isinstance(app, str) else app
     if isinstance(found, ModuleType):
-        found = routes_of(found)
+        found = find_served(found)
     if isinstance(found, HTTPServer):
         if keywords:
             names = ", ".join(f"{name}=" for name in keywords)
@@ -39,16 +37,6 @@ def server_of(app: App, **keywords: Unpack[PlainServerKeywords]) -> HTTPServer:
     if found is not None:
         given["routes"] = _routes(found)
     return HTTPServer.server(**given)
-
-
-def _found(name: str) -> object:
-    module, colon, attribute = name.partition(":")
-    if not colon or name.endswith(".py"):
-        return load_module(name)
-    found = getattr(import_module(module), attribute, None)
-    if found is None:
-        raise LaunchFailure(f"the module {module!r} has no {attribute!r} to serve")
-    return found
 
 
 def _routes(app: object) -> Routes | list[Route | Routes]:
