@@ -73,9 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--drain",
         type=_seconds,
-        default=DRAIN,
         metavar="SECONDS",
-        help="over how long those before them close their connections on a reload (default: %(default)g)",
+        help="over how long connections are closed when the server stops (default: all at once), or with --workers "
+        f"when it reloads (default: {DRAIN:g})",
     )
     command.add_argument(
         "--reload-on",

@@ -28,7 +28,8 @@ def serve(options: argparse.Namespace) -> None:
     server.unix_mode = options.unix_mode
     if options.document_root is not None:
         server.document_root = options.document_root
-    launch([server], wait=True, plan=make_plan(options.workers, options.drain, options.reload_on))
+    plan = make_plan(options.workers, options.drain, options.reload_on)
+    launch([server], wait=True, plan=plan, drain=options.drain)
 
 
 def load_module(name: str) -> ModuleType:

@@ -85,7 +85,7 @@ class Accepting:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(hurry)
-            await retire(self.connections, stop.drain)
+            await retire(self.connections, stop.drain, has_successor=stop.has_successor)
             nursery.cancel_scope.cancel()
 
     def _make_protocol(self, transport: Transport) -> HTTPConnection:

@@ -52,6 +52,9 @@ class Launchable(Protocol):
     def close_timeout(self) -> float:
         """How long its connections may take to end when it stops, in seconds."""
 
+    #: Over how many seconds it tells them so, one after the other; ``None`` tells all at once.
+    drain: float | None
+
     @property
     def listens_on(self) -> str:
         """Its address and port, or its path, for people."""
@@ -72,7 +75,9 @@ class Launchable(Protocol):
     def announce(self, by_whom: str) -> None:
         """Log where it can be reached, and who serves there."""
 
-    async def serve_on(self, loop: Loop, sharing: Sharing | None = None, *, task_status: trio.TaskStatus[int]) -> None:
+    async def serve_on(
+        self, loop: Loop, sharing: Sharing | None, stop: StopRequest, *, task_status: trio.TaskStatus[int]
+    ) -> None:
         """Accept connections, bound already, until `stop` is called; some are perhaps left to other processes."""
 
     def stop(self) -> None:
@@ -198,7 +203,9 @@ class LaunchContext(Startable):
         """Serve until the server is stopped; perfectws's own."""
         closed = self._closed = Promise[None](loop)
         try:
-            await self.server.serve_on(loop, sharing, task_status=task_status)
+            # With workers, each of which shares with the others, the supervisor says who goes gently.
+            drain = self._run.drain_of(self.server) if sharing is None else None
+            await self.server.serve_on(loop, sharing, StopRequest(drain), task_status=task_status)
         except Exception as error:
             self.release()
             closed.fail(error)
@@ -219,7 +226,9 @@ class LaunchContext(Startable):
             self.server.release()
 
 
-def launch(servers: Sequence[Launchable], *, wait: bool, plan: Plan | None = None) -> list[LaunchContext]:
+def launch(
+    servers: Sequence[Launchable], *, wait: bool, plan: Plan | None = None, drain: float | None = None
+) -> list[LaunchContext]:
     """Run servers until they stop, here, in a thread of their own, or in processes of their own.
 
     Args:
@@ -227,6 +236,7 @@ def launch(servers: Sequence[Launchable], *, wait: bool, plan: Plan | None = Non
         wait: Whether to block until all have stopped, by themselves or because of SIGINT or SIGTERM. Else they run in a
             background thread, and signals are left alone.
         plan: How many processes serve; ``None`` for this one.
+        drain: Over how many seconds this one tells connections that it stops; ``None`` leaves that to each server.
 
     Raises:
         LaunchFailure: One of them cannot listen; then none of them runs. Or no worker comes to serve.
@@ -240,7 +250,7 @@ def launch(servers: Sequence[Launchable], *, wait: bool, plan: Plan | None = Non
     if plan is not None and sys.platform != "win32":
         return _launch_in_workers(servers, plan)
     _bind(servers)
-    run = _Run(servers)
+    run = _Run(servers, drain)
     if wait:
         run.run_here()
     else:
@@ -295,11 +305,16 @@ def _end_all() -> None:
 class _Run:
     """One trio run of several servers.
 
+    Args:
+        servers: The servers.
+        drain: Over how many seconds they stop, if all do so alike.
+
     Attributes:
         contexts: One for each server.
     """
 
-    def __init__(self, servers: Sequence[Launchable]) -> None:
+    def __init__(self, servers: Sequence[Launchable], drain: float | None = None) -> None:
+        self._drain = drain
         self.contexts = [LaunchContext(server, self) for server in servers]
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -341,7 +356,8 @@ class _Run:
         for context in self.contexts:
             context.terminate()
         if self._thread is not None:
-            self._thread.join(min(self.close_timeout + 1, threading.TIMEOUT_MAX))
+            drain = max((self.drain_of(context.server) or 0 for context in self.contexts), default=0)
+            self._thread.join(min(drain + self.close_timeout + 1, threading.TIMEOUT_MAX))
 
     def _run_thread(self) -> None:
         try:
@@ -359,6 +375,10 @@ class _Run:
         _running.discard(self)
         for context in self.contexts:
             context.release()
+
+    def drain_of(self, server: Launchable) -> float | None:
+        """Return over how many seconds a server tells its connections that it stops; ``None`` tells all at once."""
+        return server.drain if self._drain is None else self._drain
 
     @property
     def close_timeout(self) -> float:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 import trio
 
 from ..callbacks import CallbackLoop, logger
+from ..checks.quantities import SECONDS_OR_UNSET
 from ..checks.signatures import check_callable
 from ..checks.spelling import right_spelling, snake_case
 from ..client import connect, threads, timing  # noqa: F401  # for what callbacks do: connect, call_later
@@ -60,11 +61,21 @@ from .launch import LaunchContext, launch
 from .starting import Starting
 from .stopping import StopRequest
 from .tls_configuration import TLSConfiguration, make_context
-from .workers.plan import DRAIN, make_plan
+from .workers.plan import make_plan
 
 #: What an application sets.
 _SETTINGS = frozenset(
-    {"server_name", "server_address", "server_port", "unix_mode", "ssl", "trusted_proxies", "document_root", *LIMITS}
+    {
+        "server_name",
+        "server_address",
+        "server_port",
+        "unix_mode",
+        "ssl",
+        "drain",
+        "trusted_proxies",
+        "document_root",
+        *LIMITS,
+    }
 )
 
 StartT = TypeVar("StartT", bound=Callable[[], object])
@@ -87,6 +98,8 @@ class HTTPServer(SettableLimits, Startable):
         unix_mode: Who may connect to a Unix socket, as the mode of its file, such as ``0o660``; ``None`` is ``0o666``:
             whoever may enter its directory.
         ssl: Makes it an HTTPS server: a `TLSConfiguration`, or the paths of certificate and key.
+        drain: Over how many seconds it closes its WebSockets when it stops, evenly, and answers the requests that are
+            under way, or on their way; ``None`` tells all at once. With ``workers`` `launch` says it.
         trusted_proxies: The addresses and networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed;
             ``"unix:"`` stands for every proxy that connects through a Unix socket.
 
@@ -100,6 +113,7 @@ class HTTPServer(SettableLimits, Startable):
         self.server_port = 0
         self.unix_mode: int | None = None
         self.ssl: TLSConfiguration | tuple[str, str] | None = None
+        self.drain: float | None = None
         self.trusted_proxies: Several[str] = ()
         self._document_root: str | None = None
         self._routes = Routes()
@@ -181,7 +195,7 @@ class HTTPServer(SettableLimits, Startable):
         *,
         wait: bool = True,
         workers: int | Literal["auto"] = 1,
-        drain: float = DRAIN,
+        drain: float | None = None,
         **keywords: Unpack[ServerKeywords],
     ) -> LaunchContext: ...
     @overload
@@ -193,7 +207,7 @@ class HTTPServer(SettableLimits, Startable):
         *servers: HTTPServer,
         wait: bool = True,
         workers: int | Literal["auto"] = 1,
-        drain: float = DRAIN,
+        drain: float | None = None,
     ) -> list[LaunchContext]: ...
     @overload
     @classmethod
@@ -202,7 +216,7 @@ class HTTPServer(SettableLimits, Startable):
         *,
         wait: bool = True,
         workers: int | Literal["auto"] = 1,
-        drain: float = DRAIN,
+        drain: float | None = None,
         configuration_data: Mapping[str, Any],
     ) -> list[LaunchContext]: ...
     @overload
@@ -212,7 +226,7 @@ class HTTPServer(SettableLimits, Startable):
         *,
         wait: bool = True,
         workers: int | Literal["auto"] = 1,
-        drain: float = DRAIN,
+        drain: float | None = None,
         configuration_path: str | os.PathLike[str],
     ) -> list[LaunchContext]: ...
     @classmethod
@@ -221,7 +235,7 @@ class HTTPServer(SettableLimits, Startable):
         *servers: HTTPServer | Iterable[HTTPServer],
         wait: bool = True,
         workers: int | Literal["auto"] = 1,
-        drain: float = DRAIN,
+        drain: float | None = None,
         configuration_data: Mapping[str, Any] | None = None,
         configuration_path: str | os.PathLike[str] | None = None,
         **keywords: Any,
@@ -242,8 +256,10 @@ class HTTPServer(SettableLimits, Startable):
             wait: Whether to block; else the servers run in a background thread, and signals are left alone.
             workers: How many processes serve; ``"auto"`` is one for each processor that this one may use. With 1 this
                 process serves, as ever. A dictionary may have it too, and then counts.
-            drain: Over how many seconds the processes of before a SIGHUP close their WebSockets (1012); requests that
-                are under way are answered.
+            drain: Over how many seconds a server that stops closes its WebSockets (1001), evenly, and answers the
+                requests that are under way, or on their way; ``None`` tells all at once, unless the server has a
+                ``drain`` of its own. With ``workers``, over how many those of before a SIGHUP do so (1012), 5 unless
+                said otherwise; SIGTERM stops them at once. A dictionary may have it too, and then counts.
             configuration_data: Describes the servers as Perfect's dictionary does: see
                 `perfectws.server.configuration`.
             configuration_path: A JSON file with the same.
@@ -273,14 +289,16 @@ class HTTPServer(SettableLimits, Startable):
         check_one_form(servers, configuration_data, configuration_path, keywords)
         processes: dict[str, Any] = {"workers": workers, "drain": drain}
         if keywords:
-            return launch([cls.server(**keywords)], wait=wait, plan=make_plan(**processes, wait=wait))[0]
+            return launch([cls.server(**keywords)], wait=wait, plan=make_plan(**processes, wait=wait), drain=drain)[0]
         if servers:
-            return launch(flat(servers, cls), wait=wait, plan=make_plan(**processes, wait=wait))
+            return launch(flat(servers, cls), wait=wait, plan=make_plan(**processes, wait=wait), drain=drain)
         from .configuration import read_configuration  # which brings all handlers and filters that there are
 
         described = read_configuration(configuration_data or {}, configuration_path)
-        plan = make_plan(**(processes | described.processes), wait=wait)
-        return launch([cls.server(**each) for each in described.servers], wait=wait, plan=plan)
+        processes |= described.processes
+        plan = make_plan(**processes, wait=wait)
+        servers_described = [cls.server(**each) for each in described.servers]
+        return launch(servers_described, wait=wait, plan=plan, drain=processes["drain"])
 
     # What it serves
 
@@ -524,6 +542,7 @@ class HTTPServer(SettableLimits, Startable):
         """Raise `LaunchFailure` if something is set that cannot be."""
         try:
             check_settings(self.server_address, self.server_port, self.unix_mode, self._document_root)
+            SECONDS_OR_UNSET.check("drain", self.drain)
             self._make_service()
             self._tls = make_context(self.ssl)
         except (TypeError, ValueError) as error:
@@ -542,7 +561,7 @@ class HTTPServer(SettableLimits, Startable):
         if not self._claim.acquire(blocking=False):
             raise LocalProtocolError("this server is running already")
         try:
-            with self._stoppable() as stop:
+            with self._stoppable(StopRequest(self.drain)) as stop:
                 await trio.to_thread.run_sync(self.bind)
                 async with open_loop() as loop:
                     try:
@@ -552,22 +571,25 @@ class HTTPServer(SettableLimits, Startable):
         finally:
             self.release()
 
-    async def serve_on(self, loop: Loop, sharing: Sharing | None = None, *, task_status: trio.TaskStatus[int]) -> None:
+    async def serve_on(
+        self, loop: Loop, sharing: Sharing | None, stop: StopRequest, *, task_status: trio.TaskStatus[int]
+    ) -> None:
         """Serve as `serve` does, claimed and bound already, on a loop that others use too; perfectws's own.
 
         Args:
             loop: The loop.
             sharing: What it shares with other processes that do the same; `announce` is called in none of them.
+            stop: What is to stop it.
         """
-        with self._stoppable() as stop:
+        with self._stoppable(stop):
             await self._accept(loop, stop, task_status, sharing)
 
     @contextmanager
-    def _stoppable(self) -> Iterator[StopRequest]:
-        """Give the request that `stop` makes, and listen no more at the end."""
-        self._stop_request = StopRequest()
+    def _stoppable(self, request: StopRequest) -> Iterator[StopRequest]:
+        """Let `stop` make the request, which is given, and listen no more at the end."""
+        self._stop_request = request
         try:
-            yield self._stop_request
+            yield request
         finally:
             self._stop_request = None
             self.unbind()

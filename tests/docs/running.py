@@ -202,7 +202,9 @@ class RunningPage:
             if port and context.port == self.ports.get(port) and not context.terminated:
                 context.terminate().wait(PATIENCE)
 
-    def launch(self, servers: Sequence[Any], *, wait: bool, plan: object = None) -> list[LaunchContext]:
+    def launch(
+        self, servers: Sequence[Any], *, wait: bool, plan: object = None, drain: object = None
+    ) -> list[LaunchContext]:
         """Launch servers in a thread, also where a program would wait for their end, or have workers."""
         contexts = launch(servers, wait=False)
         self.contexts += contexts
