@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from ..net import acceptors
 from ..net.acceptors import serve_listener
 from ..net.loop import Connections, Loop
 from ..transport import Transport
+from .certificates import Certificates
 from .retiring import retire
 from .stopping import StopRequest
 
@@ -32,7 +32,7 @@ class Accepting:
     Args:
         loop: The loop, on which other servers may accept too.
         service: What is served, and within which limits.
-        ssl_context: Makes the connections TLS.
+        certificates: Make the connections TLS; ``None`` if they are not.
         sharing: What it shares with other processes; ``None`` where there is no other.
 
     Attributes:
@@ -40,11 +40,11 @@ class Accepting:
     """
 
     def __init__(
-        self, loop: Loop, service: HTTPService, ssl_context: ssl.SSLContext | None, sharing: Sharing | None = None
+        self, loop: Loop, service: HTTPService, certificates: Certificates | None, sharing: Sharing | None = None
     ) -> None:
         self._loop = loop
         self._service = service
-        self._ssl_context = ssl_context
+        self._certificates = certificates
         self._sharing = sharing
         self._has_stopped = False
         self.connections = Connections(loop) if sharing is None else sharing.make_connections(loop)
@@ -61,6 +61,8 @@ class Accepting:
             async with trio.open_nursery() as nursery:
                 for listening in sockets:
                     nursery.start_soon(self._accept, listening)
+                if self._certificates is not None:
+                    nursery.start_soon(self._certificates.watch)
                 begun()
                 await stop.wait()
                 self._has_stopped = True
@@ -70,9 +72,8 @@ class Accepting:
             await self.connections.end(self._service.close_timeout)
 
     async def _accept(self, listening: socket.socket) -> None:
-        await serve_listener(
-            self._loop, listening, self._make_protocol, self._ssl_context, self.connections, self._sharing
-        )
+        tls = None if self._certificates is None else self._certificates.current
+        await serve_listener(self._loop, listening, self._make_protocol, tls, self.connections, self._sharing)
 
     async def _retire(self, stop: StopRequest) -> None:
         """Tell connections one after the other, if that is asked for, until it is asked for haste."""

@@ -25,6 +25,7 @@ from ..checks.quantities import WAIT
 from ..client.event_loop import Startable
 from ..errors import LocalProtocolError, lone_error
 from ..futures import Future, Promise
+from ..net.hang_up import HangUps
 from ..net.listeners import Inherit, Listening
 from ..net.loop import Loop, open_loop
 from ..net.memory import collect_less_often, keep_freed_memory
@@ -82,6 +83,9 @@ class Launchable(Protocol):
 
     def stop(self) -> None:
         """Stop in an orderly way, without waiting for that. From any thread."""
+
+    def reload_certificates(self) -> None:
+        """Read the files of its certificate again."""
 
     @property
     def figures(self) -> ServerFigures:
@@ -386,12 +390,26 @@ class _Run:
         return max((context.server.close_timeout for context in self.contexts), default=0)
 
     async def _serve_until_signal(self, signals: StopSignals) -> None:
-        async with trio.open_nursery() as nursery:
-            await self._serve(partial(nursery.start_soon, self._stop_at_signal, signals))
-            nursery.cancel_scope.cancel()
+        with HangUps() as hang_ups:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._read_again_at_signal, hang_ups)
+                await self._serve(partial(nursery.start_soon, self._stop_at_signal, signals))
+                nursery.cancel_scope.cancel()
+
+    async def _read_again_at_signal(self, hang_ups: HangUps) -> None:
+        while True:
+            await hang_ups.wait()
+            if hang_ups.terminal_is_gone:
+                self._stop("SIGHUP, and the terminal is gone")
+                continue
+            logger.info("SIGHUP: certificates are read again, if there are any; with workers the code would be, too")
+            for context in self.contexts:
+                await trio.to_thread.run_sync(context.server.reload_certificates, abandon_on_cancel=True)
 
     async def _stop_at_signal(self, signals: StopSignals) -> None:
-        reason = await signals.wait()
+        self._stop(await signals.wait())
+
+    def _stop(self, reason: str) -> None:
         for context in self.contexts:
             logger.info("%s: stopping HTTP server %s", reason, context.server.server_name)
             context.terminate()

@@ -8,7 +8,6 @@ and how it stops, stand in `perfectws.server.launch` and `perfectws.server.stopp
 from __future__ import annotations
 
 import os
-import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -47,6 +46,7 @@ from ..rooms import room  # noqa: F401  # likewise
 from ..websocket.options import WebSocketKeywords
 from ..websocket.upgrade_handler import OnUpgrade3, ShouldUpgrade, WebSocketUpgrader, with_upgraders
 from .accepting import Accepting, Sharing
+from .certificates import Certificates
 from .figures import NO_FIGURES, Census, FiguresOfOthers, ServerFigures
 from .keywords import (
     PlainServerKeywords,
@@ -60,7 +60,7 @@ from .keywords import (
 from .launch import LaunchContext, launch
 from .starting import Starting
 from .stopping import StopRequest
-from .tls_configuration import TLSConfiguration, make_context
+from .tls_configuration import TLSConfiguration, configuration_of
 from .workers.plan import make_plan
 
 #: What an application sets.
@@ -120,7 +120,7 @@ class HTTPServer(SettableLimits, Startable):
         self._request_filters: FilterGroups[HTTPRequestFilter] = ()
         self._response_filters: FilterGroups[HTTPResponseFilter] = ()
         self._upgraders: list[WebSocketUpgrader] = []
-        self._tls: ssl.SSLContext | None = None
+        self._certificates: Certificates | None = None
         self._listening: Listening | None = None
         self._stop_request: StopRequest | None = None
         #: Held by the one run that it may have at a time.
@@ -463,6 +463,15 @@ class HTTPServer(SettableLimits, Startable):
         if request is not None:
             request.make()
 
+    def reload_certificates(self) -> None:
+        """Read the files of its certificate again, now. From any thread; harmless where there are none.
+
+        It does so by itself a few seconds after they have changed, and, where it was launched by `launch` or `start`
+        without workers, on SIGHUP. If they cannot be used, that is logged, and it goes on with what it has.
+        """
+        if self._certificates is not None:
+            self._certificates.read_again()
+
     @property
     def stop_request(self) -> StopRequest | None:
         """What tells it to stop, while it runs; perfectws's own."""
@@ -531,7 +540,7 @@ class HTTPServer(SettableLimits, Startable):
         return [place for host, port in self.listening.places for place in (self._urls(host, port) if port else [host])]
 
     def _urls(self, host: str, port: int) -> list[str]:
-        scheme = "http" if self._tls is None else "https"
+        scheme = "http" if self._certificates is None else "https"
         return [url_of(scheme, reachable, port) for reachable in reachable_hosts(host)]
 
     @property
@@ -544,7 +553,8 @@ class HTTPServer(SettableLimits, Startable):
             check_settings(self.server_address, self.server_port, self.unix_mode, self._document_root)
             SECONDS_OR_UNSET.check("drain", self.drain)
             self._make_service()
-            self._tls = make_context(self.ssl)
+            tls = configuration_of(self.ssl)
+            self._certificates = None if tls is None else Certificates(tls, self._title)
         except (TypeError, ValueError) as error:
             raise LaunchFailure(f"{self._title} on {self.listens_on}: {error}") from error
 
@@ -596,7 +606,7 @@ class HTTPServer(SettableLimits, Startable):
 
     def announce(self, by_whom: str = "") -> None:
         """Log where it can be reached, and who serves there if it is not this process; perfectws's own."""
-        kind = "HTTP" if self._tls is None else "HTTPS"
+        kind = "HTTP" if self._certificates is None else "HTTPS"
         logger.info("Starting %s server %s on %s%s", kind, self.server_name, ", ".join(self._places()), by_whom)
 
     async def _accept(
@@ -605,7 +615,7 @@ class HTTPServer(SettableLimits, Startable):
         assert self._listening is not None
         if sharing is None:
             self.announce()
-        accepting = Accepting(loop, self._make_service(), self._tls, sharing)
+        accepting = Accepting(loop, self._make_service(), self._certificates, sharing)
         census = self._census = Census(loop, accepting.connections)
         loop.tasks.start_soon(loop.delay.beat)
 
