@@ -42,7 +42,7 @@ class TrustedProxies:
         The addresses in ``X-Forwarded-For`` are read from the right, where the nearest proxy has added its own peer;
         the first that is not trusted itself is the client's. What stands further left, any client could have written.
         """
-        if not request.remote_address or not self._trusts(request.remote_address[0]):
+        if not request.remote_address or not self.trusts(request.remote_address[0]):
             return
         client = self._client(request.headers.get_all("X-Forwarded-For"))
         if client is not None:
@@ -62,7 +62,8 @@ class TrustedProxies:
                 break
         return client
 
-    def _trusts(self, host: str) -> bool:
+    def trusts(self, host: str) -> bool:
+        """Tell whether a peer with this address is believed."""
         address = _address(host)
         return self._trusts_unix if address is None else self._contains(address)
 

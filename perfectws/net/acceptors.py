@@ -180,11 +180,15 @@ class Acceptor:
             self._reactor.modify(self._listening.fileno(), READABLE)
 
     def _begin(self, connected: socket.socket, remote: Address) -> None:
+        if not self._connections.admits(remote[0]):
+            connected.close()
+            return
         connected.setblocking(False)
         if self._tls is not None:
             self._begin_tls(connected, remote, self._tls())
             return
         transport = AcceptedSocket(self._loop, self._reactor, connected, remote, self._connections, self._local)
+        self._connections.count_for(remote[0], transport)
         try:
             transport.start(self._make_protocol(transport))
         except Exception as error:
@@ -195,6 +199,7 @@ class Acceptor:
     def _begin_tls(self, connected: socket.socket, remote: Address, context: ssl.SSLContext) -> None:
         lower = SocketTransport(self._loop, self._reactor, connected, remote)
         transport = TLSTransport(self._loop, lower, context, self._make_protocol, self._connections, self._log_limit)
+        self._connections.count_for(remote[0], transport)
         try:
             lower.start(transport)
         except Exception as error:
@@ -267,6 +272,16 @@ class _StreamAcceptor:
         if remote is None:
             await trio.aclose_forcefully(stream)  # it was gone before it was here
             return
+        if not self._connections.admits(remote[0]):
+            await trio.aclose_forcefully(stream)
+            return
+        self._connections.count_for(remote[0], stream)
+        try:
+            await self._serve(stream, remote, local)
+        finally:
+            self._connections.uncount(stream)
+
+    async def _serve(self, stream: trio.SocketStream, remote: Address, local: Address) -> None:
         if self._tls is None:
             await self._run(StreamTransport(self._loop, stream, remote, local))
             return

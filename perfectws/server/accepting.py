@@ -48,6 +48,7 @@ class Accepting:
         self._sharing = sharing
         self._has_stopped = False
         self.connections = Connections(loop) if sharing is None else sharing.make_connections(loop)
+        self.connections.per_address = service.per_address
 
     async def run(self, sockets: Sequence[socket.socket], stop: StopRequest, begun: Callable[[], object]) -> None:
         """Accept until ``stop`` is made, then end the connections as `perfectws.server.stopping` says.

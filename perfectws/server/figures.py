@@ -28,7 +28,8 @@ class ServerFigures(NamedTuple):
         uptime: For how long it has been serving, in seconds.
         connections: Connections that are open, of HTTP and of WebSockets.
         accepted: Connections that were accepted, refused ones among them.
-        refused: Connections that were only told that there is no room, for ``max_connections``.
+        refused: Connections that were only told that there is no room, for ``max_connections``, or closed at once, for
+            ``max_connections_per_address``; and requests that a proxy passed on, for that.
         requests: HTTP requests, opening handshakes among them.
         web_sockets: WebSockets that are open.
         messages_received: Messages that have arrived whole.
