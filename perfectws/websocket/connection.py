@@ -156,9 +156,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._options = options
         self._state = _OPEN
         self._is_client = is_client
-        self._frames = FrameReader(
-            is_client, options.max_frame_size, options.max_message_size, options.max_fragments, deflate
-        )
+        self._frames = self._make_reader(deflate)
         self.inbox: FrameInbox | MessageInbox | ReceiveInbox = FrameInbox(self, loop)
         self.outbox = Outbox(self, loop, transport, options.max_write_buffer, is_client, deflate)
         self.keepalive = Keepalive(self, loop, options.ping_interval, options.ping_timeout, options.write_timeout)
@@ -188,6 +186,12 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._on_close: Promise[None] | None = None
         #: What stands for this connection once its end was told.
         self._ended: Connection | None = None
+
+    def _make_reader(self, deflate: Deflate | None) -> FrameReader:
+        options = self._options
+        return FrameReader(
+            self._is_client, options.max_frame_size, options.max_message_size, options.max_fragments, deflate
+        )
 
     # The session
 
@@ -312,6 +316,9 @@ class WebSocketConnection(SocketConnection, Protocol):
         except FrameError as error:
             self._fail(error.code, str(error))
             return
+        self._pause_reading()
+
+    def _pause_reading(self) -> None:
         if not self.is_reading_paused:
             self.is_reading_paused = self.keepalive.was_reading_paused = True
             self._transport.pause_reading()
@@ -393,6 +400,9 @@ class WebSocketConnection(SocketConnection, Protocol):
     def retire(self) -> None:
         """Close because another process takes over: who connects again is served at once."""
         self.close_by_request(CloseCode.SERVICE_RESTART, "")
+
+    def set_on_rate_limited(self, callback: Callable[..., object]) -> None:
+        """Do nothing: nothing limits how fast this peer sends."""
 
     def is_failure(self, error: Exception) -> bool:
         """Tell whether it is one: a `ConnectionClosed` that leaves an async callback of a closed connection is not."""
