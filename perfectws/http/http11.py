@@ -193,6 +193,10 @@ class HTTPConnection(Protocol):
         """End when the next request is answered: one that is on its way must not find the connection closed."""
         self._is_stopping = self._is_retiring = True
 
+    def shed(self) -> None:
+        """Break the response off: too much waits in all connections together."""
+        self._abort(ConnectionAbortedError("the write buffers of the server are full"))
+
     def _close_idle(self) -> None:
         """Close without waiting for the peer's end, which an idle browser keeps back: it has all that we sent."""
         if self.transport.buffered_amount:
@@ -405,6 +409,8 @@ class HTTPConnection(Protocol):
             self.transport.write(data)
             if self.transport.buffered_amount >= HIGH_WATER:
                 self._watch_output()
+                if self.loop.note_backlog is not None:
+                    self.loop.note_backlog(len(data))
         if self._exchange is not None:
             self._exchange.sent(response.status, 0 if head.method == b"HEAD" else len(body))
         if last:

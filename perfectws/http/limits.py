@@ -6,7 +6,7 @@ its names once more, which type checkers need.
 
 They are enforced where they count: sizes in `perfectws.http.request_head` and `perfectws.http.request_body`, times in
 `perfectws.http.http11`, the number of connections in `perfectws.server.accepting`, that of each
-address in `perfectws.per_address`.
+address in `perfectws.per_address`, what waits for all peers in `perfectws.net.budget`.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ class LimitKeywords(TypedDict, total=False):
     max_upload_size: int | None
     max_connections: int | None
     max_connections_per_address: int | None
+    max_buffered: int | None
     header_timeout: float | None
     keep_alive_timeout: float | None
     body_timeout: float | None
@@ -58,6 +59,9 @@ class HTTPLimits:
             one IPv6 network (/64) together. Past it: closed at once. Unix sockets and ``trusted_proxies`` have as many
             as they like: behind a proxy it is how many WebSockets, and requests under way, a client may have. Past
             it: 429. With workers each counts its own.
+        max_buffered: How many bytes may wait for all peers together, in the write buffers of all connections, or
+            ``None``. Past it: those with the largest are closed, with 1013, until it is no more. With workers each has
+            its own.
         header_timeout: How long a request's head may take, in seconds, or ``None``. Past it: 408.
         keep_alive_timeout: How long a connection may lie idle between two requests, and a body may pause, in seconds,
             or ``None``. Past it: closed, or 408.
@@ -80,6 +84,7 @@ class HTTPLimits:
     max_upload_size: int | None = _limit(None, COUNT_OR_NONE)
     max_connections: int | None = _limit(None, COUNT_OR_NONE)
     max_connections_per_address: int | None = _limit(None, COUNT_OR_NONE)
+    max_buffered: int | None = _limit(None, COUNT_OR_NONE)
     header_timeout: float | None = _limit(10.0, SECONDS_OR_NONE)
     keep_alive_timeout: float | None = _limit(75.0, SECONDS_OR_NONE)
     body_timeout: float | None = _limit(300.0, SECONDS_OR_NONE)
@@ -135,6 +140,7 @@ class SettableLimits:
     max_upload_size = Limit(HTTPLimits.max_upload_size)
     max_connections = Limit(HTTPLimits.max_connections)
     max_connections_per_address = Limit(HTTPLimits.max_connections_per_address)
+    max_buffered = Limit(HTTPLimits.max_buffered)
     header_timeout = Limit(HTTPLimits.header_timeout)
     keep_alive_timeout = Limit(HTTPLimits.keep_alive_timeout)
     body_timeout = Limit(HTTPLimits.body_timeout)

@@ -26,6 +26,7 @@ import trio
 from ..callbacks import CallbackLoop, CallbackOwner, Timer, logger, set_running_loop
 from ..errors import LocalProtocolError
 from ..per_address import PerAddress
+from ..transport import Address
 from ..transport import Protocol as TransportProtocol
 from .delay import LoopDelay
 from .reactor import Reactor
@@ -56,9 +57,15 @@ class LoopTransport(Protocol):
 
     Attributes:
         protocol: What it feeds.
+        remote_address: The peer's address.
     """
 
     protocol: TransportProtocol
+    remote_address: Address
+
+    @property
+    def buffered_amount(self) -> int:
+        """Bytes written that are not yet with the kernel."""
 
     def shut_down(self) -> None:
         """Tell the protocol that the server stops."""

@@ -12,6 +12,7 @@ from ..http.http11 import HTTPConnection
 from ..http.service import HTTPService
 from ..net import acceptors
 from ..net.acceptors import serve_listener
+from ..net.budget import Budget
 from ..net.loop import Connections, Loop
 from ..transport import Transport
 from .certificates import Certificates
@@ -49,6 +50,8 @@ class Accepting:
         self._has_stopped = False
         self.connections = Connections(loop) if sharing is None else sharing.make_connections(loop)
         self.connections.per_address = service.per_address
+        if service.max_buffered is not None:
+            Budget(loop, self.connections, service.max_buffered)
 
     async def run(self, sockets: Sequence[socket.socket], stop: StopRequest, begun: Callable[[], object]) -> None:
         """Accept until ``stop`` is made, then end the connections as `perfectws.server.stopping` says.

@@ -40,6 +40,7 @@ class ServerFigures(NamedTuple):
         members: Members of rooms; who is in two of them counts twice.
         deliveries: Messages of rooms times the members they were given to.
         drops: Messages of rooms that slow members missed.
+        sheds: Connections that were closed for ``max_buffered``.
         callback_errors: Exceptions that callbacks have raised.
         loop_delay: By how much the loop was late on average within the last minute or half of one, in seconds.
         max_loop_delay: By how much it was late at worst, in seconds.
@@ -61,6 +62,7 @@ class ServerFigures(NamedTuple):
     members: int
     deliveries: int
     drops: int
+    sheds: int
     callback_errors: int
     loop_delay: float
     max_loop_delay: float
@@ -174,6 +176,7 @@ class Census:
             members=counts.members,
             deliveries=counts.deliveries,
             drops=counts.drops,
+            sheds=counts.sheds,
             callback_errors=counts.callback_errors,
             loop_delay=delay.mean,
             max_loop_delay=delay.worst,

@@ -401,6 +401,10 @@ class WebSocketConnection(SocketConnection, Protocol):
         """Close because another process takes over: who connects again is served at once."""
         self.close_by_request(CloseCode.SERVICE_RESTART, "")
 
+    def shed(self) -> None:
+        """Close with 1013: too much waits in all connections together."""
+        self.outbox.shed()
+
     def set_on_rate_limited(self, callback: Callable[..., object]) -> None:
         """Do nothing: nothing limits how fast this peer sends."""
 

@@ -166,6 +166,7 @@ _HTTP: dict[str, Values] = {
     "max_upload_size": AT_LEAST_1_OR_NONE,
     "max_connections": AT_LEAST_1_OR_NONE,
     "max_connections_per_address": AT_LEAST_1_OR_NONE,
+    "max_buffered": AT_LEAST_1_OR_NONE,
     "header_timeout": ABOVE_0_OR_NONE,
     "keep_alive_timeout": ABOVE_0_OR_NONE,
     "body_timeout": ABOVE_0_OR_NONE,
