@@ -1,4 +1,4 @@
-"""What proxies say about the client: ``X-Forwarded-For`` and ``X-Forwarded-Proto``."""
+"""What proxies say about the client: ``X-Forwarded-For`` and ``X-Forwarded-Proto``; and ``X-Request-ID``."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class TrustedProxies:
         return self._trusts_unix or bool(self._networks)
 
     def believe(self, request: HTTPRequest) -> None:
-        """Give a request the address and the security of its client, if it comes from a trusted proxy.
+        """Give a request the address and the security of its client, and its ID, if a trusted proxy sends it.
 
         The addresses in ``X-Forwarded-For`` are read from the right, where the nearest proxy has added its own peer;
         the first that is not trusted itself is the client's. What stands further left, any client could have written.
@@ -47,6 +47,7 @@ class TrustedProxies:
         client = self._client(request.headers.get_all("X-Forwarded-For"))
         if client is not None:
             request.remote_address = (client, 0)
+        request.identify(request.header("X-Request-ID"))
         schemes = ",".join(request.headers.get_all("X-Forwarded-Proto")).split(",")
         if schemes[-1].strip():
             request.is_secure = schemes[-1].strip().lower() in ("https", "wss")

@@ -40,11 +40,12 @@ from typing import Any, TypeVar
 from ..callbacks import CallbackLoop, logger
 from ..checks.signatures import explain_call
 from ..checks.spelling import explain_misspelling
+from ..counts import Counts
 from ..errors import ConnectionClosed
 from ..futures import Future, Promise
 from ..http.request import HTTPRequest
 from ..patience import Patience
-from ..transport import Protocol, Transport
+from ..transport import Parts, Protocol, Transport
 from .contract import Connection, EndedConnection
 from .deflate import Deflate
 from .frame_inbox import FrameInbox
@@ -57,6 +58,7 @@ from .opcodes import CloseCode, OpcodeType
 from .options import CONTROL_FRAME_SECONDS, MAX_CONTROL_FRAMES, READ_AHEAD_BYTES, WebSocketOptions
 from .outbox import Outbox
 from .receive_inbox import ReceiveInbox
+from .session_counts import SessionCounts, messages_in
 from .socket import SocketConnection, WebSocket
 
 InboxT = TypeVar("InboxT", MessageInbox, ReceiveInbox)
@@ -161,7 +163,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.outbox = Outbox(self, loop, transport, options.max_write_buffer, is_client, deflate)
         self.keepalive = Keepalive(self, loop, options.ping_interval, options.ping_timeout, options.write_timeout)
         self.socket: Any = WebSocket(self, loop, transport, request, subprotocol)
-        self._counts = loop.counts
+        self._counts: Counts = loop.counts
         self._counts.web_sockets += 1
         self.on_ping: Callable[[WebSocket, bytes], object] | None = None
         self.on_pong: Callable[[WebSocket, bytes], object] | None = None
@@ -400,6 +402,15 @@ class WebSocketConnection(SocketConnection, Protocol):
     def retire(self) -> None:
         """Close because another process takes over: who connects again is served at once."""
         self.close_by_request(CloseCode.SERVICE_RESTART, "")
+
+    def count_apart(self) -> SessionCounts:
+        """Count what arrives here for this connection alone, too, and return where that stands."""
+        self._counts = counts = SessionCounts(self._counts)
+        return counts
+
+    def messages_in(self, data: bytes | Parts) -> int:
+        """Return how many messages end in what is written to the transport."""
+        return messages_in(data)
 
     def shed(self) -> None:
         """Close with 1013: too much waits in all connections together."""
