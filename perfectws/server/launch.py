@@ -29,6 +29,7 @@ from ..net.hang_up import HangUps
 from ..net.listeners import Inherit, Listening
 from ..net.loop import Loop, open_loop
 from ..net.memory import collect_less_often, keep_freed_memory
+from ..net.notify import notifier
 from ..net.signals import StopSignals, run_until_signal
 from .accepting import Sharing
 from .figures import FiguresOfOthers, ServerFigures
@@ -403,19 +404,31 @@ class _Run:
                 self._stop("SIGHUP, and the terminal is gone")
                 continue
             logger.info("SIGHUP: certificates are read again, if there are any; with workers the code would be, too")
+            notifier().tell_reloading("Reading certificates again")
             for context in self.contexts:
                 await trio.to_thread.run_sync(context.server.reload_certificates, abandon_on_cancel=True)
+            notifier().tell_reloaded()
 
     async def _stop_at_signal(self, signals: StopSignals) -> None:
         self._stop(await signals.wait())
 
     def _stop(self, reason: str) -> None:
+        notifier().tell_stopping(f"Stopping at {reason}")
         for context in self.contexts:
             logger.info("%s: stopping HTTP server %s", reason, context.server.server_name)
             context.terminate()
 
     async def _serve(self, begun: Callable[[], object]) -> None:
-        await self.serve_on_loop(lambda loop: begun(), [None] * len(self.contexts))
+        def all_serve(loop: Loop) -> None:
+            notifier().tell_ready(self._status)
+            loop.tasks.start_soon(notifier().keep_alive)
+            begun()
+
+        await self.serve_on_loop(all_serve, [None] * len(self.contexts))
+
+    @property
+    def _status(self) -> str:
+        return "Serving on " + ", ".join(context.server.listens_on for context in self.contexts)
 
     async def serve_on_loop(self, begun: Callable[[Loop], object], shared: Sequence[Sharing | None]) -> None:
         """Serve until all are stopped.
