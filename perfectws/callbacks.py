@@ -94,6 +94,8 @@ class CallbackLoop(ABC):
             the hot path that it may go ahead. Everybody else calls `is_here`.
         counts: What is counted here.
         is_behind: Whether the last turn had no time for all that was ready.
+        note_backlog: Is to be called with how many bytes more wait for a peer for which much waits; ``None`` unless a
+            server limits what waits for all. To be set before connections are made.
     """
 
     def __init__(self) -> None:
@@ -104,6 +106,7 @@ class CallbackLoop(ABC):
         #: True while nobody will look at the queue unless woken.
         self.idle = False
         self.is_behind = False
+        self.note_backlog: Callable[[int], object] | None = None
         #: Whether the loop has come to its end: what fails from now on fails for that.
         self.is_ending = False
         #: Owns the callbacks that belong to no connection.

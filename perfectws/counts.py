@@ -20,6 +20,7 @@ class Counts:
         members: Members of those rooms, each in each of them.
         deliveries: Messages of rooms times the members they were given to.
         drops: Messages of rooms that slow members missed.
+        sheds: Connections that were closed since all write buffers together held too much.
         callback_errors: Exceptions that have left a callback.
     """
 
@@ -34,6 +35,7 @@ class Counts:
         "messages_sent",
         "requests",
         "rooms",
+        "sheds",
         "web_sockets",
     )
 
@@ -44,6 +46,7 @@ class Counts:
         self.web_sockets = 0
         self.rooms = self.members = 0
         self.deliveries = self.drops = 0
+        self.sheds = 0
         self.callback_errors = 0
 
     def count_deliveries(self, deliveries: int, drops: int = 0) -> None:

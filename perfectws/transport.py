@@ -91,6 +91,9 @@ class Protocol(CallbackOwner, ABC):
         """End in an orderly way: another process serves from now on. `shut_down` follows, in a while."""
         self.shut_down()
 
+    def shed(self) -> None:
+        """Let go of what is written and has not begun to go out, and end: too much waits for all peers together."""
+
 
 class NoProtocol(Protocol):
     """Stands for the protocol of a transport that has none yet, or none any more: so that it refers to nothing."""

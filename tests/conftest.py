@@ -138,8 +138,9 @@ async def sockets(with_reactor: bool, with_tls: bool = False) -> AsyncIterator[C
         async def open_stream(routes: Routes) -> trio.abc.Stream:
             service = HTTPService(routes.navigator)
             listeners = await open_listeners("127.0.0.1", 0)
+            tls = None if server_context is None else lambda: server_context
             make = partial(HTTPConnection, loop=loop, service=service)
-            accepting.start_soon(serve_listener, loop, listeners[0], make, server_context)
+            accepting.start_soon(serve_listener, loop, listeners[0], make, tls)
             stream = await trio.open_tcp_stream("127.0.0.1", bound_port(listeners))
             return stream if client_context is None else trio.SSLStream(stream, client_context, server_hostname="test")
 

@@ -10,6 +10,7 @@ from .chatroom import Chatrooms
 from .handlers import MAX_MESSAGE_SIZE, ChatHandler, PerfectChatHandler, PlainHandler
 from .hosts import allowed_origins
 from .page_handler import PageHandler
+from .rate import FRAMES
 from .rules import Refused, check_room
 
 DEFAULT_ROOM = "lobby"
@@ -46,6 +47,7 @@ def chat_handler(chatrooms: Chatrooms, origins: list[str]) -> Callable[[HTTPRequ
             handler_producer=producer,
             origins=allowed_origins(request, origins),
             max_frame_size=MAX_MESSAGE_SIZE,
+            message_rate=FRAMES,
         ).handle_request(request, response)
 
     return handle

@@ -14,7 +14,6 @@ from perfectws import (
     OpcodeType,
     WebSocket,
     WebSocketSessionHandler,
-    call_later,
 )
 
 from .chatroom import Chatroom, Chatrooms
@@ -63,12 +62,9 @@ class ChatHandler(WebSocketSessionHandler):
                 socket.close(CloseCode.MESSAGE_TOO_BIG)
             elif fin:
                 self.take(self.whole(), socket)
-            # Done with this one: loop back around and read the next. Who sends too many pieces waits for it.
+            # Done with this one: loop back around and read the next.
             self.read_on = partial(self.handle_session, request, socket)
-            wait = 0.0 if fin else self.rate.take_fragment()
-            if wait > 0:
-                call_later(wait, self.read_on)
-            elif not self.is_held:
+            if not self.is_held:
                 self.read_on()
 
     def hold(self) -> None:

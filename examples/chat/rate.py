@@ -13,7 +13,9 @@ COST_PER_CHARACTER = 1 / 16_384  # messages: long ones count for more
 COST_PER_SECOND_OF_WORK = 200  # messages: what costs the server 5 ms counts as one more
 #: What costs not just a message: signs of life, rooms, of which one enters many at once, and trying out tokens.
 COSTS = {"typing": 0.25, "beat": 0.25, "enter": 0.5, "leave": 0.25, "admin": 5.0}  # messages
-COST_OF_FRAGMENT = 0.05  # messages: a message may come in pieces, but not in a thousand
+#: How fast a socket is read, in frames: a message may come in pieces, but not in a thousand. Who keeps to what is above
+#: does not notice.
+FRAMES = (PER_SECOND * 20, BURST * 20)
 PATIENCE = 100  # refusals more than messages that passed, then it is no person who talks
 
 
@@ -49,12 +51,6 @@ class Rate:
         self._tokens -= cost + length * COST_PER_CHARACTER
         # A page waits as long as it is asked to: then there is a message that passes for each that was refused.
         self._refusals = max(0, self._refusals - 1)
-
-    def take_fragment(self) -> float:
-        """Let a piece of a message pass. Returns how long to wait before the next one is read, in seconds."""
-        self._fill()
-        self._tokens -= COST_OF_FRAGMENT
-        return max(0.0, -self._tokens / PER_SECOND)
 
     def take_time(self, seconds: float) -> None:
         """Count the time that the server spent on a message, on one that was refused too."""

@@ -55,6 +55,9 @@ SIZE = Kind("a whole number", (int,), lambda value: value >= 0)
 COUNT = Kind("a whole number of at least 1", (int,), lambda value: value >= 1)
 COUNT_OR_NONE = Kind("a whole number above 0, or None", (int, NoneType), lambda value: value is None or value > 0)
 SECONDS = Kind("a number of seconds", _NUMBER, lambda value: value >= 0 and _counts(value))
+SECONDS_OR_UNSET = Kind(
+    "a number of seconds, or None", _NUMBER_OR_NONE, lambda value: value is None or (value >= 0 and _counts(value))
+)
 SECONDS_ABOVE_0 = Kind("a number of seconds above 0", _NUMBER, lambda value: value > 0 and _counts(value))
 SECONDS_OR_NONE = Kind(
     "a number of seconds above 0, or None",

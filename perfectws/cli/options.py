@@ -225,8 +225,8 @@ OPTIONS: tuple[Option, ...] = (
         PROCESSES,
         _number(SECONDS),
         "SECONDS",
-        "Over how long those before it close their connections when the code is loaded anew.",
-        f"{DRAIN:g}; 0 with --reload",
+        "Over how long connections are closed, evenly: when the server stops, and when the code is loaded anew.",
+        f"all at once; {DRAIN:g} where workers reload",
     ),
     Option(
         "reload_on",

@@ -17,7 +17,7 @@ from ..server.keywords import needs_port
 from ..server.launch import launch
 from ..server.server import HTTPServer
 from ..server.tls_configuration import TLSConfiguration
-from ..server.workers.plan import DRAIN, make_plan
+from ..server.workers.plan import make_plan
 from .arguments import add_module, add_options
 from .loading import BrokenModule, Served, load
 from .logging import configure
@@ -108,7 +108,7 @@ def launch_module(name: str, settings: Settings) -> None:
         PerfectWSError: There is no such module, or nothing in it to serve, or the server cannot start.
     """
     server = launchable(make_server(load(name, "python -m perfectws serve"), settings), name)
-    drain = settings.get("drain", 0.0 if settings.has("reload") else DRAIN)
+    drain = settings.get("drain", 0.0 if settings.has("reload") else None)
     plan = make_plan(settings.get("workers", 1), drain, settings.get("reload_on"))
     launch([server], wait=True, plan=plan, drain=drain)
 

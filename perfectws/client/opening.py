@@ -17,6 +17,7 @@ from ..suspension import Suspension
 from ..transport import Protocol, Transport
 from ..websocket.connection import WebSocketConnection
 from ..websocket.options import WebSocketOptions
+from ..websocket.rated_connection import connection_class
 from .handshake import Accepted, ClientHandshake, ClientOffer
 from .url import WebSocketURL
 
@@ -157,7 +158,7 @@ class OpeningConnection(Protocol):
         self._fail(HandshakeError(f"{self._url.text}: perfectws failed: {error!r}"))
 
     def _hand_over(self, accepted: Accepted) -> None:
-        connection = WebSocketConnection(
+        connection = connection_class(self._options)(
             self._transport,
             self._loop,
             None,

@@ -1,4 +1,4 @@
-"""What proxies say about the client: ``X-Forwarded-For`` and ``X-Forwarded-Proto``."""
+"""What proxies say about the client: ``X-Forwarded-For`` and ``X-Forwarded-Proto``; and ``X-Request-ID``."""
 
 from __future__ import annotations
 
@@ -37,16 +37,17 @@ class TrustedProxies:
         return self._trusts_unix or bool(self._networks)
 
     def believe(self, request: HTTPRequest) -> None:
-        """Give a request the address and the security of its client, if it comes from a trusted proxy.
+        """Give a request the address and the security of its client, and its ID, if a trusted proxy sends it.
 
         The addresses in ``X-Forwarded-For`` are read from the right, where the nearest proxy has added its own peer;
         the first that is not trusted itself is the client's. What stands further left, any client could have written.
         """
-        if not request.remote_address or not self._trusts(request.remote_address[0]):
+        if not request.remote_address or not self.trusts(request.remote_address[0]):
             return
         client = self._client(request.headers.get_all("X-Forwarded-For"))
         if client is not None:
             request.remote_address = (client, 0)
+        request.identify(request.header("X-Request-ID"))
         schemes = ",".join(request.headers.get_all("X-Forwarded-Proto")).split(",")
         if schemes[-1].strip():
             request.is_secure = schemes[-1].strip().lower() in ("https", "wss")
@@ -62,7 +63,8 @@ class TrustedProxies:
                 break
         return client
 
-    def _trusts(self, host: str) -> bool:
+    def trusts(self, host: str) -> bool:
+        """Tell whether a peer with this address is believed."""
         address = _address(host)
         return self._trusts_unix if address is None else self._contains(address)
 

@@ -38,6 +38,7 @@ from ..callbacks import CallbackLoop, logger
 from ..deadline import Deadline
 from ..errors import LocalProtocolError
 from ..patience import Patience, Watch
+from ..per_address import PerAddress
 from ..transport import HIGH_WATER, FileSender, Protocol, Transport
 from .access_log import Exchange
 from .filters import RequestFiltering, ResponseFiltering
@@ -192,6 +193,10 @@ class HTTPConnection(Protocol):
         """End when the next request is answered: one that is on its way must not find the connection closed."""
         self._is_stopping = self._is_retiring = True
 
+    def shed(self) -> None:
+        """Break the response off: too much waits in all connections together."""
+        self._abort(ConnectionAbortedError("the write buffers of the server are full"))
+
     def _close_idle(self) -> None:
         """Close without waiting for the peer's end, which an idle browser keeps back: it has all that we sent."""
         if self.transport.buffered_amount:
@@ -343,12 +348,26 @@ class HTTPConnection(Protocol):
     def _dispatch(self, head: RequestHead) -> None:
         """Give a request that is here as a whole to the filters, and then to its handlers."""
         self._enter(_HANDLING)
+        if self.service.per_address is not None and self._is_one_too_many(self.service.per_address, head):
+            text = "too many connections from one address"
+            self._refuse(Refused(HTTPStatus.TOO_MANY_REQUESTS, text, head.method))
+            return
         response = HTTPResponse(head.request, self)
         self._response = ref(response)
         if self.service.request_filters:
             RequestFiltering(self.service.request_filters, response, self._route).advance()
         else:
             self._route(response)
+
+    def _is_one_too_many(self, clients: PerAddress, head: RequestHead) -> bool:
+        """Count a request that came through a proxy, or a WebSocket that it opens, for its client, if there is room."""
+        if not clients.is_proxy(self.transport.remote_address[0]):
+            return False
+        client = head.request.remote_address[0]
+        if not clients.admits(client):
+            return True
+        clients.add(self.transport, client)
+        return False
 
     def _route(self, response: HTTPResponse) -> None:
         request = response.request
@@ -390,6 +409,8 @@ class HTTPConnection(Protocol):
             self.transport.write(data)
             if self.transport.buffered_amount >= HIGH_WATER:
                 self._watch_output()
+                if self.loop.note_backlog is not None:
+                    self.loop.note_backlog(len(data))
         if self._exchange is not None:
             self._exchange.sent(response.status, 0 if head.method == b"HEAD" else len(body))
         if last:
@@ -461,6 +482,9 @@ class HTTPConnection(Protocol):
             self._remove_files(head.form)
         self._head = self._filtering = None
         self._response = _no_response
+        clients = self.service.per_address
+        if clients is not None and clients.is_proxy(self.transport.remote_address[0]):
+            clients.discard(self.transport)  # an idle connection of a proxy is nobody's
         if self._is_stopping or not head.may_be_followed:
             self.close()
             return

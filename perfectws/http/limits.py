@@ -5,7 +5,8 @@
 its names once more, which type checkers need.
 
 They are enforced where they count: sizes in `perfectws.http.request_head` and `perfectws.http.request_body`, times in
-`perfectws.http.http11`, the number of connections in `perfectws.server.accepting`.
+`perfectws.http.http11`, the number of connections in `perfectws.server.accepting`, that of each
+address in `perfectws.per_address`, what waits for all peers in `perfectws.net.budget`.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class LimitKeywords(TypedDict, total=False):
     max_body_size: int
     max_upload_size: int | None
     max_connections: int | None
+    max_connections_per_address: int | None
+    max_buffered: int | None
     header_timeout: float | None
     keep_alive_timeout: float | None
     body_timeout: float | None
@@ -52,6 +55,13 @@ class HTTPLimits:
             most of it that is held in memory: its fields, without its files; or ``None``. Every connection may have so
             much on the disk. Past it: 413.
         max_connections: How many connections the server may have at once, or ``None``. Past it: 503.
+        max_connections_per_address: How many connections each client's address may have at once, or ``None``; those of
+            one IPv6 network (/64) together. Past it: closed at once. Unix sockets and ``trusted_proxies`` have as many
+            as they like: behind a proxy it is how many WebSockets, and requests under way, a client may have. Past
+            it: 429. With workers each counts its own.
+        max_buffered: How many bytes may wait for all peers together, in the write buffers of all connections, or
+            ``None``. Past it: those with the largest are closed, with 1013, until it is no more. With workers each has
+            its own.
         header_timeout: How long a request's head may take, in seconds, or ``None``. Past it: 408.
         keep_alive_timeout: How long a connection may lie idle between two requests, and a body may pause, in seconds,
             or ``None``. Past it: closed, or 408.
@@ -73,6 +83,8 @@ class HTTPLimits:
     max_body_size: int = _limit(1024 * 1024, SIZE)
     max_upload_size: int | None = _limit(None, COUNT_OR_NONE)
     max_connections: int | None = _limit(None, COUNT_OR_NONE)
+    max_connections_per_address: int | None = _limit(None, COUNT_OR_NONE)
+    max_buffered: int | None = _limit(None, COUNT_OR_NONE)
     header_timeout: float | None = _limit(10.0, SECONDS_OR_NONE)
     keep_alive_timeout: float | None = _limit(75.0, SECONDS_OR_NONE)
     body_timeout: float | None = _limit(300.0, SECONDS_OR_NONE)
@@ -127,6 +139,8 @@ class SettableLimits:
     max_body_size = Limit(HTTPLimits.max_body_size)
     max_upload_size = Limit(HTTPLimits.max_upload_size)
     max_connections = Limit(HTTPLimits.max_connections)
+    max_connections_per_address = Limit(HTTPLimits.max_connections_per_address)
+    max_buffered = Limit(HTTPLimits.max_buffered)
     header_timeout = Limit(HTTPLimits.header_timeout)
     keep_alive_timeout = Limit(HTTPLimits.keep_alive_timeout)
     body_timeout = Limit(HTTPLimits.body_timeout)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from secrets import token_hex
 from typing import Any, overload
 
 from ..transport import Address
@@ -13,6 +15,8 @@ from .headers import Headers
 from .methods import Method, parse_method
 from .mime_reader import MimeReader, TooLarge, boundary_of
 from .paths import join_components, path_components, split_target
+
+_ID = re.compile(r"[A-Za-z0-9._~+/=:@-]{1,128}")
 
 
 class HTTPRequest:
@@ -47,6 +51,7 @@ class HTTPRequest:
         "_form",
         "_head",
         "_headers",
+        "_id",
         "_is_compact",
         "_post_params",
         "_scratch_pad",
@@ -79,6 +84,7 @@ class HTTPRequest:
         self._head = headers if isinstance(headers, bytes) else b""
         self._headers = None if isinstance(headers, bytes) else Headers(headers)
         self._is_compact = False
+        self._id: str | None = None
         self._body: bytes | None = bytes_of(body, "a body is bytes")
         #: The multipart form that the body is, once it was read.
         self._form: MimeReader | None = None
@@ -96,6 +102,25 @@ class HTTPRequest:
     def uri(self) -> str:
         """The path and the query, percent-encoded, as the client sent them."""
         return self._uri
+
+    @property
+    def id(self) -> str:
+        """What tells this request from others, in all logs.
+
+        It is the ``X-Request-ID`` that a trusted proxy gave it, if that is of up to 128 letters, digits and
+        ``-._~+/=:@``; else 16 digits that are made up here.
+
+        The access log has it. The response does not, unless you set it:
+        ``response.set_header("X-Request-ID", request.id)``.
+        """
+        if self._id is None:
+            self._id = token_hex(8)
+        return self._id
+
+    def identify(self, given: str | None) -> None:
+        """Take the ID that a trusted proxy has given, if it may stand in a log; perfectws's own."""
+        if given is not None and _ID.fullmatch(given):
+            self._id = given
 
     @property
     def path(self) -> str:

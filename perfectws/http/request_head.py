@@ -84,6 +84,7 @@ class RequestHead:
     def begin_exchange(self) -> Exchange:
         """Begin the request's entry in the access log, which was off."""
         self.exchange = Exchange.asked_for(self.request.remote_address, self._raw)
+        self.exchange.made(self.request)
         return self.exchange
 
     @property
@@ -260,8 +261,8 @@ def _make_request(
         request.headers_known(headers)
     if service.proxies:
         service.proxies.believe(request)
-        if exchange is not None:
-            exchange.peer = request.remote_address[0]
+    if exchange is not None:
+        exchange.made(request)
     return request
 
 

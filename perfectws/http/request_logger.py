@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Mapping
-from itertools import count
 from typing import Any
 
 from .filters import (
@@ -37,8 +35,8 @@ class RequestLogger(HTTPRequestFilter, HTTPResponseFilter):
     The request filter is all that it takes: the response filter is there since Perfect's apps set it. Where any
     response filter is set, large files are not sent by the kernel.
 
-    For other lines that tell of the same request there are ``request.scratch_pad["requestID"]``, which no other request
-    has, and ``["start"]``, the time at which it passed, in milliseconds since the epoch.
+    For other lines that tell of the same request there are ``request.scratch_pad["requestID"]``, which is
+    ``request.id``, and ``["start"]``, the time at which it passed, in milliseconds since the epoch.
 
     Source: Perfect-RequestLogger.
     """
@@ -47,8 +45,7 @@ class RequestLogger(HTTPRequestFilter, HTTPResponseFilter):
     # of the body only. Where only one of the two filters is set, it is the response's that writes.
 
     def __init__(self) -> None:
-        self._prefix = secrets.token_hex(4)
-        self._numbers = count(1)
+        super().__init__()
 
     @staticmethod
     def filter_api_request(data: Mapping[str, Any]) -> HTTPRequestFilter:
@@ -71,7 +68,7 @@ class RequestLogger(HTTPRequestFilter, HTTPResponseFilter):
     def filter(self, request: HTTPRequest, response: HTTPResponse, callback: RequestFilterCallback) -> None:
         """Ask for the line of this ``request`` with the ``response``, and call ``callback``."""
         request.scratch_pad["start"] = time.time() * 1000
-        request.scratch_pad["requestID"] = f"{self._prefix}-{next(self._numbers)}"
+        request.scratch_pad["requestID"] = request.id
         response.log_access()
         callback(RequestFilterResult.CONTINUE)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Unpack
 
 from ..log_limit import LogLimit
+from ..per_address import PerAddress
 from .filters import FilterGroups, HTTPRequestFilter, HTTPResponseFilter
 from .forwarding import TrustedProxies
 from .limits import HTTPLimits, LimitKeywords
@@ -31,6 +32,7 @@ class HTTPService(HTTPLimits):
 
     Attributes:
         log_limit: Logs what peers do wrong.
+        per_address: The connections of each client's address; ``None`` unless they are limited.
 
     Raises:
         ValueError: A limit cannot have this value; the message names it.
@@ -58,3 +60,5 @@ class HTTPService(HTTPLimits):
         self.proxies = TrustedProxies(()) if proxies is None else proxies
         self.server = server
         self.log_limit = LogLimit()
+        most = self.max_connections_per_address
+        self.per_address = None if most is None else PerAddress(most, self.proxies.trusts)

@@ -28,6 +28,8 @@ from .tls_transport import TLSTransport
 
 #: Makes the protocol of a connection that was accepted.
 ProtocolFactory = Callable[[Transport], Protocol]
+#: Returns what makes a connection TLS that begins now.
+CurrentContext = Callable[[], ssl.SSLContext]
 
 #: How long a listener rests when the process has no file descriptors left, in seconds.
 REST = 0.1
@@ -66,7 +68,7 @@ async def serve_listener(
     loop: Loop,
     listening: socket.socket,
     make_protocol: ProtocolFactory,
-    ssl_context: ssl.SSLContext | None = None,
+    tls: CurrentContext | None = None,
     connections: Connections | None = None,
     sharing: Sharing | None = None,
 ) -> None:
@@ -79,19 +81,19 @@ async def serve_listener(
         loop: The loop that drives them.
         listening: The listener.
         make_protocol: Makes the protocol of each connection, which counts among ``connections`` already.
-        ssl_context: Makes it TLS.
+        tls: Makes it TLS: what this returns when a client connects.
         connections: The server's, to which each connection is added; ``None`` if nobody asks for them.
         sharing: Says which of them are left to other processes; ``None`` where there is no other.
     """
     connections = Connections(loop) if connections is None else connections
     if loop.reactor is not None:
-        acceptor = Acceptor(loop, loop.reactor, listening, make_protocol, connections, ssl_context, sharing)
+        acceptor = Acceptor(loop, loop.reactor, listening, make_protocol, connections, tls, sharing)
         try:
             await trio.sleep_forever()
         finally:
             acceptor.stop()
     else:
-        await _StreamAcceptor(loop, make_protocol, ssl_context, connections, sharing).serve(listening)
+        await _StreamAcceptor(loop, make_protocol, tls, connections, sharing).serve(listening)
 
 
 class Acceptor:
@@ -104,11 +106,11 @@ class Acceptor:
         listening: socket.socket,
         make_protocol: ProtocolFactory,
         connections: Connections,
-        ssl_context: ssl.SSLContext | None = None,
+        tls: CurrentContext | None = None,
         sharing: Sharing | None = None,
     ) -> None:
         self._connections = connections
-        self._ssl_context = ssl_context
+        self._tls = tls
         self._log_limit = LogLimit()
         self._shortages = _shortages()
         self._loop = loop
@@ -178,11 +180,15 @@ class Acceptor:
             self._reactor.modify(self._listening.fileno(), READABLE)
 
     def _begin(self, connected: socket.socket, remote: Address) -> None:
+        if not self._connections.admits(remote[0]):
+            connected.close()
+            return
         connected.setblocking(False)
-        if self._ssl_context is not None:
-            self._begin_tls(connected, remote, self._ssl_context)
+        if self._tls is not None:
+            self._begin_tls(connected, remote, self._tls())
             return
         transport = AcceptedSocket(self._loop, self._reactor, connected, remote, self._connections, self._local)
+        self._connections.count_for(remote[0], transport)
         try:
             transport.start(self._make_protocol(transport))
         except Exception as error:
@@ -193,6 +199,7 @@ class Acceptor:
     def _begin_tls(self, connected: socket.socket, remote: Address, context: ssl.SSLContext) -> None:
         lower = SocketTransport(self._loop, self._reactor, connected, remote)
         transport = TLSTransport(self._loop, lower, context, self._make_protocol, self._connections, self._log_limit)
+        self._connections.count_for(remote[0], transport)
         try:
             lower.start(transport)
         except Exception as error:
@@ -223,13 +230,13 @@ class _StreamAcceptor:
         self,
         loop: Loop,
         make_protocol: ProtocolFactory,
-        ssl_context: ssl.SSLContext | None,
+        tls: CurrentContext | None,
         connections: Connections,
         sharing: Sharing | None,
     ) -> None:
         self._loop = loop
         self._make_protocol = make_protocol
-        self._ssl_context = ssl_context
+        self._tls = tls
         self._connections = connections
         self._sharing = sharing
         self._log_limit = LogLimit()
@@ -265,12 +272,22 @@ class _StreamAcceptor:
         if remote is None:
             await trio.aclose_forcefully(stream)  # it was gone before it was here
             return
-        if self._ssl_context is None:
+        if not self._connections.admits(remote[0]):
+            await trio.aclose_forcefully(stream)
+            return
+        self._connections.count_for(remote[0], stream)
+        try:
+            await self._serve(stream, remote, local)
+        finally:
+            self._connections.uncount(stream)
+
+    async def _serve(self, stream: trio.SocketStream, remote: Address, local: Address) -> None:
+        if self._tls is None:
             await self._run(StreamTransport(self._loop, stream, remote, local))
             return
-        tls = await accept_tls(stream, self._ssl_context, remote, self._log_limit)
-        if tls is not None:
-            await self._run(StreamTransport(self._loop, tls, remote, local, is_secure=True))
+        encrypted = await accept_tls(stream, self._tls(), remote, self._log_limit)
+        if encrypted is not None:
+            await self._run(StreamTransport(self._loop, encrypted, remote, local, is_secure=True))
 
     async def _run(self, transport: StreamTransport) -> None:
         await serve_stream(transport, self._make_protocol, self._connections)

@@ -25,6 +25,8 @@ import trio
 
 from ..callbacks import CallbackLoop, CallbackOwner, Timer, logger, set_running_loop
 from ..errors import LocalProtocolError
+from ..per_address import PerAddress
+from ..transport import Address
 from ..transport import Protocol as TransportProtocol
 from .delay import LoopDelay
 from .reactor import Reactor
@@ -55,9 +57,15 @@ class LoopTransport(Protocol):
 
     Attributes:
         protocol: What it feeds.
+        remote_address: The peer's address.
     """
 
     protocol: TransportProtocol
+    remote_address: Address
+
+    @property
+    def buffered_amount(self) -> int:
+        """Bytes written that are not yet with the kernel."""
 
     def shut_down(self) -> None:
         """Tell the protocol that the server stops."""
@@ -76,7 +84,7 @@ class Connections:
 
     Attributes:
         added: How many there were in all.
-        refusals: How many of them were only told that there is no room.
+        per_address: Those of each client's address; ``None`` unless they are limited.
     """
 
     def __init__(self, loop: Loop) -> None:
@@ -84,7 +92,9 @@ class Connections:
         self._open: set[LoopTransport] = set()
         self._refused: set[object] = set()
         self._gone = trio.Event()
-        self.added = self.refusals = 0
+        self._refusals = 0
+        self.added = 0
+        self.per_address: PerAddress | None = None
 
     def __len__(self) -> int:
         return len(self._open) - len(self._refused)
@@ -97,6 +107,23 @@ class Connections:
         """How many are served in all processes that share them: here there is one."""
         return len(self)
 
+    @property
+    def refusals(self) -> int:
+        """How many of them were only told that there is no room, or closed at once."""
+        return self._refusals + (0 if self.per_address is None else self.per_address.refusals)
+
+    def admits(self, host: str) -> bool:
+        """Tell whether one more may come from an address; one that may not is to be closed, and counts as refused."""
+        if self.per_address is None or self.per_address.admits(host):
+            return True
+        self.added += 1
+        return False
+
+    def count_for(self, host: str, holder: object) -> None:
+        """Count what has come for its address, until it is discarded."""
+        if self.per_address is not None:
+            self.per_address.add(holder, host)
+
     def add(self, transport: LoopTransport) -> None:
         """Take in a connection that is open."""
         self._open.add(transport)
@@ -105,13 +132,19 @@ class Connections:
     def refuse(self, transport: object) -> None:
         """Leave a connection out of the count: it is told that there is no room, and nothing more."""
         self._refused.add(transport)
-        self.refusals += 1
+        self._refusals += 1
 
     def discard(self, transport: LoopTransport) -> None:
         """Let go of a connection that is closed."""
         self._open.discard(transport)
         self._refused.discard(transport)
+        self.uncount(transport)
         self._gone.set()
+
+    def uncount(self, holder: object) -> None:
+        """Count it for its address no more."""
+        if self.per_address is not None:
+            self.per_address.discard(holder)
 
     async def end(self, timeout: float) -> None:
         """Tell every connection that the server stops, and wait for their ends; drop those that take too long.

@@ -388,6 +388,8 @@ class SocketTransport:
 
     def _wait_for_room(self) -> None:
         """Flush again when the kernel has room, and at the end of no turn before."""
+        if self._loop.note_backlog is not None and not self._waits_for_room:
+            self._loop.note_backlog(HIGH_WATER)  # it is told what comes above that
         self._wait_for(self._events | WRITABLE)
 
     def _all_sent(self) -> None:

@@ -91,6 +91,8 @@ class StreamTransport:
         """Send ``data`` at the end of the turn."""
         if self._is_closing:
             return
+        if self._loop.note_backlog is not None and self.buffered_amount and not self._output:
+            self._loop.note_backlog(HIGH_WATER)  # the stream is busy with what came before
         self._output.append(bytes(data))
         self.buffered_amount += len(data)
         if not self._is_dirty:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import ssl
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -13,9 +12,11 @@ from ..http.http11 import HTTPConnection
 from ..http.service import HTTPService
 from ..net import acceptors
 from ..net.acceptors import serve_listener, serve_stream
+from ..net.budget import Budget
 from ..net.loop import Connections, Loop
 from ..net.stream_transport import StreamTransport
 from ..transport import Transport
+from .certificates import Certificates
 from .retiring import retire
 from .stopping import StopRequest
 
@@ -33,7 +34,7 @@ class Accepting:
     Args:
         loop: The loop, on which other servers may accept too.
         service: What is served, and within which limits.
-        ssl_context: Makes the connections TLS.
+        certificates: Make the connections TLS; ``None`` if they are not.
         sharing: What it shares with other processes; ``None`` where there is no other.
 
     Attributes:
@@ -41,14 +42,17 @@ class Accepting:
     """
 
     def __init__(
-        self, loop: Loop, service: HTTPService, ssl_context: ssl.SSLContext | None, sharing: Sharing | None = None
+        self, loop: Loop, service: HTTPService, certificates: Certificates | None, sharing: Sharing | None = None
     ) -> None:
         self._loop = loop
         self._service = service
-        self._ssl_context = ssl_context
+        self._certificates = certificates
         self._sharing = sharing
         self._has_stopped = False
         self.connections = Connections(loop) if sharing is None else sharing.make_connections(loop)
+        self.connections.per_address = service.per_address
+        if service.max_buffered is not None:
+            Budget(loop, self.connections, service.max_buffered)
 
     async def run(self, sockets: Sequence[socket.socket], stop: StopRequest, begun: Callable[[], object]) -> None:
         """Accept until ``stop`` is made, then end the connections as `perfectws.server.stopping` says.
@@ -62,6 +66,8 @@ class Accepting:
             async with trio.open_nursery() as nursery:
                 for listening in sockets:
                     nursery.start_soon(self._accept, listening)
+                if self._certificates is not None:
+                    nursery.start_soon(self._certificates.watch)
                 begun()
                 await stop.wait()
                 self._has_stopped = True
@@ -76,9 +82,8 @@ class Accepting:
         context.run(self._loop.tasks.start_soon, serve_stream, transport, self._make_protocol, self.connections)
 
     async def _accept(self, listening: socket.socket) -> None:
-        await serve_listener(
-            self._loop, listening, self._make_protocol, self._ssl_context, self.connections, self._sharing
-        )
+        tls = None if self._certificates is None else self._certificates.current
+        await serve_listener(self._loop, listening, self._make_protocol, tls, self.connections, self._sharing)
 
     async def _retire(self, stop: StopRequest) -> None:
         """Tell connections one after the other, if that is asked for, until it is asked for haste."""
@@ -91,7 +96,7 @@ class Accepting:
                 nursery.cancel_scope.cancel()
 
             nursery.start_soon(hurry)
-            await retire(self.connections, stop.drain)
+            await retire(self.connections, stop.drain, has_successor=stop.has_successor)
             nursery.cancel_scope.cancel()
 
     def _make_protocol(self, transport: Transport) -> HTTPConnection:

@@ -28,7 +28,8 @@ class ServerFigures(NamedTuple):
         uptime: For how long it has been serving, in seconds.
         connections: Connections that are open, of HTTP and of WebSockets.
         accepted: Connections that were accepted, refused ones among them.
-        refused: Connections that were only told that there is no room, for ``max_connections``.
+        refused: Connections that were only told that there is no room, for ``max_connections``, or closed at once, for
+            ``max_connections_per_address``; and requests that a proxy passed on, for that.
         requests: HTTP requests, opening handshakes among them.
         web_sockets: WebSockets that are open.
         messages_received: Messages that have arrived whole.
@@ -39,6 +40,7 @@ class ServerFigures(NamedTuple):
         members: Members of rooms; who is in two of them counts twice.
         deliveries: Messages of rooms times the members they were given to.
         drops: Messages of rooms that slow members missed.
+        sheds: Connections that were closed for ``max_buffered``.
         callback_errors: Exceptions that callbacks have raised.
         loop_delay: By how much the loop was late on average within the last minute or half of one, in seconds.
         max_loop_delay: By how much it was late at worst, in seconds.
@@ -60,6 +62,7 @@ class ServerFigures(NamedTuple):
     members: int
     deliveries: int
     drops: int
+    sheds: int
     callback_errors: int
     loop_delay: float
     max_loop_delay: float
@@ -173,6 +176,7 @@ class Census:
             members=counts.members,
             deliveries=counts.deliveries,
             drops=counts.drops,
+            sheds=counts.sheds,
             callback_errors=counts.callback_errors,
             loop_delay=delay.mean,
             max_loop_delay=delay.worst,

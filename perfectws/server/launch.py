@@ -27,9 +27,11 @@ from ..checks.quantities import WAIT
 from ..client.event_loop import Startable
 from ..errors import LocalProtocolError, lone_error
 from ..futures import Future, Promise
+from ..net.hang_up import HangUps
 from ..net.listeners import Inherit, Listening
 from ..net.loop import Loop, open_loop
 from ..net.memory import collect_less_often, keep_freed_memory
+from ..net.notify import notifier
 from ..net.signals import StopSignals, run_until_signal
 from .accepting import Sharing
 from .figures import FiguresOfOthers, ServerFigures
@@ -56,6 +58,9 @@ class Launchable(Protocol):
     def close_timeout(self) -> float:
         """How long its connections may take to end when it stops, in seconds."""
 
+    #: Over how many seconds it tells them so, one after the other; ``None`` tells all at once.
+    drain: float | None
+
     @property
     def listens_on(self) -> str:
         """Its address and port, or its path, for people."""
@@ -76,11 +81,16 @@ class Launchable(Protocol):
     def announce(self, by_whom: str) -> None:
         """Log where it can be reached, and who serves there."""
 
-    async def serve_on(self, loop: Loop, sharing: Sharing | None = None, *, task_status: trio.TaskStatus[int]) -> None:
+    async def serve_on(
+        self, loop: Loop, sharing: Sharing | None, stop: StopRequest, *, task_status: trio.TaskStatus[int]
+    ) -> None:
         """Accept connections, bound already, until `stop` is called; some are perhaps left to other processes."""
 
     def stop(self) -> None:
         """Stop in an orderly way, without waiting for that. From any thread."""
+
+    def reload_certificates(self) -> None:
+        """Read the files of its certificate again."""
 
     @property
     def figures(self) -> ServerFigures:
@@ -202,7 +212,9 @@ class LaunchContext(Startable):
         """Serve until the server is stopped; perfectws's own."""
         closed = self._closed = Promise[None](loop)
         try:
-            await self.server.serve_on(loop, sharing, task_status=task_status)
+            # With workers, each of which shares with the others, the supervisor says who goes gently.
+            drain = self._run.drain_of(self.server) if sharing is None else None
+            await self.server.serve_on(loop, sharing, StopRequest(drain), task_status=task_status)
         except Exception as error:
             self.release()
             closed.fail(error)
@@ -224,7 +236,7 @@ class LaunchContext(Startable):
 
 
 def launch(
-    servers: Sequence[Launchable], *, wait: bool, plan: Plan | None = None, drain: float = DRAIN
+    servers: Sequence[Launchable], *, wait: bool, plan: Plan | None = None, drain: float | None = None
 ) -> list[LaunchContext]:
     """Run servers until they stop, here, in a thread of their own, or in processes of their own.
 
@@ -233,8 +245,8 @@ def launch(
         wait: Whether to block until all have stopped, by themselves or because of SIGINT or SIGTERM. Else they run in a
             background thread, and signals are left alone.
         plan: How many processes serve; ``None`` for this one.
-        drain: Over how many seconds this one closes its connections, if it was started by another, which lets a third
-            one take over.
+        drain: Over how many seconds this one tells connections that it stops, or lets another process take over, if it
+            was started by one itself; ``None`` leaves that to each server.
 
     Raises:
         LaunchFailure: One of them cannot listen; then none of them runs. Or no worker comes to serve. Or a module is
@@ -253,7 +265,7 @@ def launch(
     if wait and sys.platform != "win32" and VARIABLE in os.environ:
         return _launch_as_successor(servers, drain)
     _bind(servers)
-    run = _Run(servers)
+    run = _Run(servers, drain)
     if wait:
         run.run_here()
     else:
@@ -279,7 +291,7 @@ if sys.platform != "win32":  # where there never is a plan
                 context.end()
         return run.contexts
 
-    def _launch_as_successor(servers: Sequence[Launchable], drain: float) -> list[LaunchContext]:
+    def _launch_as_successor(servers: Sequence[Launchable], drain: float | None) -> list[LaunchContext]:
         from .workers.succeeding import serve_alone
         from .workers.succession import Heritage
 
@@ -290,7 +302,7 @@ if sys.platform != "win32":  # where there never is a plan
         if heritage.line is None:  # it was meant for who has started this process
             run.run_here()
         else:
-            serve_alone(run, drain, heritage)
+            serve_alone(run, DRAIN if drain is None else drain, heritage)
         return run.contexts
 
 
@@ -322,11 +334,16 @@ def _end_all() -> None:
 class _Run:
     """One trio run of several servers.
 
+    Args:
+        servers: The servers.
+        drain: Over how many seconds they stop, if all do so alike.
+
     Attributes:
         contexts: One for each server.
     """
 
-    def __init__(self, servers: Sequence[Launchable]) -> None:
+    def __init__(self, servers: Sequence[Launchable], drain: float | None = None) -> None:
+        self._drain = drain
         self.contexts = [LaunchContext(server, self) for server in servers]
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
@@ -376,7 +393,8 @@ class _Run:
         for context in self.contexts:
             context.terminate()
         if self._thread is not None:
-            self._thread.join(min(self.close_timeout + 1, threading.TIMEOUT_MAX))
+            drain = max((self.drain_of(context.server) or 0 for context in self.contexts), default=0)
+            self._thread.join(min(drain + self.close_timeout + 1, threading.TIMEOUT_MAX))
 
     def _run_thread(self) -> None:
         try:
@@ -395,30 +413,60 @@ class _Run:
         for context in self.contexts:
             context.release()
 
+    def drain_of(self, server: Launchable) -> float | None:
+        """Return over how many seconds a server tells its connections that it stops; ``None`` tells all at once."""
+        return server.drain if self._drain is None else self._drain
+
     @property
     def close_timeout(self) -> float:
         """How long connections may take to end when the servers stop, in seconds."""
         return max((context.server.close_timeout for context in self.contexts), default=0)
 
     async def _serve_until_signal(self, begun: Callable[[trio.Nursery], object] | None, signals: StopSignals) -> None:
-        async with trio.open_nursery() as nursery:
+        with HangUps() as hang_ups:
+            async with trio.open_nursery() as nursery:
 
-            def all_accept() -> None:
-                nursery.start_soon(self._stop_at_signal, signals)
-                if begun is not None:
-                    begun(nursery)
+                def all_accept() -> None:
+                    nursery.start_soon(self._stop_at_signal, signals)
+                    if begun is not None:
+                        begun(nursery)
 
-            await self._serve(all_accept)
-            nursery.cancel_scope.cancel()
+                nursery.start_soon(self._read_again_at_signal, hang_ups)
+                await self._serve(all_accept)
+                nursery.cancel_scope.cancel()
+
+    async def _read_again_at_signal(self, hang_ups: HangUps) -> None:
+        while True:
+            await hang_ups.wait()
+            if hang_ups.terminal_is_gone:
+                self._stop("SIGHUP, and the terminal is gone")
+                continue
+            logger.info("SIGHUP: certificates are read again, if there are any; with workers the code would be, too")
+            notifier().tell_reloading("Reading certificates again")
+            for context in self.contexts:
+                await trio.to_thread.run_sync(context.server.reload_certificates, abandon_on_cancel=True)
+            notifier().tell_reloaded()
 
     async def _stop_at_signal(self, signals: StopSignals) -> None:
-        reason = await signals.wait()
+        self._stop(await signals.wait())
+
+    def _stop(self, reason: str) -> None:
+        notifier().tell_stopping(f"Stopping at {reason}")
         for context in self.contexts:
             logger.info("%s: stopping HTTP server %s", reason, context.server.server_name)
             context.terminate()
 
     async def _serve(self, begun: Callable[[], object]) -> None:
-        await self.serve_on_loop(lambda loop: begun(), [None] * len(self.contexts))
+        def all_serve(loop: Loop) -> None:
+            notifier().tell_ready(self._status)
+            loop.tasks.start_soon(notifier().keep_alive)
+            begun()
+
+        await self.serve_on_loop(all_serve, [None] * len(self.contexts))
+
+    @property
+    def _status(self) -> str:
+        return "Serving on " + ", ".join(context.server.listens_on for context in self.contexts)
 
     async def serve_on_loop(self, begun: Callable[[Loop], object], shared: Sequence[Sharing | None]) -> None:
         """Serve until all are stopped.

@@ -51,6 +51,7 @@ _SERVER = (
     _Series("members", "perfectws_room_members", "Members of rooms."),
     _counter("deliveries", "perfectws_room_deliveries", "Messages of rooms times the members they were given to."),
     _counter("drops", "perfectws_room_drops", "Messages of rooms that slow members missed."),
+    _counter("sheds", "perfectws_connections_shed", "Connections that were closed for max_buffered."),
     _counter("callback_errors", "perfectws_callback_errors", "Exceptions that callbacks have raised."),
     _Series("loop_delay", "perfectws_loop_delay_seconds", "Lateness of the event loop, on average of about a minute."),
     _Series("max_loop_delay", "perfectws_loop_delay_max_seconds", "Lateness of the event loop, at worst in that time."),

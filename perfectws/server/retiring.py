@@ -1,7 +1,8 @@
-"""How a server retires while another process serves in its place: its connections are told one after the other.
+"""How a server retires: its connections are told one after the other, over a time.
 
-WebSockets are closed with 1012, evenly over the time: so those who come back at once come one after the other too. A
-request that is under way, or on its way, is answered, and is the last of its connection.
+WebSockets are closed evenly over that time, so those who come back at once come one after the other too: with 1012
+where another process serves from now on, else with 1001. A request that is under way, or on its way, is answered, and
+is the last of its connection.
 """
 
 from __future__ import annotations
@@ -18,19 +19,20 @@ STEP = 0.01
 LOOK = 0.05
 
 
-async def retire(connections: Connections, seconds: float) -> None:
-    """Tell connections that another process serves from now on, and wait until all are gone, or the time is over.
+async def retire(connections: Connections, seconds: float, *, has_successor: bool) -> None:
+    """Tell connections that this server ends, and wait until all are gone, or the time is over.
 
     Args:
         connections: The connections; more may come meanwhile.
         seconds: Over how long.
+        has_successor: Whether another process serves from now on.
     """
     end = trio.current_time() + seconds
-    await _tell_one_by_one(_tell_requests(connections), seconds)
+    await _tell_one_by_one(_tell_requests(connections), seconds, has_successor)
     while len(connections) and trio.current_time() < end:
         await trio.sleep(min(LOOK, max(0, end - trio.current_time())))
     for transport in list(connections):  # also those that have become WebSockets
-        _tell(transport)
+        _tell(transport, has_successor)
 
 
 def _tell_requests(connections: Connections) -> list[LoopTransport]:
@@ -40,22 +42,25 @@ def _tell_requests(connections: Connections) -> list[LoopTransport]:
         if isinstance(transport.protocol, WebSocketConnection):
             sockets.append(transport)
         else:
-            _tell(transport)
+            _tell(transport, True)
     return sockets
 
 
-async def _tell_one_by_one(sockets: list[LoopTransport], seconds: float) -> None:
+async def _tell_one_by_one(sockets: list[LoopTransport], seconds: float, has_successor: bool) -> None:
     began = trio.current_time()
     for number, transport in enumerate(sockets, 1):
         due = began + seconds * number / len(sockets)
         if due > trio.current_time() + STEP:
             await trio.sleep_until(due)
-        _tell(transport)
+        _tell(transport, has_successor)
 
 
-def _tell(transport: LoopTransport) -> None:
+def _tell(transport: LoopTransport, has_successor: bool) -> None:
     protocol = transport.protocol
     try:
-        protocol.retire()
+        if has_successor or not isinstance(protocol, WebSocketConnection):
+            protocol.retire()
+        else:
+            protocol.shut_down()
     except Exception as error:
         report_failure(protocol, error)

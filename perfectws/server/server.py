@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import socket
-import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, Unpack, overload
 import trio
 
 from ..callbacks import CallbackLoop, logger, set_running_loop
+from ..checks.quantities import SECONDS_OR_UNSET
 from ..checks.signatures import check_callable
 from ..checks.spelling import right_spelling, snake_case
 from ..client import connect, threads, timing  # noqa: F401  # for what callbacks do: connect, call_later
@@ -47,6 +47,7 @@ from ..rooms import room  # noqa: F401  # likewise
 from ..websocket.options import WebSocketKeywords
 from ..websocket.upgrade_handler import OnUpgrade3, ShouldUpgrade, WebSocketUpgrader, with_upgraders
 from .accepting import Accepting, Sharing
+from .certificates import Certificates
 from .figures import NO_FIGURES, Census, FiguresOfOthers, ServerFigures
 from .keywords import (
     PlainServerKeywords,
@@ -62,12 +63,22 @@ from .launch import LaunchContext, launch
 from .served import Served
 from .starting import Starting
 from .stopping import StopRequest
-from .tls_configuration import TLSConfiguration, make_context
-from .workers.plan import DRAIN, make_plan
+from .tls_configuration import TLSConfiguration, configuration_of
+from .workers.plan import make_plan
 
 #: What an application sets.
 _SETTINGS = frozenset(
-    {"server_name", "server_address", "server_port", "unix_mode", "ssl", "trusted_proxies", "document_root", *LIMITS}
+    {
+        "server_name",
+        "server_address",
+        "server_port",
+        "unix_mode",
+        "ssl",
+        "drain",
+        "trusted_proxies",
+        "document_root",
+        *LIMITS,
+    }
 )
 
 StartT = TypeVar("StartT", bound=Callable[[], object])
@@ -90,6 +101,8 @@ class HTTPServer(SettableLimits, Startable):
         unix_mode: Who may connect to a Unix socket, as the mode of its file, such as ``0o660``; ``None`` is ``0o666``:
             whoever may enter its directory.
         ssl: Makes it an HTTPS server: a `TLSConfiguration`, or the paths of certificate and key.
+        drain: Over how many seconds it closes its WebSockets when it stops, evenly, and answers the requests that are
+            under way, or on their way; ``None`` tells all at once. With ``workers`` `launch` says it.
         trusted_proxies: The addresses and networks whose ``X-Forwarded-For`` and ``X-Forwarded-Proto`` are believed;
             ``"unix:"`` stands for every proxy that connects through a Unix socket.
 
@@ -103,13 +116,14 @@ class HTTPServer(SettableLimits, Startable):
         self.server_port = 0
         self.unix_mode: int | None = None
         self.ssl: TLSConfiguration | tuple[str, str] | None = None
+        self.drain: float | None = None
         self.trusted_proxies: Several[str] = ()
         self._document_root: str | None = None
         self._routes = Routes()
         self._request_filters: FilterGroups[HTTPRequestFilter] = ()
         self._response_filters: FilterGroups[HTTPResponseFilter] = ()
         self._upgraders: list[WebSocketUpgrader] = []
-        self._tls: ssl.SSLContext | None = None
+        self._certificates: Certificates | None = None
         self._listening: Listening | None = None
         self._stop_request: StopRequest | None = None
         #: Held by the one run that it may have at a time.
@@ -184,7 +198,7 @@ class HTTPServer(SettableLimits, Startable):
         *,
         wait: bool = True,
         workers: int | Literal["auto"] = 1,
-        drain: float = DRAIN,
+        drain: float | None = None,
         **keywords: Unpack[ServerKeywords],
     ) -> LaunchContext: ...
     @overload
@@ -196,7 +210,7 @@ class HTTPServer(SettableLimits, Startable):
         *servers: HTTPServer,
         wait: bool = True,
         workers: int | Literal["auto"] = 1,
-        drain: float = DRAIN,
+        drain: float | None = None,
     ) -> list[LaunchContext]: ...
     @overload
     @classmethod
@@ -205,7 +219,7 @@ class HTTPServer(SettableLimits, Startable):
         *,
         wait: bool = True,
         workers: int | Literal["auto"] = 1,
-        drain: float = DRAIN,
+        drain: float | None = None,
         configuration_data: Mapping[str, Any],
     ) -> list[LaunchContext]: ...
     @overload
@@ -215,7 +229,7 @@ class HTTPServer(SettableLimits, Startable):
         *,
         wait: bool = True,
         workers: int | Literal["auto"] = 1,
-        drain: float = DRAIN,
+        drain: float | None = None,
         configuration_path: str | os.PathLike[str],
     ) -> list[LaunchContext]: ...
     @classmethod
@@ -224,7 +238,7 @@ class HTTPServer(SettableLimits, Startable):
         *servers: HTTPServer | Iterable[HTTPServer],
         wait: bool = True,
         workers: int | Literal["auto"] = 1,
-        drain: float = DRAIN,
+        drain: float | None = None,
         configuration_data: Mapping[str, Any] | None = None,
         configuration_path: str | os.PathLike[str] | None = None,
         **keywords: Any,
@@ -245,8 +259,10 @@ class HTTPServer(SettableLimits, Startable):
             wait: Whether to block; else the servers run in a background thread, and signals are left alone.
             workers: How many processes serve; ``"auto"`` is one for each processor that this one may use. With 1 this
                 process serves, as ever. A dictionary may have it too, and then counts.
-            drain: Over how many seconds the processes of before a SIGHUP close their WebSockets (1012); requests that
-                are under way are answered.
+            drain: Over how many seconds a server that stops closes its WebSockets (1001), evenly, and answers the
+                requests that are under way, or on their way; ``None`` tells all at once, unless the server has a
+                ``drain`` of its own. With ``workers``, over how many those of before a SIGHUP do so (1012), 5 unless
+                said otherwise; SIGTERM stops them at once. A dictionary may have it too, and then counts.
             configuration_data: Describes the servers as Perfect's dictionary does: see
                 `perfectws.server.configuration`.
             configuration_path: A JSON file with the same.
@@ -457,6 +473,15 @@ class HTTPServer(SettableLimits, Startable):
         if request is not None:
             request.make()
 
+    def reload_certificates(self) -> None:
+        """Read the files of its certificate again, now. From any thread; harmless where there are none.
+
+        It does so by itself a few seconds after they have changed, and, where it was launched by `launch` or `start`
+        without workers, on SIGHUP. If they cannot be used, that is logged, and it goes on with what it has.
+        """
+        if self._certificates is not None:
+            self._certificates.read_again()
+
     @property
     def stop_request(self) -> StopRequest | None:
         """What tells it to stop, while it runs; perfectws's own."""
@@ -525,7 +550,7 @@ class HTTPServer(SettableLimits, Startable):
         return [place for host, port in self.listening.places for place in (self._urls(host, port) if port else [host])]
 
     def _urls(self, host: str, port: int) -> list[str]:
-        scheme = "http" if self._tls is None else "https"
+        scheme = "http" if self._certificates is None else "https"
         return [url_of(scheme, reachable, port) for reachable in reachable_hosts(host)]
 
     @property
@@ -542,7 +567,7 @@ class HTTPServer(SettableLimits, Startable):
         return [str(error) for error in self._errors()]
 
     def _errors(self) -> Iterator[Exception]:
-        for check in (self._check_place, self._check_root, self._make_service, self._make_tls):
+        for check in (self._check_place, self._check_root, self._check_drain, self._make_service, self._make_tls):
             try:
                 check()
             except (TypeError, ValueError) as error:
@@ -554,8 +579,12 @@ class HTTPServer(SettableLimits, Startable):
     def _check_root(self) -> None:
         check_root(self._document_root)
 
+    def _check_drain(self) -> None:
+        SECONDS_OR_UNSET.check("drain", self.drain)
+
     def _make_tls(self) -> None:
-        self._tls = make_context(self.ssl)
+        tls = configuration_of(self.ssl)
+        self._certificates = None if tls is None else Certificates(tls, self._title)
 
     async def serve(self, *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED) -> None:
         """Serve inside a trio program until `stop` is called, or it is cancelled.
@@ -570,7 +599,7 @@ class HTTPServer(SettableLimits, Startable):
         if not self._claim.acquire(blocking=False):
             raise LocalProtocolError("this server is running already")
         try:
-            with self._stoppable() as stop:
+            with self._stoppable(StopRequest(self.drain)) as stop:
                 await trio.to_thread.run_sync(self.bind)
                 async with open_loop() as loop:
                     try:
@@ -580,14 +609,17 @@ class HTTPServer(SettableLimits, Startable):
         finally:
             self.release()
 
-    async def serve_on(self, loop: Loop, sharing: Sharing | None = None, *, task_status: trio.TaskStatus[int]) -> None:
+    async def serve_on(
+        self, loop: Loop, sharing: Sharing | None, stop: StopRequest, *, task_status: trio.TaskStatus[int]
+    ) -> None:
         """Serve as `serve` does, claimed and bound already, on a loop that others use too; perfectws's own.
 
         Args:
             loop: The loop.
             sharing: What it shares with other processes that do the same; `announce` is called in none of them.
+            stop: What is to stop it.
         """
-        with self._stoppable() as stop:
+        with self._stoppable(stop):
             await self._accept(loop, stop, task_status, sharing)
 
     async def serve_in_memory(self, loop: Loop, *, task_status: trio.TaskStatus[Accepting]) -> None:
@@ -598,23 +630,23 @@ class HTTPServer(SettableLimits, Startable):
             task_status: Is told what takes connections.
         """
         set_running_loop(loop)
-        with self._stoppable() as stop:
+        with self._stoppable(StopRequest(self.drain)) as stop:
             accepting = Accepting(loop, self._make_service(), None)
             await self._run(loop, accepting, (), stop, lambda: task_status.started(accepting))
 
     @contextmanager
-    def _stoppable(self) -> Iterator[StopRequest]:
-        """Give the request that `stop` makes, and listen no more at the end."""
-        self._stop_request = StopRequest()
+    def _stoppable(self, request: StopRequest) -> Iterator[StopRequest]:
+        """Let `stop` make the request, which is given, and listen no more at the end."""
+        self._stop_request = request
         try:
-            yield self._stop_request
+            yield request
         finally:
             self._stop_request = None
             self.unbind()
 
     def announce(self, by_whom: str = "") -> None:
         """Log where it can be reached, and who serves there if it is not this process; perfectws's own."""
-        kind = "HTTP" if self._tls is None else "HTTPS"
+        kind = "HTTP" if self._certificates is None else "HTTPS"
         logger.info("Starting %s server %s on %s%s", kind, self.server_name, ", ".join(self._places()), by_whom)
 
     async def _accept(
@@ -623,7 +655,7 @@ class HTTPServer(SettableLimits, Startable):
         assert self._listening is not None
         if sharing is None:
             self.announce()
-        accepting = Accepting(loop, self._make_service(), self._tls, sharing)
+        accepting = Accepting(loop, self._make_service(), self._certificates, sharing)
         loop.tasks.start_soon(loop.delay.beat)
         await self._run(loop, accepting, self._listening.sockets, stop, lambda: task_status.started(self.server_port))
 

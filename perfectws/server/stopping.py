@@ -1,7 +1,8 @@
 """How a server stops: it is asked to, from any thread, and ends in this order.
 
 1. It accepts no more, and listens no more.
-2. Where it is to retire, since another process serves from now on: one connection after the other is told.
+2. Where it has time for that (``drain``), or another process serves from now on: one connection after the other is
+   told, as `perfectws.server.retiring` says.
 3. Every connection is told: a WebSocket sends 1001, a request under way is answered, an idle connection is closed.
 4. After ``close_timeout`` the connections that are left are dropped.
 5. The loop ends, unless other servers run on it: async callbacks are cancelled, everything pending is settled.
@@ -20,12 +21,17 @@ import trio
 class StopRequest:
     """What tells a server to stop. It belongs to the trio run in which it is made.
 
+    Args:
+        drain: Over how many seconds its connections are told, one after the other; ``None`` tells all at once.
+
     Attributes:
-        drain: Over how many seconds its connections are told, where it is to retire; else ``None``.
+        drain: As above; where it makes way for another process, what that has said.
+        has_successor: Whether another process serves from now on.
     """
 
-    def __init__(self) -> None:
-        self.drain: float | None = None
+    def __init__(self, drain: float | None = None) -> None:
+        self.drain = drain
+        self.has_successor = False
         self._made = trio.Event()
         self._is_urgent = trio.Event()
         self._token = trio.lowlevel.current_trio_token()
@@ -43,11 +49,12 @@ class StopRequest:
 
     def _make(self) -> None:
         self._made.set()
-        self._is_urgent.set()
+        if self.drain is None or self.has_successor:
+            self._is_urgent.set()
 
-    def make_gently(self, drain: float) -> None:
-        """Ask the server to retire. In its own thread."""
-        self.drain = drain
+    def make_way(self, drain: float) -> None:
+        """Ask the server to make way for another process. In its own thread; `make` behind it hurries it."""
+        self.drain, self.has_successor = drain, True
         self._made.set()
 
     @property

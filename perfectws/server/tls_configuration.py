@@ -26,6 +26,9 @@ VERIFY_MODES = {
 class TLSConfiguration:
     """How a server does TLS.
 
+    Files are read again a few seconds after they have changed, and on SIGHUP: what a new connection is shown is never
+    older. As long as they do not fit together, or cannot be read, the former ones are used.
+
     Args:
         cert_path: The certificate and those that lead to its authority: the path of a PEM file, or PEM text.
         key_path: Its private key, likewise; ``None`` if it stands in ``cert_path`` too.
@@ -107,28 +110,32 @@ class TLSConfiguration:
         raise ValueError(f"cert_verify_mode is an ssl.VerifyMode or one of {', '.join(VERIFY_MODES)}; not {mode!r}")
 
 
-def make_context(tls: TLSConfiguration | tuple[str, str] | None) -> ssl.SSLContext | None:
-    """Return what makes a server's sockets TLS, ``None`` if nothing does.
+def configuration_of(tls: TLSConfiguration | tuple[str, str] | None) -> TLSConfiguration | None:
+    """Return how a server does TLS, ``None`` if it does not.
 
     Args:
-        tls: How; or the paths of certificate and key.
+        tls: That; or the paths of certificate and key.
 
     Raises:
         TypeError: It is none of these.
-        ValueError: As `TLSConfiguration.make_context`.
     """
     if isinstance(tls, tuple):
         tls = TLSConfiguration(cert_path=tls[0], key_path=tls[1])
     if tls is not None and not isinstance(tls, TLSConfiguration):
         raise TypeError(f"tls_config is a TLSConfiguration, not {tls!r}")
-    return None if tls is None else tls.make_context()
+    return tls
+
+
+def is_text(path: str | os.PathLike[str]) -> bool:
+    """Tell whether what was given for a path is what would stand in the file."""
+    return "-----BEGIN " in os.fspath(path)
 
 
 @contextmanager
 def _pem_file(name: str, path: str | os.PathLike[str] | None) -> Iterator[str | None]:
     """Give the path of a PEM file; PEM text is written to one that only we can read, which OpenSSL needs."""
     text = None if path is None else os.fspath(path)
-    if text is None or "-----BEGIN " not in text:
+    if text is None or not is_text(text):
         if text is not None and not os.path.isfile(text):
             raise ValueError(f"{name} {text!r}: there is no such file")
         yield text

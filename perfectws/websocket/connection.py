@@ -40,11 +40,12 @@ from typing import Any, TypeVar
 from ..callbacks import CallbackLoop, logger
 from ..checks.signatures import explain_call
 from ..checks.spelling import explain_misspelling
+from ..counts import Counts
 from ..errors import ConnectionClosed
 from ..futures import Future, Promise
 from ..http.request import HTTPRequest
 from ..patience import Patience
-from ..transport import Protocol, Transport
+from ..transport import Parts, Protocol, Transport
 from .contract import Connection, EndedConnection
 from .deflate import Deflate
 from .frame_inbox import FrameInbox
@@ -57,6 +58,7 @@ from .opcodes import CloseCode, OpcodeType
 from .options import CONTROL_FRAME_SECONDS, MAX_CONTROL_FRAMES, READ_AHEAD_BYTES, WebSocketOptions
 from .outbox import Outbox
 from .receive_inbox import ReceiveInbox
+from .session_counts import SessionCounts, messages_in
 from .socket import SocketConnection, WebSocket
 
 InboxT = TypeVar("InboxT", MessageInbox, ReceiveInbox)
@@ -156,14 +158,12 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._options = options
         self._state = _OPEN
         self._is_client = is_client
-        self._frames = FrameReader(
-            is_client, options.max_frame_size, options.max_message_size, options.max_fragments, deflate
-        )
+        self._frames = self._make_reader(deflate)
         self.inbox: FrameInbox | MessageInbox | ReceiveInbox = FrameInbox(self, loop)
         self.outbox = Outbox(self, loop, transport, options.max_write_buffer, is_client, deflate)
         self.keepalive = Keepalive(self, loop, options.ping_interval, options.ping_timeout, options.write_timeout)
         self.socket: Any = WebSocket(self, loop, transport, request, subprotocol)
-        self._counts = loop.counts
+        self._counts: Counts = loop.counts
         self._counts.web_sockets += 1
         self.on_ping: Callable[[WebSocket, bytes], object] | None = None
         self.on_pong: Callable[[WebSocket, bytes], object] | None = None
@@ -188,6 +188,12 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._on_close: Promise[None] | None = None
         #: What stands for this connection once its end was told.
         self._ended: Connection | None = None
+
+    def _make_reader(self, deflate: Deflate | None) -> FrameReader:
+        options = self._options
+        return FrameReader(
+            self._is_client, options.max_frame_size, options.max_message_size, options.max_fragments, deflate
+        )
 
     # The session
 
@@ -312,6 +318,9 @@ class WebSocketConnection(SocketConnection, Protocol):
         except FrameError as error:
             self._fail(error.code, str(error))
             return
+        self._pause_reading()
+
+    def _pause_reading(self) -> None:
         if not self.is_reading_paused:
             self.is_reading_paused = self.keepalive.was_reading_paused = True
             self._transport.pause_reading()
@@ -393,6 +402,22 @@ class WebSocketConnection(SocketConnection, Protocol):
     def retire(self) -> None:
         """Close because another process takes over: who connects again is served at once."""
         self.close_by_request(CloseCode.SERVICE_RESTART, "")
+
+    def count_apart(self) -> SessionCounts:
+        """Count what arrives here for this connection alone, too, and return where that stands."""
+        self._counts = counts = SessionCounts(self._counts)
+        return counts
+
+    def messages_in(self, data: bytes | Parts) -> int:
+        """Return how many messages end in what is written to the transport."""
+        return messages_in(data)
+
+    def shed(self) -> None:
+        """Close with 1013: too much waits in all connections together."""
+        self.outbox.shed()
+
+    def set_on_rate_limited(self, callback: Callable[..., object]) -> None:
+        """Do nothing: nothing limits how fast this peer sends."""
 
     def is_failure(self, error: Exception) -> bool:
         """Tell whether it is one: a `ConnectionClosed` that leaves an async callback of a closed connection is not."""

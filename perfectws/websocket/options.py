@@ -11,6 +11,7 @@ from ..checks.quantities import COUNT, SECONDS, SECONDS_OR_NONE, Kind
 from ..checks.spelling import check_names
 from ..http.several import Several
 from .deflate import DeflateOptions, deflate_options
+from .message_rate import RATE_OR_NONE, MessageRate
 
 #: `WebSocket.read_timeout_seconds`: no timeout. Any negative number means the same, and so does ``None``.
 NO_TIMEOUT = -1
@@ -38,6 +39,7 @@ class WebSocketKeywords(TypedDict, total=False):
     max_message_size: int
     max_fragments: int
     max_write_buffer: int
+    message_rate: MessageRate | None
     ping_interval: float | None
     ping_timeout: float | None
     write_timeout: float | None
@@ -59,6 +61,9 @@ class WebSocketOptions:
         max_fragments: The most frames of one whole message. Past it: close 1008.
         max_write_buffer: How many bytes a sender that waits for nothing may pile up. Past it: close 1013. One message
             that finds the buffer below its high water goes out whole, however large it is.
+        message_rate: How many messages a second the peer may send in the long run, and as many at once; or both,
+            ``(per_second, burst)``; ``None`` for any number. Each frame of a fragmented message counts. Past it reading
+            pauses, nothing is lost, and `WebSocket.on_rate_limited` is told.
         ping_interval: Seconds between keepalive pings; ``None`` sends none.
         ping_timeout: Seconds that a pong may take before the connection is dropped; ``None`` waits for ever.
         write_timeout: Seconds that a peer may take nothing of what waits for it before the connection is dropped, where
@@ -73,6 +78,7 @@ class WebSocketOptions:
     max_message_size: int = 1024 * 1024
     max_fragments: int = 4096
     max_write_buffer: int = 16 * 1024 * 1024
+    message_rate: MessageRate | None = None
     ping_interval: float | None = 20
     ping_timeout: float | None = 20
     write_timeout: float | None = 60
@@ -101,6 +107,7 @@ _KINDS: Mapping[str, Kind] = {
     "max_message_size": COUNT,
     "max_fragments": COUNT,
     "max_write_buffer": COUNT,
+    "message_rate": RATE_OR_NONE,
     "ping_interval": SECONDS_OR_NONE,
     "ping_timeout": SECONDS_OR_NONE,
     "write_timeout": SECONDS_OR_NONE,

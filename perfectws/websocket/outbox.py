@@ -111,6 +111,7 @@ class Outbox(Drained):
         "_message_opcode",
         "_transport",
         "_waiting",
+        "_watched_above",
         "build_binary",
         "build_text",
         "loop",
@@ -138,6 +139,8 @@ class Outbox(Drained):
         self.build_binary: BuildBinary | None = None
         #: Below so many bytes with the transport no completion waits, and nothing overflows.
         self._mark = min(HIGH_WATER, max_write_buffer + 1)
+        #: What is added above this is looked at: what is too much, and where a server limits all buffers, what is much.
+        self._watched_above = max_write_buffer if loop.note_backlog is None else self._mark - 1
         self._memberships: tuple[Membership, ...] = ()
         #: The opcode of the fragmented message under way, CONTINUATION if there is none; and what compresses it.
         self._message_opcode = CONTINUATION
@@ -309,8 +312,15 @@ class Outbox(Drained):
                 self._wait(partial(self._complete, completion))
             else:
                 self._complete(completion, None)
-        if amount > self._max_write_buffer:
-            self._bear(amount - size)
+        if amount > self._watched_above:
+            self._look_at(amount - size, size)
+
+    def _look_at(self, before: int, size: int, count: int = 1) -> None:
+        """Look at ``count`` messages of ``size`` bytes in all that were added above what is watched."""
+        if self.loop.note_backlog is not None:
+            self.loop.note_backlog(size)
+        if self._transport.buffered_amount > self._max_write_buffer:
+            self._bear(before if count == 1 else self._mark)
 
     def _bear(self, before: int) -> None:
         """Bear what is more than the write buffer may hold, if it is one message that found it below its high water."""
@@ -344,10 +354,14 @@ class Outbox(Drained):
         """Settle the completion of a send on a closed socket."""
         self._complete(completion, error or self._connection.closed_error())
 
-    def _overflow(self) -> None:
+    def shed(self) -> None:
+        """Be cut off, since all connections together have too much to send."""
+        self._overflow("the write buffers of the server are full")
+
+    def _overflow(self, reason: str = "the write buffer is full") -> None:
         self._transport.discard_unsent()
         self._close_sending()  # so that nothing but the close frame follows, not even what rooms hold
-        self._connection.close(CloseCode.TRY_AGAIN_LATER, "the write buffer is full")
+        self._connection.close(CloseCode.TRY_AGAIN_LATER, reason)
         self._settle_waiting(self._connection.closed_error())  # what they wait for will not be sent
 
     def resume(self) -> None:
@@ -438,8 +452,8 @@ class Outbox(Drained):
         """
         transport = self._transport
         sent = transport.write_at_once(frames)
-        if transport.buffered_amount > self._max_write_buffer:
-            self._bear(transport.buffered_amount - len(frames) if count == 1 else self._mark)
+        if transport.buffered_amount > self._watched_above:
+            self._look_at(transport.buffered_amount - len(frames), len(frames), count)
         return sent
 
     def write_shared_deflated(self, frames: bytes, count: int, context: object) -> int:

@@ -22,6 +22,7 @@ from .connection import WebSocketConnection
 from .deflate import Deflate, DeflateOptions, answer_offers
 from .opcodes import VERSION
 from .options import WebSocketOptions
+from .rated_connection import connection_class
 from .socket import WebSocket
 
 #: RFC 4648 §4: of 16 bytes.
@@ -193,7 +194,7 @@ def open_session(response: HTTPResponse, offer: Offer, subprotocol: str | None, 
     headers, deflate = accept(offer, subprotocol, session.options.compression)
 
     def take_over(transport: Transport) -> WebSocketConnection:
-        connection = WebSocketConnection(
+        connection = connection_class(session.options)(
             transport,
             response.loop,
             response.request,

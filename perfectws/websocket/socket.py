@@ -98,6 +98,10 @@ class SocketConnection(Connection):
         """Close because the application asks for it."""
 
     @abstractmethod
+    def set_on_rate_limited(self, callback: Callable[[WebSocket], object]) -> None:
+        """Call ``callback(socket)`` each time that the peer begins to send faster than ``message_rate``."""
+
+    @abstractmethod
     def restart_keepalive(self) -> None:
         """Ping at the interval that is set now."""
 
@@ -720,6 +724,21 @@ class WebSocket:
         Source: websocket-kit's ``onPing``.
         """
         self._connection.on_ping = _taking_data(callback, "on_ping")
+        return callback
+
+    def on_rate_limited(self, callback: Callable[[WebSocket], R]) -> Callable[[WebSocket], R]:
+        """Be told when the peer sends faster than ``message_rate`` lets it, so that reading pauses. A decorator too.
+
+        Nothing needs to be done: its messages come as fast as they may, none is lost, and TCP holds it back.
+
+        Calls back:
+            ``callback(socket)`` when it begins to; again once it has been quiet for long enough to have a whole burst.
+
+        Raises:
+            TypeError: ``callback`` cannot be called with the socket.
+        """
+        check_callable(callback, "on_rate_limited", "socket")
+        self.call_in_loop(self._connection.set_on_rate_limited, callback)
         return callback
 
     @overload

@@ -152,6 +152,7 @@ WHOLE = (0.5, 1.0, None, inf)  # what a whole number is not
 AT_LEAST_1: Values = ((1, 2, HUGE, TOO_LARGE_FOR_A_FLOAT), (0, -1, *WHOLE))
 AT_LEAST_0: Values = ((0, 1, HUGE, TOO_LARGE_FOR_A_FLOAT), (-1, *WHOLE))
 SECONDS: Values = ((0, 0.5, 3, HUGE, 1e308, inf), (-1, -0.5, -inf, None, TOO_LARGE_FOR_A_FLOAT))
+AT_LEAST_0_OR_NONE: Values = ((0, 0.5, 3, HUGE, 1e308, inf, None), (-1, -0.5, -inf, TOO_LARGE_FOR_A_FLOAT))
 ABOVE_0: Values = ((1e-9, 0.5, 3, HUGE, 1e308, inf), (0, -1, -0.5, -inf, None, TOO_LARGE_FOR_A_FLOAT))
 AT_LEAST_1_OR_NONE: Values = ((1, HUGE, TOO_LARGE_FOR_A_FLOAT, None), (0, -1, 0.5, inf))
 ABOVE_0_OR_NONE: Values = ((1e-9, 0.5, 3, HUGE, 1e308, inf, None), (0, -1, -0.5, -inf, TOO_LARGE_FOR_A_FLOAT))
@@ -164,6 +165,8 @@ _HTTP: dict[str, Values] = {
     "max_body_size": AT_LEAST_0,
     "max_upload_size": AT_LEAST_1_OR_NONE,
     "max_connections": AT_LEAST_1_OR_NONE,
+    "max_connections_per_address": AT_LEAST_1_OR_NONE,
+    "max_buffered": AT_LEAST_1_OR_NONE,
     "header_timeout": ABOVE_0_OR_NONE,
     "keep_alive_timeout": ABOVE_0_OR_NONE,
     "body_timeout": ABOVE_0_OR_NONE,
@@ -198,7 +201,8 @@ NUMBERS: dict[str, Number] = {
     "HTTPServer.launch.workers": Number(
         lambda value: launch_in_thread(workers=value), (1,), (0, -1, 513, HUGE, *WHOLE, "two"), "workers"
     ),
-    "HTTPServer.launch.drain": Number(lambda value: launch_in_thread(drain=value), *SECONDS, "drain"),
+    "HTTPServer.launch.drain": Number(lambda value: launch_in_thread(drain=value), *AT_LEAST_0_OR_NONE, "drain"),
+    "HTTPServer.drain": Number(set_on_server("drain"), *AT_LEAST_0_OR_NONE, "drain", LaunchFailure),
     "HTTPServer.server_port": Number(set_on_server("server_port"), *_SERVER["port"], "port", LaunchFailure),
     "HTTPServer.unix_mode": Number(set_on_server("unix_mode"), *_SERVER["unix_mode"], "unix_mode", LaunchFailure),
     "ConnectKeywords.open_timeout": Number(connect_with("open_timeout"), *ABOVE_0, "open_timeout"),

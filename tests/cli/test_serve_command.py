@@ -118,7 +118,7 @@ class TestTheLaunch:
         assert main(["serve", "shop:routes", "--port", "0"]) == 0
         (server,) = launched.servers
         assert server.server_port == 0
-        assert launched.keywords == {"wait": True, "plan": None, "drain": 5.0}
+        assert launched.keywords == {"wait": True, "plan": None, "drain": None}
 
     def test_without_a_name_it_is_the_modules_server(self, launched: Launched) -> None:
         assert main(["serve", "shop"]) == 0

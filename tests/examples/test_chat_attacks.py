@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from http.client import HTTPConnection
@@ -162,29 +163,18 @@ class Fragments:
         return count
 
 
-def test_a_message_that_never_ends_is_read_ever_slower(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-    waits: list[tuple[float, Callable[[], object]]] = []
-    monkeypatch.setattr(rate, "monotonic", lambda: now)
-    monkeypatch.setattr(handlers, "call_later", lambda seconds, callback: waits.append((seconds, callback)))
-    socket = Fragments()
-    handler = handlers.PlainHandler(None, "lobby")  # type: ignore[arg-type]  # it says nothing
-    handler.handle_session(HTTPRequest(method="GET", uri="/chat"), socket)  # type: ignore[arg-type]
-
-    assert 400 <= socket.feed(1_000) <= 401
-    read = 0
-    while now < 40:
-        [(seconds, resume)] = waits
-        waits.clear()
-        now += seconds
-        resume()
-        read += socket.feed(1_000)
-    assert read <= 40 * rate.PER_SECOND / rate.COST_OF_FRAGMENT + 2
-    assert socket.close_code is None
+def test_a_message_that_never_ends_is_read_only_so_fast(open_chat: Open) -> None:
+    ana = open_chat()
+    ana.hello("Ana")
+    per_second, burst = rate.FRAMES
+    pieces = int(burst + per_second / 4)
+    began = time.monotonic()
+    ana.connection.send(iter([*'{"type": "say", "id": "1", "text": "', *"x" * pieces, '"}']))
+    assert ana.receive()["message"]["text"] == "x" * pieces
+    assert time.monotonic() - began > 0.2
 
 
-def test_a_message_in_more_pieces_than_a_message_has_is_the_last_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate, "COST_OF_FRAGMENT", 0)
+def test_a_message_in_more_pieces_than_a_message_has_is_the_last_one() -> None:
     socket = Fragments()
     handler = handlers.PlainHandler(None, "lobby")  # type: ignore[arg-type]
     handler.handle_session(HTTPRequest(method="GET", uri="/chat"), socket)  # type: ignore[arg-type]

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from perfectws import HTTPRequest, HTTPResponse, WebSocket, WebSocketHandler
+from perfectws import HTTPRequest, HTTPResponse, OpcodeType, Room, WebSocket, WebSocketHandler
 from perfectws.http import access_log
 from perfectws.http.routing import Routes
 from tests.http.fakes import FakeTransport, Server, echo_path, everything, get, post
-from tests.peer import CLOSE, HANDSHAKE_KEY, TEXT, close_payload, frame_bytes
+from tests.peer import CLOSE, CONTINUATION, HANDSHAKE_KEY, PING, TEXT, close_payload, frame_bytes
 
-#: Peer, time, request, status or close code, bytes, seconds.
+#: Peer, time, request, status or close code, bytes, seconds, user agent, ID; messages received and sent.
 LINE = re.compile(
     r'(?P<peer>\S+) - - \[(?P<time>\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "(?P<request>.*)" '
-    r"(?P<status>\d+|-) (?P<size>\d+) (?P<seconds>\d+\.\d{3})"
+    r'(?P<status>\d+|-) (?P<size>\d+) (?P<seconds>\d+\.\d{3}) "(?P<agent>.*)" (?P<id>\S+)(?: (?P<messages>\d+ \d+))?'
 )
 
 
@@ -32,6 +33,10 @@ class Log:
         """The request, the status and the size of each line."""
         found = [LINE.fullmatch(each.getMessage()) for each in self._caplog.records if each.name == "perfectws.access"]
         return [(match["request"], match["status"], int(match["size"])) for match in found if match is not None]
+
+    @property
+    def records(self) -> list[Any]:
+        return [each for each in self._caplog.records if each.name == "perfectws.access"]
 
     @property
     def text(self) -> str:
@@ -108,6 +113,120 @@ def test_a_session_is_two_lines_its_beginning_and_its_end(log: Log) -> None:
     server.loop.run()
     server.lose()
     assert log.lines[1:] == [("GET /chat HTTP/1.1", "4001", 102 + 4)]
+
+
+class Talk:
+    """A session that echoes, and answers "go" with much else: fragments, a large message, a room's, pings."""
+
+    socket_protocol = None
+
+    def handle_session(self, request: HTTPRequest, socket: WebSocket) -> None:
+        self.room = Room()
+        self.room.join(socket)
+        socket.on_text(self.got)
+
+    def got(self, socket: WebSocket, text: str) -> None:
+        if text != "go":
+            socket.send(text)
+            return
+        for size in (0, 125, 126, 65_536, 300_000):
+            socket.send(bytes(size))
+        socket.send_raw(b"a", OpcodeType.TEXT, False)
+        socket.send_ping()
+        socket.send_raw(b"b", OpcodeType.CONTINUATION, True)
+        for number in range(3):
+            self.room.send_string_message(f"to all {number}")
+
+
+@pytest.mark.parametrize("options", [{}, {"message_rate": 100}, {"compression": True}])
+def test_a_session_that_is_over_has_its_messages_in_the_line(log: Log, options: dict[str, Any]) -> None:
+    routes = Routes()
+    routes.add("GET", "/chat", WebSocketHandler(lambda *_: Talk(), ping_interval=None, **options))
+    server = Server(routes)
+    before = server.loop.counts.web_sockets
+    upgrade = ("Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "User-Agent: x")
+    offer = ("Sec-WebSocket-Extensions: permessage-deflate",) if "compression" in options else ()
+    server.receive(get("/chat", *upgrade, *offer, f"Sec-WebSocket-Key: {HANDSHAKE_KEY}"))
+    server.loop.run()
+    for data in (
+        frame_bytes(TEXT, "x"),
+        frame_bytes(TEXT, "a", fin=False) + frame_bytes(PING, "?") + frame_bytes(CONTINUATION, "b"),
+        frame_bytes(TEXT, "1") + frame_bytes(TEXT, "2"),
+        frame_bytes(TEXT, "go"),
+    ):
+        server.receive(data)
+        server.loop.run()
+    server.receive(frame_bytes(CLOSE, close_payload(4001)))
+    server.loop.run()
+    server.lose()
+    opened, closed = log.records
+    assert (opened.event, opened.status, opened.user_agent) == ("open", 101, "x")
+    assert (closed.event, closed.close_code, closed.request_id) == ("close", 4001, opened.request_id)
+    assert (closed.messages_received, closed.messages_sent) == (5, 4 + 5 + 1 + 3)
+    assert not hasattr(closed, "status")
+    assert closed.getMessage().endswith(" 5 13")
+    assert server.loop.counts.messages_received == 5  # what the loop counts is the same as ever
+    assert server.loop.counts.web_sockets == before
+
+
+def test_a_record_has_all_of_it_as_attributes(log: Log) -> None:
+    Server(everything(echo_path)).ask(get("/a?b=c", "User-Agent: curl/8.5"))
+    (record,) = log.records
+    assert (record.event, record.client, record.request) == ("request", "192.0.2.7", "GET /a?b=c HTTP/1.1")
+    assert (record.status, record.bytes, record.user_agent) == (200, 11, "curl/8.5")
+    assert record.duration >= 0
+    assert record.getMessage().endswith(f'"curl/8.5" {record.request_id}')
+
+
+@pytest.mark.parametrize(
+    ("header", "shown"),
+    [
+        ('user-agent:  a "b" \x1b[2J', r"a \"b\" \x1b[2J"),
+        ("USER-AGENT: " + "x" * 1000, "x" * 300),
+        ("User-Agent:", "-"),
+        ("X-User-Agent: y", "-"),
+    ],
+)
+def test_what_the_client_calls_itself_is_shown_without_control_characters_and_not_for_ever(
+    log: Log, header: str, shown: str
+) -> None:
+    Server(everything(echo_path)).ask(get("/", header))
+    assert f' "{shown}" ' in log.text
+
+
+class TestRequestID:
+    def ids(self, *headers: str, trusts: str) -> tuple[str, str]:
+        """Return the ID that a handler sees, and the one that a second request has."""
+        from perfectws.http.forwarding import TrustedProxies
+
+        seen: list[str] = []
+
+        def handle(request: HTTPRequest, response: HTTPResponse) -> None:
+            seen.append(request.id)
+            assert request.id == seen[-1]
+            response.completed()
+
+        server = Server(everything(handle), proxies=TrustedProxies([trusts]))
+        server.ask(get("/", *headers) + get("/", *headers))
+        return seen[0], seen[1]
+
+    def test_a_trusted_proxys_is_taken(self, log: Log) -> None:
+        assert self.ids("X-Request-ID: a-B_1.2", trusts="192.0.2.0/24") == ("a-B_1.2", "a-B_1.2")
+        assert [record.request_id for record in log.records] == ["a-B_1.2"] * 2
+
+    @pytest.mark.parametrize(
+        "headers", [(), ("X-Request-ID: a b",), ("X-Request-ID: " + "x" * 129,), ("X-Request-ID:",)]
+    )
+    def test_else_it_is_made(self, log: Log, headers: tuple[str, ...]) -> None:
+        first, second = self.ids(*headers, trusts="192.0.2.0/24")
+        assert first != second
+        assert re.fullmatch("[0-9a-f]{16}", first)
+        assert [record.request_id for record in log.records] == [first, second]
+
+    def test_nobody_elses_is_believed(self, log: Log) -> None:
+        first, second = self.ids("X-Request-ID: mine", trusts="10.0.0.1")
+        assert first != second
+        assert "mine" not in (first, second)
 
 
 def test_behind_a_trusted_proxy_the_peer_is_the_client(log: Log) -> None:

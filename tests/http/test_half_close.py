@@ -344,8 +344,8 @@ async def serving(kind: str, routes: Routes, path: Path, **limits: Any) -> Async
             if kind != "memory":
                 address = f"unix:{path / 's'}" if kind == "unix" else "127.0.0.1"
                 listeners = await open_listeners(address, 0)
-                context = certificates.server_context("test") if tls else None
-                accepting.start_soon(serve_listener, loop, listeners[0], make, context)
+                context = certificates.server_context("test")
+                accepting.start_soon(serve_listener, loop, listeners[0], make, (lambda: context) if tls else None)
             yield open_stream
             accepting.cancel_scope.cancel()
             await loop.end_connections(0)

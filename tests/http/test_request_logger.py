@@ -14,7 +14,7 @@ from perfectws.server.configuration import parse_configuration
 from tests.http.fakes import Server, echo_path, everything, get, post
 from tests.peer import CLOSE, HANDSHAKE_KEY, close_payload, frame_bytes
 
-LINE = re.compile(r'192\.0\.2\.7 - - \[.+\] "(.+)" (\d+|-) (\d+) \d+\.\d{3}')
+LINE = re.compile(r'192\.0\.2\.7 - - \[.+\] "(.+)" (\d+|-) (\d+) \d+\.\d{3} "-" \S+( \d+ \d+)?')
 
 
 def make(routes: Routes | Any, logger: RequestLogger | None = None) -> Server:
@@ -103,15 +103,17 @@ def test_a_web_socket_is_two_lines(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_request_has_an_id_and_the_time_of_its_beginning() -> None:
     pads: list[dict[str, Any]] = []
+    requests: list[HTTPRequest] = []
 
     def keep(request: HTTPRequest, response: HTTPResponse) -> None:
+        requests.append(request)
         pads.append(request.scratch_pad)
         response.completed()
 
     for server in (make(everything(keep)), make(everything(keep))):
         server.ask(get("/") * 2)
     assert len({pad["requestID"] for pad in pads}) == 4
-    assert pads[0]["requestID"].endswith("-1")
+    assert pads[0]["requestID"] == requests[0].id
     assert pads[0]["start"] <= pads[1]["start"]
 
 

@@ -72,7 +72,7 @@ class Server:
 
         self.listening = listen("127.0.0.1", 0)
         self._nursery.start_soon(
-            serve_listener, self.loop, self.listening[0], make_protocol, self._server, self.connections
+            serve_listener, self.loop, self.listening[0], make_protocol, lambda: self._server, self.connections
         )
 
     def begin_sessions(self, session: Session, **options: Any) -> None:

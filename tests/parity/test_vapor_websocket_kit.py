@@ -272,7 +272,11 @@ def tls_server(on_upgrade: Callable[[HTTPRequest, WebSocket], object]) -> Iterat
             (listener,) = await open_listeners("127.0.0.1", 0)
             ports.append(bound_port([listener]))
             nursery.start_soon(
-                serve_listener, loop, listener, lambda transport: HTTPConnection(transport, loop, service), context
+                serve_listener,
+                loop,
+                listener,
+                lambda transport: HTTPConnection(transport, loop, service),
+                lambda: context,
             )
             is_up.set()
             await stopping.wait()

@@ -21,7 +21,7 @@ UPGRADE = (
 ).encode()
 
 BROKER = BrokerFigures(1, 2, 3, 4, 5, 6, 7, 8, is_connected=True)
-SOME = ServerFigures(1, 9.5, 10, 11, 12, 13, 14, 15, 16, 1 << 40, 18, 19, 20, 21, 22, 23, 0.25, 0.5, BROKER)
+SOME = ServerFigures(1, 9.5, 10, 11, 12, 13, 14, 15, 16, 1 << 40, 18, 19, 20, 21, 22, 23, 24, 0.25, 0.5, BROKER)
 
 
 def figures_of(context: LaunchContext) -> ServerFigures:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 
 import httpx
@@ -130,7 +131,9 @@ def test_the_access_log_has_a_line_for_each_request_and_each_session(
         ws.on_text(lambda ws, text: ws.send(text))
 
     def lines() -> list[str]:
-        return [message.partition('"')[2].rpartition(" ")[0] for message in caplog.messages if '"' in message]
+        found = [re.sub(r" 0\.\d{3} ", " ", message.partition('"')[2]) for message in caplog.messages if '"' in message]
+        plain = [re.sub(r"(httpx|perfectws)/[\d.]+", r"\1", each) for each in found]
+        return [re.sub(r"\b[0-9a-f]{16}\b", "ID", each) for each in plain]
 
     async def chat() -> None:
         async with trio.open_nursery() as nursery:
@@ -149,11 +152,11 @@ def test_the_access_log_has_a_line_for_each_request_and_each_session(
         trio.run(chat)
         context.terminate().wait()
     assert lines() == [
-        'GET /hello?a=b HTTP/1.1" 200 20',
-        'GET /none HTTP/1.1" 404 42',
-        r'nonsense\x1b[2J" 400 107',
-        'GET /ws HTTP/1.1" 101 0',
-        'GET /ws HTTP/1.1" 4000 56',
+        'GET /hello?a=b HTTP/1.1" 200 20 "python-httpx" ID',
+        'GET /none HTTP/1.1" 404 42 "python-httpx" ID',
+        r'nonsense\x1b[2J" 400 107 "-" -',
+        'GET /ws HTTP/1.1" 101 0 "perfectws" ID',
+        'GET /ws HTTP/1.1" 4000 56 "perfectws" ID 1 1',
     ]
 
 

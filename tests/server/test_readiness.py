@@ -98,7 +98,7 @@ async def test_one_that_makes_way_for_another_process_is_not_ready() -> None:
         assert server.stop_request is not None
         while not server.figures.bytes_received:
             await trio.sleep(0)
-        server.stop_request.make_gently(0.1)
+        server.stop_request.make_way(0.1)
         await stream.send_all(REST)
         assert b"503" in bytes(await stream.receive_some())
         await stream.aclose()

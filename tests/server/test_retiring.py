@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from queue import SimpleQueue
+from time import monotonic
 from typing import Any
 
+import pytest
 import trio
 from trio.testing import MockClock
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection, connect
 
-from perfectws import Routes, WebSocketHandler
+from perfectws import HTTPResponse, HTTPServer, Route, Routes, WebSocketHandler
 from perfectws.http.http11 import HTTPConnection
 from perfectws.http.service import HTTPService
 from perfectws.net.loop import Connections, Loop, open_loop
 from perfectws.net.stream_transport import StreamTransport
 from perfectws.server.retiring import retire
+from perfectws.server.stopping import StopRequest
 from perfectws.testing.pipes import stream_pair
 from tests.conftest import Handler
 from tests.peer import Peer
+from tests.server.conftest import PATIENCE, raw, url
 
 
 class Scene:
@@ -66,7 +75,7 @@ async def test_websockets_are_closed_evenly_over_the_time(autojump_clock: MockCl
         for _ in range(20):
             await scene.open()
         began = trio.current_time()
-        await retire(scene.connections, 10)
+        await retire(scene.connections, 10, has_successor=True)
         await trio.sleep(1)
         assert [code for _, code in scene.closed] == [1012] * 20
         for number, (when, _) in enumerate(scene.closed, 1):
@@ -77,7 +86,7 @@ async def test_websockets_are_closed_evenly_over_the_time(autojump_clock: MockCl
 async def test_it_is_over_as_soon_as_nobody_is_left(autojump_clock: MockClock) -> None:
     async with open_loop(with_reactor=False) as loop:
         began = trio.current_time()
-        await retire(Connections(loop), 1000)
+        await retire(Connections(loop), 1000, has_successor=True)
         assert trio.current_time() == began
 
 
@@ -87,7 +96,7 @@ async def test_requests_under_way_and_on_their_way_are_answered_and_are_the_last
         slow, late, silent = scene.connect(), scene.connect(), scene.connect()
         await slow.stream.send_all(b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n")
         await trio.sleep(1)
-        nursery.start_soon(retire, scene.connections, 10)
+        nursery.start_soon(partial(retire, scene.connections, 10, has_successor=True))
         await trio.sleep(1)
         await late.stream.send_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         scene.under_way[0].set_body("done").completed()
@@ -105,8 +114,78 @@ async def test_a_websocket_that_is_opened_meanwhile_is_closed_with_1012_too(auto
         scene = Scene(loop, nursery)
         late = scene.connect()
         await trio.sleep(1)
-        nursery.start_soon(retire, scene.connections, 10)
+        nursery.start_soon(partial(retire, scene.connections, 10, has_successor=True))
         await trio.sleep(1)
         await late.handshake("/ws")
         assert (await late.receive_close()).close_code == 1012
         await late.vanish()
+
+
+async def test_without_a_successor_they_are_closed_with_1001_as_evenly(autojump_clock: MockClock) -> None:
+    async with open_loop(with_reactor=False) as loop, trio.open_nursery() as nursery:
+        scene = Scene(loop, nursery)
+        for _ in range(10):
+            await scene.open()
+        began = trio.current_time()
+        await retire(scene.connections, 10, has_successor=False)
+        await trio.sleep(1)
+        assert [code for _, code in scene.closed] == [1001] * 10
+        assert all(abs(when - began - number) < 0.1 for number, (when, _) in enumerate(scene.closed, 1))
+
+
+async def test_a_second_stop_hurries_only_where_there_is_a_successor(autojump_clock: MockClock) -> None:
+    for stop, hurries in [(StopRequest(5), False), (StopRequest(), True)]:
+        if hurries:
+            stop.make_way(5)
+        stop.make()
+        stop.make()
+        assert stop.is_made
+        with trio.move_on_after(1) as patience:
+            await stop.wait_until_urgent()
+        assert patience.cancelled_caught is not hurries
+
+
+class TestServer:
+    @pytest.mark.parametrize("is_told_at_launch", [True, False])
+    def test_it_closes_one_after_the_other_answers_what_is_under_way_and_accepts_nobody(
+        self, is_told_at_launch: bool
+    ) -> None:
+        responses: SimpleQueue[HTTPResponse] = SimpleQueue()
+        server = HTTPServer.server(name="test", address="127.0.0.1", port=0, close_timeout=5, routes=Routes())
+        server.drain = None if is_told_at_launch else 0.4
+        server.add_routes([Route("GET", "/", lambda request, response: responses.put(response))])
+        server.add_upgraders([HTTPServer.web_socket_upgrader(on_upgrade=lambda socket, request: None)])
+        (context,) = HTTPServer.launch(server, wait=False, drain=0.4 if is_told_at_launch else None)
+        place = url(context, "/ws", "ws")
+        with (
+            raw(context) as asking,
+            connect(place) as one,
+            connect(place) as two,
+        ):
+            asking.send(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            response = responses.get(timeout=PATIENCE)
+            began = monotonic()
+            context.terminate()
+            closed = sorted(all_closed_at([one, two]))
+            assert [code for _, code in closed] == [1001, 1001]
+            assert closed[1][0] - closed[0][0] > 0.1
+            assert closed[0][0] - began > 0.1
+            with pytest.raises(ConnectionRefusedError):
+                raw(context)
+            assert not context.terminated
+            response.set_body("late").completed()
+            assert asking.read_all().endswith(b"late")
+        assert context.wait(PATIENCE)
+
+
+def closed_at(client: ClientConnection) -> tuple[float, int]:
+    """Return when a server has closed a client's connection, and with which code."""
+    with pytest.raises(ConnectionClosed) as raised:
+        client.recv(PATIENCE)
+    assert raised.value.rcvd is not None
+    return monotonic(), raised.value.rcvd.code
+
+
+def all_closed_at(clients: list[ClientConnection]) -> list[tuple[float, int]]:
+    with ThreadPoolExecutor() as executor:
+        return list(executor.map(closed_at, clients))

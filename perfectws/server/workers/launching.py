@@ -95,7 +95,7 @@ class RunServers:
         """Stop a server gently, over so many seconds."""
         request = self._contexts[server].server.stop_request
         if request is not None:
-            request.make_gently(drain)
+            request.make_way(drain)
 
     def figures(self, server: int) -> ServerFigures:
         """Return what a server has done in this process."""

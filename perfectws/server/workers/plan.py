@@ -11,7 +11,7 @@ from math import ceil
 from pathlib import Path
 from typing import Literal
 
-from ...checks.quantities import SECONDS, whole_number
+from ...checks.quantities import SECONDS_OR_UNSET, whole_number
 from ...errors import LaunchFailure
 from ...rooms.lone import lone_rooms, lone_rooms_error
 from .started import PROGRAM, Program
@@ -49,7 +49,11 @@ class Plan:
 
 
 def make_plan(
-    workers: int | Literal["auto"], drain: float = DRAIN, reload_on: signal.Signals | None = None, *, wait: bool = True
+    workers: int | Literal["auto"],
+    drain: float | None = None,
+    reload_on: signal.Signals | None = None,
+    *,
+    wait: bool = True,
 ) -> Plan | None:
     """Return what ``workers=`` and ``drain=`` mean; ``None`` if this process is to serve, alone.
 
@@ -61,7 +65,7 @@ def make_plan(
         ValueError: They are no such numbers.
         LaunchFailure: This cannot be done here.
     """
-    SECONDS.check("drain", drain)
+    SECONDS_OR_UNSET.check("drain", drain)
     if workers != "auto":
         WORKERS.check("workers", workers)
     if workers == 1 and reload_on is None:
@@ -71,7 +75,8 @@ def make_plan(
     _check_process(workers, wait)
     if lone := lone_rooms():
         raise LaunchFailure(lone_rooms_error(*lone))
-    return Plan(processors() if workers == "auto" else workers, drain, reload_on or signal.SIGHUP)
+    count = processors() if workers == "auto" else workers
+    return Plan(count, DRAIN if drain is None else drain, reload_on or signal.SIGHUP)
 
 
 def _check_process(workers: int | Literal["auto"], wait: bool) -> None:

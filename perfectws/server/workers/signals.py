@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import socket
 import sys
@@ -11,6 +10,7 @@ from types import FrameType, TracebackType
 
 assert sys.platform != "win32"  # where there is no fork
 
+from ...net.hang_up import has_terminal
 from ...net.signals import Handling
 
 
@@ -33,7 +33,7 @@ class SignalQueue:
         self._taken = dict(self.former)
         self._ours, self._theirs = socket.socketpair()
         self._former_wakeup = -1
-        self._had_terminal = _has_terminal()
+        self._had_terminal = has_terminal()
 
     def __enter__(self) -> SignalQueue:
         for end in (self._ours, self._theirs):
@@ -72,17 +72,9 @@ class SignalQueue:
 
     def terminal_is_gone(self) -> bool:
         """Tell whether this process was started in a terminal that is closed by now: then SIGHUP means that."""
-        return self._had_terminal and not _has_terminal()
+        return self._had_terminal and not has_terminal()
 
     def close(self) -> None:
         """Let go of the descriptors."""
         self._ours.close()
         self._theirs.close()
-
-
-def _has_terminal() -> bool:
-    try:
-        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
-    except OSError:
-        return False
-    return True

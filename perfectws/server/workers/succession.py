@@ -28,6 +28,7 @@ assert sys.platform != "win32"  # where there is no fork
 from ...callbacks import logger
 from ...net.mailbox import Letter, Post
 from ...net.signals import Handling
+from ..keywords import needs_port
 from .child import fork
 from .crew import GRACE
 from .started import VARIABLE, Program
@@ -50,6 +51,11 @@ class Listener(NamedTuple):
     address: str
     port: int
     sockets: list[socket.socket]
+
+    @property
+    def title(self) -> str:
+        """Where they listen, for people."""
+        return f"{self.address}:{self.port}" if needs_port(self.address) else self.address
 
     @property
     def descriptors(self) -> list[int]:

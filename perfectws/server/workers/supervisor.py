@@ -25,6 +25,7 @@ assert sys.platform != "win32"  # where there is no fork
 
 from ...callbacks import logger
 from ...errors import LaunchFailure
+from ...net.notify import notifier
 from ...net.signals import Handling, is_applications
 from .child import leave
 from .crew import GRACE, Comeback, Crew
@@ -95,6 +96,8 @@ class Supervisor:
         self._is_retiring = False
         self._restart_at = inf
         self._comeback = Comeback()
+        self._notifier = notifier()
+        self._tells_alive_at = inf if self._notifier.interval is None else 0.0
 
     def run(self) -> None:
         """Look after them until all have ended.
@@ -142,8 +145,16 @@ class Supervisor:
             descriptors += generation.descriptors()
         for descriptor in descriptors:
             poll.register(descriptor, select.POLLIN)
-        end = min([self._restart_at, *(each.deadline() for each in self._generations)])
+        self._tell_alive()
+        end = min([self._restart_at, self._tells_alive_at, *(each.deadline() for each in self._generations)])
         poll.poll(min(max(0, end - monotonic()), LONGEST_SLEEP) * 1000)
+
+    def _tell_alive(self) -> None:
+        """Tell systemd so, where it wants to hear it."""
+        now, interval = monotonic(), self._notifier.interval
+        if interval is not None and self._tells_alive_at <= now:
+            self._tells_alive_at = now + interval
+            self._notifier.tell_alive()
 
     # What comes
 
@@ -177,6 +188,7 @@ class Supervisor:
         if self._is_stopping:
             return
         logger.info("%s: stopping the workers", reason)
+        self._notifier.tell_stopping(f"Stopping at {reason}")
         self._is_stopping = True
         self._is_reload_due, self._restart_at = False, inf
         for generation in self._generations:
@@ -190,6 +202,7 @@ class Supervisor:
         if self._crew.serves and not self._has_begun:
             self._has_begun = True
             self._begun()
+            self._notifier.tell_ready(f"Serving on {', '.join(each.title for each in self._listeners)}")
             if self._predecessor is not None:
                 self._predecessor.tell_serving(self._listeners)
         self._leaving = [each for each in self._leaving if not self._has_left(each)]
@@ -223,10 +236,12 @@ class Supervisor:
             self._leaving.append(self._current)
             self._current, self._next = successor, None
             self._listeners = successor.take_listeners(self._listeners)
+            self._notifier.tell_reloaded()
         elif successor.is_over:
             logger.error("%s %s before it served: all stays as it was", successor.title, successor.ended)
             successor.close()
             self._next = None
+            self._notifier.tell_reloaded()
             if isinstance(self._current, Successor) and self._current.is_over:
                 self._restart_at = monotonic() + self._comeback.wait(0)
 
@@ -234,9 +249,12 @@ class Supervisor:
         self._is_reload_due, self._restart_at = False, inf
         if not self._program.command:
             logger.error("This program was typed in, and cannot be started again: all stays as it was")
+            self._notifier.tell_reloading("This program cannot be started again")
+            self._notifier.tell_reloaded()
             return
         self._next = Successor(self._program, self._listeners, self._stop_seconds, (signal.SIGINT, self._reload_on))
         logger.info("Reloading: %s begins", self._next.title)
+        self._notifier.tell_reloading(f"Reloading: {self._next.title} begins")
 
 
 def supervise(servers: Supervised, plan: Plan, heritage: Heritage) -> None:
