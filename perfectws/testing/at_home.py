@@ -27,14 +27,9 @@ class AtHome:
 
 
 def at_home(
-    method: Callable[Concatenate[SelfT, P], Coroutine[Any, Any, R]], seconds: float | None = None
+    method: Callable[Concatenate[SelfT, P], Coroutine[Any, Any, R]],
 ) -> Callable[Concatenate[SelfT, P], Coroutine[Any, Any, R]]:
-    """Let a method run where its object is at home.
-
-    Args:
-        method: The method; a ``timeout`` by keyword is how long it may wait.
-        seconds: How long it may wait else; ``None`` for as long as the object says.
-    """
+    """Let a method run where its object is at home. A ``timeout`` by keyword is how long it may wait, in seconds."""
 
     @wraps(method)
     async def called(self: SelfT, /, *args: P.args, **keywords: P.kwargs) -> R:
@@ -42,7 +37,7 @@ def at_home(
         if home is None or home.is_here:
             return await method(self, *args, **keywords)
         given = keywords.get("timeout")
-        limit = given if isinstance(given, int | float) else seconds or self._timeout
+        limit = given if isinstance(given, int | float) else self._timeout
         return await home.call_from_asyncio(limit, lambda: method(self, *args, **keywords))
 
     return called

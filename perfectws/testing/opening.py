@@ -102,18 +102,21 @@ async def in_this_run(
     """
     # In contexts of their own: a loop makes itself the running one, which the caller's code is not part of.
     loop, client_loop = copy_context().run(WatchedLoop, errors), copy_context().run(Loop, None)
+    raised: BaseException | None = None
     lone: BaseException | None = None
     try:
         async with run_loop(client_loop), _serving(http_server, loop) as network:
             server = AsyncTestServer(http_server, (loop, client_loop), network, timeout, keeps_cookies)
             try:
                 yield server
+            except BaseException as error:
+                raised = error
+                raise
             finally:
                 await server.close()
-    except BaseExceptionGroup as group:  # trio's, of the one error that has left the block
-        lone = lone_error(group)
-    except BaseException as error:
-        lone = error
+    except BaseException as error:  # a group of trio's: what has left the block is no part of it to the caller
+        is_callers = raised is not None and not isinstance(raised, trio.Cancelled)
+        lone = raised if is_callers else lone_error(error)
     if lone is not None:
         raise lone
 

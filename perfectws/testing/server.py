@@ -40,7 +40,7 @@ class TestServer:
     Args:
         app: What to serve: `Routes`, or a list of `Route`; an `HTTPServer` that is configured, with its filters; a
             module as ``python -m perfectws serve`` takes it, or its name; ``"module:name"``, one of these in a module.
-            A list may be left out where the keywords say what is served.
+            It may be left out where the keywords say what is served.
         timeout: How long anything is waited for, in real seconds.
         raise_errors: Whether what callbacks have raised is raised at the end of the block.
         keep_cookies: Whether cookies that the server sets are sent from then on.

@@ -169,6 +169,15 @@ def test_a_refusal_and_a_broken_answer_name_it_too() -> None:
         assert unknown.value.__cause__ is None
 
 
+async def test_a_group_of_the_tests_own_stays_one(routes: Routes) -> None:
+    async def fail() -> None:
+        async with open_test_server(routes):
+            raise ExceptionGroup("mine", [KeyError("a")])
+
+    with pytest.raises(ExceptionGroup, match="mine"):
+        await fail()
+
+
 async def test_a_test_that_is_cancelled_ends(autojump_clock: trio.testing.MockClock, routes: Routes) -> None:
     with trio.move_on_after(1) as scope:
         async with open_test_server(routes) as server:

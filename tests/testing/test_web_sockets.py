@@ -267,3 +267,18 @@ def test_a_look_behind_the_end_leaves_no_complaint(ws: TestWebSocket, caplog: py
     assert ws.receive_nothing()
     gc.collect()
     assert caplog.messages == []
+
+
+def test_a_block_leaves_a_server_that_does_not_read() -> None:
+    routes = Routes()
+
+    @routes.web_socket("/")
+    def opened(_: object, socket: WebSocket) -> None:
+        socket.read_string_message(lambda *_: None)  # one, and no more
+
+    with TestServer(routes) as server:
+        with server.connect() as ws:
+            for _ in range(40):
+                ws.send("more than it reads ahead")
+        assert ws.socket.is_closed
+        assert ws.close_code == 1000
