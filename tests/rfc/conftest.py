@@ -68,6 +68,13 @@ class Link:
             return await self._opener(**options)
         return await self._opener.socket(**options)
 
+    async def compressed(self, parameters: str = "", **options: Any) -> tuple[Other, WebSocket]:
+        """Open a WebSocket with permessage-deflate: ``parameters`` are offered, or answered."""
+        extension = f"permessage-deflate{parameters}"
+        if isinstance(self._opener, Dial):
+            return await self._opener(f"Sec-WebSocket-Extensions: {extension}", compression=options)
+        return await self._opener.socket(headers=[("Sec-WebSocket-Extensions", extension)], compression=options)
+
     def wire(self, opcode: int, payload: bytes | str = b"", fin: bool = True, rsv: int = 0) -> bytes:
         """Return a frame as the other end has to send it."""
         return frame_bytes(opcode, payload, fin, rsv, b"" if self.is_client else None)
