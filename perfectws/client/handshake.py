@@ -313,7 +313,9 @@ class ClientHandshake:
 
     def _judge(self, headers: Headers, leftover: bytes) -> Accepted:
         """Judge the headers of a 101. Source: RFC 6455 §4.1, the numbered list at its end."""
-        self._check(headers.has_token("Upgrade", "websocket"), "it has no 'Upgrade: websocket'")
+        # Not a list that holds it: RFC 9110 §7.8 has a server name all that it switches to, one layer above the other.
+        upgrade = [protocol.lower() for protocol in headers.elements("Upgrade")]
+        self._check(upgrade == ["websocket"], "it has no 'Upgrade: websocket'")
         self._check(headers.has_token("Connection", "upgrade"), "it has no 'Connection: Upgrade'")
         accepts = headers.get_all("Sec-WebSocket-Accept")
         self._check(

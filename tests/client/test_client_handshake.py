@@ -114,6 +114,7 @@ def test_header_tokens_are_compared_as_tokens_in_any_case() -> None:
     [
         ({"Upgrade": ""}, "no 'Upgrade: websocket'"),
         ({"Upgrade": "websockets"}, "no 'Upgrade: websocket'"),
+        ({"Upgrade": "websocket, h2c"}, "no 'Upgrade: websocket'"),
         ({"Connection": ""}, "no 'Connection: Upgrade'"),
         ({"Connection": "close"}, "no 'Connection: Upgrade'"),
         ({"Sec_WebSocket_Accept": ""}, "Sec-WebSocket-Accept \\(none\\)"),

@@ -262,6 +262,8 @@ def test_a_misspelt_keyword_is_refused(server: TestServer) -> None:
 
 
 def test_a_look_behind_the_end_leaves_no_complaint(ws: TestWebSocket, caplog: pytest.LogCaptureFixture) -> None:
+    gc.collect()
+    caplog.clear()  # of what other tests have left
     ws.send("bye")
     assert ws.receive_nothing()
     assert ws.receive_nothing()
