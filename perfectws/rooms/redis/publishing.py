@@ -7,7 +7,6 @@ numbers what it has heard already.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable
 
 from ...log_limit import LogLimit
 from ..broker import LogMessage
@@ -17,9 +16,10 @@ from .outgoing import Lost, Parcel, Queue
 from .room import RedisRoom, position_of
 from .scripts import APPEND
 from .signal import Signal
+from .wire import Answer
 
 #: The least time between two flights, in seconds: each costs as much as dozens of messages.
-PACE = 0.004
+PACE = 0
 
 
 class Publishing:
@@ -43,7 +43,7 @@ class Publishing:
         #: What is on its way, or was when the connection was lost.
         self._flight: deque[Parcel] = deque()
         #: The answers to it, and the connection over which they come.
-        self._answers: deque[Awaitable[object]] = deque()
+        self._answers: deque[Answer] = deque()
         self._over: RedisConnection | None = None
         self._lost = Lost()
 
@@ -88,6 +88,7 @@ class Publishing:
         if self._over is not connection:
             self._over = connection
             self._answers = deque([_sent(parcel, connection) for parcel in self._flight])
+            connection.send()
         return bool(self._flight)
 
     async def settle(self) -> None:
@@ -115,9 +116,9 @@ class Publishing:
             subscriber.lost(parcel.sequence, parcel.messages)
 
 
-def _sent(parcel: Parcel, connection: RedisConnection) -> Awaitable[object]:
+def _sent(parcel: Parcel, connection: RedisConnection) -> Answer:
     room, run = parcel.room, connection.run
     epoch = room.epoch if room.epoch.endswith(run) else b""
-    return connection.run_script(
+    return connection.queue_script(
         APPEND, [room.log], room.channel, parcel.entry, room.entries, room.lifetime, epoch, run
     )

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from perfectws.net.loop import Loop
-from perfectws.rooms.redis.connection import RedisFailure, run_of
+from perfectws.rooms.redis.connection import run_of
 from perfectws.rooms.redis.scripts import RUN_DIGITS
+from perfectws.rooms.redis.wire import RedisFailure
 
 from .conftest import Processes
 from .server import RedisServer
