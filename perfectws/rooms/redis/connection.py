@@ -119,9 +119,14 @@ class RedisConnection:
         # The server forgets scripts if it is told to.
         return self._wire.ask((b"EVALSHA", script.sha, *rest), instead=(b"EVAL", script.source, *rest))
 
-    def send(self) -> None:
-        """Send what waits, here and now."""
+    def send(self, rest: float) -> None:
+        """Send what waits, here and now. What comes within ``rest`` seconds may wait for `receive`."""
         self._wire.send()
+        self._wire.rest(rest)
+
+    def receive(self) -> None:
+        """Take what has come."""
+        self._wire.receive()
 
     async def sentinels_word(self, service: str) -> tuple[str, int]:
         """Ask a sentinel where Redis is."""

@@ -28,6 +28,10 @@ class Pipe(ABC):
         """Return what comes next, ``b""`` at the end. Raises `OSError` or what TLS raises, as all here."""
 
     @abstractmethod
+    def receive_now(self) -> bytes | None:
+        """Return what has come, ``b""`` at the end, ``None`` if nothing has, or only `receive` can tell."""
+
+    @abstractmethod
     def send_now(self, data: bytes) -> int:
         """Send what can be sent at once; return how many bytes that were."""
 
@@ -56,12 +60,16 @@ class SocketPipe(Pipe):
         """Wait for something to come, and read it."""
         from trio.lowlevel import wait_readable
 
-        while True:
+        while (data := self.receive_now()) is None:
             await wait_readable(self._socket)
-            try:
-                return self._socket.recv(READ_SIZE)
-            except (BlockingIOError, InterruptedError):
-                continue
+        return data
+
+    def receive_now(self) -> bytes | None:
+        """Read what has come."""
+        try:
+            return self._socket.recv(READ_SIZE)
+        except (BlockingIOError, InterruptedError):
+            return None
 
     def send_now(self, data: bytes | memoryview) -> int:
         """Send what the kernel takes."""
@@ -98,6 +106,9 @@ class TLSPipe(Pipe):
     async def receive(self) -> bytes:
         """Wait for something to come."""
         return bytes(await self._stream.receive_some(READ_SIZE))
+
+    def receive_now(self) -> None:
+        """Read nothing: a stream is waited for."""
 
     def send_now(self, data: bytes) -> int:
         """Send nothing: a stream is waited for."""

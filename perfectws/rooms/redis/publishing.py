@@ -19,7 +19,9 @@ from .signal import Signal
 from .wire import Answer
 
 #: The least time between two flights, in seconds: each costs as much as dozens of messages.
-PACE = 0
+PACE = 0.0008
+#: How long the answer to a flight may wait to be read with the next, in seconds.
+LULL = 0.0015
 
 
 class Publishing:
@@ -69,16 +71,22 @@ class Publishing:
 
     async def run(self, connection: RedisConnection) -> None:
         """Append, over one connection, until it is lost, which raises."""
-        from trio import sleep
+        from trio import current_time, sleep_until
 
         self._counts.resent += sum(parcel.messages for parcel in self._flight)
+        due = current_time()
         while True:
             self.tell_lost()
-            if self.send(connection):
-                await sleep(PACE)
-                await self.settle()  # which is answered by now, so that nobody has to be woken
-            else:
+            if self._flight and self._over is connection:
+                connection.receive()  # it may be answered by now, without a task that was woken for it
+            if self._flight and self._over is connection:
                 await self.signal.wait()
+            elif current_time() < due:
+                await sleep_until(due)
+            else:
+                due = current_time() + PACE
+                if not self.send(connection):
+                    await self.signal.wait()
 
     def send(self, connection: RedisConnection) -> bool:
         """Send a flight, the one that was not answered or the next; tell whether there is one."""
@@ -88,15 +96,25 @@ class Publishing:
         if self._over is not connection:
             self._over = connection
             self._answers = deque([_sent(parcel, connection) for parcel in self._flight])
-            connection.send()
+            for answer in self._answers:
+                answer.then = self._answered
+            if self._answers:
+                connection.send(LULL)
         return bool(self._flight)
 
     async def settle(self) -> None:
         """Wait until the flight is answered."""
         while self._flight:
-            self._settle(self._flight[0], await self._answers[0])
+            await self._answers[0]
+
+    def _answered(self) -> None:
+        """Take the answers to the flight that are here."""
+        while self._answers and self._answers[0].is_here:
+            self._settle(self._flight[0], self._answers[0].take())
             self.queue.forget(self._flight.popleft())
             self._answers.popleft()
+        if not self._flight:
+            self.signal.set()
 
     def _settle(self, parcel: Parcel, answer: object) -> None:
         room, subscriber = parcel.room, parcel.room.subscriber

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any
+from math import inf
+from typing import TYPE_CHECKING, Any
 
 import outcome
 
 from ...suspension import Suspension
 from .pipes import Pipe
 from .signal import Signal
+
+if TYPE_CHECKING:
+    from trio import CancelScope
 
 Command = tuple[bytes | int, ...]
 #: Called with what is pushed: ``[b"message", channel, said]``.
@@ -46,21 +50,32 @@ class Answer:
         instead: As above.
         is_here: Whether there is no more to wait for.
         error: Why there is no answer.
+        then: Called when the answer is here, if there is one, before who waits is woken. What it raises ends the
+            connection, and goes to who waits.
     """
 
-    __slots__ = ("_suspension", "_value", "error", "instead", "is_here")
+    __slots__ = ("_suspension", "_value", "error", "instead", "is_here", "then")
 
     def __init__(self, instead: Command = ()) -> None:
         self.instead = instead
         self.is_here = False
         self._value: Any = None
         self.error: Exception | None = None
+        self.then: Callable[[], object] | None = None
         self._suspension: Suspension | None = None
 
     def give(self, value: object) -> None:
         """Wake who waits, with what was answered."""
         self._value = value
-        self._wake()
+        self.is_here = True
+        try:
+            if self.then is not None:
+                self.then()
+        except Exception as error:
+            self.error = error
+            raise
+        finally:
+            self._wake()
 
     def fail(self, error: Exception) -> None:
         """Wake who waits: there will be no answer."""
@@ -110,7 +125,9 @@ class Wire:
         "_pending",
         "_pipe",
         "_push",
+        "_quiet_until",
         "_reader",
+        "_rest",
         "_signal",
     )
 
@@ -128,6 +145,9 @@ class Wire:
         #: Whether the task that sends has something that did not go out at once.
         self._is_sending = False
         self._signal = Signal()
+        #: Until when the task that reads rests, and what lets it.
+        self._quiet_until = -inf
+        self._rest: CancelScope | None = None
         #: It fails when the connection is lost.
         self._lost = Answer()
 
@@ -192,19 +212,44 @@ class Wire:
             self._is_sending = False
 
     async def _receive(self) -> None:
-        gets, push, hear = self._reader.gets, self._push, self._hear
-        while True:
-            data = await self._pipe.receive()
-            if not data:
-                raise RedisFailure("Redis has closed it")
-            self._reader.feed(data)
-            while (said := gets()) is not _MORE:
-                if isinstance(said, push):
-                    hear(said)
-                else:
-                    self._take(said)
+        from trio import CancelScope, current_time, sleep_forever
 
-    def _take(self, said: object) -> None:
+        while True:
+            self._take(await self._pipe.receive())
+            if current_time() < self._quiet_until:
+                with CancelScope(deadline=self._quiet_until) as self._rest:
+                    await sleep_forever()
+                self._rest = None
+
+    def rest(self, seconds: float) -> None:
+        """Wake no task for what comes within so short a time, if one had just read: `receive` is called before."""
+        from trio import current_time
+
+        self._quiet_until = current_time() + seconds
+        if self._rest is not None:
+            self._rest.deadline = self._quiet_until
+
+    def receive(self) -> None:
+        """Take what has come, if that can be told at once."""
+        try:
+            data = self._pipe.receive_now()
+            if data is not None:
+                self._take(data)
+        except Exception as error:
+            self._fail(error)
+
+    def _take(self, data: bytes) -> None:
+        if not data:
+            raise RedisFailure("Redis has closed it")
+        gets, push, hear = self._reader.gets, self._push, self._hear
+        self._reader.feed(data)
+        while (said := gets()) is not _MORE:
+            if isinstance(said, push):
+                hear(said)
+            else:
+                self._answer(said)
+
+    def _answer(self, said: object) -> None:
         if not self._pending:
             raise RedisFailure(f"Redis answers what it was not asked: {said!r:.100}")
         answer = self._pending.popleft()
