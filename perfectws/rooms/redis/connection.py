@@ -119,10 +119,13 @@ class RedisConnection:
         # The server forgets scripts if it is told to.
         return self._wire.ask((b"EVALSHA", script.sha, *rest), instead=(b"EVAL", script.source, *rest))
 
-    def send(self, rest: float) -> None:
-        """Send what waits, here and now. What comes within ``rest`` seconds may wait for `receive`."""
+    def send(self) -> None:
+        """Send what waits, here and now."""
         self._wire.send()
-        self._wire.rest(rest)
+
+    def rest(self, seconds: float) -> None:
+        """Wake nobody for what comes within so short a time: it may wait for `receive`. 0 ends that."""
+        self._wire.rest(seconds)
 
     def receive(self) -> None:
         """Take what has come."""

@@ -228,7 +228,10 @@ class Link:
                 nursery.start_soon(run, connection)
             nursery.start_soon(connection.until_lost)
             refreshed = current_time()
-            while not (self._is_closed or duties.is_idle):
+            # Who says something again and again keeps the connection, though all is answered when this looks.
+            while not self._is_closed and (
+                not duties.is_idle or current_time() < duties.publishing.last + LOOK_INTERVAL / 2
+            ):
                 await sleep(LOOK_INTERVAL)
                 if current_time() - refreshed > REFRESH_INTERVAL:
                     refreshed = current_time()

@@ -116,6 +116,11 @@ class Queue:
             self.messages -= parcel.messages
         parcel.room.release()
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything waits that is not on its way."""
+        return bool(self._waiting)
+
     def __bool__(self) -> bool:
         """Tell whether anything waits, or is on its way."""
         return bool(self.messages)

@@ -7,6 +7,7 @@ numbers what it has heard already.
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 from ...log_limit import LogLimit
 from ..broker import LogMessage
@@ -35,11 +36,13 @@ class Publishing:
     Attributes:
         queue: What waits.
         signal: Set when there is something to do.
+        last: When the last flight went out, on trio's clock.
     """
 
     def __init__(self, max_queue: int, counts: Counts, log: LogLimit) -> None:
         self.queue = Queue(max_queue)
         self.signal = Signal()
+        self.last = -inf
         self._counts = counts
         self._log = log
         #: What is on its way, or was when the connection was lost.
@@ -47,6 +50,8 @@ class Publishing:
         #: The answers to it, and the connection over which they come.
         self._answers: deque[Answer] = deque()
         self._over: RedisConnection | None = None
+        #: Whether answers are looked for by who will send the next.
+        self._looks = False
         self._lost = Lost()
 
     def publish(self, room: RedisRoom, message: LogMessage) -> None:
@@ -74,19 +79,25 @@ class Publishing:
         from trio import current_time, sleep_until
 
         self._counts.resent += sum(parcel.messages for parcel in self._flight)
-        due = current_time()
         while True:
             self.tell_lost()
-            if self._flight and self._over is connection:
+            if self._is_under_way(connection):
+                self._looks = True
                 connection.receive()  # it may be answered by now, without a task that was woken for it
-            if self._flight and self._over is connection:
-                await self.signal.wait()
-            elif current_time() < due:
-                await sleep_until(due)
-            else:
-                due = current_time() + PACE
-                if not self.send(connection):
-                    await self.signal.wait()
+                self._looks = False
+            if not self._flight and self.queue.is_waiting and current_time() < self.last + PACE:
+                await sleep_until(self.last + PACE)
+                continue
+            if not self._is_under_way(connection):
+                now = current_time()
+                if self.send(connection):
+                    self.last = now
+            elif self.queue.is_waiting:
+                connection.rest(0)
+            await self.signal.wait()
+
+    def _is_under_way(self, connection: RedisConnection) -> bool:
+        return bool(self._flight) and self._over is connection
 
     def send(self, connection: RedisConnection) -> bool:
         """Send a flight, the one that was not answered or the next; tell whether there is one."""
@@ -99,7 +110,8 @@ class Publishing:
             for answer in self._answers:
                 answer.then = self._answered
             if self._answers:
-                connection.send(LULL)
+                connection.send()
+                connection.rest(LULL)
         return bool(self._flight)
 
     async def settle(self) -> None:
@@ -113,7 +125,7 @@ class Publishing:
             self._settle(self._flight[0], self._answers[0].take())
             self.queue.forget(self._flight.popleft())
             self._answers.popleft()
-        if not self._flight:
+        if not (self._flight or self._looks) and self.queue.is_waiting:
             self.signal.set()
 
     def _settle(self, parcel: Parcel, answer: object) -> None:
