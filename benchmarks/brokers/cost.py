@@ -1,7 +1,8 @@
 """What a message costs its publisher and a subscriber, and how long it takes, beside plain pub/sub.
 
-CPU time is that of the processes, all of it, per message. The publisher's is also measured with a room that has no
-broker: what is more is the broker's. Plain pub/sub is coredis's, a message after the other.
+CPU time is that of the processes, all of it, per message. A room that has no broker is measured too, without history
+and stamp, and with: what is more with one is the broker's. Of the subscriber's cost, the delivery to its member is not:
+it is what a member costs a room without one. Plain pub/sub is coredis's (the extra ``bench``), one after the other.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from .running import RoomServer, room_servers, running_redis, show
 
 #: How long is published before it is measured, in seconds.
 WARM_UP = 1.0
+#: What is measured. With the broker the subscriber has a member, and the publisher has none or one.
+NAMES = ("nobody", "no broker", "history here", "plain pub/sub", "RedisBroker, nobody", "RedisBroker")
+HISTORY = 1000
 
 
 class Cost(NamedTuple):
@@ -36,32 +40,51 @@ class Cost(NamedTuple):
 
 def measure(rate: float, seconds: float, rounds: int) -> None:
     """Print each round, and the medians."""
-    found: dict[str, list[Cost]] = {name: [] for name in ("no broker", "plain pub/sub", "RedisBroker", "nobody here")}
+    found: dict[str, list[Cost]] = {name: [] for name in NAMES}
     show("how | publisher µs | subscriber µs | p50 ms | p99 ms")
     for _ in range(rounds):
         with running_redis() as redis:
-            found["no broker"].append(_alone(rate, seconds))
-            found["plain pub/sub"].append(_plain(redis, rate, seconds))
-            found["RedisBroker"].append(_rooms(redis, rate, seconds, members=1))
-            found["nobody here"].append(_rooms(redis, rate, seconds, members=0))
-        for name, costs in found.items():
-            _print(name, costs[-1])
+            costs = [
+                _alone(rate, seconds, members=0),
+                _alone(rate, seconds, members=1),
+                _alone(rate, seconds, members=1, history=HISTORY),
+                _plain(redis, rate, seconds),
+                _rooms(redis, rate, seconds, members=0),
+                _rooms(redis, rate, seconds, members=1),
+            ]
+        for name, cost in zip(NAMES, costs, strict=True):
+            found[name].append(cost)
+            _print(name, cost)
     show("medians")
-    for name, costs in found.items():
-        _print(name, Cost(*map(statistics.median, zip(*costs, strict=True))))
+    medians = [Cost(*map(statistics.median, zip(*each, strict=True))) for each in found.values()]
+    for name, cost in zip(NAMES, medians, strict=True):
+        _print(name, cost)
+    _show_shares(*medians)
+
+
+def _show_shares(nobody: Cost, alone: Cost, history: Cost, plain: Cost, _: Cost, broker: Cost) -> None:
+    """Print what is the broker's own of its cost; and how many times as long as plain pub/sub it took."""
+    for name, base in (("no broker", alone), ("history here", history)):
+        share = Cost(
+            broker.publisher - base.publisher,
+            broker.subscriber - (base.publisher - nobody.publisher),
+            broker.median / plain.median,
+            broker.p99 / plain.p99,
+        )
+        _print(f"RedisBroker beside {name}, and its times to those of plain pub/sub", share)
 
 
 def _print(name: str, cost: Cost) -> None:
     show(f"{name} | " + " | ".join(f"{value:.1f}" for value in cost))
 
 
-def _alone(rate: float, seconds: float) -> Cost:
-    with room_servers(None, 1) as servers:
-        return trio.run(_run, servers[0], None, 1, rate, seconds)
+def _alone(rate: float, seconds: float, members: int, history: int = 0) -> Cost:
+    with room_servers(None, 1, history=history) as servers:
+        return trio.run(_run, servers[0], None, members, rate, seconds)
 
 
 def _rooms(redis: RedisServer, rate: float, seconds: float, members: int) -> Cost:
-    with room_servers(redis, 2, history=1000) as (publisher, subscriber):
+    with room_servers(redis, 2, history=HISTORY) as (publisher, subscriber):
         return trio.run(_run, publisher, subscriber, members, rate, seconds)
 
 

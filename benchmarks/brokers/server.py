@@ -25,11 +25,13 @@ def main() -> None:
     parser.add_argument("--redis", help="its URL; without one the room is of this process alone")
     parser.add_argument("--max-queue", type=int, default=1 << 20)
     parser.add_argument("--lease", type=float, default=4.0)
-    parser.add_argument("--history", type=int, default=10_000)
+    parser.add_argument("--history", type=int, default=0, help="with a Redis 10,000 if it is not given")
     options = parser.parse_args()
     broker = RedisBroker(options.redis, max_queue=options.max_queue, lease=options.lease) if options.redis else None
-    room = Room("lobby", broker=broker, history=options.history, stamp=stamp) if broker else Room("lobby")
-    context = HTTPServer.launch(name="room", address="127.0.0.1", port=0, routes=routes(room, broker), wait=False)
+    history = options.history or (10_000 if broker else 0)
+    room = Room("lobby", broker=broker, history=history, stamp=stamp) if history else Room("lobby")
+    offers = routes(room, broker, "" if history else "- - ")
+    context = HTTPServer.launch(name="room", address="127.0.0.1", port=0, routes=offers, wait=False)
     sys.stdout.write(f"{context.port}\n")
     sys.stdout.flush()
     threading.Thread(target=lambda: (sys.stdin.read(), context.terminate()), daemon=True).start()
@@ -42,8 +44,8 @@ def stamp(entry: RoomEntry) -> str:
     return f"{entry.id} {entry.position} {entry.data}"
 
 
-def routes(room: Room, broker: RedisBroker | None) -> Routes:
-    """Return what is served."""
+def routes(room: Room, broker: RedisBroker | None, stamped: str) -> Routes:
+    """Return what is served; ``stamped`` is what is said before the time in a room that has no stamp."""
     routes = Routes()
 
     def join(request: HTTPRequest, socket: WebSocket) -> None:
@@ -64,7 +66,7 @@ def routes(room: Room, broker: RedisBroker | None) -> Routes:
 
     async def publish(request: HTTPRequest, response: HTTPResponse) -> None:
         rate, seconds = float(request.param("rate") or 1), float(request.param("seconds") or 1)
-        count = await speak(room, "" if broker else "- - ", rate, seconds)
+        count = await speak(room, stamped, rate, seconds)
         response.set_body(json={"count": count}).completed()
 
     routes.web_socket("/room", on_upgrade=join)

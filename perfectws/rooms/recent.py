@@ -23,21 +23,30 @@ from .position import NOWHERE, Position
 class Heard:
     """Which messages have come: the highest number of each process. What is not above it has come before."""
 
-    __slots__ = ("_highest",)
+    __slots__ = ("_highest", "_last")
 
     #: How many processes are remembered: those that were heard last.
     _MOST = 1024
 
     def __init__(self) -> None:
         self._highest: dict[bytes, int] = {}
+        self._last = b""
 
     def is_new(self, message: LogMessage) -> bool:
         """Take a message; tell whether it has not come before."""
-        highest = self._highest.pop(message.instance, 0)
-        self._highest[message.instance] = max(highest, message.sequence)
-        if len(self._highest) > self._MOST:
-            del self._highest[next(iter(self._highest))]
-        return message.sequence > highest
+        speaker, sequence = message.instance, message.sequence
+        if speaker == self._last:  # as most do, an entry holds several messages of one
+            highest = self._highest[speaker]
+        else:
+            self._last = speaker
+            highest = self._highest.pop(speaker, 0)
+            self._highest[speaker] = highest
+            if len(self._highest) > self._MOST:
+                del self._highest[next(iter(self._highest))]
+        if sequence <= highest:
+            return False
+        self._highest[speaker] = sequence
+        return True
 
 
 class Recent:
@@ -75,7 +84,8 @@ class Recent:
         epoch, number = message.position
         if self.start.epoch != epoch:  # there was no log when it began
             self.start = Position(epoch, number - 1)
-        self.move(message.position)
+        if message.position is not self.end:  # those of one entry have one
+            self.move(message.position)
         if len(self._messages) > self._limits.messages:
             self._drop_first()
 
@@ -86,7 +96,9 @@ class Recent:
             self.start = self.end
 
     def _drop_first(self) -> None:
-        self.start = max(self.start, self._messages.popleft().position)
+        position = self._messages.popleft().position
+        if position is not self.start:
+            self.start = max(self.start, position)
 
     def fill(self, log: Log) -> None:
         """Take what the log holds: what came before ``start`` is put there."""

@@ -10,7 +10,6 @@ from ...checks.quantities import COUNT, LEASE
 from ...log_limit import LogLimit
 from ..broker import Broker, Channel, Log, LogMessage, Person, Subscriber
 from ..figures import BrokerFigures
-from .connection import load_client
 from .counts import Counts
 from .keys import Keys
 from .link import Duties, Link
@@ -20,6 +19,7 @@ from .publishing import Publishing
 from .reading import Reading
 from .room import RedisRoom
 from .url import RedisURL
+from .wire import load_parser
 
 
 class RedisBroker(Broker):
@@ -40,7 +40,7 @@ class RedisBroker(Broker):
         ssl_context: What to trust where the URL says TLS; ``None`` for what the system trusts.
 
     Raises:
-        ImportError: coredis is not installed.
+        ImportError: hiredis is not installed.
         ValueError: The URL is none of Redis, or a number is out of its range.
     """
 
@@ -59,7 +59,7 @@ class RedisBroker(Broker):
         LEASE.check("lease", lease)
         if not isinstance(prefix, str) or not prefix:
             raise ValueError(f'prefix is a str that is not empty, "chat" say, not {prefix!r}')
-        load_client()
+        load_parser()
         if where.is_secure and ssl_context is None:
             ssl_context = tls.create_default_context()
         self._where = where

@@ -1,4 +1,4 @@
-"""One connection to Redis, for both directions; the border to coredis, which nothing else here imports.
+"""One connection to Redis, for both directions: how it begins, and what is asked over it.
 
 Redis 7 is needed: RESP 3, in which what channels say comes between the answers to commands, and ``EPOCH-*`` as the
 number of an entry.
@@ -7,25 +7,26 @@ number of an entry.
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from .pipes import Pipe, open_tcp_pipe, open_unix_pipe
 from .scripts import RUN_DIGITS, SCRIPTS, Script
 from .url import RedisURL
+from .wire import Answer, RedisFailure, Wire
 
 if TYPE_CHECKING:
-    from coredis.connection import BaseConnection
+    import trio
 
 #: How long Redis may take to accept a connection and to know us, in seconds.
 CONNECT_SECONDS = 2.0
+#: What ``CLIENT LIST`` says of us.
+CLIENT_NAME = b"perfectws"
 
-Argument = bytes | int
-
-
-class RedisFailure(Exception):
-    """Redis does not do as it must. The connection is made anew then."""
+#: Called with a channel, and with what it says.
+Hear = Callable[[bytes, bytes], object]
 
 
 def run_of(about: bytes) -> bytes:
@@ -57,98 +58,137 @@ def refusal(answer: object) -> str:
     return text
 
 
-def load_client() -> None:
-    """Load coredis, which takes a while: outside of loops. Raises `ImportError`, with what to install."""
-    try:
-        import coredis.connection  # noqa: F401
-    except ImportError as error:
-        raise ImportError("RedisBroker needs coredis: pip install 'perfectws[redis]'") from error
-
-
 class RedisConnection:
     """A connection that is open, with the scripts loaded.
 
     Args:
-        connection: What coredis has opened.
+        wire: What carries it.
 
     Attributes:
         run: Digits that stand for this run of the server: others after a restart, and on a replica that took over.
     """
 
-    __slots__ = ("_connection", "run")
+    __slots__ = ("_wire", "run")
 
-    def __init__(self, connection: BaseConnection) -> None:
-        self._connection = connection
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
         self.run = b""
 
-    async def prepare(self, channels: tuple[bytes, ...]) -> None:
-        """Load the scripts, learn which run of the server this is, and listen to the first channels."""
-        loading = [self._connection.create_request(b"SCRIPT LOAD", script.source) for script in SCRIPTS]
-        about = await self._connection.create_request(b"INFO", b"server")
-        for script, request in zip(SCRIPTS, loading, strict=True):
-            if await request != script.sha:
+    async def prepare(self, url: RedisURL, channels: tuple[bytes, ...]) -> None:
+        """Say who we are, load the scripts, learn which run of the server this is, and listen to the first channels."""
+        await self.greet(url.username, url.password)
+        if url.db:
+            await self._ask(b"SELECT", url.db)
+        loading = [self._wire.ask((b"SCRIPT", b"LOAD", script.source)) for script in SCRIPTS]
+        about = await self._ask(b"INFO", b"server")
+        for script, answer in zip(SCRIPTS, loading, strict=True):
+            if await answer != script.sha:
                 raise RedisFailure("it calls a script by another name than we do")
         self.run = run_of(about if isinstance(about, bytes) else b"")
         self.tell(b"SUBSCRIBE", *channels)
         # Where that is not allowed, the refusal comes as the answer to this.
-        await self._connection.create_request(b"PING")
+        await self._ask(b"PING")
 
-    def tell(self, command: bytes, *arguments: Argument) -> None:
+    async def greet(self, username: str | None, password: str | None) -> None:
+        """Say who we are, and which protocol we speak."""
+        command: list[bytes] = [b"HELLO", b"3"]
+        if password is not None:
+            command += [b"AUTH", (username or "default").encode(), password.encode()]
+        if not isinstance(await self._ask(*command, b"SETNAME", CLIENT_NAME), dict):
+            raise RedisFailure("it does not speak RESP 3")
+
+    def _ask(self, *command: bytes | int) -> Answer:
+        answer = self._wire.ask(command)
+        self._wire.send_soon()
+        return answer
+
+    def tell(self, *command: bytes) -> None:
         """Send a command that is answered by what a channel says: to subscribe, and no longer to."""
-        self._connection.send_command(command, *arguments)
+        self._wire.tell(command)
+        self._wire.send_soon()
 
-    def run_script(self, script: Script, keys: list[bytes], *arguments: Argument) -> Awaitable[Any]:
+    def run_script(self, script: Script, keys: list[bytes], *arguments: bytes | int) -> Answer:
         """Send a script to be run, behind all that was sent before; its answer may be awaited, or not."""
-        return self._connection.create_request(b"EVALSHA", script.sha, len(keys), *keys, *arguments)
+        answer = self.queue_script(script, keys, *arguments)
+        self._wire.send_soon()
+        return answer
 
-    async def heard(self) -> AsyncIterator[tuple[bytes, bytes]]:
-        """Yield what channels say: the channel, and what it said. Ends with an exception, as the connection does."""
-        async for push in self._connection.push_messages:
-            match push:
-                case [b"message", bytes() as channel, bytes() as said]:
-                    yield channel, said
+    def queue_script(self, script: Script, keys: list[bytes], *arguments: bytes | int) -> Answer:
+        """Let a script wait to be sent, until `send`."""
+        rest = (len(keys), *keys, *arguments)
+        # The server forgets scripts if it is told to.
+        return self._wire.ask((b"EVALSHA", script.sha, *rest), instead=(b"EVAL", script.source, *rest))
+
+    def send(self) -> None:
+        """Send what waits, here and now."""
+        self._wire.send()
+
+    def rest(self, seconds: float) -> None:
+        """Wake nobody for what comes within so short a time: it may wait for `receive`. 0 ends that."""
+        self._wire.rest(seconds)
+
+    def receive(self) -> None:
+        """Take what has come."""
+        self._wire.receive()
+
+    async def sentinels_word(self, service: str) -> tuple[str, int]:
+        """Ask a sentinel where Redis is."""
+        match await self._ask(b"SENTINEL", b"GET-MASTER-ADDR-BY-NAME", service.encode()):
+            case [bytes() as host, bytes() as port]:
+                return host.decode(), int(port)
+        raise RedisFailure(f"the sentinel knows no Redis that is called {service!r}")
+
+    async def until_lost(self) -> None:
+        """Wait until the connection is lost, which raises `RedisFailure`."""
+        await self._wire.until_lost()
 
 
 @asynccontextmanager
 async def open_connection(
-    url: RedisURL, ssl_context: ssl.SSLContext | None, channels: tuple[bytes, ...]
+    url: RedisURL, ssl_context: ssl.SSLContext | None, channels: tuple[bytes, ...], hear: Hear
 ) -> AsyncIterator[RedisConnection]:
-    """Keep a connection open around a block. Whatever is wrong raises an `Exception`, coredis's or another.
+    """Keep a connection open around a block. Whatever is wrong raises an `Exception`.
 
     Args:
         url: Where Redis is.
         ssl_context: What to trust, where the connection is encrypted.
         channels: What is listened to from the beginning.
+        hear: Called with each channel that says something, and with what it said.
     """
-    async with _running(await _located(url, ssl_context)) as raw:
-        connection = RedisConnection(raw)
+
+    def take(pushed: list[Any]) -> None:
+        if len(pushed) == 3 and pushed[0] == b"message":
+            hear(pushed[1], pushed[2])
+
+    with _in_time():
+        pipe = await _open_pipe(url, ssl_context)
+    async with _running(pipe, Wire(pipe, take)) as connection:
         with _in_time():
-            await connection.prepare(channels)
+            await connection.prepare(url, channels)
         yield connection
 
 
 @asynccontextmanager
-async def _running(raw: BaseConnection) -> AsyncIterator[BaseConnection]:
-    """Run what coredis has to do for a connection around a block."""
+async def _running(pipe: Pipe, wire: Wire) -> AsyncIterator[RedisConnection]:
+    """Run a wire around a block, and close it."""
     import trio
-
-    scope = trio.CancelScope()
-
-    async def run(task_status: trio.TaskStatus[None]) -> None:
-        with scope:
-            await raw.run(task_status=task_status)
 
     try:
         async with trio.open_nursery() as nursery:
-            with _in_time():
-                await nursery.start(run)
-            scope.shield = True  # at the end of the loop, the block may have something left to say
+            # At the end of the loop, the block may have something left to say.
+            scope = trio.CancelScope(shield=True)
+            nursery.start_soon(_run_in, scope, wire)
             try:
-                yield raw
+                yield RedisConnection(wire)
             finally:
                 scope.cancel()
     finally:
-        _close(raw)
+        await pipe.close()
+
+
+async def _run_in(scope: trio.CancelScope, wire: Wire) -> None:
+    with scope:
+        await wire.run()
 
 
 @contextmanager
@@ -162,48 +202,24 @@ def _in_time() -> Iterator[None]:
         raise RedisFailure(f"it did not answer within {CONNECT_SECONDS:g} seconds")
 
 
-def _close(raw: BaseConnection) -> None:
-    """Close what coredis leaves open where it could not connect."""
-    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
-
-    for part in vars(raw).values():
-        if isinstance(part, MemoryObjectReceiveStream | MemoryObjectSendStream):
-            part.close()
-
-
-async def _located(url: RedisURL, ssl_context: ssl.SSLContext | None) -> BaseConnection:
-    """Return the connection that is to be run: to the address in the URL, or the one that a sentinel names."""
-    from coredis.connection import TCPConnection, TCPLocation, UnixDomainSocketConnection, UnixDomainSocketLocation
-
+async def _open_pipe(url: RedisURL, ssl_context: ssl.SSLContext | None) -> Pipe:
+    """Connect to the address in the URL, or the one that a sentinel names."""
     if url.path:
-        return UnixDomainSocketConnection(
-            UnixDomainSocketLocation(url.path), username=url.username, password=url.password, db=url.db
-        )
+        return await open_unix_pipe(url.path)
     host, port = await _primary(url, ssl_context) if url.service else url.addresses[0]
-    return TCPConnection(
-        TCPLocation(host, port),
-        username=url.username,
-        password=url.password,
-        db=url.db,
-        ssl_context=ssl_context if url.is_secure else None,
-    )
+    return await open_tcp_pipe(host, port, ssl_context if url.is_secure else None)
 
 
 async def _primary(url: RedisURL, ssl_context: ssl.SSLContext | None) -> tuple[str, int]:
     """Ask the sentinels, one after the other, where Redis is."""
-    from coredis.connection import TCPConnection, TCPLocation
-
     reason: Exception | None = None
     for host, port in url.addresses:
-        raw = TCPConnection(TCPLocation(host, port), ssl_context=ssl_context if url.is_secure else None)
         try:
-            async with _running(raw):
-                with _in_time():
-                    answer = await raw.create_request(b"SENTINEL GET-MASTER-ADDR-BY-NAME", url.service)
+            with _in_time():
+                pipe = await open_tcp_pipe(host, port, ssl_context if url.is_secure else None)
+                async with _running(pipe, Wire(pipe, len)) as connection:
+                    await connection.greet(None, None)
+                    return await connection.sentinels_word(url.service)
         except Exception as error:
             reason = error
-            continue
-        match answer:
-            case [bytes() as found, bytes() as number]:
-                return found.decode(), int(number)
     raise RedisFailure(f"no sentinel knows a Redis that is called {url.service!r}") from reason

@@ -34,16 +34,8 @@ _MESSAGE = Struct("!BI")
 HEAD_SIZE, MESSAGE_SIZE = _HEAD.size, _MESSAGE.size
 
 
-class WireMessage(NamedTuple):
-    """One message of an entry.
-
-    Attributes:
-        opcode: Text or binary.
-        payload: What it says; a text is UTF-8.
-    """
-
-    opcode: OpcodeType
-    payload: bytes
+#: One message of an entry: text or binary, and what it says; a text is UTF-8. No class, which would cost more to make.
+WireMessage = tuple[OpcodeType, bytes]
 
 
 class Entry(NamedTuple):
@@ -66,8 +58,9 @@ class Entry(NamedTuple):
     def encode(self) -> bytes:
         """Return the entry as bytes."""
         parts = [_HEAD.pack(self.instance, self.sequence, len(self.messages), self.missing, self.when)]
+        pack = _MESSAGE.pack
         for opcode, payload in self.messages:
-            parts += (_MESSAGE.pack(opcode, len(payload)), payload)
+            parts += (pack(opcode, len(payload)), payload)
         return b"".join(parts)
 
     @classmethod
@@ -93,28 +86,27 @@ class Entry(NamedTuple):
 
 def _messages(data: bytes, count: int) -> list[WireMessage] | None:
     """Return the messages of an entry, ``None`` if they do not fill it exactly."""
-    messages, start = [], HEAD_SIZE
+    messages: list[WireMessage] = []
+    start, size, unpack = HEAD_SIZE, len(data), _MESSAGE.unpack_from
     for _ in range(count):
-        if start + MESSAGE_SIZE > len(data):
+        if start + MESSAGE_SIZE > size:
             return None
-        opcode, length = _MESSAGE.unpack_from(data, start)
-        start += MESSAGE_SIZE
-        payload = data[start : start + length]
-        if len(payload) < length or not _is_message(opcode, payload):
+        number, length = unpack(data, start)
+        start += MESSAGE_SIZE + length
+        payload = data[start - length : start]
+        opcode = _OPCODES.get(number)
+        if opcode is None or start > size or not (payload.isascii() or _is_message(opcode, payload)):
             return None
-        messages.append(WireMessage(_OPCODES[opcode], payload))
-        start += length
-    return messages if start == len(data) else None
+        messages.append((opcode, payload))
+    return messages if start == size else None
 
 
 _OPCODES = {int(opcode): opcode for opcode in (OpcodeType.TEXT, OpcodeType.BINARY)}
 
 
-def _is_message(opcode: int, payload: bytes) -> bool:
+def _is_message(opcode: OpcodeType, payload: bytes) -> bool:
     """Tell whether this may be sent to a member: a browser that gets a text that is not UTF-8 closes."""
-    if opcode != OpcodeType.TEXT:
-        return opcode == OpcodeType.BINARY
-    if payload.isascii():
+    if opcode is OpcodeType.BINARY:
         return True
     try:
         payload.decode()

@@ -9,14 +9,15 @@ order.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from ...log_limit import LogLimit
 from ..instance import INSTANCE_SIZE, instance
-from .connection import RedisConnection, RedisFailure, refusal
+from .connection import RedisConnection, refusal
 from .keys import Keys
 from .scripts import BEAT, LEAVE
+from .wire import Answer, RedisFailure
 
 #: The longest time between two beats, and the shortest, in seconds.
 MAX_INTERVAL, MIN_INTERVAL = 1.0, 0.02
@@ -77,7 +78,7 @@ class Lease:
 
         self._freeze(current_time())
         self._unheard = 0
-        answer: Awaitable[Any] | None = None
+        answer: Answer | None = None
         while True:
             if self._unheard * self._interval >= SILENCE:
                 raise RedisFailure(f"nothing was heard from Redis for {SILENCE:g} seconds")
@@ -101,7 +102,7 @@ class Lease:
     def _own_channel(self) -> bytes:
         return self._keys.instance_channel(self.own_name())
 
-    def _beat(self, connection: RedisConnection) -> Awaitable[Any]:
+    def _beat(self, connection: RedisConnection) -> Answer:
         return connection.run_script(
             BEAT,
             [self._keys.instances],

@@ -193,7 +193,7 @@ class Link:
     async def _serve(self) -> None:
         """Do what there is to do over one connection, until nothing is left; raise when it is lost."""
         channels = self._duties.presence.lease.channels
-        async with open_connection(self._url, self._ssl_context, channels) as connection:
+        async with open_connection(self._url, self._ssl_context, channels, self._hear) as connection:
             self._connected()
             has_failed = False
             try:
@@ -224,11 +224,14 @@ class Link:
                 duties.reading.run,
                 duties.presence.run,
                 duties.presence.lease.run,
-                self._hear,
             ):
                 nursery.start_soon(run, connection)
+            nursery.start_soon(connection.until_lost)
             refreshed = current_time()
-            while not (self._is_closed or duties.is_idle):
+            # Who says something again and again keeps the connection, though all is answered when this looks.
+            while not self._is_closed and (
+                not duties.is_idle or current_time() < duties.publishing.last + LOOK_INTERVAL / 2
+            ):
                 await sleep(LOOK_INTERVAL)
                 if current_time() - refreshed > REFRESH_INTERVAL:
                     refreshed = current_time()
@@ -236,13 +239,12 @@ class Link:
             self._failures = 0
             nursery.cancel_scope.cancel()
 
-    async def _hear(self, connection: RedisConnection) -> None:
-        listening, lease = self._duties.listening, self._duties.presence.lease
-        async for channel, said in connection.heard():
-            try:
-                _ = listening.hear(channel, said) or lease.hear(channel, said)
-            except Exception:
-                logger.exception("perfectws failed to take what Redis says")
+    def _hear(self, channel: bytes, said: bytes) -> None:
+        duties = self._duties
+        try:
+            _ = duties.listening.hear(channel, said) or duties.presence.lease.hear(channel, said)
+        except Exception:
+            logger.exception("perfectws failed to take what Redis says")
 
     async def _say_last(self, connection: RedisConnection) -> None:
         """Say what is left to be said, as far as that is possible in short."""

@@ -15,10 +15,9 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Awaitable, Iterable
+from collections.abc import Iterable
 from itertools import islice
 from threading import Lock
-from typing import Any
 
 from ...log_limit import LogLimit
 from ..position import NOWHERE, Position
@@ -30,6 +29,7 @@ from .publishing import Publishing
 from .room import RedisRoom, numbered, position_of
 from .scripts import HEADS, READ
 from .signal import Signal
+from .wire import Answer
 
 logger = logging.getLogger("perfectws")
 
@@ -221,12 +221,12 @@ class Listening:
                 subscriber.opened(subscription.position)
         return end is None or end <= subscription.position
 
-    def _page(self, subscription: Subscription, connection: RedisConnection) -> Awaitable[Any]:
+    def _page(self, subscription: Subscription, connection: RedisConnection) -> Answer:
         """Ask for what the log holds that the room has not heard."""
         start = str(subscription.position).encode()
         return connection.run_script(READ, [subscription.room.log], start, PAGE_BYTES)
 
-    async def _read_on(self, subscription: Subscription, page: Awaitable[Any], connection: RedisConnection) -> None:
+    async def _read_on(self, subscription: Subscription, page: Answer, connection: RedisConnection) -> None:
         """Let a room hear what its log holds, a page after the other."""
         while True:
             end, is_more, *found = await page

@@ -12,13 +12,14 @@ from threading import Lock
 from typing import NamedTuple
 
 from ..broker import LogMessage
-from .entry import MAX_MISSING, MESSAGE_SIZE, Entry, WireMessage
+from .entry import HEAD_SIZE, MAX_MISSING, MESSAGE_SIZE, Entry
 from .room import RedisRoom
 
 #: The most that the messages of an entry take together, but for a single one that is larger, and those of a flight.
 ENTRY_BYTES, FLIGHT_BYTES = 256 * 1024, 1024 * 1024
 #: The largest message. Redis drops a listener that it has 32 MiB for.
 MAX_MESSAGE = 8 * 1024 * 1024
+_MOST = MESSAGE_SIZE + MAX_MESSAGE
 #: How many rooms a flight is for.
 FLIGHT_ROOMS = 128
 
@@ -62,12 +63,16 @@ class Queue:
         """Let a message wait for the next flight. Tell whether there was room."""
         size = MESSAGE_SIZE + len(message.data)
         with self._lock:
-            if len(message.data) > MAX_MESSAGE or (self._size and self._size + size > self._max_size):
+            if size > _MOST or (self._size and self._size + size > self._max_size):
                 return False
             self._size += size
             self.messages += 1
-            self._waiting.setdefault(room, deque()).append(message)
-        room.hold()
+            waiting = self._waiting.get(room)
+            if waiting is not None:
+                waiting.append(message)
+            else:
+                room.hold()  # for all that waits
+                self._waiting[room] = deque((message,))
         return True
 
     def load(self) -> deque[Parcel]:
@@ -91,25 +96,30 @@ class Queue:
             waiting = self._waiting.pop(room)
             messages = _first_entry(waiting)
             if waiting:
+                room.hold()  # for these, beside the parcel
                 self._waiting[room] = waiting  # behind the others
         first = messages[0]
         missing = 0 if room.logged is None else first.sequence - room.logged
         entry = Entry(
             first.instance,
             first.sequence,
-            [WireMessage(message.opcode, message.data) for message in messages],
+            [(message.opcode, message.data) for message in messages],
             min(max(missing, 0), MAX_MISSING),
             max(0, int(first.when * 1000)),
         ).encode()
-        size = sum(MESSAGE_SIZE + len(message.data) for message in messages)
-        return Parcel(room, first.sequence, len(messages), size, entry)
+        return Parcel(room, first.sequence, len(messages), len(entry) - HEAD_SIZE, entry)
 
     def forget(self, parcel: Parcel) -> None:
         """Let go of a parcel that was answered."""
         with self._lock:
             self._size -= parcel.size
             self.messages -= parcel.messages
-        parcel.room.release(parcel.messages)
+        parcel.room.release()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything waits that is not on its way."""
+        return bool(self._waiting)
 
     def __bool__(self) -> bool:
         """Tell whether anything waits, or is on its way."""

@@ -8,10 +8,9 @@ connection, and when what it says can be believed again.
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from threading import Lock
-from typing import Any
 
 from ...log_limit import LogLimit
 from ..broker import Person
@@ -22,6 +21,7 @@ from .people import Change, Done, RoomPeople, instance_of, read_person
 from .room import RedisRoom
 from .scripts import ENTER, EXIT, PEOPLE
 from .signal import Signal
+from .wire import Answer
 
 #: How many changes are said at once, and how many rooms are read.
 BATCH = 100
@@ -126,7 +126,7 @@ class Presence(Neighbours):
             await sleep(RETRY_SECONDS)
         return bool(batch)
 
-    def _ask(self, connection: RedisConnection, room: RedisRoom, member: int, change: Change) -> Awaitable[Any]:
+    def _ask(self, connection: RedisConnection, room: RedisRoom, member: int, change: Change) -> Answer:
         keys, key = [room.log, self._keys.instances], b"%b:%d" % (self.lease.own_name(), member)
         if change.person is None:
             return connection.run_script(EXIT, keys, room.channel, key)

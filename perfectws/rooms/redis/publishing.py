@@ -7,7 +7,7 @@ numbers what it has heard already.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable
+from math import inf
 
 from ...log_limit import LogLimit
 from ..broker import LogMessage
@@ -17,9 +17,12 @@ from .outgoing import Lost, Parcel, Queue
 from .room import RedisRoom, position_of
 from .scripts import APPEND
 from .signal import Signal
+from .wire import Answer
 
 #: The least time between two flights, in seconds: each costs as much as dozens of messages.
-PACE = 0.004
+PACE = 0.0008
+#: How long the answer to a flight may wait to be read with the next, in seconds.
+LULL = 0.0015
 
 
 class Publishing:
@@ -33,18 +36,22 @@ class Publishing:
     Attributes:
         queue: What waits.
         signal: Set when there is something to do.
+        last: When the last flight went out, on trio's clock.
     """
 
     def __init__(self, max_queue: int, counts: Counts, log: LogLimit) -> None:
         self.queue = Queue(max_queue)
         self.signal = Signal()
+        self.last = -inf
         self._counts = counts
         self._log = log
         #: What is on its way, or was when the connection was lost.
         self._flight: deque[Parcel] = deque()
         #: The answers to it, and the connection over which they come.
-        self._answers: deque[Awaitable[object]] = deque()
+        self._answers: deque[Answer] = deque()
         self._over: RedisConnection | None = None
+        #: Whether answers are looked for by who will send the next.
+        self._looks = False
         self._lost = Lost()
 
     def publish(self, room: RedisRoom, message: LogMessage) -> None:
@@ -69,16 +76,28 @@ class Publishing:
 
     async def run(self, connection: RedisConnection) -> None:
         """Append, over one connection, until it is lost, which raises."""
-        from trio import sleep
+        from trio import current_time, sleep_until
 
         self._counts.resent += sum(parcel.messages for parcel in self._flight)
         while True:
             self.tell_lost()
-            if self.send(connection):
-                await sleep(PACE)
-                await self.settle()  # which is answered by now, so that nobody has to be woken
-            else:
-                await self.signal.wait()
+            if self._is_under_way(connection):
+                self._looks = True
+                connection.receive()  # it may be answered by now, without a task that was woken for it
+                self._looks = False
+            if not self._flight and self.queue.is_waiting and current_time() < self.last + PACE:
+                await sleep_until(self.last + PACE)
+                continue
+            if not self._is_under_way(connection):
+                now = current_time()
+                if self.send(connection):
+                    self.last = now
+            elif self.queue.is_waiting:
+                connection.rest(0)
+            await self.signal.wait()
+
+    def _is_under_way(self, connection: RedisConnection) -> bool:
+        return bool(self._flight) and self._over is connection
 
     def send(self, connection: RedisConnection) -> bool:
         """Send a flight, the one that was not answered or the next; tell whether there is one."""
@@ -88,14 +107,26 @@ class Publishing:
         if self._over is not connection:
             self._over = connection
             self._answers = deque([_sent(parcel, connection) for parcel in self._flight])
+            for answer in self._answers:
+                answer.then = self._answered
+            if self._answers:
+                connection.send()
+                connection.rest(LULL)
         return bool(self._flight)
 
     async def settle(self) -> None:
         """Wait until the flight is answered."""
         while self._flight:
-            self._settle(self._flight[0], await self._answers[0])
+            await self._answers[0]
+
+    def _answered(self) -> None:
+        """Take the answers to the flight that are here."""
+        while self._answers and self._answers[0].is_here:
+            self._settle(self._flight[0], self._answers[0].take())
             self.queue.forget(self._flight.popleft())
             self._answers.popleft()
+        if not (self._flight or self._looks) and self.queue.is_waiting:
+            self.signal.set()
 
     def _settle(self, parcel: Parcel, answer: object) -> None:
         room, subscriber = parcel.room, parcel.room.subscriber
@@ -115,9 +146,9 @@ class Publishing:
             subscriber.lost(parcel.sequence, parcel.messages)
 
 
-def _sent(parcel: Parcel, connection: RedisConnection) -> Awaitable[object]:
+def _sent(parcel: Parcel, connection: RedisConnection) -> Answer:
     room, run = parcel.room, connection.run
     epoch = room.epoch if room.epoch.endswith(run) else b""
-    return connection.run_script(
+    return connection.queue_script(
         APPEND, [room.log], room.channel, parcel.entry, room.entries, room.lifetime, epoch, run
     )

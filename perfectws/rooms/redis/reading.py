@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
-from typing import Any
 
 from ..broker import Log, LogMessage
 from ..position import NOWHERE, Position
@@ -13,6 +12,7 @@ from .entry import Entry
 from .room import RedisRoom, numbered, position_of
 from .scripts import READ_END
 from .signal import Signal
+from .wire import Answer
 
 #: How much of a log is read, in bytes: what is older is taken for trimmed.
 MAX_BYTES = 4 * 1024 * 1024
@@ -72,7 +72,7 @@ class Reading:
             done(log)
 
 
-def _ask(connection: RedisConnection, room: RedisRoom) -> Awaitable[list[Any]]:
+def _ask(connection: RedisConnection, room: RedisRoom) -> Answer:
     return connection.run_script(READ_END, [room.log], min(room.limits.messages, room.entries), MAX_BYTES)
 
 

@@ -73,16 +73,16 @@ class RedisRoom:
         """The room itself; ``None`` once nobody has it."""
         return self._kept or self._subscriber()
 
-    def hold(self, count: int = 1) -> None:
-        """Keep the room, as so many things more are owed to it. From any thread."""
+    def hold(self) -> None:
+        """Keep the room, as something more is owed to it. From any thread."""
         with _lock:
-            self._owed += count
+            self._owed += 1
             self._kept = self._subscriber()
 
-    def release(self, count: int = 1) -> None:
-        """Owe it so many things less."""
+    def release(self) -> None:
+        """Owe it something less."""
         with _lock:
-            self._owed -= count
+            self._owed -= 1
             kept = self._kept  # let go of outside the lock: it may be the last that held the room
             if not self._owed:
                 self._kept = None

@@ -223,8 +223,8 @@ def test_what_cannot_be_is_refused_where_it_is_given(options: dict[str, object],
         RedisBroker("redis://host", **options)  # type: ignore[arg-type]
 
 
-def test_without_coredis_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "coredis.connection", None)
+def test_without_hiredis_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hiredis", None)
     with pytest.raises(ImportError, match=r"pip install 'perfectws\[redis\]'"):
         RedisBroker("redis://host")
 

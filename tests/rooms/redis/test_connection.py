@@ -9,12 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import trio
 
 from perfectws.net.loop import Loop
-from perfectws.rooms.redis.connection import RedisFailure, run_of
+from perfectws.rooms.redis import link
+from perfectws.rooms.redis.connection import run_of
 from perfectws.rooms.redis.scripts import RUN_DIGITS
+from perfectws.rooms.redis.wire import RedisFailure
 
 from .conftest import Processes
+from .listener import PATIENCE
 from .server import RedisServer
 
 
@@ -91,6 +95,54 @@ async def test_a_primary_that_became_a_replica_is_left(loop: Loop) -> None:
         old.ask("REPLICAOF", "127.0.0.1", str(new.port))
         first.say("b")
         assert await second.until_heard(2) == ["a", "b"]
+
+
+async def test_a_redis_that_forgets_the_scripts_is_told_them_over_the_same_connection(loop: Loop) -> None:
+    with serving() as server:
+        processes = Processes(server.url, loop)
+        broker = processes.broker()
+        first, second = processes.room(broker), processes.room()
+        for room in (first, second):
+            room.open()
+            await room.until_open()
+        server.ask("SCRIPT", "FLUSH")
+        first.say("a")
+        assert await second.until_heard(1) == ["a"]
+        assert broker.figures.reconnects == 0
+
+
+async def test_who_speaks_again_and_again_keeps_the_connection(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "LOOK_INTERVAL", 0.05)
+    with serving() as server:
+        processes = Processes(server.url, loop)
+        broker = processes.broker()
+        room = processes.room(broker)
+        for _ in range(40):
+            room.say("a")
+            await trio.sleep(0.005)
+        assert broker.figures.reconnects == 0
+        with trio.fail_after(PATIENCE):
+            while broker.figures.is_connected:
+                await trio.sleep(0.01)
+
+
+async def test_much_that_goes_out_at_once_arrives_whole(
+    loop: Loop, certificate: tuple[Path, Path], trusting: ssl.SSLContext
+) -> None:
+    chain, key = certificate
+    tls = ["--tls-cert-file", str(chain), "--tls-key-file", str(key), "--tls-ca-cert-file", str(chain)]
+    with serving(*tls, "--tls-auth-clients", "no", tcp=True, tls=True) as server:
+        encrypted = Processes(f"rediss://localhost:{server.tls_port}", loop)
+        plain = encrypted.room(encrypted.broker(url=server.url, max_queue=1 << 24))
+        hidden = encrypted.room(encrypted.broker(ssl_context=trusting, max_queue=1 << 24))
+        for room in (plain, hidden):
+            room.open()
+            await room.until_open()
+        texts = [letter * 4_000_000 for letter in "ab"]
+        plain.say(texts[0])
+        assert await hidden.until_heard(1) == texts[:1]
+        hidden.say(texts[1])
+        assert await plain.until_heard(2) == texts
 
 
 def test_a_redis_that_is_too_old_is_refused_and_others_have_digits_for_each_run() -> None:

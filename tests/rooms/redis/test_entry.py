@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfectws import OpcodeType
-from perfectws.rooms.redis.entry import HEAD_SIZE, MAX_MISSING, MESSAGE_SIZE, Entry, WireMessage
+from perfectws.rooms.redis.entry import HEAD_SIZE, MAX_MISSING, MESSAGE_SIZE, Entry
 
-texts = st.text().map(lambda text: WireMessage(OpcodeType.TEXT, text.encode()))
-binaries = st.binary().map(lambda data: WireMessage(OpcodeType.BINARY, data))
+texts = st.text().map(lambda text: (OpcodeType.TEXT, text.encode()))
+binaries = st.binary().map(lambda data: (OpcodeType.BINARY, data))
 entries = st.builds(
     Entry,
     instance=st.binary(min_size=16, max_size=16),

@@ -10,10 +10,11 @@ import trio
 from trio.testing import MockClock
 
 from perfectws.log_limit import LogLimit
-from perfectws.rooms.redis.connection import RedisConnection, RedisFailure
+from perfectws.rooms.redis.connection import RedisConnection
 from perfectws.rooms.redis.keys import Keys
 from perfectws.rooms.redis.lease import SILENCE, Lease, Neighbours
 from perfectws.rooms.redis.scripts import BEAT, Script
+from perfectws.rooms.redis.wire import RedisFailure
 
 OTHER = b"f" * 32
 KEYS = Keys("pws", 0)
