@@ -27,6 +27,12 @@ def is_target(target: str, method: str) -> bool:
     return match is not None and is_authority(match[1]) and match[1][0] != ":"
 
 
+def authority_of(target: str) -> str | None:
+    """Return the host, and perhaps the port, that a request target in absolute form names; ``None`` for another."""
+    match = None if target[:1] == "/" else _ABSOLUTE.match(target)
+    return None if match is None else match[1]
+
+
 def split_target(target: str) -> tuple[str, str]:
     """Return the path and the query of a request target, both still percent-encoded.
 

@@ -28,7 +28,7 @@ from .headers import TCHAR, Headers
 from .input import Input
 from .methods import received_method
 from .mime_reader import MimeReader, boundary_of
-from .paths import is_target
+from .paths import authority_of, is_target
 from .request import HTTPRequest
 from .service import HTTPService
 
@@ -213,6 +213,11 @@ def _judge_by_h11(raw: bytes, exchange: Exchange | None, transport: Transport, s
     request.protocol_version = (event.http_version[0] - 48, event.http_version[2] - 48)
     _check_served(event)
     _check_addressed(event)
+    authority = authority_of(request.uri)
+    if authority is not None:
+        # RFC 9112 §3.2.2: "the origin server MUST ignore the received Host header field (if any) and instead use the
+        # host information of the request-target".
+        request.headers.set("Host", authority)
     if has_body:
         check_body_size(_declared_length(event), body_limit_of(request, service), event.method)
     return RequestHead(request, event.method, raw, exchange, parser, has_body)
@@ -227,7 +232,20 @@ def _parse(raw: bytes, limit: int) -> tuple[h11.Connection, h11.Request, bool]:
         assert isinstance(event, h11.Request)
         return parser, event, parser.next_event() is h11.NEED_DATA
     except h11.RemoteProtocolError as error:
-        raise malformed(error) from None
+        refused = malformed(error)
+        if refused.status is HTTPStatus.NOT_IMPLEMENTED and not _ends_with_chunks(raw):
+            refused.status = HTTPStatus.BAD_REQUEST
+        raise refused from None
+
+
+def _ends_with_chunks(raw: bytes) -> bool:
+    """Tell whether the last transfer coding of a request is ``chunked``, so that its body has an end.
+
+    Of those before it h11 knows none, which is a 501. RFC 9112 §6.3: where "chunked [...] is not the final encoding,
+    [...] the server MUST respond with the 400 (Bad Request) status code".
+    """
+    codings = Headers.parse(raw).elements("Transfer-Encoding")
+    return bool(codings) and codings[-1].lower() == "chunked"
 
 
 def malformed(error: h11.RemoteProtocolError, method: bytes = b"") -> Refused:

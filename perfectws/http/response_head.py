@@ -90,6 +90,10 @@ def _frame(response: HTTPResponse, method: bytes, body: bytes, *, last: bool, cl
         _check_length(headers.get("Content-Length"), response, method, len(body))
         if "Content-Length" not in headers and response.status not in _BODILESS:
             headers.set("Content-Length", str(len(body)))
+    if response.status == HTTPStatus.NO_CONTENT:
+        # RFC 9112 §6.1 and RFC 9110 §8.6: a 204 has neither. A 304 may have what the 200 would have.
+        headers.remove("Transfer-Encoding")
+        headers.remove("Content-Length")
     if "Date" not in headers:
         headers.add("Date", current_http_date())
     if close:

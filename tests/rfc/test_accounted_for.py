@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from . import rfc6455, rfc7692
+from . import rfc6455, rfc7692, rfc9112
 from .requirement import Requirement
 
-RFCS = {"rfc6455": rfc6455.REQUIREMENTS, "rfc7692": rfc7692.REQUIREMENTS}
+RFCS = {"rfc6455": rfc6455.REQUIREMENTS, "rfc7692": rfc7692.REQUIREMENTS, "rfc9112": rfc9112.REQUIREMENTS}
 
 #: How many sentences with a MUST each paragraph has, counted in the RFCs.
 COUNTS = {
