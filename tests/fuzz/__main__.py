@@ -85,7 +85,8 @@ def guided(name: str, seconds: float, seed: int, found: Path, failing: Path) -> 
     executed = re.search(r"number_of_executed_units: (\d+)", process.stderr)
     if executed is None:
         raise SystemExit(f"the fuzzing itself failed:\n{process.stderr[-3000:]}")
-    replayed = last_json(child("replay", name, "--folder", found, "--folder", CORPUS / name, timeout=seconds + PATIENCE))
+    folders = ["--folder", found, "--folder", CORPUS / name]
+    replayed = last_json(child("replay", name, *folders, timeout=seconds + PATIENCE))
     return Result(name, "atheris", seed, int(executed[1]), seconds, int(replayed["lines"]))
 
 
