@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from http import HTTPMethod, HTTPStatus
-from typing import Any, cast
-from unittest import mock
+from http import HTTPStatus
+from typing import Any
 
 import h11
 from hypothesis import given
@@ -12,17 +11,13 @@ from hypothesis import strategies as st
 
 from perfectws import WebSocket, WebSocketHandler, WebSocketSessionHandler
 from perfectws.errors import LocalProtocolError
-from perfectws.http import request_head, response_head
-from perfectws.http.filters import HTTPResponseFilter
+from perfectws.http import response_head
 from perfectws.http.headers import Headers
-from perfectws.http.input import Input
 from perfectws.http.request import HTTPRequest
-from perfectws.http.request_head import RequestHead, read_head, read_plain
+from perfectws.http.request_head import read_plain
 from perfectws.http.response import HTTPResponse
-from perfectws.http.service import HTTPService
-from tests.http.fakes import FakeTransport, Server, everything
 
-SERVICE = HTTPService(None)  # type: ignore[arg-type]  # nothing is routed
+from .plain_and_h11 import PassingFilter, compare_head, converse, edit, is_one_head, read
 
 plain_lines = st.sampled_from(
     [
@@ -81,14 +76,6 @@ request_lines = st.sampled_from(
 EDITS = [b"", b" ", b"\t", b"\r", b"\n", b"\r\n", b":", b"\0", b"\x0b", b"\x1c", b"\x7f", b"\x80", b"\xa0", b"a", b","]
 
 
-def edit(data: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
-    """Replace pieces of ``data`` by others."""
-    for place, size, piece in edits:
-        start = place % (len(data) + 1)
-        data = data[:start] + piece + data[start + size :]
-    return data
-
-
 def head_of(first: str, fields: list[str]) -> bytes:
     return "\r\n".join([first, *fields, "", ""]).encode()
 
@@ -99,47 +86,9 @@ tidy_heads = st.builds(lambda first, fields: head_of(first, ["Host: x", *fields]
 heads = st.one_of(tidy_heads, st.builds(edit, tidy_heads, edits))
 
 
-def is_one_head(data: bytes) -> bool:
-    """Tell whether ``data`` is what is cut out of the input as a head."""
-    received = Input()
-    received += data
-    return received.cut_head() == data
-
-
-def read(data: bytes, *, by_h11: bool) -> RequestHead:
-    """Return a head as it is read where the request is plain, or else by h11."""
-    received, transport = Input(), cast(Any, FakeTransport())
-    received += data
-    with mock.patch.object(request_head, "read_plain", (lambda raw: None) if by_h11 else read_plain):
-        head = read_head(received, transport, SERVICE)
-    assert head is not None
-    assert (head.parser is not None) is by_h11
-    return head
-
-
-def attributes(request: HTTPRequest) -> dict[str, Any]:
-    names = ["method", "uri", "protocol_version", "remote_address", "server_address", "server_name", "is_secure"]
-    return {name: getattr(request, name) for name in names} | {"headers": list(request.headers)}
-
-
 @given(heads)
 def test_a_plain_head_means_to_h11_what_it_means_to_us(data: bytes) -> None:
-    if not is_one_head(data) or read_plain(data) is None:
-        return
-    ours, theirs = read(data, by_h11=False), read(data, by_h11=True)
-    for parser in (ours.parsed(), theirs.parsed()):
-        assert parser.their_state in (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL)  # type: ignore[attr-defined]  # not in its __all__
-        assert parser.our_state is h11.SEND_RESPONSE
-        assert parser.their_http_version == b"1.1"
-        assert not parser.they_are_waiting_for_100_continue
-        assert parser.trailing_data == (b"", False)
-    assert (ours.method, ours.has_body, ours.exchange) == (theirs.method, theirs.has_body, theirs.exchange)
-    assert (ours.method, ours.has_body) == (b"GET", False)
-    assert attributes(ours.request) == attributes(theirs.request)
-    assert ours.request.method is HTTPMethod.GET
-    for head in (ours, theirs):
-        head.request.compact()
-    assert attributes(ours.request) == attributes(theirs.request)
+    compare_head(data)
 
 
 @given(heads)
@@ -183,27 +132,8 @@ def answering(status: int, fields: list[tuple[str, str]], body: bytes, is_stream
     return answer
 
 
-class PassingFilter(HTTPResponseFilter):
-    """Lets everything through as it is."""
-
-
 #: What else a connection may be about: the keywords of its `HTTPService`, and whether its server stops meanwhile.
 situations = st.tuples(st.sampled_from([{}, {"response_filters": ((PassingFilter(), 0),)}]), st.booleans())
-
-
-def converse(data: bytes, handler: Any, situation: Any, *, by_h11: bool) -> tuple[bytes, bool, bool]:
-    """Return what the peer gets for ``data`` and whether the connection goes on."""
-    keywords, stops = situation
-    with (
-        mock.patch.object(request_head, "read_plain", (lambda raw: None) if by_h11 else read_plain),
-        mock.patch.object(response_head, "current_http_date", return_value="Sun, 06 Nov 1994 08:49:37 GMT"),
-    ):
-        server = Server(everything(handler), **keywords)
-        server.receive(data)
-        if stops:
-            server.protocol.shut_down()
-        server.loop.run()
-    return bytes(server.transport.sent), server.transport.is_open, server.transport.is_aborted
 
 
 @given(
