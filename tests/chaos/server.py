@@ -1,7 +1,7 @@
 """A server that gets into trouble: it echoes and takes uploads, and some of the trouble it makes for itself.
 
 ``python -m tests.chaos.server '{"ping_interval": 1}' '{"max_body_size": 1000}'``: the options of its WebSockets, and
-the keywords of its launch.
+the keywords of its launch, of which ``certificate`` is the path of one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def wrong_time() -> float:
 
 time.time = wrong_time  # before anybody has imported it by its name
 
-from perfectws import HTTPRequest, HTTPResponse, HTTPServer, Routes, WebSocket, call_later  # noqa: E402
+from perfectws import HTTPRequest, HTTPResponse, HTTPServer, Routes, TLSConfiguration, WebSocket, call_later  # noqa: E402
 
 
 def echo(request: HTTPRequest, ws: WebSocket) -> None:
@@ -77,6 +77,8 @@ def main() -> None:
     routes.add("GET", "/clock", set_clock)
     routes.add("GET", "/memory", limit_memory)
     routes.add("GET", "/late", answer_late)
+    if certificate := keywords.pop("certificate", None):
+        keywords["tls_config"] = TLSConfiguration(cert_path=certificate)
     HTTPServer.launch(name="chaos", address="127.0.0.1", port=0, routes=routes, **keywords)
 
 

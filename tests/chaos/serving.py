@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -30,10 +31,11 @@ def serving(
         yield server
 
 
-def opened(port: int) -> ClientConnection:
+def opened(port: int, tls: ssl.SSLContext | None = None) -> ClientConnection:
     """Open a WebSocket of a client that answers pings, and sends none."""
     return connect(
-        f"ws://127.0.0.1:{port}/echo",
+        f"{'ws' if tls is None else 'wss'}://127.0.0.1:{port}/echo",
+        ssl=tls,
         proxy=None,
         ping_interval=None,
         open_timeout=PATIENCE,

@@ -43,9 +43,7 @@ def test_who_sends_more_than_there_is_room_for_is_refused_and_the_others_are_ser
         neighbour.close()
         assert server.stop() == 0
         message, body = server.complaints()
-        assert re.fullmatch(
-            r"ERROR: There is no memory for what is sent to echo \(.*\): it is closed with 1009", message
-        )
+        assert message.startswith("ERROR: There is no memory for what is sent to echo (/echo from 127.0.0.1:")
         assert body == "WARNING: There is no memory for the body of a request: it is answered by 503"
 
 

@@ -15,7 +15,7 @@ from queue import Empty, Queue
 from ..platforms import python
 
 ROOT = Path(__file__).parents[2]
-START_LINE = re.compile(r"Starting HTTP server (?P<name>\S+) on https?://(?P<address>\S+?):(?P<port>\d+)/")
+START_LINE = re.compile(r"Starting HTTPS? server (?P<name>\S+) on https?://(?P<address>\S+?):(?P<port>\d+)/")
 #: What is in the lines that an untroubled server writes beside those of level INFO.
 ORDINARY = ("HTTP server localhost", ' HTTP/1.1" ', "was refused: origins=")
 PATIENCE = 30.0  # seconds; a bound for a machine under load, not a measure
