@@ -10,7 +10,8 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-from ..examples.running import PATIENCE, RunningServer, running
+from ..conftest import PATIENCE
+from ..examples.running import RunningServer, running
 
 #: How a server and its sockets are that tolerate no long silence.
 STRICT = {"ping_interval": 0.2, "ping_timeout": 0.4}

@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
+from websockets.sync.client import ClientConnection
 
 from ..conftest import PATIENCE
 from ..examples.running import ROOT
@@ -94,16 +95,32 @@ def test_a_client_that_stood_still_was_let_go_and_comes_back_with_all_that_it_ha
 def test_while_a_worker_stands_still_the_other_serves_and_behind_it_both_do(pause: float) -> None:
     with ExitStack() as stack:
         server = stack.enter_context(serving(workers=2))
-        with httpx.Client(timeout=PATIENCE, trust_env=False) as client:
-            stopped = int(client.get(url(server, "/pid")).text)
-            with standing_still(stopped):
-                time.sleep(pause)
-                for _ in range(8):
-                    other = httpx.get(url(server, "/pid"), timeout=PATIENCE, trust_env=False)
-                    assert int(other.text) != stopped
-                    talk(stack.enter_context(opened(server.port)), "meanwhile")
-            assert int(client.get(url(server, "/pid")).text) == stopped
+        stopped = int(httpx.get(url(server, "/pid"), timeout=PATIENCE, trust_env=False).text)
+        connections = [stack.enter_context(opened(server.port)) for _ in range(12)]
+        with standing_still(stopped):
+            for connection in connections:
+                connection.send("meanwhile")
+            time.sleep(pause)
+            for _ in range(8):
+                other = httpx.get(url(server, "/pid"), timeout=PATIENCE, trust_env=False)
+                assert int(other.text) != stopped
+                talk(stack.enter_context(opened(server.port)), "hello")
+            answered = [connection for connection in connections if is_answered(connection, "meanwhile")]
+            assert 0 < len(answered) < len(connections)
+        for connection in connections:
+            if connection not in answered:
+                assert connection.recv(PATIENCE) == "meanwhile"
+            talk(connection, "after")
         assert server.stop() == 0
         # A silence of five seconds is told, once, and its end too.
         told = [line.partition(") ")[2] for line in server.complaints()]
         assert told == (["does not answer: the others take what comes", "answers again"] if pause > 5 else [])
+
+
+def is_answered(connection: ClientConnection, message: str) -> bool:
+    """Tell whether a message has been answered already."""
+    try:
+        assert connection.recv(0) == message
+    except TimeoutError:
+        return False
+    return True
