@@ -20,6 +20,8 @@ from ..peer import CONTINUATION, PING, PONG, TEXT, frame_bytes
 from .serving import opened, serving, talk
 
 PEERS = 3
+#: Every so many messages a ping is between the parts of one: more of them would be a flood to the server.
+PING_EACH = 100
 UPGRADE = (
     b"GET /echo HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
@@ -86,8 +88,10 @@ def drip(port: int, tls: ssl.SSLContext | None, until: float) -> int:
         while time.monotonic() < until or not number:
             number += 1
             text = f"{number}: grüße ☃ 😀"
-            peer.send(frame_bytes(TEXT, text[:4], fin=False) + frame_bytes(PING, b"between"))
-            peer.expect(frame_bytes(PONG, b"between", mask=b""))
+            peer.send(frame_bytes(TEXT, text[:4], fin=False))
+            if number % PING_EACH == 1:
+                peer.send(frame_bytes(PING, b"between"))
+                peer.expect(frame_bytes(PONG, b"between", mask=b""))
             peer.send(frame_bytes(CONTINUATION, text[4:].encode()))
             peer.expect(frame_bytes(TEXT, text, mask=b""))
         return peer.sent
@@ -114,7 +118,7 @@ def test_each_is_answered_rightly_and_the_others_wait_for_nobody(
 ) -> None:
     seconds = 120.0 if is_long else 0.5
     context = None if tls is None else trusting
-    with serving(certificate=tls) as server, ThreadPoolExecutor(PEERS) as threads:
+    with serving({"ping_interval": None}, certificate=tls) as server, ThreadPoolExecutor(PEERS) as threads:
         with opened(server.port, context) as neighbour:
             talk(neighbour, "before")
             until = time.monotonic() + seconds
