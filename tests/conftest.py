@@ -42,7 +42,7 @@ from .peer import Peer
 PATIENCE = 60
 
 #: The folders all of whose tests are slow: they start programs.
-SLOW_FOLDERS = {"browser", "examples", "interop", "typing"}
+SLOW_FOLDERS = {"browser", "chaos", "examples", "interop", "typing"}
 
 # On a machine under load an example may take any time.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -206,6 +206,11 @@ async def memory_connect() -> AsyncIterator[Connect]:
     """Connect over memory streams, where time may be virtual."""
     async with connecting("memory") as connect:
         yield connect
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let who has the time give it to what needs it."""
+    parser.addoption("--long", action="store_true", help="let the trouble of tests/chaos last as long as in real life")
 
 
 def pytest_configure() -> None:

@@ -168,7 +168,12 @@ def _conclusion(findings: Findings) -> list[str]:
         memory = f"memory: {findings.growth:+.2%} after the first {WARM_UP:.0f} s ({MAX_GROWTH:.0%} are allowed)"
     left = sum(findings.left_behind.values())
     blocks = f"blocks at rest: {findings.more_blocks:+.2%} ({MAX_BLOCKS:.0%} are allowed)"
-    lines = [f"lost: {findings.lost:,}", f"left behind: {left:,}", memory, blocks]
+    lines = [f"sent: {findings.sent:,}", f"answered: {findings.answered:,}", f"lost: {findings.lost:,}"]
+    lines.append(f"left behind: {left:,}")
+    for name in ("descriptors", "tasks", "timers"):
+        of_it = sum(count for kind, count in findings.left_behind.items() if kind.endswith(f": {name}"))
+        lines.append(f"    {name}: {of_it:,}")
+    lines += [memory, blocks]
     if findings.in_cycles:
         lines.append(f"freed by the collector of cycles only: {findings.in_cycles}")
     return lines + [f"FAILED: {complaint}" for complaint in findings.complaints]

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from math import inf
 from typing import Any, NamedTuple
+from zlib import crc32
 
 import h11
 import trio
@@ -20,6 +21,7 @@ from perfectws import WebSocket
 
 from .places import FILES
 from .scene import NEVER, Scene
+from .wire import UPLOAD_TYPE, upload
 
 #: How many messages one session sends at most.
 _LENGTH = 100
@@ -283,6 +285,17 @@ async def load_files(scene: Scene) -> None:
             await scene.rest()
 
 
+async def upload_files(scene: Scene) -> None:
+    """Upload files: small ones, which the server has in memory, and large ones, which go to its disk."""
+    async with _http_client(scene) as client:
+        for text in _texts(scene):
+            content = f"{text}:".encode() + FILES["large"][: scene.random.choice((0, 1_000, 100_000, 900_000))]
+            scene.tally.sent["uploads"] += 1
+            answer = await client.ask("POST", "/upload", body=upload(content), headers=(("Content-Type", UPLOAD_TYPE),))
+            scene.tally.check("uploads", answer, (200, f"{len(content)} {crc32(content)}".encode()))
+            await scene.rest()
+
+
 async def ask_handlers(scene: Scene) -> None:
     """Ask handlers that answer at once, later, in pieces and from a task, and send bodies."""
     async with _http_client(scene) as client:
@@ -309,6 +322,7 @@ def kinds() -> dict[str, Kind]:
         "echo, foreign client": Kind(echo_foreign, 4),
         "room": Kind(meet_in_a_room, 10, _MEMBERS),
         "files": Kind(load_files, 3),
+        "uploads": Kind(upload_files, 1),
         "requests": Kind(ask_handlers, 3),
     }
     try:

@@ -15,7 +15,20 @@ import trio
 
 from .places import TRANSPORTS, Place
 from .scene import Scene
-from .wire import BINARY, CLOSE, CONTINUATION, LEFT, PING, TEXT, Wire, frame, handshake, request
+from .wire import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    LEFT,
+    PING,
+    TEXT,
+    UPLOAD_TYPE,
+    Wire,
+    frame,
+    handshake,
+    request,
+    upload,
+)
 
 _DEFLATE = "Sec-WebSocket-Extensions: permessage-deflate"
 #: Sessions that read on. Beside one that does not, a living peer may stay as long as it likes.
@@ -150,11 +163,15 @@ async def flood_with_requests(scene: Scene, wire: Wire) -> None:
 async def reset(scene: Scene, wire: Wire) -> None:
     """Be gone in the middle of something."""
     choose = scene.random.choice
-    state = choose(("nothing", "head", "body", "response", "handshake", "session"))
+    state = choose(("nothing", "head", "body", "upload", "response", "handshake", "session", "room"))
     if state == "head":
         await wire.send(handshake("/echo")[: scene.random.randrange(1, 150)])
     elif state == "body":
         await wire.send(request("POST", "/post", "Content-Length: 100") + b"half of it")
+    elif state == "upload":
+        body = upload(bytes(1_000_000))
+        head = request("POST", "/upload", f"Content-Type: {UPLOAD_TYPE}", f"Content-Length: {len(body)}")
+        await wire.send(head + body[: scene.random.randrange(len(body))])
     elif state == "response":
         await wire.send(request("GET", choose(("/files/large", "/late", "/async", "/half", "/dead"))))
     elif state == "handshake":
@@ -162,6 +179,8 @@ async def reset(scene: Scene, wire: Wire) -> None:
     elif state == "session":
         await wire.upgrade(choose(_ENDPOINTS), *choose(((), (_DEFLATE,))))
         await wire.send(choose(_STATES))
+    elif state == "room" and scene.rooms:
+        await wire.upgrade(f"/room/{choose(sorted(scene.rooms))}")
     await trio.sleep(choose((0, 0, 0.01, 0.1)))
 
 

@@ -65,6 +65,11 @@ class Places:
         """The folder that the server serves as ``/files/``."""
         return self.directory / "files"
 
+    @property
+    def uploads(self) -> Path:
+        """The folder of the files that are being uploaded."""
+        return self.directory / "uploads"
+
     def socket_of(self, place: Place) -> Path:
         """Return the path of a Unix socket."""
         return self.directory / place.name
@@ -125,6 +130,7 @@ def prepared_directory() -> Iterator[Path]:
         authority.cert_pem.write_to_path(str(places.directory / "authority.pem"))
         authority.issue_cert(HOST).private_key_and_cert_chain_pem.write_to_path(str(places.certificate))
         places.files.mkdir()
+        places.uploads.mkdir()
         for file, content in FILES.items():
             (places.files / file).write_bytes(content)
         (places.files / "vast").write_bytes(_VAST)

@@ -12,9 +12,11 @@ import json
 import logging
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TypeAlias
 from weakref import WeakValueDictionary
+from zlib import crc32
 
 import trio
 
@@ -22,6 +24,7 @@ from perfectws import (
     HTTPRequest,
     HTTPResponse,
     HTTPServer,
+    MimeReader,
     OpcodeType,
     Room,
     Routes,
@@ -151,6 +154,11 @@ def add_requests(routes: Routes, files: Path) -> None:
     def send_back(request: HTTPRequest, response: HTTPResponse) -> None:
         response.set_body(request.post_body_bytes).completed()
 
+    @routes.add("POST", "/upload")
+    async def take_upload(request: HTTPRequest, response: HTTPResponse) -> None:
+        sums = [f"{each.file_size} {await _checksum(each)}" for each in request.post_file_uploads or ()]
+        response.set_body(", ".join(sums)).completed()
+
     @routes.add("GET", "/much")
     def answer_much(request: HTTPRequest, response: HTTPResponse) -> None:
         response.set_body(_MUCH).completed()
@@ -190,6 +198,11 @@ def add_requests(routes: Routes, files: Path) -> None:
         raise Intended("a handler")
 
 
+async def _checksum(upload: MimeReader.BodySpec) -> int:
+    assert upload.file is not None
+    return crc32(await trio.to_thread.run_sync(upload.file.read))
+
+
 def make_server(places: Places, place: Place, rooms: Rooms) -> HTTPServer:
     """Return the server of one place."""
     routes = Routes()
@@ -214,7 +227,9 @@ def make_control(places: Places, faults: Faults) -> HTTPServer:
 
     @routes.add("GET", "/census")
     def census(request: HTTPRequest, response: HTTPResponse) -> None:
-        response.set_body(json=take_census().as_json()).completed()
+        found = take_census()
+        found.objects["files being uploaded"] = len(list(places.uploads.iterdir()))
+        response.set_body(json=found.as_json()).completed()
 
     @routes.add("GET", "/collect")
     def collect(request: HTTPRequest, response: HTTPResponse) -> None:
@@ -240,6 +255,7 @@ def main() -> None:
     faults = Faults()
     logging.getLogger().addHandler(faults)
     places = Places(arguments.directory, {})
+    tempfile.tempdir = str(places.uploads)
     rooms: Rooms = WeakValueDictionary()
     servers = {place.name: make_server(places, place, rooms) for place in ALL}
     control = make_control(places, faults)

@@ -46,6 +46,17 @@ def request(method: str, path: str, *lines: str) -> bytes:
     return "\r\n".join([f"{method} {path} HTTP/1.1", "Host: localhost", *lines, "", ""]).encode()
 
 
+#: What stands between the parts of an upload.
+_BOUNDARY = b"--soak--"
+UPLOAD_TYPE = f"multipart/form-data; boundary={_BOUNDARY.decode()}"
+
+
+def upload(content: bytes) -> bytes:
+    """Return the body of a request that uploads a file."""
+    head = b'Content-Disposition: form-data; name="file"; filename="soak.bin"\r\n\r\n'
+    return b"--" + _BOUNDARY + b"\r\n" + head + content + b"\r\n--" + _BOUNDARY + b"--\r\n"
+
+
 def _frame_size(data: bytes) -> int | None:
     """Return the size of the frame that begins ``data``, which a server has sent; ``None`` if it is not there yet."""
     if len(data) < 10 and (len(data) < 2 or data[1] > 125):

@@ -13,11 +13,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from threading import Lock
+from time import monotonic
 from typing import Any
 
 from perfectws import run_in_thread
 
 logger = logging.getLogger("examples.chat")
+
+#: How long the same complaint is not made again, in seconds: on a full disk the log would only make it worse.
+SILENCE = 60.0
 
 #: Is given the database, in a thread, and returns what its completion is called with.
 Job = Callable[[sqlite3.Connection], Any]
@@ -41,6 +45,7 @@ class Database:
         self._jobs: list[tuple[Job, Completion]] = []
         self._is_working = False
         self._lock = Lock()
+        self._silent_until: dict[str, float] = {}
 
     def close(self) -> None:
         """Close it, once what is being written is written. To be called when the server has stopped."""
@@ -75,7 +80,7 @@ class Database:
                 self._connection.execute("BEGIN IMMEDIATE")
                 return [self._try(job) for job in jobs]
         except Exception:  # the disk is full, say: then nothing of it is written
-            logger.exception("The history could not be written or read")
+            self._complain("The history could not be written or read")
             return [None] * len(jobs)
 
     def _try(self, job: Job) -> Any:
@@ -83,11 +88,18 @@ class Database:
         try:
             result = job(self._connection)
         except Exception:
-            logger.exception("The history could not do one of its jobs")
+            self._complain("The history could not do one of its jobs")
             self._connection.execute("ROLLBACK TO job")
             result = None
         self._connection.execute("RELEASE job")
         return result
+
+    def _complain(self, what: str) -> None:
+        """Log an error, unless the same was logged just before."""
+        now = monotonic()
+        if now >= self._silent_until.get(what, now):
+            self._silent_until[what] = now + SILENCE
+            logger.exception(what)
 
 
 def _complete(completion: Completion, result: Any) -> None:

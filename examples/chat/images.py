@@ -96,8 +96,12 @@ def write(folder: Path, name: str, data: bytes) -> None:
     """Write a file, whole or not at all, and let the oldest make room for it. In a thread."""
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f".{name}"
-    unfinished.write_bytes(data)
-    unfinished.replace(folder / name)
+    try:
+        unfinished.write_bytes(data)
+        unfinished.replace(folder / name)
+    except OSError:
+        unfinished.unlink(missing_ok=True)  # what there is of it would fill the disk still more
+        raise
     files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
     size = 0
     for file in files:

@@ -91,6 +91,8 @@ class RequestBody:
             raise malformed(error, self._head.method) from None
         except TooLarge as error:
             raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, str(error), self._head.method) from None
+        except MemoryError:
+            raise self._refusal_for_memory() from None
         self.has_more = type(event) is h11.Data
         if type(event) is h11.EndOfMessage:
             self._end()
@@ -153,6 +155,11 @@ class RequestBody:
         else:
             status = HTTPStatus.INTERNAL_SERVER_ERROR
         return Refused(status, "the server cannot store what is uploaded", self._head.method)
+
+    def _refusal_for_memory(self) -> Refused:
+        self._received = bytearray()  # it is not to cost the others what there is left
+        self._service.log_limit.log("memory", "There is no memory for the body of a request: it is answered by 503")
+        return Refused(HTTPStatus.SERVICE_UNAVAILABLE, "the server has no memory for it", self._head.method)
 
     def late(self) -> Refused:
         """Return the refusal of a request of which too little has come for too long."""

@@ -122,8 +122,9 @@ def _family(host: str) -> socket.AddressFamily:
 
 async def _connect(route: Route) -> socket.socket:
     """Connect to the one address of a direct route."""
-    connecting = socket.socket(_family(route.host), socket.SOCK_STREAM)
+    connecting: socket.socket | None = None
     try:
+        connecting = socket.socket(_family(route.host), socket.SOCK_STREAM)
         connecting.setblocking(False)
         connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         error = connecting.connect_ex((route.host, route.port))
@@ -135,7 +136,8 @@ async def _connect(route: Route) -> socket.socket:
         if error:
             raise OSError(error, os.strerror(error))
     except BaseException as error:
-        connecting.close()
+        if connecting is not None:  # there may be no descriptor
+            connecting.close()
         if isinstance(error, OSError):
             place = _place(route.host, route.port)
             raise HandshakeError(f"cannot connect to {place}: {reason_of(error)}") from error

@@ -12,6 +12,7 @@ would reset the connection and the peer would lose our last bytes.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import sys
@@ -54,6 +55,10 @@ class Stage(IntEnum):
 _MSG_MORE: int = getattr(socket, "MSG_MORE", 0)
 #: A global is found faster than an enum's member.
 _OPEN = Stage.OPEN
+
+
+def _no_memory() -> OSError:
+    return OSError(errno.ENOMEM, os.strerror(errno.ENOMEM))
 
 
 class SocketTransport:
@@ -268,6 +273,9 @@ class SocketTransport:
         except OSError as error:
             self.abort(error)
             return 0
+        except MemoryError:
+            self._read_less()
+            return 0
         size = len(data)
         try:
             if not size:
@@ -287,6 +295,12 @@ class SocketTransport:
         elif size == self._read_size:
             self._read_size = READ_SIZE if size == FIRST_READ_SIZE else LAST_READ_SIZE
             self._adapts_from = 0  # whatever comes next
+
+    def _read_less(self) -> None:
+        """Find room for less of what waits in the kernel, next time; where there is none even for that, give up."""
+        if self._read_size == FIRST_READ_SIZE:
+            self.abort(_no_memory())
+        self._read_size = self._adapts_from = FIRST_READ_SIZE
 
     def on_events(self, events: int) -> int:
         """Write if there is room again, and read once. Return how many bytes were read."""
@@ -344,6 +358,9 @@ class SocketTransport:
             sent, tried = 0, amount
         except OSError as error:
             self.abort(error)
+            return 0
+        except MemoryError:  # there is no room to join what is to be sent
+            self.abort(_no_memory())
             return 0
         self._drop_sent(sent, tried)
         if amount >= HIGH_WATER > self.buffered_amount and self._stage is _OPEN:

@@ -18,6 +18,11 @@ HANDSHAKE_TIMEOUT = 10.0
 #: How long a client that does not speak TLS may take to read what we tell it, in seconds.
 REFUSAL_LINGER = 1.0
 
+#: What clients say of the certificate that they are shown, in OpenSSL's words, and in others.
+_OF_OURS = {
+    "SSLV3_ALERT_CERTIFICATE_EXPIRED": "to the client our certificate has expired",
+    "TLSV1_ALERT_UNKNOWN_CA": "the client does not know who has signed our certificate",
+}
 _PLAIN_HTTP = re.compile(rb"[A-Z]")
 _REFUSAL_TEXT = b"400 Bad Request: this port speaks TLS; use https:// or wss://\n"
 _REFUSAL = (
@@ -52,7 +57,8 @@ def log_slow_handshake(log_limit: LogLimit, remote: Address) -> None:
 def log_failed_handshake(log_limit: LogLimit, remote: Address, error: BaseException | None) -> None:
     """Log that a handshake failed, with the reason of OpenSSL's if ``error`` is one of its."""
     reason = getattr(error, "reason", None) or "the connection was lost"
-    log_limit.log(reason, "The TLS handshake with %s failed: %s", remote[0], reason)
+    meaning = f" ({_OF_OURS[reason]})" if reason in _OF_OURS else ""
+    log_limit.log(reason, "The TLS handshake with %s failed: %s%s", remote[0], reason, meaning)
 
 
 async def accept_tls(

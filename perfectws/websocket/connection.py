@@ -28,6 +28,7 @@ Source: RFC 6455 §5.5.1 and §7.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
@@ -44,6 +45,7 @@ from ..counts import Counts
 from ..errors import ConnectionClosed
 from ..futures import Future, Promise
 from ..http.request import HTTPRequest
+from ..log_limit import LogLimit
 from ..patience import Patience
 from ..transport import Parts, Protocol, Transport
 from .contract import Connection, EndedConnection
@@ -65,6 +67,10 @@ InboxT = TypeVar("InboxT", MessageInbox, ReceiveInbox)
 
 #: Any thread may be the first to ask for `on_close` or `gone`.
 _futures_lock = threading.Lock()
+
+_NO_MEMORY = "There is no memory for what is sent to %s (%s): it is closed with 1009"
+#: What one peer sends too much of, another may lack: so a shortage comes to many at once.
+_memory_log = LogLimit(logging.ERROR, interval=60)
 
 PING, PONG, CLOSE = OpcodeType.PING, OpcodeType.PONG, OpcodeType.CLOSE
 
@@ -276,12 +282,19 @@ class WebSocketConnection(SocketConnection, Protocol):
             except FrameError as error:
                 self._fail(error.code, str(error))
                 return
+            except MemoryError:
+                self._refuse_for_memory()
+                return
             if frame is not None:
                 self._counts.messages_received += 1
                 self.inbox.add(frame)
                 return
         if self._input is _FLOWING:
-            self._frames.feed(data)
+            try:
+                self._frames.feed(data)
+            except MemoryError:
+                self._refuse_for_memory()
+                return
             self.read_frames()
 
     def read_frames(self) -> None:
@@ -317,6 +330,9 @@ class WebSocketConnection(SocketConnection, Protocol):
                     return
         except FrameError as error:
             self._fail(error.code, str(error))
+            return
+        except MemoryError:
+            self._refuse_for_memory()
             return
         self._pause_reading()
 
@@ -616,6 +632,12 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._end(code, reason)
         self._close_input()
         self._close_transport()
+
+    def _refuse_for_memory(self) -> None:
+        """End a connection for whose messages there is no memory: it is not to cost the others what there is left."""
+        self._frames.discard()  # first: it may hold most of it
+        _memory_log.log("memory", _NO_MEMORY, self.session_name, self._describe())
+        self._fail(CloseCode.MESSAGE_TOO_BIG, "there is no memory for it")
 
     def drop(self, reason: str) -> None:
         """Give the connection up: 1006, unless a close frame was seen before."""

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, Queue
@@ -73,9 +73,14 @@ class RunningServer:
 
 
 @contextmanager
-def running(*arguments: str) -> Iterator[RunningServer]:
-    """Run ``python ARGUMENTS`` at the repository's root, with warnings as errors, until the block ends."""
-    command = [*python(), *arguments]
+def running(*arguments: str, within: Sequence[str] = ()) -> Iterator[RunningServer]:
+    """Run ``python ARGUMENTS`` at the repository's root, with warnings as errors, until the block ends.
+
+    Args:
+        arguments: Those of Python.
+        within: A command that becomes another, such as ``("unshare", "--net")``.
+    """
+    command = [*within, *python(), *arguments]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, encoding="utf-8") as process:
         try:

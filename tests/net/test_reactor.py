@@ -531,6 +531,48 @@ async def test_a_connection_that_the_kernel_will_not_watch_is_closed_and_leaves_
             assert loop.transports == set()
 
 
+async def test_a_read_for_which_there_is_no_memory_is_tried_with_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    least = FIRST_READ_SIZE
+
+    def read(descriptor: int, size: int) -> bytes:
+        if size > least:
+            raise MemoryError
+        return os.read(descriptor, size)
+
+    async with running_loop() as loop:
+        _, recorder, peer = connected(loop)
+        _, other, other_peer = connected(loop)
+        with peer, other_peer:
+            peer.sendall(bytes(FIRST_READ_SIZE))  # the next read would be larger
+            await settled()
+            monkeypatch.setattr("perfectws.net.socket_transport.read", read)
+            peer.sendall(b"still served")
+            await recorder.until(b"still served")
+            least = 0
+            peer.sendall(b"no more")
+            await recorder.until(("lost", OSError))
+            least = FIRST_READ_SIZE
+            other_peer.sendall(b"and others")
+            await other.until(b"and others")
+
+
+async def test_output_for_which_there_is_no_memory_costs_that_connection_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(descriptor: int, data: bytes) -> int:
+        raise MemoryError
+
+    async with running_loop() as loop:
+        transport, recorder, peer = connected(loop)
+        other, _, other_peer = connected(loop)
+        with peer, other_peer:
+            with monkeypatch.context() as patch:
+                patch.setattr("perfectws.net.socket_transport.write", write)
+                transport.write(b"lost")
+                await recorder.until(("lost", OSError))
+            other.write(b"still here")
+            await settled()
+            assert other_peer.recv(100) == b"still here"
+
+
 async def test_an_abort_ends_the_connection_though_another_process_has_the_socket_too() -> None:
     async with running_loop() as loop:
         transport, recorder, peer = connected(loop)

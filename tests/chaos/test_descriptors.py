@@ -1,4 +1,4 @@
-"""A server without a file descriptor left: what is connected is served, and the log says once what is wrong."""
+"""EMFILE, a process without a file descriptor left: what is connected is served, and it is said what is wrong."""
 
 from __future__ import annotations
 
@@ -89,8 +89,54 @@ context.terminate().wait()
 print(json.dumps([answers, imported, log.getvalue()]))
 """
 
+#: Connects, takes every descriptor, connects again in two ways, gives the descriptors back, and prints what came of it.
+CLIENT = """
+import json, os, resource
+from threading import Event
+from perfectws import Backoff, EventLoop, HandshakeError, HTTPServer, Routes, WebSocket
 
-@pytest.mark.slow
+routes = Routes()
+routes.web_socket("/echo", lambda request, ws: ws.on_text(lambda ws, text: ws.send(text)))
+context = HTTPServer.launch(name="x", address="127.0.0.1", port=0, routes=routes, wait=False)
+url = f"ws://127.0.0.1:{context.port}/echo"
+retried, opened, found = Event(), [], []
+
+def ask(ws, text):
+    answer = ws.receive()
+    ws.send(text)
+    found.append(answer.wait(10))
+
+with EventLoop() as loop:
+    old = WebSocket.connect(to=url, on=loop).wait(10)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    taken = []
+    try:
+        while True:
+            taken.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        pass
+    try:
+        WebSocket.connect(to=url, on=loop).wait(10)
+    except HandshakeError as error:
+        found.append(str(error).partition(": ")[2].replace(str(context.port), "PORT"))
+    again = WebSocket.connect(
+        to=url,
+        on=loop,
+        reconnect=Backoff(first=0.01, longest=0.05),
+        on_upgrade=opened.append,
+        on_retry=lambda attempt, seconds, error: attempt < 3 or retried.set(),
+    )
+    retried.wait(10)
+    assert not opened
+    ask(old, "still here")
+    for descriptor in taken:
+        os.close(descriptor)
+    ask(again.wait(10), "back")
+context.terminate().wait()
+print(json.dumps(found))
+"""
+
+
 @pytest.mark.parametrize("transport", ["reactor", "streams"])
 def test_what_is_connected_is_served_and_the_log_says_once_what_is_wrong(transport: str, tmp_path: Path) -> None:
     program = PROGRAM.format(keywords=f"document_root={str(tmp_path)!r}")
@@ -110,6 +156,18 @@ def test_what_is_connected_is_served_and_the_log_says_once_what_is_wrong(transpo
     assert imported == []
     assert log.count("Cannot accept connections: Too many open files; trying again every 0.1 s") == 1
     assert log.count("Traceback") == 1  # of the handler that fails
+
+
+def test_a_client_says_what_is_wrong_and_one_that_tries_again_connects_once_there_are_descriptors() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", "-c", CLIENT], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout) == [
+        "cannot connect to 127.0.0.1:PORT: Too many open files",
+        "still here",
+        "back",
+    ]
 
 
 def test_a_lasting_shortage_is_told_once_a_minute_with_how_often(
