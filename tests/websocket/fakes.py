@@ -134,6 +134,8 @@ class FakeTask:
             self.outcome = outcome.Error(error)
             if self._owner is not None and isinstance(error, Exception):
                 self._owner.callback_failed(error)
+        finally:
+            del result  # an error that was thrown in holds this frame
         self._loop.current_task = None
 
     @property
