@@ -257,7 +257,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         except FrameError as error:
             waiting = []
             self._fail(error.code, str(error))
-        inbox.take_over(waiting)
+        inbox.take_over(waiting, are_whole=not isinstance(former, FrameInbox))
         return inbox
 
     # From the transport

@@ -92,9 +92,12 @@ class WholeInbox(Inbox):
     def give_up(self) -> list[Frame]:
         """Return what waits, for another inbox to take over. Raises `LocalProtocolError` if that cannot be now."""
 
-    def take_over(self, waiting: list[Frame]) -> None:
-        """Put together what waited elsewhere."""
-        self._keep(waiting)
+    def take_over(self, waiting: list[Frame], *, are_whole: bool = False) -> None:
+        """Put together what waited elsewhere, unless they ``are_whole`` messages: one in parts may be under way."""
+        if are_whole:
+            self._frames += waiting
+        else:
+            self._keep(waiting)
         if self.is_full:
             self._make_room()
         self.settle()

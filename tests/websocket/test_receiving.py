@@ -227,6 +227,20 @@ class TestBesideOthers:
         with pytest.raises(LocalProtocolError, match="messages go to on_text and on_binary"):
             socket.receive()
 
+    async def test_whole_messages_that_wait_go_to_handlers_as_they_are_beside_one_that_is_in_parts(
+        self, connect: Connect
+    ) -> None:
+        peer, socket = await connect.socket()
+        for text in "ab":
+            await peer.send_text(text)
+        await peer.send(wire.TEXT, "c", fin=False)
+        await quiet()
+        assert await socket.receive() == "a"
+        texts = Calls()
+        socket.on_text(lambda socket, text: texts(text))
+        await peer.send(wire.CONTINUATION, "d")
+        assert await texts.until(2) == [("b",), ("cd",)]
+
     async def test_an_async_session_that_receives_is_not_over_while_it_waits(self, connect: Connect) -> None:
         futures: list[Any] = []
 
