@@ -226,8 +226,8 @@ class Application:
                     await self.result_of(self.socket.receive())
                 case _:
                     await self.result_of(self.socket.on_close)
-        except (Exception, Cancelled) as error:
-            assert isinstance(error, ENDS_OF_TASKS), error
+        except ENDS_OF_TASKS:
+            pass
         finally:
             self.called(entry)
 

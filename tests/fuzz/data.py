@@ -25,7 +25,7 @@ class Data:
 
     def number(self) -> int:
         """Return a number below 256."""
-        (number,) = self.bytes(1) or b"\0"
+        (number,) = self.take(1) or b"\0"
         return number
 
     def flag(self) -> bool:
@@ -36,7 +36,7 @@ class Data:
         """Return one of at most 256 values."""
         return values[self.number() % len(values)]
 
-    def bytes(self, count: int) -> bytes:
+    def take(self, count: int) -> bytes:
         """Return so many bytes, as far as they are there."""
         start = self._position
         self._position = min(start + count, len(self._data))
@@ -44,12 +44,12 @@ class Data:
 
     def rest(self) -> bytes:
         """Return all that is left."""
-        return self.bytes(len(self._data))
+        return self.take(len(self._data))
 
     def places(self) -> Sequence[int]:
         """Return where to cut something: up to seven numbers, or none for *everywhere*."""
         count = self.number() % 9
-        return [] if count == 8 else [int.from_bytes(self.bytes(2), "big") for _ in range(count)] or [0]
+        return [] if count == 8 else [int.from_bytes(self.take(2), "big") for _ in range(count)] or [0]
 
 
 def cut(data: bytes, places: Sequence[int]) -> list[bytes]:

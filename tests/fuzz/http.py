@@ -6,7 +6,7 @@ wait do, and how time passes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from unittest import mock
 from weakref import ref
@@ -25,7 +25,8 @@ from .watching import Boom, watched
 from .wire import Wire, WireLoop
 
 LIMITS = {"max_header_size": 2000, "max_headers": 8, "max_body_size": 300}
-UPGRADE = f"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {HANDSHAKE_KEY}\r\n"
+UPGRADE = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+UPGRADE += HANDSHAKE_KEY.encode() + b"\r\n\r\n"
 
 #: What is hard to find by mutation.
 PIECES = [
@@ -42,9 +43,10 @@ PIECES = [
     b"\r\n",
     b"X: " + b"y" * 300 + b"\r\n",
     b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 3\r\n\r\na=b",
-    b"GET /ws HTTP/1.1\r\nHost: x\r\n" + UPGRADE.encode() + b"\r\n",
+    b"GET /ws HTTP/1.1\r\nHost: x\r\n" + UPGRADE,
     frame_bytes(TEXT, b"hello", mask=b"abcd"),
-    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 200,
+    b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 20,
+    b"y" * 6000,
 ]
 SECONDS = [0.0, 0.1, 1.0, 11.0, 80.0, 400.0]
 
@@ -76,7 +78,7 @@ class World:
 
         return tell
 
-    def handle(self, request: HTTPRequest, response: HTTPResponse) -> object:
+    def handle(self, request: HTTPRequest, response: HTTPResponse) -> Awaitable[None] | None:
         way = self.ways[self.requests % len(self.ways)]
         self.requests += 1
         response.on_close.when_complete(self.once())
@@ -109,10 +111,10 @@ class World:
         """Take one step of the script."""
         match step % 12:
             case 0 | 1:
-                self.wire.bring(source.bytes(source.number()))
+                self.wire.bring(source.take(source.number()))
                 self.loop.run()
             case 2:
-                self.wire.bring(source.bytes(source.number()))
+                self.wire.bring(source.take(source.number()))
             case 3 | 4:
                 self.wire.bring(source.choice(PIECES))
                 self.loop.run()
@@ -171,6 +173,7 @@ class World:
         assert not self.loop.last_calls
         connection = ref(self.connection)
         self.waiting.clear()
+        self.loop.started.clear()
         del self.connection  # whose routes lead back here
         return connection
 

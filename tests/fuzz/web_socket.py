@@ -30,7 +30,9 @@ from .wire import Stage, Wire, WireLoop
 
 LARGE = 1 << 30
 MAX_WRITE_BUFFER = 150_000
-OPTIONS = WebSocketOptions(max_frame_size=1000, max_message_size=1500, max_fragments=4, max_write_buffer=MAX_WRITE_BUFFER)
+OPTIONS = WebSocketOptions(
+    max_frame_size=1000, max_message_size=1500, max_fragments=4, max_write_buffer=MAX_WRITE_BUFFER
+)
 OPCODES = [TEXT, TEXT, BINARY, CONTINUATION, PING, PONG, CLOSE]
 SIZES = [0, 1, 5, 125, 126, 999, 1001]
 SECONDS = [0.0, 0.0, 0.5, 5.0, 11.0, 21.0, 50.0]
@@ -69,7 +71,7 @@ class World:
         which, much = source.number(), source.number()
         match step % 16:
             case 0:
-                self.wire.bring(source.bytes(much))
+                self.wire.bring(source.take(much))
                 self.loop.run()
             case 1 | 2:
                 self.bring_frame(which, much)
@@ -196,10 +198,10 @@ class World:
         app = self.app
         if not app.messages:
             given = [frame for frame in app.frames if frame[1] is not OpcodeType.PONG]
-            for (got, *how), (sent, *rest) in zip(given, [(frame[1], frame[0], frame[2]) for frame in data], strict=False):
-                assert how == rest, "a read was given another frame"
-                assert got is None or as_bytes(got) == as_bytes(sent)
             assert len(given) <= len(data)
+            for (got, *how), (opcode, sent, is_final) in zip(given, data, strict=False):
+                assert how == [opcode, is_final], "a read was given another frame"
+                assert got is None or as_bytes(got) == as_bytes(sent)
         elif not app.frames and len(app.messages) > 0:
             whole = iter([as_bytes(message[1]) for message in Assembler().whole_of(data)])
             assert all(as_bytes(message) in whole for message in app.messages), "a message was given that was not sent"

@@ -1,4 +1,4 @@
-"""A loop that is turned by hand, and a transport as a socket's is: it reads, writes and is lost at the end of a turn."""
+"""A loop that is turned by hand, and a transport that reads, writes and is lost at the end of a turn, as a socket's."""
 
 from __future__ import annotations
 

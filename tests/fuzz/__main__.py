@@ -1,0 +1,158 @@
+"""Fuzz: ``python -m tests.fuzz [TARGET …] [--seconds 20]``, or one input again: ``python -m tests.fuzz TARGET FILE``.
+
+Each target runs in a process of its own for its part of the seconds: guided by what it reaches, where atheris is
+installed (the extra ``fuzz``), else on mutations of its corpus by chance. What is printed: executions, the lines of
+perfectws that they reached beyond importing it, and of an input that fails the shortest that fails in the same way,
+with the file that it is in.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+
+from . import CORPUS, TARGETS, load
+from .shrinking import failure_of, shrink
+
+#: An input that takes so long, in seconds, has failed, and so has one that takes so much memory, in MiB.
+TIMEOUT, MEMORY = 25, 2048
+#: What a process may take beyond its part of the seconds.
+PATIENCE = 120
+
+
+@dataclass
+class Result:
+    """What came of one target."""
+
+    target: str
+    engine: str
+    seed: int
+    executions: int
+    seconds: float
+    #: Lines of perfectws that were reached, beyond importing it.
+    lines: int
+    failure: str | None = None
+    reproduce: str | None = None
+
+
+def child(*arguments: object, timeout: float) -> subprocess.CompletedProcess[str]:
+    """Run one process of the fuzzing to its end."""
+    command = [sys.executable, "-m", "tests.fuzz.child", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=timeout)
+
+
+def last_json(process: subprocess.CompletedProcess[str]) -> dict[str, float]:
+    """Return what a process has printed last. Raises `SystemExit` if it has failed otherwise than by its target."""
+    try:
+        found: dict[str, float] = json.loads(process.stdout.splitlines()[-1])
+    except (IndexError, ValueError):
+        raise SystemExit(f"the fuzzing itself failed:\n{process.stderr[-3000:]}") from None
+    return found
+
+
+def fuzz(name: str, seconds: float, seed: int, is_guided: bool, failures: Path) -> Result:
+    """Run one target, and shorten the first input that fails."""
+    with tempfile.TemporaryDirectory() as made:
+        found = Path(made) / "found"
+        found.mkdir()
+        failing = Path(made) / "failing"
+        if is_guided:
+            result = guided(name, seconds, seed, found, failing)
+        else:
+            options = ["--seconds", seconds, "--seed", seed, "--failing", failing]
+            counts = last_json(child("mutate", name, *options, timeout=seconds + PATIENCE))
+            result = Result(name, "mutation", seed, int(counts["executions"]), counts["seconds"], int(counts["lines"]))
+        if failing.exists():
+            tell_failure(result, failing.read_bytes(), failures)
+    return result
+
+
+def guided(name: str, seconds: float, seed: int, found: Path, failing: Path) -> Result:
+    """Run one target by libFuzzer."""
+    limits = [f"-max_total_time={max(1, round(seconds))}", f"-timeout={TIMEOUT}", f"-rss_limit_mb={MEMORY}"]
+    ways = ["-max_len=2000", "-len_control=20", f"-seed={seed or 1}", f"-exact_artifact_path={failing}"]
+    options = [*limits, *ways, "-print_final_stats=1", found, CORPUS / name]
+    process = child("guide", name, *options, timeout=seconds + PATIENCE)
+    executed = re.search(r"number_of_executed_units: (\d+)", process.stderr)
+    if executed is None:
+        raise SystemExit(f"the fuzzing itself failed:\n{process.stderr[-3000:]}")
+    replayed = last_json(child("replay", name, "--folder", found, "--folder", CORPUS / name, timeout=PATIENCE))
+    return Result(name, "atheris", seed, int(executed[1]), seconds, int(replayed["lines"]))
+
+
+def tell_failure(result: Result, data: bytes, failures: Path) -> None:
+    """Shorten an input that fails, and write it where it can be had again."""
+    target = load(result.target)
+    data = shrink(target, data)
+    failures.mkdir(parents=True, exist_ok=True)
+    path = failures / f"{result.target}-{len(data)}"
+    path.write_bytes(data)
+    result.failure = failure_of(target, data) or "it took too long, or fails only sometimes"
+    result.reproduce = f"python -m tests.fuzz {result.target} {path}"
+    say(f"{result.target} FAILS: {result.failure}")
+    say(f"    shortest input, {len(data)} bytes: {data!r}\n    {result.reproduce}")
+
+
+def say(text: str) -> None:
+    """Print something at once."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def run_again(name: str, path: Path) -> None:
+    """Run a target on one input, whose error is shown as it is raised."""
+    load(name)(path.read_bytes())
+    say(f"{name} takes the {path.stat().st_size} bytes of {path}")
+
+
+def report(results: list[Result]) -> dict[str, object]:
+    """Return what is written for machines."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "python": platform.python_version(),
+        "targets": [asdict(result) for result in results],
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Do as the command line says; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.partition("\n")[0])
+    parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)}; then perhaps one FILE")
+    parser.add_argument("--seconds", type=float, default=20, help="how long in all (20)")
+    parser.add_argument("--seed", type=int, default=0, help="another seed, other inputs (0)")
+    parser.add_argument("--plain", action="store_true", help="by chance, though atheris is installed")
+    parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"), help="where inputs that fail go")
+    parser.add_argument("--results", type=Path, help="where to write what came of it, as JSON")
+    options = parser.parse_args(arguments)
+    names = options.targets or list(TARGETS)
+    if len(names) == 2 and names[0] in TARGETS and names[1] not in TARGETS:
+        run_again(names[0], Path(names[1]))
+        return 0
+    for name in names:
+        if name not in TARGETS:
+            parser.error(f"there is no target {name!r}: choose from {', '.join(TARGETS)}")
+    is_guided = find_spec("atheris") is not None and not options.plain
+    results = []
+    for name in names:
+        result = fuzz(name, options.seconds / len(names), options.seed, is_guided, options.failures)
+        say(
+            f"{name}: {result.executions} executions in {result.seconds:.0f} s by {result.engine}, "
+            f"{result.lines} lines of perfectws reached"
+        )
+        results.append(result)
+    if options.results is not None:
+        options.results.write_text(json.dumps(report(results), indent=1) + "\n")
+    return 1 if any(result.failure for result in results) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,102 @@
+"""The fuzzing itself: choices out of bytes, mutations, the shortest input, and the command."""
+
+from __future__ import annotations
+
+import json
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from . import seeds
+from .__main__ import main
+from .child import MAX_LENGTH, mutate
+from .data import Data, cut
+from .shrinking import failure_of, shrink
+
+
+def test_choices_are_made_of_bytes_from_the_front_and_behind_them_are_the_first() -> None:
+    data = Data(b"\x05\x01abc\x02")
+    assert (data.number(), data.flag(), data.take(3)) == (5, True, b"abc")
+    assert data.choice("xyz") == "z"
+    assert not data
+    assert (data.number(), data.flag(), data.take(3), data.choice("xyz")) == (0, False, b"", "x")
+
+
+def test_bytes_are_cut_at_places_or_everywhere() -> None:
+    assert cut(b"abcd", [0]) == [b"abcd"]
+    assert cut(b"abcd", [1, 8, 1]) == [b"a", b"bc", b"d"]
+    assert cut(b"abcd", []) == [b"a", b"b", b"c", b"d"]
+    assert cut(b"", [3]) == []
+
+
+def test_the_same_seed_makes_the_same_mutations() -> None:
+    def made() -> list[bytes]:
+        dice = random.Random(1)
+        return [mutate(b"abc", [b"defg"], dice) for _ in range(20)]
+
+    assert made() == made()
+    assert len(set(made())) > 10
+    assert len(mutate(b"a" * MAX_LENGTH, [b"b"], random.Random(2))) <= MAX_LENGTH
+
+
+def test_an_input_is_shortened_as_long_as_it_fails_in_the_same_way() -> None:
+    def target(data: bytes) -> None:
+        if b"b" in data and b"d" in data:
+            raise ValueError(f"{len(data)} bytes with b and d")
+        if data:
+            raise KeyError
+
+    assert shrink(target, b"a longer one: abcd, and more") in (b"bd", b"db")
+    assert failure_of(target, b"bd") == failure_of(target, b"b...d") != failure_of(target, b"b")
+    assert failure_of(target, b"") is None
+
+
+def test_the_command_runs_a_target_on_one_input_again(capsys: pytest.CaptureFixture[str]) -> None:
+    path = seeds("frames")[0]
+    assert main(["frames", str(path)]) == 0
+    assert "frames takes the" in capsys.readouterr().out
+
+
+def test_the_command_names_the_targets_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["frame"])
+    assert "choose from frames, plain_head, http, web_socket" in capsys.readouterr().err
+
+
+DEFECT = """
+import sys
+from unittest import mock
+from perfectws.websocket.frame_reader import FrameReader
+from tests.fuzz import child
+sys.argv = ["child", "mutate", "frames", "--seconds", "20", "--failing", sys.argv[1]]
+lone_frame = FrameReader.lone_frame
+def wrong(reader, data):
+    frame = lone_frame(reader, data)
+    return None if frame is None else (frame[0], frame[1][:-1], True)
+with mock.patch.object(FrameReader, "lone_frame", wrong):
+    child.main()
+"""
+
+
+@pytest.mark.slow
+def test_a_defect_is_found_and_its_input_kept(tmp_path: Path) -> None:
+    failing = tmp_path / "failing"
+    command = [sys.executable, "-c", DEFECT, str(failing)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(done.stdout)["executions"] > 0
+    assert failing.exists()
+
+
+@pytest.mark.slow
+def test_the_command_tells_executions_and_coverage_and_writes_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    results = tmp_path / "results.json"
+    assert main(["frames", "--plain", "--seconds", "0.2", "--results", str(results)]) == 0
+    (told,) = json.loads(results.read_text())["targets"]
+    assert told["executions"] >= len(seeds("frames"))
+    assert told["lines"] > 100
+    assert f"frames: {told['executions']} executions in" in capsys.readouterr().out
