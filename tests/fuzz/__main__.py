@@ -25,8 +25,8 @@ from .shrinking import failure_of, shrink
 
 #: An input that takes so long, in seconds, has failed, and so has one that takes so much memory, in MiB.
 TIMEOUT, MEMORY = 25, 2048
-#: What a process may take beyond its part of the seconds.
-PATIENCE = 120
+#: What a process may take beyond its part of the seconds: what was found is run once more, to count lines.
+PATIENCE = 600
 
 
 @dataclass
@@ -85,7 +85,8 @@ def guided(name: str, seconds: float, seed: int, found: Path, failing: Path) -> 
     executed = re.search(r"number_of_executed_units: (\d+)", process.stderr)
     if executed is None:
         raise SystemExit(f"the fuzzing itself failed:\n{process.stderr[-3000:]}")
-    replayed = last_json(child("replay", name, "--folder", found, "--folder", CORPUS / name, timeout=PATIENCE))
+    folders = ["--folder", found, "--folder", CORPUS / name]
+    replayed = last_json(child("replay", name, *folders, timeout=seconds + PATIENCE))
     return Result(name, "atheris", seed, int(executed[1]), seconds, int(replayed["lines"]))
 
 

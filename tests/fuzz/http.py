@@ -167,6 +167,8 @@ class World:
         """Let the peer vanish, and fail if anything is left."""
         self.wire.abort()
         self.loop.run()
+        is_http = self.connection._phase is Phase.CLOSED
+        assert not (is_http and self.loop.live_timers), "a timer runs on behind the end"
         self.loop.advance(1000)
         assert self.told == [1] * len(self.told), "a callback was not called"
         assert not self.loop.live_timers, "a timer runs on"

@@ -158,6 +158,8 @@ class World:
         self.loop.run()
         self.wire.abort()
         self.loop.run()
+        self.loop.advance(0)  # pauses, which take no time
+        assert not (self.connection.is_finished and self.loop.live_timers), "a timer runs on behind on_close"
         self.loop.advance(1000)
         for task in self.loop.started:
             if task.is_asleep:
