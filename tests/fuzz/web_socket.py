@@ -208,7 +208,7 @@ class World:
             whole = iter([as_bytes(message[1]) for message in Assembler().whole_of(data)])
             assert all(as_bytes(message) in whole for message in app.messages), "a message was given that was not sent"
         causes = {*app.closings, code, LOST}
-        causes |= {int(CloseCode.TRY_AGAIN_LATER)} if self.wire.largest_write > HIGH_WATER // 2 else set()
+        causes |= {int(CloseCode.TRY_AGAIN_LATER)} if self.wire.most_buffered > MAX_WRITE_BUFFER else set()
         causes |= {int(CloseCode.GOING_AWAY), int(CloseCode.SERVICE_RESTART)} if self.is_stopped else set()
         causes |= {int(CloseCode.MESSAGE_TOO_BIG), int(CloseCode.POLICY_VIOLATION)}
         assert app.socket.close_code in causes, f"nobody closed with {app.socket.close_code}"
