@@ -36,6 +36,7 @@ class Application:
         given: What it was given: frames by reads, or whole messages by handlers.
         accepted: The messages that it has sent, as long as none was sent in parts.
         closings: The codes with which it has closed an open socket, by itself or by an error.
+        sends_in_parts, takes_messages: Whether it has ever tried to.
     """
 
     def __init__(self, loop: WireLoop, socket: WebSocket) -> None:
@@ -47,7 +48,7 @@ class Application:
         self.messages: list[str | bytes] = []
         self.accepted: list[str | bytes] = []
         self.closings: list[int] = []
-        self.sends_in_parts = self.is_in_thread = self.has_failed = False
+        self.sends_in_parts = self.takes_messages = self.is_in_thread = False
         entry = self.ledger.add(Kind.ON_CLOSE)
         socket.on_close.when_complete(lambda result: self.called(entry))
 
@@ -120,6 +121,8 @@ class Application:
         self.go_on()
 
     def handle(self, much: int) -> None:
+        self.takes_messages = True
+
         def received(socket: WebSocket, message: Any) -> object:
             self.messages.append(message)
             self.go_on()
@@ -134,6 +137,8 @@ class Application:
         (self.socket.on_ping if much & 1 else self.socket.on_pong)(lambda socket, data: self.go_on())
 
     def receive(self, much: int) -> None:
+        self.takes_messages = True
+
         def call(entry: Entry) -> None:
             self.socket.receive().when_complete(lambda result: self.called(entry))
 
@@ -206,6 +211,7 @@ class Application:
         self.socket.ping_interval = [None, 1, 20][much % 3]
 
     def start_task(self, much: int) -> None:
+        self.takes_messages |= much % 5 in (2, 3)
         entry = self.ledger.add(Kind.GONE)  # which may end at any time
         self.loop.start_task(self.loop.owner, self.work(entry, much))
 
@@ -245,7 +251,6 @@ class Application:
     def fail(self, much: int) -> None:
         if self.socket.is_connected:
             self.closings.append(1011)
-        self.has_failed = True
         raise Boom
 
 

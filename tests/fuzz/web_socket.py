@@ -38,7 +38,7 @@ SIZES = [0, 1, 5, 125, 126, 999, 1001]
 SECONDS = [0.0, 0.0, 0.5, 5.0, 11.0, 21.0, 50.0]
 ROOM = [0, 0, 1, 100, 60_000]
 
-#: What may begin without anybody's doing, so that the end may have this code: the peer vanished.
+#: What the end is without a close frame: the peer vanished.
 LOST = int(CloseCode.ABNORMAL_CLOSURE)
 
 
@@ -207,11 +207,20 @@ class World:
         elif not app.frames and len(app.messages) > 0:
             whole = iter([as_bytes(message[1]) for message in Assembler().whole_of(data)])
             assert all(as_bytes(message) in whole for message in app.messages), "a message was given that was not sent"
-        causes = {*app.closings, code, LOST}
-        causes |= {int(CloseCode.TRY_AGAIN_LATER)} if self.wire.largest_write > HIGH_WATER // 2 else set()
-        causes |= {int(CloseCode.GOING_AWAY), int(CloseCode.SERVICE_RESTART)} if self.is_stopped else set()
-        causes |= {int(CloseCode.MESSAGE_TOO_BIG), int(CloseCode.POLICY_VIOLATION)}
-        assert app.socket.close_code in causes, f"nobody closed with {app.socket.close_code}"
+        assert app.socket.close_code in self.causes(code), f"nobody closed with {app.socket.close_code}"
+
+    def causes(self, code: int | None) -> set[int | None]:
+        """Return the codes that the close may have, if ``code`` is what the peer's frames come to."""
+        causes: set[int | None] = {*self.app.closings, code}
+        if not self.has_been_closed:
+            causes.add(LOST)
+        if self.wire.most_buffered > MAX_WRITE_BUFFER:
+            causes.add(CloseCode.TRY_AGAIN_LATER)
+        if self.is_stopped:
+            causes |= {CloseCode.GOING_AWAY, CloseCode.SERVICE_RESTART}
+        if self.app.takes_messages:  # which have limits of their own
+            causes |= {CloseCode.MESSAGE_TOO_BIG, CloseCode.POLICY_VIOLATION}
+        return causes
 
     def check_sent(self) -> None:
         """Fail unless the peer got a beginning of what was sent, and our close frame says what the application sees."""

@@ -33,6 +33,7 @@ class Wire:
         sent: What the peer has got.
         read: What the protocol was given.
         largest_read, largest_write: The longest piece that came, and that was written.
+        most_buffered: How much has waited at most.
     """
 
     def __init__(self, loop: WireLoop) -> None:
@@ -46,7 +47,7 @@ class Wire:
         self.sent = bytearray()
         self.read = bytearray()
         self.buffered_amount = 0
-        self.largest_write = 0
+        self.largest_write = self.most_buffered = 0
         self.largest_read = 0
         self.stage = Stage.OPEN
         self.is_paused = False
@@ -71,6 +72,7 @@ class Wire:
         self._output.append(data)
         self.buffered_amount += len(data)
         self.largest_write = max(self.largest_write, len(data))
+        self.most_buffered = max(self.most_buffered, self.buffered_amount)
 
     def write_at_once(self, data: bytes) -> int:
         self.write(data)
