@@ -139,7 +139,7 @@ print(json.dumps(found))
 
 @pytest.mark.parametrize("transport", ["reactor", "streams"])
 def test_what_is_connected_is_served_and_the_log_says_once_what_is_wrong(transport: str, tmp_path: Path) -> None:
-    program = PROGRAM.format(keywords=f"document_root={str(tmp_path)!r}")
+    program = PROGRAM.format(keywords=f"document_root={str(tmp_path)!r}, close_timeout=0.5")
     if transport == "streams":
         program = "import perfectws.net.loop as loop\nloop.make_reactor = lambda: None\n" + program
     ended = subprocess.run(
