@@ -82,7 +82,7 @@ async def test_5_2_no_reserved_bit_is_sent_where_nothing_was_negotiated(link: Li
         await other.receive()
 
 
-@pytest.mark.parametrize("opcode", [TEXT, BINARY, CLOSE, PING, PONG])
+@pytest.mark.parametrize("opcode", [TEXT, PING])
 @pytest.mark.parametrize("rsv", [0x10, 0x20, 0x40, 0x70])
 async def test_5_2_a_reserved_bit_that_nothing_defines_fails(link: Link, opcode: int, rsv: int) -> None:
     """ "If a nonzero value is received and none of the negotiated extensions defines the meaning [...], the
@@ -104,11 +104,10 @@ async def test_5_2_a_reserved_bit_on_a_continuation_fails(link: Link) -> None:
 
 
 @pytest.mark.parametrize("opcode", [3, 4, 5, 6, 7, 0xB, 0xC, 0xD, 0xE, 0xF])
-@pytest.mark.parametrize("payload", [b"", b"x"])
-async def test_5_2_an_unknown_opcode_fails(link: Link, opcode: int, payload: bytes) -> None:
+async def test_5_2_an_unknown_opcode_fails(link: Link, opcode: int) -> None:
     """ "If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket Connection_"."""
     other, _ = await link()
-    await other.send(opcode, payload)
+    await other.send(opcode)
     await assert_failed(other, 1002)
 
 
