@@ -19,6 +19,8 @@ from .signals import Handling, is_applications
 
 def has_terminal() -> bool:
     """Tell whether this process has a terminal."""
+    if sys.platform == "win32":
+        return False
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY))
     except OSError:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import ssl
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,26 +14,11 @@ import trustme
 from trio.testing import MockClock
 
 from perfectws import HTTPServer, Routes, TLSConfiguration
-from perfectws.net import hang_up
-from perfectws.net.hang_up import HangUps
 from perfectws.server import certificates
 from perfectws.server.certificates import LOOK, Certificates
-from tests.examples.running import running
 from tests.server.conftest import PATIENCE, Launch, Raw, raw
 
 HELLO = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
-
-PROGRAM = """
-import logging
-import sys
-from perfectws import HTTPServer, Routes, TLSConfiguration
-
-logging.basicConfig(level=logging.INFO)
-routes = Routes()
-routes.add("GET", "/hello", lambda request, response: response.set_body("hello").completed())
-tls = TLSConfiguration(cert_path=sys.argv[1], key_path=sys.argv[2])
-HTTPServer.launch(name="localhost", address="127.0.0.1", port=0, routes=routes, tls_config=tls)
-"""
 
 
 class Files:
@@ -198,88 +180,3 @@ def test_reload_certificates_reads_them_now(launch: Launch, routes: Routes, file
     with raw(context, files.trusting) as after:
         assert after.ask(HELLO)[1]
     HTTPServer().reload_certificates()  # which has none
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGHUP")
-class TestHangUp:
-    @pytest.mark.slow
-    def test_sighup_reads_them_again_and_ends_nothing(self, files: Files) -> None:
-        with running("-c", PROGRAM, str(files.cert), str(files.key)) as server:
-
-            def connected() -> Raw:
-                return Raw(("127.0.0.1", server.port), files.trusting)
-
-            with connected() as before:
-                files.renew()
-                began = time.monotonic()
-                server.process.send_signal(signal.SIGHUP)
-                with until_trusted(connected) as after:
-                    assert time.monotonic() - began < LOOK - 1
-                    assert after.ask(HELLO)[1] == before.ask(HELLO)[1] == b"hello"
-            assert server.stop() == 0
-            assert any("has read its certificate again" in line for line in server.lines)
-
-    async def test_it_is_taken_as_long_as_the_block_lasts(self, no_terminal: None) -> None:
-        former = signal.getsignal(signal.SIGHUP)
-        with HangUps() as hang_ups:
-            for _ in range(2):
-                os.kill(os.getpid(), signal.SIGHUP)
-                with trio.fail_after(PATIENCE):
-                    await hang_ups.wait()
-            assert not hang_ups.terminal_is_gone
-        assert signal.getsignal(signal.SIGHUP) == former
-
-    async def test_one_of_the_applications_own_is_left_to_it(self) -> None:
-        came: list[int] = []
-        former = signal.signal(signal.SIGHUP, lambda number, frame: came.append(number))
-        try:
-            with HangUps():
-                signal.raise_signal(signal.SIGHUP)
-            assert came == [signal.SIGHUP]
-        finally:
-            signal.signal(signal.SIGHUP, former)
-
-    @pytest.mark.parametrize("has_nohup", [False, True])
-    async def test_a_terminal_that_is_gone_is_noticed_unless_nohup_asks_for_that(
-        self, has_nohup: bool, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(hang_up, "has_terminal", lambda: True)
-        former = signal.signal(signal.SIGHUP, signal.SIG_IGN if has_nohup else signal.SIG_DFL)
-        try:
-            with HangUps() as hang_ups:
-                assert not hang_ups.terminal_is_gone
-                monkeypatch.setattr(hang_up, "has_terminal", lambda: False)
-                assert hang_ups.terminal_is_gone is not has_nohup
-        finally:
-            signal.signal(signal.SIGHUP, former)
-
-    @pytest.mark.parametrize("is_gone", [False, True])
-    def test_a_server_is_stopped_by_it_only_if_the_terminal_is_gone(
-        self, is_gone: bool, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        terminals = [True]
-        monkeypatch.setattr(hang_up, "has_terminal", lambda: terminals[0])
-        reloaded: list[HTTPServer] = []
-        server = HTTPServer.server(name="x", address="127.0.0.1", port=0, routes=Routes())
-
-        @server.on_start
-        async def started() -> None:
-            terminals[0] = not is_gone
-            signal.raise_signal(signal.SIGHUP)
-            with trio.fail_after(PATIENCE):
-                while is_gone or not reloaded:
-                    await trio.sleep(0.001)
-            server.stop()
-
-        monkeypatch.setattr(server, "reload_certificates", lambda: reloaded.append(server))
-        former = signal.signal(signal.SIGHUP, signal.SIG_DFL)
-        try:
-            server.start()
-        finally:
-            signal.signal(signal.SIGHUP, former)
-        assert bool(reloaded) is not is_gone
-
-
-@pytest.fixture
-def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hang_up, "has_terminal", lambda: False)
