@@ -31,6 +31,7 @@ EXAMPLES: dict[str, tuple[str, Any]] = {
     "FORMAT": ("json", "json"),
     "": ("1", True),
 }
+HAS_HUP = pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="this system has no such signal")
 AVAILABLE = [each for each in OPTIONS if EXAMPLES[each.metavar][1] is not None]
 
 
@@ -169,7 +170,11 @@ class TestContradictions:
         [
             (["--unix", "a", "--port", "1"], "--unix and --port contradict each other"),
             (["--unix", "a", "--address", "::1"], "--unix and --address contradict each other"),
-            (["--reload", "--reload-on", "hup"], "--reload and --reload-on contradict each other"),
+            pytest.param(
+                ["--reload", "--reload-on", "hup"],
+                "--reload and --reload-on contradict each other",
+                marks=HAS_HUP,
+            ),
             (["--tls-key", "a"], "--tls-key means nothing without --tls-cert"),
             (["--reload-dir", "a"], "--reload-dir means nothing without --reload"),
             (["--reload-include", "a", "--no-reload"], "--reload-include means nothing without --reload"),
@@ -194,7 +199,8 @@ class TestContradictions:
             ["--address", "unix:a", "--unix-mode", "660"],
             ["--unix-mode", "660"],  # of a server that has its path itself
             ["--unix", "a", "--reload", "--workers", "3", "--reload-dir", "b"],
-            ["--address", "::1", "--port", "1", "--tls-cert", "a", "--no-reload", "--reload-on", "hup"],
+            ["--address", "::1", "--port", "1", "--tls-cert", "a", "--no-reload"],
+            pytest.param(["--no-reload", "--reload-on", "hup"], marks=HAS_HUP),
         ],
     )
     def test_what_goes_together_is_none(self, arguments: list[str]) -> None:

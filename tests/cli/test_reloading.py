@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -15,10 +14,9 @@ assert sys.platform != "win32"  # where these are not collected
 import pytest
 import trio
 
-from perfectws import LaunchFailure, WebSocket
+from perfectws import WebSocket
 from perfectws.cli.reloading import Reloader, _named
-from perfectws.server.workers.started import VARIABLE
-from perfectws.server.workers.succession import Heritage, Listener
+from perfectws.server.workers.succession import Listener
 from tests.workers.programs import Client, Start, children_of, is_running, run, until
 
 __all__ = ["run"]  # a fixture
@@ -81,7 +79,6 @@ class Stage:
         self.begun: list[Serving] = []
         self.given: list[list[int]] = []
         self.signals: list[int] = []
-        self.steps: list[Sequence[str] | int | None] = []
         self.reloader = Reloader(self._begin, self._take)  # type: ignore[arg-type]  # as far as it is used
 
     def _begin(self, listeners: Sequence[Listener]) -> Serving:
@@ -187,12 +184,8 @@ class TestTheOrder:
         assert len(stage.begun) == 3
 
     def test_nothing_begins_before_it_is_watched_nor_where_it_is_to_stop(self, stage: Stage) -> None:
-        def unwatchable() -> Iterator[Sequence[str]]:
-            raise LaunchFailure("it cannot be watched")
-            yield []
-
-        with pytest.raises(LaunchFailure):
-            stage.reloader.run(unwatchable())
+        stage.reloader.run([])
+        assert stage.begun == []
         stage.signals = [signal.SIGTERM]
         stage.reloader.run([[]])
         assert stage.begun == []
@@ -227,15 +220,6 @@ def test_the_first_changed_files_are_named_from_where_one_is(tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     assert _named([str(tmp_path / "a" / "b.py"), "/nowhere/c.py"]) == "a/b.py, /nowhere/c.py"
     assert _named([str(tmp_path / each) for each in "abcde"]) == "a, b, c and 2 more"
-
-
-def test_only_a_child_of_who_reloads_is_its_successor(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
-    assert not Heritage.is_left()
-    monkeypatch.setenv(VARIABLE, json.dumps({"predecessor": os.getppid()}))
-    assert Heritage.is_left()
-    monkeypatch.setenv(VARIABLE, json.dumps({"predecessor": os.getpid()}))
-    assert not Heritage.is_left()
 
 
 def ask(address: tuple[str, int]) -> str:
@@ -301,6 +285,9 @@ def test_a_mistake_at_the_start_waits_for_a_change_and_workers_are_reloaded_too(
     assert ask(address) == "one"
     (supervisor,) = children_of(program.process.pid)
     assert len(children_of(supervisor)) == 2
-    program.signal(signal.SIGKILL)  # nothing outlives it
-    until(lambda: not is_running(supervisor))
-    program.end()
+    if sys.platform == "linux":  # elsewhere nobody tells of that
+        program.signal(signal.SIGKILL)
+        until(lambda: not is_running(supervisor))
+        program.end()
+    else:
+        assert program.stop() == 0

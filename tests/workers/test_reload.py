@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -17,6 +18,8 @@ import trio
 
 from perfectws import WebSocket
 from perfectws.cli.main import main
+from perfectws.server.workers.started import VARIABLE
+from perfectws.server.workers.succession import Heritage
 
 from .programs import HEAD, Client, Start, is_running, until
 
@@ -215,6 +218,15 @@ def test_the_command_line_has_it_too(run: Start, tmp_path: Path) -> None:
     program.line("serves: those before it go")
     until(lambda: ask(address, "/v") == "two")
     assert program.stop() == 0
+
+
+def test_only_a_child_of_who_reloads_is_its_successor(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert not Heritage.is_left()
+    monkeypatch.setenv(VARIABLE, json.dumps({"predecessor": os.getppid()}))
+    assert Heritage.is_left()
+    monkeypatch.setenv(VARIABLE, json.dumps({"predecessor": os.getpid()}))
+    assert not Heritage.is_left()
 
 
 @pytest.mark.parametrize(
