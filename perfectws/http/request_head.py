@@ -232,10 +232,14 @@ def _parse(raw: bytes, limit: int) -> tuple[h11.Connection, h11.Request, bool]:
         assert isinstance(event, h11.Request)
         return parser, event, parser.next_event() is h11.NEED_DATA
     except h11.RemoteProtocolError as error:
-        refused = malformed(error)
-        if refused.status is HTTPStatus.NOT_IMPLEMENTED and not _ends_with_chunks(raw):
-            refused.status = HTTPStatus.BAD_REQUEST
-        raise refused from None
+        raise _malformed_head(error, raw) from None
+
+
+def _malformed_head(error: h11.RemoteProtocolError, raw: bytes) -> Refused:
+    refused = malformed(error)
+    if refused.status is HTTPStatus.NOT_IMPLEMENTED and not _ends_with_chunks(raw):
+        refused.status = HTTPStatus.BAD_REQUEST
+    return refused
 
 
 def _ends_with_chunks(raw: bytes) -> bool:

@@ -94,8 +94,8 @@ import importlib, pkgutil, select, sys, perfectws
 
 linux_only = {"perfectws.net.epoll"}
 if sys.platform == "win32":
-    linux_only |= {"perfectws.net.files", "perfectws.net.mailbox"}
-    workers = "channel child crew launching sharing signals succession supervisor worker"  # there is no fork
+    linux_only |= {"perfectws.cli.reloading", "perfectws.net.files", "perfectws.net.mailbox"}
+    workers = "channel child crew launching sharing signals succeeding succession supervisor worker"  # there is no fork
     linux_only |= {f"perfectws.server.workers.{name}" for name in workers.split()}
 for module in pkgutil.walk_packages(perfectws.__path__, "perfectws."):
     if module.name not in linux_only and not module.name.endswith("__main__"):
