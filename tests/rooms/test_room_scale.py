@@ -40,9 +40,9 @@ pytestmark = pytest.mark.slow
 
 READERS = 980
 SLEEPERS = 20
-MESSAGES = 1_500
-BATCH = 10  # messages sent in one go
-AHEAD = 20  # messages: how far the fastest reader may be ahead of the slowest
+MESSAGES = 1_000
+BATCH = 5  # messages sent in one go
+AHEAD = 10  # messages: how far the fastest reader may be ahead of the slowest
 MESSAGE_SIZE = 1024  # bytes
 MAX_WRITE_BUFFER = 128 * 1024  # bytes
 KERNEL_BUFFER = 32 * 1024  # bytes
@@ -54,7 +54,7 @@ STREAM = memoryview(b"".join(FRAMES))
 FRAME_SIZE = len(FRAMES[0])
 
 #: What this process's memory may grow by, in bytes: what is under way to the readers, what is kept for the sleepers,
-#: and 4 MiB for all else. Were everything kept for the sleepers, that alone would be 30 MiB.
+#: and 4 MiB for all else. Were everything kept for the sleepers, that alone would be 20 MiB.
 BOUND = READERS * AHEAD * FRAME_SIZE + SLEEPERS * MAX_WRITE_BUFFER + 4 * 2**20
 
 
