@@ -1,20 +1,39 @@
-"""A server for the command line to talk to, in a thread."""
+"""What the command line is given: a server to talk to, in a thread, and a module to serve."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
-from perfectws import HTTPRequest, HTTPServer, Routes, WebSocket
+from perfectws import HTTPRequest, HTTPServer, Routes, Routing, WebSocket
 
 if sys.platform == "win32":  # where there is no fork
     collect_ignore_glob = ["test_reloading.py"]
 
 #: No test waits longer for anything, in seconds.
 PATIENCE = 60
+
+Write = Callable[[str], None]
+
+
+@pytest.fixture
+def write_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """Write the module ``shop``, in the current directory."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(Routing, "is_registered", False)
+
+    def write(code: str) -> None:
+        (tmp_path / "shop.py").write_text(code)
+
+    yield write
+    sys.modules.pop("shop", None)
+    Routing.Routes.clear()
 
 
 @pytest.fixture

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from perfectws import HTTPServer, LaunchFailure, Routes, Routing
+from perfectws import HTTPServer, LaunchFailure, Routes
 from perfectws.cli.loading import BrokenModule, Served, load, split_name
+
+from .conftest import Write
 
 HEAD = """from perfectws import HTTPServer, Routes
 def one():
@@ -18,23 +19,11 @@ def one():
     return made
 """
 
-Write = Callable[[str], None]
-
 
 @pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Write the module ``shop``, in the current directory."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setattr(Routing, "is_registered", False)
-
-    def write(code: str) -> None:
-        (tmp_path / "shop.py").write_text(HEAD + code)
-
-    yield write
-    sys.modules.pop("shop", None)
-    Routing.Routes.clear()
+def write(write_shop: Write) -> Write:
+    """Write the module ``shop``, which begins with `HEAD`."""
+    return lambda code: write_shop(HEAD + code)
 
 
 def found(name: str = "shop") -> Served:

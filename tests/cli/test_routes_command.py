@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from perfectws import Routing
 from perfectws.cli.main import main
+
+from .conftest import Write
 
 HEAD = """from functools import partial
 from perfectws import *
@@ -25,23 +25,11 @@ class Page:
 routes = Routes()
 """
 
-Write = Callable[[str], None]
-
 
 @pytest.fixture
-def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
-    """Write the module ``shop``, in the current directory."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.setattr(Routing, "is_registered", False)
-
-    def write(code: str) -> None:
-        (tmp_path / "shop.py").write_text(HEAD + code)
-
-    yield write
-    sys.modules.pop("shop", None)
-    Routing.Routes.clear()
+def write(write_shop: Write) -> Write:
+    """Write the module ``shop``, which begins with `HEAD`."""
+    return lambda code: write_shop(HEAD + code)
 
 
 @pytest.fixture
