@@ -92,7 +92,7 @@ async def _run(publisher: RoomServer, subscriber: RoomServer | None, members: in
     took: list[float] = []
     async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
         for _ in range(members):
-            nursery.start_soon(_listen, await stack.enter_async_context(joined(publisher.port)), [])
+            nursery.start_soon((await stack.enter_async_context(joined(publisher.port))).drain)
         if subscriber is not None:
             nursery.start_soon(_listen, await stack.enter_async_context(joined(subscriber.port)), took)
         await _speak(publisher, rate, WARM_UP)

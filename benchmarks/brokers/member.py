@@ -64,6 +64,11 @@ class Member:
                 return
             self._received += data
 
+    async def drain(self) -> None:
+        """Read what comes, and look at none of it, until the connection ends."""
+        while await self._receive():
+            pass
+
     async def _receive(self) -> bytes:
         try:
             return bytes(await self._stream.receive_some(65536))

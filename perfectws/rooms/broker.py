@@ -4,7 +4,7 @@ A room delivers to its own members at once, whatever the broker does. Behind it 
 is sent is appended there, and what others appended comes back, in the order of the log, each message once::
 
     Room ──► Channel      publish  open  close  read_log  enter  exit
-    Room ◄── Subscriber   opened  take  gap  confirmed  lost  people_changed
+    Room ◄── Subscriber   opened  take  take_own  gap  confirmed  lost  people_changed
 
 An entry of the log holds one message or several: what one process sent to a room in one turn. Entries are numbered
 without holes within an epoch (`Position`), so a hole shows, and so does a log that was lost and begun anew. Messages
@@ -134,6 +134,19 @@ class Subscriber(ABC):
 
         Returns:
             How many of them are dropped, since they are there already: `BrokerFigures.duplicates`.
+        """
+
+    @abstractmethod
+    def take_own(self, first: int, count: int, position: Position) -> bool:
+        """Take the next entry of the log, whose messages are one's own: as `confirmed`, and then `take`, but at once.
+
+        Args:
+            first: The sequence of the first.
+            count: How many they are.
+            position: The number of their entry.
+
+        Returns:
+            Whether it was taken. It is not if something of it is not known as sent: `take` is to bring it then.
         """
 
     @abstractmethod

@@ -168,6 +168,14 @@ class Brokered(Subscriber):
         self._go_on()
         return from_elsewhere.count(None)
 
+    def take_own(self, first: int, count: int, position: Position) -> bool:
+        """Take the next entry of the log, if its messages are those of one's own that were sent first."""
+        with self._lock:
+            is_taken = self.log.is_ready and self.log.take_own(first, count, position)
+        if is_taken:
+            self._go_on()
+        return is_taken
+
     def gap(self, position: Position) -> None:
         """Go on from ``position``, though something before it never came."""
         with self._lock:

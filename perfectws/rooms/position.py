@@ -23,6 +23,11 @@ class Position(NamedTuple):
     def __str__(self) -> str:
         return f"{self.epoch}-{self.number}"
 
+    @property
+    def next(self) -> Position:
+        """The position behind the entry that follows."""
+        return Position(self.epoch, self.number + 1)
+
     @classmethod
     def parse(cls, text: str) -> Position | None:
         """Return the position that a client says it has; ``None`` for what is none: it may say anything."""

@@ -122,6 +122,19 @@ class RoomLog:
         own.position, own.is_last = message.position, message.is_last
         return own
 
+    def take_own(self, first: int, count: int, position: Position) -> bool:
+        """Take the next entry of the log, if its messages are the first of those that were sent and have not come."""
+        unlogged = self._unlogged
+        if len(unlogged) < count or unlogged[0].sequence != first or unlogged[count - 1].sequence != first + count - 1:
+            return False
+        for _ in range(count):
+            message = unlogged.popleft()
+            message.position, message.is_last = position, False
+            self._recent.add(message)
+        message.is_last = True
+        self._heard.is_new(message)  # and so the others have come before
+        return True
+
     def confirm(self, first: int, count: int, position: Position) -> None:
         """Take it that messages of this process are in the log, though they have not come back in their turn."""
         end = first + count

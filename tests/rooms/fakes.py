@@ -182,11 +182,17 @@ class FakeBroker(Broker):
             self.holes.append((before, self.position))
             self.subscriber.gap(self.position)
         behind = self.position.number - log.start
-        coming = list(log.entries)[behind : behind + entries]
-        if coming:
-            self.position = coming[-1][-1].position
-            messages = [message for entry in coming for message in entry]
-            self.duplicates += self.subscriber.take(messages, self.position)
+        for entry in list(log.entries)[behind : behind + entries]:
+            self.position = entry[-1].position
+            if not self._take_own(entry):
+                self.duplicates += self.subscriber.take(entry, self.position)
+
+    def _take_own(self, entry: list[LogMessage]) -> bool:
+        first = entry[0]
+        assert self.subscriber is not None
+        return first.instance == naming.instance() and self.subscriber.take_own(
+            first.sequence, len(entry), first.position
+        )
 
     def answer(self) -> None:
         """Answer the first question that is owed an answer."""

@@ -10,6 +10,7 @@ from perfectws import CloseCode, LocalBroker, Recovery, Room
 from perfectws.rooms import local_broker, recent
 from perfectws.rooms.arrival import RECOVERY_SECONDS
 from perfectws.rooms.joining import NOT_LET_IN
+from perfectws.rooms.position import Position
 from perfectws.transport import HIGH_WATER
 
 from ..calls import Calls
@@ -287,6 +288,24 @@ def test_what_is_appended_twice_is_heard_once() -> None:
     assert client.said == ["1"]
     assert here.broker.figures.duplicates == 1
     assert here.join(after="1-0").said == ["1"]
+
+
+def test_what_this_process_sent_is_taken_without_being_read_again() -> None:
+    process = Process()
+    client = process.join()
+    process.settle()
+    for text in ("1", "2", "3"):
+        process.send(text)
+    subscriber = process.broker.room()
+    first = process.broker.queue[0].sequence
+    with process.running():
+        assert not subscriber.take_own(first, 4, Position(1, 1)), "the fourth was never sent"
+        assert not subscriber.take_own(first + 1, 2, Position(1, 1)), "another was sent before"
+        assert subscriber.take_own(first, 2, Position(1, 1))
+        assert not subscriber.take_own(first, 2, Position(1, 2)), "it has come"
+    assert process.join(after="1-0").said == ["1", "2", "3"]
+    assert process.join(after="1-1").said == ["3"], "two are in the log, the third is on its way"
+    assert client.said == ["1", "2", "3"]
 
 
 def test_what_never_reaches_the_log_is_not_recovered() -> None:

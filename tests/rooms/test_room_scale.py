@@ -214,8 +214,13 @@ async def test_of_1000_members_980_get_all_in_order_and_20_who_read_nothing_miss
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     told: dict[WebSocket, int] = {}
+
+    def has_room(sleeper: WebSocket, missed: int) -> None:
+        told[sleeper] = missed
+        sleeper.send_string_message("end")
+
     with trio.fail_after(PATIENCE):
-        async with crowd_in(Room("drops", slow="drop", on_drop=told.__setitem__)) as crowd:
+        async with crowd_in(Room("drops", slow="drop", on_drop=has_room)) as crowd:
             await everybody_reads_but_the_sleepers(crowd, capsys)
             figures = crowd.room.figures
             assert figures.members == READERS + SLEEPERS
@@ -225,8 +230,7 @@ async def test_of_1000_members_980_get_all_in_order_and_20_who_read_nothing_miss
             assert not told
             for peer, sleeper in zip(crowd.sleepers, crowd.sockets, strict=True):
                 # Awake again, it gets what was kept for it, and what is said from then on.
-                missed = await count_missed(peer, sleeper)
-                assert told[sleeper] == missed
+                assert await count_missed(peer) == told[sleeper]
             assert sum(told.values()) == figures.drops
 
 
@@ -240,10 +244,9 @@ async def expect_beginning_and_close(peer: Peer) -> None:
     assert frame.close_code == 1013
 
 
-async def count_missed(peer: Peer, sleeper: WebSocket) -> int:
+async def count_missed(peer: Peer) -> int:
     """Wake a sleeper up: what was kept for it is in order; return how many messages it missed."""
     received = 0
-    sleeper.send_string_message("end")
     while (text := await peer.receive_text()) != "end":
         assert text == TEXTS[received]
         received += 1

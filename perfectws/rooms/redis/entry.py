@@ -84,6 +84,14 @@ class Entry(NamedTuple):
         ]
 
 
+def sent_by(instance: bytes, data: bytes) -> range | None:
+    """Return the sequence numbers of an entry, if this process sent it, and nothing is missing before it."""
+    if not instance or len(data) < HEAD_SIZE or not data.startswith(instance):
+        return None
+    _, sequence, count, missing, _ = _HEAD.unpack_from(data)
+    return None if missing or not 1 <= sequence <= _MAX_SEQUENCE or not count else range(sequence, sequence + count)
+
+
 def _messages(data: bytes, count: int) -> list[WireMessage] | None:
     """Return the messages of an entry, ``None`` if they do not fill it exactly."""
     messages: list[WireMessage] = []

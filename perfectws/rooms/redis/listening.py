@@ -23,7 +23,7 @@ from ...log_limit import LogLimit
 from ..position import NOWHERE, Position
 from .connection import RedisConnection
 from .counts import Counts
-from .entry import Entry
+from .entry import Entry, sent_by
 from .presence import Presence
 from .publishing import Publishing
 from .room import RedisRoom, numbered, position_of
@@ -140,7 +140,7 @@ class Listening:
         position, here = position_of(said[1:end]), subscription.position
         if position is None or here is None or position <= here:
             return
-        if position == Position(here.epoch, here.number + 1):
+        if position == here.next:
             self._take(subscription, [(position, said[end + 1 :])])
             return
         with self._lock:
@@ -255,14 +255,20 @@ class Listening:
         for position, data in found:
             here = subscription.position
             assert here is not None
-            is_next = position == Position(here.epoch, here.number + 1) or (here == NOWHERE and position.number == 1)
+            is_next = position == here.next or (here == NOWHERE and position.number == 1)
             if not is_next:
                 self._skip_to(subscription, Position(position.epoch, max(position.number - 1, 0)))
-            entry = Entry.decode(data)
-            if entry is None:
-                self._log.log("malformed", "The log of room %r holds what is no entry", subscription.room.name)
-            self._give(subscription, entry, position)
+            if not self._take_own(subscription.room, data, position):
+                entry = Entry.decode(data)
+                if entry is None:
+                    self._log.log("malformed", "The log of room %r holds what is no entry", subscription.room.name)
+                self._give(subscription, entry, position)
             subscription.position = position
+
+    def _take_own(self, room: RedisRoom, data: bytes, position: Position) -> bool:
+        """Let a room take what this process said, if it is as it was sent: then it need not be read."""
+        subscriber, sent = room.subscriber, sent_by(room.instance, data)
+        return subscriber is not None and sent is not None and subscriber.take_own(sent.start, len(sent), position)
 
     def _give(self, subscription: Subscription, entry: Entry | None, position: Position) -> None:
         subscriber, here = subscription.room.subscriber, subscription.position

@@ -29,6 +29,11 @@ class Signal:
         if suspension is not None:
             suspension.resume(outcome.Value(None))
 
+    def clear(self) -> None:
+        """Forget that it was set. By the task, which looks for work next."""
+        with self._lock:
+            self._is_set = False
+
     async def wait(self) -> None:
         """Wait until it is set, and clear it."""
         with self._lock:

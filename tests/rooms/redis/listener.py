@@ -35,6 +35,7 @@ class Listener(Subscriber):
         self.loop = loop
         self.instance = instance
         self.next = 1
+        self.said: dict[int, str] = {}
         self.texts: list[str] = []
         self.heard: dict[bytes, int] = {}
         self.position: Position | None = None
@@ -51,6 +52,7 @@ class Listener(Subscriber):
         """Say something, one message for each text."""
         for text in texts:
             message = LogMessage(self.instance, self.next, OpcodeType.TEXT, text.encode())
+            self.said[self.next] = text
             self.next += 1
             self.channel.publish(message, self.loop)
 
@@ -75,6 +77,16 @@ class Listener(Subscriber):
         self.position = position
         self._change()
         return duplicates
+
+    def take_own(self, first: int, count: int, position: Position) -> bool:
+        own = range(first, first + count)
+        if self.heard.get(self.instance, 0) >= first or not self.said.keys() >= set(own):
+            return False
+        self.heard[self.instance] = own[-1]
+        self.texts += [self.said[sequence] for sequence in own]
+        self.position = position
+        self._change()
+        return True
 
     def gap(self, position: Position) -> None:
         self.gaps.append(position)

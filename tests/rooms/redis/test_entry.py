@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfectws import OpcodeType
-from perfectws.rooms.redis.entry import HEAD_SIZE, MAX_MISSING, MESSAGE_SIZE, Entry
+from perfectws.rooms.redis.entry import HEAD_SIZE, MAX_MISSING, MESSAGE_SIZE, Entry, sent_by
 
 texts = st.text().map(lambda text: (OpcodeType.TEXT, text.encode()))
 binaries = st.binary().map(lambda data: (OpcodeType.BINARY, data))
@@ -43,6 +43,21 @@ def test_one_wrong_byte_never_raises(entry: Entry, data: st.DataObject) -> None:
     wire[data.draw(st.integers(0, len(wire) - 1))] = data.draw(st.integers(0, 255))
     decoded = Entry.decode(bytes(wire))
     assert decoded is None or decoded.encode() == wire
+
+
+@given(entries)
+def test_what_this_process_said_is_known_by_its_head(entry: Entry) -> None:
+    own = range(entry.sequence, entry.sequence + len(entry.messages))
+    assert sent_by(entry.instance, entry._replace(missing=0).encode()) == own
+    assert sent_by(entry.instance[::-1] + b"x", entry._replace(missing=0).encode()) is None
+    assert sent_by(b"", entry._replace(missing=0).encode()) is None, "it has said nothing yet"
+    assert sent_by(entry.instance, entry._replace(missing=1).encode()) is None, "a gap is to be told"
+
+
+@given(data=st.binary(max_size=60))
+def test_what_only_begins_as_an_entry_of_this_process_never_raises(data: bytes) -> None:
+    own = sent_by(b"i" * 16, b"i" * 16 + data)
+    assert own is None or (own.start >= 1 and len(own))
 
 
 def test_a_count_that_nothing_follows_costs_nothing() -> None:
