@@ -71,6 +71,10 @@ _IDLE, _HEAD, _BODY, _HANDLING, _SWITCHED, _CLOSED = Phase
 _STARTED, _COMPLETED, _LOST = ResponseState.STARTED, ResponseState.COMPLETED, ResponseState.LOST
 
 
+#: How long an idle TLS connection is kept for the peer's closure alert, in seconds: ours goes out meanwhile.
+_CLOSURE_LINGER = 0.1
+
+
 def _no_response() -> None:
     """Stand for the response where there is none."""
 
@@ -201,6 +205,10 @@ class HTTPConnection(Protocol):
         """Close without waiting for the peer's end, which an idle browser keeps back: it has all that we sent."""
         if self.transport.buffered_amount:
             self.close()
+        elif self.transport.is_secure:
+            # RFC 9112 §9.8: "Servers MUST attempt to initiate an exchange of closure alerts [...] before closing".
+            self._end(_CLOSED)
+            self.transport.close(_CLOSURE_LINGER)
         else:
             self._abort()
 

@@ -191,8 +191,8 @@ class Deflater:
 def answer_offers(offers: Iterable[str], options: DeflateOptions) -> tuple[str, Deflate] | None:
     """Return the answer to a client's ``Sec-WebSocket-Extensions`` and what it agrees on, or ``None`` for neither.
 
-    The first offer of ``permessage-deflate`` that can be met is taken; one that is malformed, or asks what zlib cannot
-    do, is declined, as RFC 7692 §7.1 says.
+    The first offer of ``permessage-deflate`` that can be met is taken; one with a parameter or a value that there is
+    not, or that asks what zlib cannot do, is declined, as RFC 7692 §7 says.
     """
     for offer in offers:
         parameters = parse_parameters(offer)
@@ -261,7 +261,7 @@ def accept_answer(answer: str, options: DeflateOptions) -> Deflate | None:
 
     A server that keeps a larger window than it was asked to, or its context, accepts the second of the offers.
 
-    Source: RFC 7692 §7.1.
+    Source: RFC 7692 §7.
     """
     parameters = parse_parameters(answer)
     if parameters is None or not _is_valid_answer(parameters):

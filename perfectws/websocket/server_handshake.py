@@ -13,7 +13,7 @@ from typing import NamedTuple, TypeAlias
 
 from wsproto.utilities import generate_accept_token
 
-from ..http.headers import Headers, holds_token, is_token, list_elements
+from ..http.headers import TCHAR, Headers, holds_token, is_token, list_elements
 from ..http.request import HTTPRequest
 from ..http.response import HTTPResponse
 from ..log_limit import LogLimit
@@ -27,6 +27,9 @@ from .socket import WebSocket
 
 #: RFC 4648 §4: of 16 bytes.
 _KEY = re.compile(r"[0-9A-Za-z+/]{22}==")
+#: RFC 6455 §9.1: extension = extension-token *( ";" extension-param ), with blanks between; quotes hold a token.
+_PARAMETER = rf'{TCHAR}++(?:[ \t]*+=[ \t]*+(?:{TCHAR}++|"(?:\\?{TCHAR})++"))?'
+_is_extension = re.compile(rf"{TCHAR}++(?:[ \t]*+;[ \t]*+{_PARAMETER})*+").fullmatch
 
 #: Says once an hour what a proxy, or the server's own configuration, may have wrong.
 _mistakes = LogLimit(interval=3600)
@@ -94,7 +97,10 @@ def read_offer(request: HTTPRequest, origins: Sequence[str | re.Pattern[str]] | 
     protocols = list_elements(fields.get("sec-websocket-protocol", ()))
     if not all(map(is_token, protocols)):
         return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Protocol must be a list of tokens.")
-    return Offer(keys[0].strip(), protocols, list_elements(fields.get("sec-websocket-extensions", ())))
+    extensions = list_elements(fields.get("sec-websocket-extensions", ()))
+    if not all(map(_is_extension, extensions)):
+        return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Extensions must be a list of extensions.")
+    return Offer(keys[0].strip(), protocols, extensions)
 
 
 def _judge_upgrade(request: HTTPRequest, fields: Fields) -> Refusal | None:
@@ -192,6 +198,7 @@ class Session(NamedTuple):
 def open_session(response: HTTPResponse, offer: Offer, subprotocol: str | None, session: Session) -> None:
     """Accept a handshake, and begin the session, unless the peer is gone."""
     headers, deflate = accept(offer, subprotocol, session.options.compression)
+    _drop_unoffered(response.headers, offer)
 
     def take_over(transport: Transport) -> WebSocketConnection:
         connection = connection_class(session.options)(
@@ -208,6 +215,17 @@ def open_session(response: HTTPResponse, offer: Offer, subprotocol: str | None, 
         return connection
 
     response.switch_protocols(headers, take_over)
+
+
+def _drop_unoffered(headers: Headers, offer: Offer) -> None:
+    """Drop what handlers before have set and the client did not offer: its side would have to fail the connection.
+
+    Source: RFC 6455 §4.2.2: "Extensions not listed by the client MUST NOT be listed". None is a handler's to name, who
+    has nothing that does it.
+    """
+    headers.remove("Sec-WebSocket-Extensions")
+    if headers.get("Sec-WebSocket-Protocol") not in offer.protocols:
+        headers.remove("Sec-WebSocket-Protocol")
 
 
 def refuse(response: HTTPResponse, refusal: Refusal) -> None:

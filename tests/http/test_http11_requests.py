@@ -265,6 +265,14 @@ class TestShutDown:
         assert server.transport.is_aborted  # without waiting for a browser that keeps its idle connection
         assert server.loop.live_timers == 0
 
+    def test_an_idle_connection_over_tls_is_told_so_and_not_waited_for_long(self) -> None:
+        server = Server(close_timeout=3)
+        server.transport.is_secure = True
+        server.protocol.shut_down()
+        assert not server.transport.is_aborted  # which would say no closure alert
+        assert server.transport.linger == 0.1
+        assert server.loop.live_timers == 0
+
     def test_an_idle_connection_still_gets_what_is_on_its_way(self) -> None:
         server = Server(close_timeout=3)
         server.transport.buffered_amount = 1

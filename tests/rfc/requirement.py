@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 _UNTESTED = re.compile(r"(.*) \(untested: (.*)\)")
+_OURS = re.compile(r"\[[^\]]*\]")
 
 
 @dataclass(frozen=True)
@@ -14,13 +15,19 @@ class Requirement:
 
     Attributes:
         paragraph: The number of the section that it stands in.
-        text: What the sentence says, shortened by ``[...]``.
+        text: What the sentence says, in 20 words at most, by which it is found: word for word, but for ``[...]`` where
+            something is left out, and ``[what we]`` say instead.
         untested: Why no test of ours can show whether it is obeyed; ``None`` where one does.
     """
 
     paragraph: str
     text: str
     untested: str | None = None
+
+    @property
+    def quotes(self) -> list[str]:
+        """The parts of the text that stand in the RFC, word for word."""
+        return [part.strip(" ,") for part in _OURS.split(self.text) if part.strip(" ,")]
 
 
 def read_requirements(text: str) -> list[Requirement]:

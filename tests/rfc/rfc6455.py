@@ -1,11 +1,18 @@
-"""RFC 6455, The WebSocket Protocol: every MUST and MUST NOT of its sections 4 to 8 and 10, in their order."""
+"""RFC 6455, The WebSocket Protocol: every MUST and MUST NOT of its sections 3 to 10 and 11.3, in their order."""
 
 from __future__ import annotations
 
 from .requirement import read_requirements
 
+#: The sections all of whose requirements are in the list.
+SECTIONS = ("3", "4", "5", "6", "7", "8", "9", "10", "11.3")
+
 REQUIREMENTS = read_requirements(
     """
+§3
+- Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used on these URIs
+- the character "#", when not indicating the start of a fragment, MUST be escaped as %23
+
 §4.1
 - it MUST open a connection, send an opening handshake, and read the server's handshake in response
 - The components of the WebSocket URI passed into this algorithm [...] MUST be valid
@@ -31,15 +38,13 @@ REQUIREMENTS = read_requirements(
 - The request MUST contain an |Upgrade| header field whose value MUST include the "websocket" keyword
 - The request MUST contain a |Connection| header field whose value MUST include the "Upgrade" token
 - The request MUST include a header field with the name |Sec-WebSocket-Key|
-- The value of this header field MUST be a nonce consisting of a randomly selected 16-byte value that has been
-  base64-encoded
+- MUST be a nonce consisting of a randomly selected 16-byte value that has been base64-encoded
 - The nonce MUST be selected randomly for each connection
-- The request MUST include a header field with the name |Origin| if the request is coming from a browser client
+- The request MUST include a header field with the name |Origin| [...] if the request is coming from a browser client
   (untested: it is about browsers, and perfectws is none)
 - The request MUST include a header field with the name |Sec-WebSocket-Version|
 - The value of this header field MUST be 13
-- The elements that comprise this value MUST be non-empty strings with characters in the range U+0021 to U+007E
-  [...] and MUST all be unique strings
+- The elements that comprise this value MUST be non-empty strings [...] and MUST all be unique strings
 - the client MUST wait for a response from the server before sending any further data
 - The client MUST validate the server's response as follows
 - If the response lacks an |Upgrade| header field or [...] contains a value that is not [...] "websocket", the
@@ -60,21 +65,17 @@ REQUIREMENTS = read_requirements(
 - the server MUST complete the following steps to accept the connection and send the server's opening handshake
 - all further communication for the connection [...] MUST run through the encrypted tunnel
 - it MUST return an appropriate HTTP error code (e.g., 403 Forbidden) and abort the WebSocket handshake
-- the server MUST abort the WebSocket handshake [...] and instead send an appropriate HTTP error code (such as 426
-  [...]) and a |Sec-WebSocket-Version| header field
-- If the requested service is not available, the server MUST send an appropriate HTTP error code (such as 404 Not
-  Found)
-- The value chosen MUST be derived from the client's handshake, specifically by selecting one of the values from the
-  |Sec-WebSocket-Protocol| field
-- if the server does not wish to agree to one of the suggested subprotocols, it MUST NOT send back a
-  |Sec-WebSocket-Protocol| header field
-- the value MUST be derived from the client's handshake, specifically by selecting one or more of the values from
-  the |Sec-WebSocket-Extensions| field
+- the server MUST abort the WebSocket handshake [...] instead send an appropriate HTTP error code [...] and a
+  |Sec-WebSocket-Version| header field
+- If the requested service is not available, the server MUST send an appropriate HTTP error code
+- The value chosen MUST be derived from the client's handshake, specifically by selecting one of the values
+- if the server does not wish to agree [...], it MUST NOT send back a |Sec-WebSocket-Protocol| header field
+- the value MUST be derived from the client's handshake, specifically by selecting one or more of the values
 - Extensions not listed by the client MUST NOT be listed
 - If the server chooses to accept the incoming connection, it MUST reply with a valid HTTP response
 
 §4.3
-- the value after quoted-string unescaping MUST conform to the 'token' ABNF
+- after quoted-string unescaping MUST conform to the 'token' ABNF
 
 §4.4
 - it MUST respond with a |Sec-WebSocket-Version| header field [...] containing all versions it is willing to use
@@ -86,20 +87,21 @@ REQUIREMENTS = read_requirements(
 - A client MUST close a connection if it detects a masked frame
 
 §5.2
-- RSV1, RSV2, RSV3: MUST be 0 unless an extension is negotiated that defines meanings for non-zero values
-- If a nonzero value is received and none of the negotiated extensions defines the meaning [...], the receiving
-  endpoint MUST _Fail
+- [RSV1, RSV2, RSV3] MUST be 0 unless an extension is negotiated that defines meanings for non-zero values
+- a nonzero value is received and none of the negotiated extensions defines the meaning [...], the receiving endpoint
+  MUST _Fail
 - If an unknown opcode is received, the receiving endpoint MUST _Fail the WebSocket Connection_
 - a 64-bit unsigned integer (the most significant bit MUST be 0)
 - in all cases, the minimal number of bytes MUST be used to encode the length
 - Any extension MUST specify the length of the "Extension data", [...] and how the extension use MUST be negotiated
   (untested: it is about those who define an extension; the one that perfectws has is in the list of RFC 7692)
+- [frame-rsv1, frame-rsv2, frame-rsv3] 1 bit in length, MUST be 0 unless negotiated otherwise
 
 §5.3
 - A masked frame MUST have the field frame-masked set to 1
 - the client MUST pick a fresh masking key from the set of allowed 32-bit values
 - the masking key MUST be derived from a strong source of entropy
-- the masking key for a given frame MUST NOT make it simple [...] to predict the masking key for a subsequent frame
+- the masking key for a given frame MUST NOT make it simple for a server/proxy to predict
 
 §5.4
 - Control frames themselves MUST NOT be fragmented
@@ -121,18 +123,16 @@ REQUIREMENTS = read_requirements(
 - All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented
 
 §5.5.1
-- If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte order)
+- the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte order)
 - As the data is not guaranteed to be human readable, clients MUST NOT show it to end users
   (untested: it is the application's to obey, which alone knows who reads what it shows)
 - The application MUST NOT send any more data frames after sending a Close frame
-- If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a Close
-  frame
+- If an endpoint receives a Close frame [...], the endpoint MUST send a Close frame in response
 - After both sending and receiving a Close message, an endpoint [...] MUST close the underlying TCP connection
 - The server MUST close the underlying TCP connection immediately
 
 §5.5.2
-- Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a Close
-  frame
+- an endpoint MUST send a Pong frame in response, unless it already received a Close frame
 
 §5.6
 - the whole message MUST contain valid UTF-8
@@ -158,8 +158,7 @@ REQUIREMENTS = read_requirements(
 - A server MUST remove masking for data frames received from a client
 
 §7.1.2
-- an endpoint MUST send a Close control frame [...] whose status code is set to /code/ and whose close reason is set
-  to /reason/
+- MUST send a Close control frame [...] status code is set to /code/ and whose close reason is set to
 
 §7.1.7
 - To do so, the client MUST _Close the WebSocket Connection_
@@ -176,12 +175,23 @@ REQUIREMENTS = read_requirements(
 - To do so, the server MUST simply _Close the WebSocket Connection_
 
 §7.4.1
-- 1005 is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint
-- 1006 is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint
-- 1015 is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint
+- 1005 is a reserved value and MUST NOT be set as a status code in a Close control frame
+- 1006 is a reserved value and MUST NOT be set as a status code in a Close control frame
+- 1015 is a reserved value and MUST NOT be set as a status code in a Close control frame
 
 §8.1
 - [...] not, in fact, a valid UTF-8 stream, that endpoint MUST _Fail the WebSocket Connection_
+
+§9
+- A server MUST NOT respond with any extension not requested by the client
+- parameters MUST be chosen in accordance with the specification of the extension to which the parameters apply
+
+§9.1
+- a value [...] that does not conform to the ABNF below, the recipient of such malformed data MUST immediately _Fail
+- after quoted-string unescaping MUST conform to the 'token' ABNF
+- Any extension-token used MUST be a registered token
+- The parameters supplied with any given extension MUST be defined for that extension
+- MUST NOT use them unless the server indicates that it wishes to use the extension
 
 §10.3
 - Clients MUST choose a new masking key for each frame, using an algorithm that cannot be predicted
@@ -195,5 +205,20 @@ REQUIREMENTS = read_requirements(
 
 §10.7
 - Incoming data MUST always be validated by both clients and servers
+
+§11.3.1
+- The |Sec-WebSocket-Key| header field MUST NOT appear more than once in an HTTP request
+
+§11.3.2
+- the |Sec-WebSocket-Extensions| header field MUST NOT appear more than once in an HTTP response
+
+§11.3.3
+- The |Sec-WebSocket-Accept| header MUST NOT appear more than once in an HTTP response
+
+§11.3.4
+- the |Sec-WebSocket-Protocol| header field MUST NOT appear more than once in an HTTP response
+
+§11.3.5
+- the |Sec-WebSocket-Version| header field MUST NOT appear more than once in an HTTP request
 """
 )

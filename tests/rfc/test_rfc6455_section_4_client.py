@@ -172,8 +172,7 @@ async def test_4_1_the_host_is_named_with_its_port_unless_that_is_the_default(di
 
 
 async def test_4_1_each_key_is_another_and_has_16_bytes(dial: Dial) -> None:
-    """ "The value of this header field MUST be a nonce consisting of a randomly selected 16-byte value that has been
-    base64-encoded".
+    """ "MUST be a nonce consisting of a randomly selected 16-byte value that has been base64-encoded".
     "The nonce MUST be selected randomly for each connection".
     """
     keys = {(await dial.asked())[0].headers["sec-websocket-key"] for _ in range(8)}
@@ -184,9 +183,7 @@ async def test_4_1_each_key_is_another_and_has_16_bytes(dial: Dial) -> None:
 async def test_4_1_the_key_is_what_the_kernel_s_random_source_gives(
     dial: Dial, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """ "The value of this header field MUST be a nonce consisting of a randomly selected 16-byte value that has been
-    base64-encoded".
-    """
+    """ "MUST be a nonce consisting of a randomly selected 16-byte value that has been base64-encoded"."""
     random = os.urandom(16)
     monkeypatch.setattr(handshake, "urandom", lambda size: random if size == 16 else os.urandom(size))
     other, _ = await dial.asked()
@@ -195,9 +192,7 @@ async def test_4_1_the_key_is_what_the_kernel_s_random_source_gives(
 
 @pytest.mark.parametrize("names", [[""], ["a b"], ["a,b"], ["ä"], ["\x7f"], ['"a"'], ["chat", "chat"]])
 async def test_4_1_subprotocols_are_tokens_and_none_is_named_twice(dial: Dial, names: list[str]) -> None:
-    """ "The elements that comprise this value MUST be non-empty strings with characters in the range U+0021 to U+007E
-    [...] and MUST all be unique strings".
-    """
+    """ "The elements that comprise this value MUST be non-empty strings [...] and MUST all be unique strings"."""
     with pytest.raises(LocalProtocolError):
         await dial.begin(subprotocols=names)
     other, _ = await dial.asked(subprotocols=["chat", "v2.chat!"])

@@ -72,7 +72,9 @@ async def test_5_1_a_client_closes_on_a_masked_frame(dial: Dial, opcode: int) ->
 
 
 async def test_5_2_no_reserved_bit_is_sent_where_nothing_was_negotiated(link: Link) -> None:
-    """ "RSV1, RSV2, RSV3: MUST be 0 unless an extension is negotiated that defines meanings for non-zero values"."""
+    """ "[RSV1, RSV2, RSV3] MUST be 0 unless an extension is negotiated that defines meanings for non-zero values".
+    "[frame-rsv1, frame-rsv2, frame-rsv3] 1 bit in length, MUST be 0 unless negotiated otherwise".
+    """
     other, socket = await link()
     send_one_of_each(socket)
     for _ in SENT:
@@ -85,8 +87,8 @@ async def test_5_2_no_reserved_bit_is_sent_where_nothing_was_negotiated(link: Li
 @pytest.mark.parametrize("opcode", [TEXT, PING])
 @pytest.mark.parametrize("rsv", [0x10, 0x20, 0x40, 0x70])
 async def test_5_2_a_reserved_bit_that_nothing_defines_fails(link: Link, opcode: int, rsv: int) -> None:
-    """ "If a nonzero value is received and none of the negotiated extensions defines the meaning [...], the
-    receiving endpoint MUST _Fail".
+    """ "a nonzero value is received and none of the negotiated extensions defines the meaning [...], the receiving
+    endpoint MUST _Fail".
     """
     other, _ = await link()
     await other.send(opcode, close_payload(1000), rsv=rsv)
@@ -94,8 +96,8 @@ async def test_5_2_a_reserved_bit_that_nothing_defines_fails(link: Link, opcode:
 
 
 async def test_5_2_a_reserved_bit_on_a_continuation_fails(link: Link) -> None:
-    """ "If a nonzero value is received and none of the negotiated extensions defines the meaning [...], the
-    receiving endpoint MUST _Fail".
+    """ "a nonzero value is received and none of the negotiated extensions defines the meaning [...], the receiving
+    endpoint MUST _Fail".
     """
     other, _ = await link()
     await other.send(TEXT, "a", fin=False)
@@ -169,8 +171,7 @@ async def masks_of(dial: Dial, count: int) -> list[bytes]:
 
 async def test_5_3_every_frame_has_a_fresh_key(dial: Dial) -> None:
     """ "the client MUST pick a fresh masking key from the set of allowed 32-bit values".
-    "the masking key for a given frame MUST NOT make it simple [...] to predict the masking key for a subsequent
-    frame".
+    "the masking key for a given frame MUST NOT make it simple for a server/proxy to predict".
     """
     masks = await masks_of(dial, 200)
     assert len(set(masks)) >= 199  # once in 200,000 runs two of them are the same

@@ -49,9 +49,7 @@ async def test_5_5_a_control_frame_that_is_too_long_or_in_fragments_cannot_be_se
 
 
 async def test_5_5_1_a_body_of_one_byte_fails(link: Link) -> None:
-    """ "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte
-    order)".
-    """
+    """ "the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte order)"."""
     other, _ = await link()
     await other.send(CLOSE, b"\x03")
     await assert_failed(other, 1002)
@@ -59,9 +57,7 @@ async def test_5_5_1_a_body_of_one_byte_fails(link: Link) -> None:
 
 @pytest.mark.parametrize("code", [1000, 3000, 4999])
 async def test_5_5_1_the_code_is_two_bytes_the_high_one_first(link: Link, code: int) -> None:
-    """ "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte
-    order)".
-    """
+    """ "the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte order)"."""
     other, socket = await link()
     socket.close(code, "why")
     frame = await other.receive()
@@ -70,9 +66,7 @@ async def test_5_5_1_the_code_is_two_bytes_the_high_one_first(link: Link, code: 
 
 @pytest.mark.parametrize("code", [1000, 3001, 4999])
 async def test_5_5_1_the_code_is_read_the_high_byte_first(link: Link, code: int) -> None:
-    """ "If there is a body, the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte
-    order)".
-    """
+    """ "the first two bytes of the body MUST be a 2-byte unsigned integer (in network byte order)"."""
     other, socket = await link()
     await other.send(CLOSE, bytes(divmod(code, 256)) + "für".encode())
     await other.receive_close()
@@ -98,18 +92,14 @@ async def test_5_5_1_nothing_is_sent_behind_our_close_frame(link: Link) -> None:
 
 @pytest.mark.parametrize("payload", [b"", close_payload(1000), close_payload(4321, "why")])
 async def test_5_5_1_a_close_frame_is_answered_by_one_with_its_code(link: Link, payload: bytes) -> None:
-    """ "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a
-    Close frame".
-    """
+    """ "If an endpoint receives a Close frame [...], the endpoint MUST send a Close frame in response"."""
     other, _ = await link()
     await other.send(CLOSE, payload)
     assert (await other.receive()).payload == payload
 
 
 async def test_5_5_1_a_second_close_frame_is_not_sent(link: Link) -> None:
-    """ "If an endpoint receives a Close frame and did not previously send a Close frame, the endpoint MUST send a
-    Close frame".
-    """
+    """ "If an endpoint receives a Close frame [...], the endpoint MUST send a Close frame in response"."""
     other, socket = await link()
     socket.close(4000)
     assert (await other.receive()).close_code == 4000
@@ -156,9 +146,7 @@ async def test_5_5_1_a_client_closes_the_connection_which_the_server_leaves_open
 
 @pytest.mark.parametrize("payload", [b"", b"hello", bytes(range(125))])
 async def test_5_5_2_a_ping_is_answered_with_its_payload(link: Link, payload: bytes) -> None:
-    """ "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a
-    Close frame".
-    """
+    """ "an endpoint MUST send a Pong frame in response, unless it already received a Close frame"."""
     other, _ = await link()
     await other.send(PING, payload)
     frame = await other.receive()
@@ -166,9 +154,7 @@ async def test_5_5_2_a_ping_is_answered_with_its_payload(link: Link, payload: by
 
 
 async def test_5_5_2_a_ping_behind_a_close_frame_is_not_answered(link: Link) -> None:
-    """ "Upon receipt of a Ping frame, an endpoint MUST send a Pong frame in response, unless it already received a
-    Close frame".
-    """
+    """ "an endpoint MUST send a Pong frame in response, unless it already received a Close frame"."""
     other, _ = await link()
     await other.stream.send_all(link.wire(CLOSE, close_payload(1000)) + link.wire(PING, b"late"))
     assert (await other.receive()).opcode == CLOSE

@@ -16,9 +16,7 @@ from .conftest import Dial, Link, assert_ended, assert_failed
 
 
 async def test_7_1_2_a_close_frame_has_the_code_and_the_reason(link: Link) -> None:
-    """ "an endpoint MUST send a Close control frame [...] whose status code is set to /code/ and whose close reason
-    is set to /reason/".
-    """
+    """ "MUST send a Close control frame [...] status code is set to /code/ and whose close reason is set to"."""
     other, socket = await link()
     socket.close(4567, "für immer")
     frame = await other.receive()
@@ -116,12 +114,12 @@ async def assert_code_is_reserved(link: Link, code: int) -> None:
 
 
 async def test_7_4_1_code_1005_is_never_sent(link: Link) -> None:
-    """ "1005 is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint"."""
+    """ "1005 is a reserved value and MUST NOT be set as a status code in a Close control frame"."""
     await assert_code_is_reserved(link, 1005)
 
 
 async def test_7_4_1_a_close_frame_without_a_code_is_told_as_1005_and_answered_without_one(link: Link) -> None:
-    """ "1005 is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint"."""
+    """ "1005 is a reserved value and MUST NOT be set as a status code in a Close control frame"."""
     other, socket = await link()
     await other.send(CLOSE)
     assert (await other.receive()).payload == b""
@@ -129,12 +127,12 @@ async def test_7_4_1_a_close_frame_without_a_code_is_told_as_1005_and_answered_w
 
 
 async def test_7_4_1_code_1006_is_never_sent(link: Link) -> None:
-    """ "1006 is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint"."""
+    """ "1006 is a reserved value and MUST NOT be set as a status code in a Close control frame"."""
     await assert_code_is_reserved(link, 1006)
 
 
 async def test_7_4_1_code_1015_is_never_sent(link: Link) -> None:
-    """ "1015 is a reserved value and MUST NOT be set as a status code in a Close control frame by an endpoint"."""
+    """ "1015 is a reserved value and MUST NOT be set as a status code in a Close control frame"."""
     await assert_code_is_reserved(link, 1015)
 
 

@@ -11,9 +11,7 @@ from .asked import Asked
 
 
 async def test_2_2_a_request_is_octets_whatever_its_values_are_encoded_in(serve: Connect) -> None:
-    """ "A recipient MUST parse an HTTP message as a sequence of octets in an encoding that is a superset of
-    US-ASCII".
-    """
+    """ "MUST parse an HTTP message as a sequence of octets in an encoding that is a superset of US-ASCII"."""
     asked = await Asked.on(serve)
     values = ["Ċčഊ", "\xff\xfe"]  # the first would have line ends in it in UTF-16, and the second is no UTF-8
     for value in values:
@@ -33,7 +31,7 @@ async def test_2_2_a_request_is_octets_whatever_its_values_are_encoded_in(serve:
     ],
 )
 async def test_2_2_a_bare_cr_is_refused(serve: Connect, first: str, field: str) -> None:
-    """ "A recipient of such a bare CR MUST consider that element to be invalid or replace each bare CR with SP"."""
+    """ "such a bare CR MUST consider that element to be invalid or replace each bare CR with SP"."""
     asked = await Asked.on(serve)
     await asked.send(first, field)
     await asked.assert_refused(400)
@@ -41,8 +39,8 @@ async def test_2_2_a_bare_cr_is_refused(serve: Connect, first: str, field: str) 
 
 @pytest.mark.parametrize("space", [" ", "\t", "  \t"])
 async def test_2_2_whitespace_before_the_first_field_is_refused(serve: Connect, space: str) -> None:
-    """ "A recipient that receives whitespace between the start-line and the first header field MUST either reject
-    the message as invalid or [...]".
+    """ "A recipient that receives whitespace between the start-line and the first header field MUST either reject the
+    message".
     """
     asked = await Asked.on(serve)
     await asked.send("GET / HTTP/1.1", host=f"{space}Host: test")
@@ -51,17 +49,15 @@ async def test_2_2_whitespace_before_the_first_field_is_refused(serve: Connect, 
 
 @pytest.mark.parametrize("form", ["/", "http://test/"])
 async def test_3_a_target_that_is_too_long_gets_414(serve: Connect, form: str) -> None:
-    """ "A server that receives a request-target longer than any URI it wishes to parse MUST respond with a 414 (URI
-    Too Long)".
-    """
+    """ "a request-target longer than any URI it wishes to parse MUST respond with a 414 (URI Too Long)"."""
     asked = await Asked.on(serve)
     await asked.send(f"GET {form}{'a' * HIGH_WATER} HTTP/1.1")
     await asked.assert_refused(414)
 
 
 async def test_3_2_a_request_without_a_host_gets_400(serve: Connect) -> None:
-    """ "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host
-    header field".
+    """ "MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks a Host header
+    field".
     """
     asked = await Asked.on(serve)
     await asked.send("GET / HTTP/1.1", "A: b", host=None)
@@ -70,9 +66,7 @@ async def test_3_2_a_request_without_a_host_gets_400(serve: Connect) -> None:
 
 @pytest.mark.parametrize("second", ["Host: test", "host: other", "HOST:"])
 async def test_3_2_a_request_with_two_hosts_gets_400(serve: Connect, second: str) -> None:
-    """ "[A server MUST respond with a 400 to] any request message that contains more than one Host header field
-    line".
-    """
+    """ "MUST respond with a 400 (Bad Request) [...] to any request message that contains more than one Host"."""
     asked = await Asked.on(serve)
     await asked.send("GET / HTTP/1.1", second)
     await asked.assert_refused(400)
@@ -80,7 +74,7 @@ async def test_3_2_a_request_with_two_hosts_gets_400(serve: Connect, second: str
 
 @pytest.mark.parametrize("value", ["a b", "a/b", "u@a", "a:b", "a:65536", "[::1", "a, b", "a\\b", "http://a"])
 async def test_3_2_a_host_that_is_none_gets_400(serve: Connect, value: str) -> None:
-    """ "[A server MUST respond with a 400 to] a Host header field with an invalid field value"."""
+    """ "MUST respond with a 400 (Bad Request) [...] a Host header field with an invalid field value"."""
     asked = await Asked.on(serve)
     await asked.send("GET / HTTP/1.1", host=f"Host: {value}")
     await asked.assert_refused(400)
@@ -88,8 +82,8 @@ async def test_3_2_a_host_that_is_none_gets_400(serve: Connect, value: str) -> N
 
 @pytest.mark.parametrize("target", ["http://right.example:81/a?q", "HTTP://right.example:81/a?q"])
 async def test_3_2_2_the_host_of_an_absolute_target_takes_the_place_of_the_field(serve: Connect, target: str) -> None:
-    """ "the origin server MUST ignore the received Host header field (if any) and instead use the host information
-    of the request-target".
+    """ "MUST ignore the received Host header field (if any) and instead use the host information of the
+    request-target".
     """
     asked = await Asked.on(serve)
     assert await asked.send(f"GET {target} HTTP/1.1", host="Host: wrong.example") == 200
@@ -106,8 +100,8 @@ async def test_3_2_2_an_absolute_target_is_accepted(serve: Connect, target: str)
 
 @pytest.mark.parametrize("field", ["A : b", "A\t: b", "Content-Length : 0", "A \t : b"])
 async def test_5_1_whitespace_before_the_colon_gets_400(serve: Connect, field: str) -> None:
-    """ "A server MUST reject, with a response status code of 400 (Bad Request), [...] whitespace between a header
-    field name and colon".
+    """ "A server MUST reject, with [...] 400 (Bad Request), any [...] message that contains whitespace between a
+    header field name and colon".
     """
     asked = await Asked.on(serve)
     await asked.send("GET / HTTP/1.1", field)
@@ -117,7 +111,7 @@ async def test_5_1_whitespace_before_the_colon_gets_400(serve: Connect, field: s
 @pytest.mark.parametrize("fold", ["\r\n ", "\r\n\t", " \r\n \t ", "\r\n \r\n "])
 async def test_5_2_a_folded_field_is_read_as_one_line(serve: Connect, fold: str) -> None:
     """ "A server that receives an obs-fold [...] MUST either reject the message [...] or replace each received
-    obs-fold with one or more SP octets".
+    obs-fold".
     """
     asked = await Asked.on(serve)
     assert await asked.send("GET / HTTP/1.1", f"A: b{fold}c: d") == 200

@@ -7,7 +7,7 @@ import trio
 
 from perfectws import HTTPRequest, HTTPResponse, Routes
 
-from ..conftest import Connect
+from ..conftest import Connect, connecting
 from .asked import Asked
 
 
@@ -81,3 +81,51 @@ async def test_9_6_a_server_that_says_close_ends_the_connection_and_answers_noth
     await peer.receive_eof()
     assert not peer.buffer
     assert asked == ["/1"]
+
+
+async def test_9_7_over_tls_all_is_inside_of_it() -> None:
+    """All HTTP data MUST be sent as TLS "application data"."""
+    async with connecting("tls") as connect:
+        asked = await Asked.on(connect)
+        assert isinstance(asked.peer.stream, trio.SSLStream)
+        for path in ("/1", "/2"):
+            assert await asked.send(f"GET {path} HTTP/1.1") == 200
+            assert await asked.peer.read_body() == f"{path} ".encode()
+        assert [request.is_secure for request in asked.requests] == [True, True]
+
+
+#: Requests behind whose response the connection ends.
+LAST = {
+    "close": "GET / HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n",
+    "HTTP/1.0": "GET / HTTP/1.0\r\n\r\n",
+    "refused": "GET / HTTP/1.1\r\n\r\n",
+    "too large": "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 99999999999\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("name", LAST)
+async def test_9_8_a_server_says_that_it_ends_before_it_closes(name: str) -> None:
+    """ "Servers MUST attempt to initiate an exchange of closure alerts with the client before closing the
+    connection".
+    """
+    async with connecting("tls") as connect:
+        asked = await Asked.on(connect)
+        stream = asked.peer.stream
+        await stream.send_all(LAST[name].encode())
+        data = b""
+        while piece := await stream.receive_some(65536):  # which raises at an end that no closure alert tells
+            data += piece
+        assert data.startswith(b"HTTP/1.1 ")
+
+
+async def test_9_8_a_server_that_stops_says_so_too() -> None:
+    """ "Servers MUST attempt to initiate an exchange of closure alerts with the client before closing the
+    connection".
+    """
+    async with connecting("tls") as connect:
+        asked = await Asked.on(connect)
+        assert await asked.send("GET / HTTP/1.1") == 200
+        await asked.peer.read_body()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(connect.stop, 1)
+            assert await asked.peer.stream.receive_some(65536) == b""

@@ -132,7 +132,7 @@ NEGOTIATIONS = [
     ('permessage-deflate; server_max_window_bits="10; server_no_context_takeover"', {}, None),
     ('permessage-deflate; server_max_window_bits="10"', {}, "permessage-deflate; server_max_window_bits=10"),
     ("permessage-deflate ; server_max_window_bits = 10", {}, "permessage-deflate; server_max_window_bits=10"),
-    # declined: zlib cannot do it, or §7.1 says that it is malformed
+    # declined: zlib cannot do it, or §7 says that there is no such parameter or value
     ("permessage-deflate; server_max_window_bits=8", {}, None),
     ("permessage-deflate; client_max_window_bits=8", {}, None),
     ("permessage-deflate; server_max_window_bits", {}, None),

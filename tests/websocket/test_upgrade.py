@@ -234,15 +234,50 @@ class TestAcceptance:
         assert isinstance(offer, Offer)
         assert offer.extensions == ["a; b=1", "c", "permessage-deflate"]
 
-    def test_a_comma_in_quotes_separates_nothing(self) -> None:
-        value = 'x; a="1, permessage-deflate; b=\\", c", y; d="", permessage-deflate; client_max_window_bits="10"'
-        offer = judge(handshake(("Sec-WebSocket-Extensions", value)))
+    @pytest.mark.parametrize(
+        "extension",
+        [
+            "x",
+            "x;a",
+            "x ;\ta = b ; c",
+            'x; a="b"; c=d',
+            'permessage-deflate; client_max_window_bits="1\\0"',
+            "; ".join(["x", *(f"a{at}" for at in range(1000))]),
+        ],
+    )
+    def test_an_extension_may_be_written_in_any_way_that_the_grammar_has(self, extension: str) -> None:
+        offer = judge(handshake(("Sec-WebSocket-Extensions", f", {extension},y")))
         assert isinstance(offer, Offer)
-        assert offer.extensions == [
+        assert offer.extensions == [extension, "y"]
+
+    @pytest.mark.parametrize(
+        "extension",
+        [
+            "x;",
+            ";a",
+            "x;;a",
+            "x; =b",
+            "x; a=",
+            "x; a=b c",
+            "x y",
+            "x; a=b=c",
+            '"x"',
+            'x; "a"',
+            'x; a=""',
+            'x; a="b',
+            'x; a=b"',
+            'x; a="b c"',
             'x; a="1, permessage-deflate; b=\\", c"',
-            'y; d=""',
-            'permessage-deflate; client_max_window_bits="10"',
-        ]
+            'x; a="b\\"',
+            "x\xa0; a",
+            "; ".join(["x", *(f"a{at}" for at in range(1000)), "="]),
+        ],
+    )
+    def test_what_is_no_extension_is_refused(self, extension: str) -> None:
+        for value in (extension, f"y, {extension}, z"):
+            refusal = judge(handshake(("Sec-WebSocket-Extensions", value)))
+            assert isinstance(refusal, Refusal)
+            assert (refusal.status, refusal.text) == (400, "Sec-WebSocket-Extensions must be a list of extensions.")
 
 
 class TestMistakes:
