@@ -118,7 +118,7 @@ def _keywords(options: argparse.Namespace) -> dict[str, Any]:
 def _header(text: str) -> tuple[str, str]:
     name, colon, value = text.partition(":")
     if not colon:
-        raise ValueError(f"--header is 'Name: value', not {text!r}")
+        raise ValueError("--header is 'Name: value': there is no colon in one")
     return name, value
 
 

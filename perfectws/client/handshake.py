@@ -85,9 +85,10 @@ def cookie_header(cookies: Iterable[tuple[str, str]]) -> str | None:
     fields = list(cookies)
     for name, value in fields:
         if not isinstance(name, str) or not isinstance(value, str):
-            raise TypeError(f"a cookie is a pair of str, not {name!r}: {value!r}")
+            raise TypeError(f"a cookie is a pair of str, not of {type(name).__name__} and {type(value).__name__}")
         if not is_token(name) or _FORBIDDEN_IN_COOKIE.search(value):
-            raise LocalProtocolError(f"{name!r}: {value!r} cannot be a cookie: encode it, as by urllib.parse.quote")
+            # Without the value, which is a secret often enough: errors end up in logs.
+            raise LocalProtocolError(f"{name!r} cannot be a cookie: encode its name and value by urllib.parse.quote")
     return "; ".join(f"{name}={value}" for name, value in fields) or None
 
 
@@ -223,7 +224,8 @@ class ClientHandshake:
         except h11.RemoteProtocolError as error:
             if self.rejection() is not None:
                 self._reject()
-            raise HandshakeError(f"{self._url.text}: {self._no_answer(data, error)}") from error
+            # Without the cause: h11 quotes the line that is wrong, which may be a cookie's.
+            raise HandshakeError(f"{self._url.text}: {self._no_answer(data, error)}") from None
 
     @property
     def is_refused(self) -> bool:
@@ -283,7 +285,7 @@ class ClientHandshake:
         if not data:
             where = "in the middle of its answer" if self._begun else "without an answer"
             return f"the server closed the connection {where}{self.hint}"
-        return f"the answer is not HTTP/1.1: {str(error)[:_SHOWN_BODY]}"
+        return f"the answer is not HTTP/1.1: {str(error).partition(': bytearray(')[0][:_SHOWN_BODY]}"
 
     def _reject(self) -> NoReturn:
         rejection = self.rejection()
@@ -328,10 +330,10 @@ class ClientHandshake:
     def _judge_subprotocol(self, headers: Headers) -> str | None:
         chosen = headers.get("Sec-WebSocket-Protocol")
         offered = self._offer.subprotocols
-        self._check(
-            chosen is None or chosen in offered,
-            f"it chose the subprotocol {chosen!r}; offered: {', '.join(offered) or 'none'}",
-        )
+        if chosen is not None:
+            # One that was offered may be a token, and some servers answer the whole list: that is not shown.
+            said = "" if any(each.lower() in chosen.lower() for each in offered) else f" {chosen!r}"
+            self._check(chosen in offered, f"it chose a subprotocol{said} that is none of the {len(offered)} offered")
         return chosen
 
     def _judge_extensions(self, headers: Headers) -> Deflate | None:

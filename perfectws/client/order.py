@@ -88,7 +88,7 @@ class Order(NamedTuple):
             if callable(value):
                 check_callable(value, name)
         if not isinstance(self.to, str) and not callable(self.to):
-            raise TypeError(f"to= is a URL, a str, or a function that returns one, not {self.to!r}")
+            raise TypeError(f"to= is a URL, a str, or a function that returns one, not {type(self.to).__name__}")
         self.offer(
             () if callable(self.headers) else self.headers, () if callable(self.subprotocols) else self.subprotocols
         )
@@ -103,7 +103,7 @@ class Order(NamedTuple):
     def parse_url(self, text: object) -> WebSocketURL:
         """Take a URL apart. Raises `InvalidURL`, also where the rest of the order makes no sense with it."""
         if not isinstance(text, str):
-            raise InvalidURL(f"a URL is a str, not {text!r}")
+            raise InvalidURL(f"a URL is a str, not {type(text).__name__}")
         url = WebSocketURL.parse(text)
         self.place.check(url)
         return url

@@ -38,7 +38,7 @@ def proxy_choice(proxy: object) -> Proxy | bool:
     if proxy is None or isinstance(proxy, bool):
         return bool(proxy)
     if not isinstance(proxy, str):
-        raise TypeError(f"proxy is a URL such as 'http://localhost:3128', True or None, not {proxy!r}")
+        raise TypeError(f"proxy is a URL such as 'http://localhost:3128', True or None, not {type(proxy).__name__}")
     chosen = parse_proxy(proxy)
     if chosen.lacks is not None:
         raise LocalProtocolError(chosen.lacks)

@@ -22,6 +22,8 @@ _FORBIDDEN = re.compile("[\x00-\x20\x7f\ud800-\udfff]")
 _ZONE = re.compile(r"[^\s/%\[\]]+", re.ASCII)
 #: The longest host name, and the longest part between its dots. Source: RFC 1035 §2.3.4.
 _MAX_NAME, _MAX_LABEL = 253, 63
+#: A query, or a fragment, which holds tokens as well.
+_QUERY = re.compile(r"([?#]).*", re.DOTALL)
 #: Where a URL's authority ends.
 _AUTHORITY_END = re.compile(r"[/?#]|$")
 #: All of ASCII that may stand in a request target: what the caller has encoded stays as it is.
@@ -32,7 +34,7 @@ class WebSocketURL(NamedTuple):
     """A URL of the scheme ``ws:``, ``wss:`` or ``ws+unix:``.
 
     Attributes:
-        text: The URL as it may be shown: without the password.
+        text: The URL as it may be shown: without the password and the query.
         host: The host to connect to: a name, in its ASCII form, or an IP address without brackets, with the zone of a
             link-local one (``fe80::1%eth0``); or a Unix path.
         port: The port to connect to; 0 for a Unix socket.
@@ -69,7 +71,7 @@ class WebSocketURL(NamedTuple):
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            reason = error if shown == url else "it is malformed"  # the error may show a part of the password
+            reason = "it is malformed" if "@" in url else error  # the error may show a part of the password
             raise InvalidURL(f"{shown!r} is no URL: {reason}") from None
         return cls._from_parts(parts, port, shown)
 
@@ -101,14 +103,14 @@ class WebSocketURL(NamedTuple):
 
     @classmethod
     def _parse_unix(cls, url: str) -> WebSocketURL:
-        rest = url[len(_UNIX_SCHEME) :].removeprefix("//")
+        rest, shown = url[len(_UNIX_SCHEME) :].removeprefix("//"), _without_query(url)
         path, _, target = rest.partition(":")
         if not path.startswith("/"):
             raise InvalidURL(
-                f"{url!r}: after ws+unix:// comes the absolute path of a socket, then : and the URL's path"
+                f"{shown!r}: after ws+unix:// comes the absolute path of a socket, then : and the URL's path"
             )
         resource, _, query = target.partition("?")
-        return cls(url, unquote(path), 0, False, True, _target(resource, query), "localhost", None)
+        return cls(shown, unquote(path), 0, False, True, _target(resource, query), "localhost", None)
 
 
 #: A client of many connections has few URLs.
@@ -116,7 +118,9 @@ _parse_and_remember = lru_cache(maxsize=32)(WebSocketURL._parse)
 
 
 def shown_url(url: str) -> str:
-    """Return ``url`` as it may be shown: without the password, also where that holds what should have been encoded."""
+    """Return ``url`` as it may be shown: without the password, also where that holds what should have been encoded, and
+    without the query, in which there may be a token. A user without a password is a token as well.
+    """
     start = url.find("//") + 2 if "//" in url else 0
     authority = url[start : _AUTHORITY_END.search(url, start).start()]  # type: ignore[union-attr]  # there is an end
     _, colon, port = authority.partition(":")
@@ -125,9 +129,13 @@ def shown_url(url: str) -> str:
     elif "@" in url and colon and not port.isdecimal():
         end = url.rindex("@")
     else:
-        return url
-    user, colon, _ = url[start:end].partition(":")
-    return f"{url[:start]}{user}:***{url[end:]}" if colon else url
+        return _without_query(url)
+    user, _, password = url[start:end].partition(":")
+    return _without_query(f"{url[:start]}{user}:***{url[end:]}" if password else f"{url[:start]}***{url[end:]}")
+
+
+def _without_query(url: str) -> str:
+    return _QUERY.sub(r"\1***", url, count=1)
 
 
 def _split_zone(host: str, shown: str) -> tuple[str, str]:

@@ -2,12 +2,17 @@
 
 A line is the Common Log Format, which log readers know, with more behind it::
 
-    192.0.2.7 - - [21/Nov/2026:13:16:10 +0000] "GET /chat?a=b HTTP/1.1" 101 0 0.002 "curl/8.5" 5f0c6a1e9d2b4477
-    192.0.2.7 - - [21/Nov/2026:13:16:10 +0000] "GET /chat?a=b HTTP/1.1" 1001 512 31.407 "curl/8.5" 5f0c6a1e9d2b4477 7 12
+    192.0.2.7 - - [21/Nov/2026:13:16:10 +0000] "GET /chat?*** HTTP/1.1" 101 0 0.002 "curl/8.5" 5f0c6a1e9d2b4477
+    192.0.2.7 - - [21/Nov/2026:13:16:10 +0000] "GET /chat?*** HTTP/1.1" 1001 512 31.407 "curl/8.5" 5f0c6a1e9d2b4477 7 12
 
 The first number is the status of the response, or the close code of the session; then come the bytes that were sent,
 without heads, the seconds from the request's arrival, what the client calls itself, and the request's ``id``; of a
 session that is over also how many messages it has received, and sent. The time is that of the request's arrival.
+
+A query may be a secret, a ticket say, and logs are read by many: so it is not shown. What is no request line, such as
+the rest of a body that was longer than it said, is a hyphen. By
+``logging.getLogger("perfectws.access").setLevel("DEBUG")`` the lines have all of it, and are of that level. Paths are
+always shown.
 
 Each record has the same as attributes, for formatters that write JSON: ``event`` (``"request"``, ``"open"`` or
 ``"close"`` of a session), ``client``, ``request``, ``status``, ``bytes``, ``duration``, ``user_agent``, ``request_id``;
@@ -46,6 +51,12 @@ if access_logger.level == logging.NOTSET:
 #: The most characters of a request that a line shows, and of what the client calls itself.
 _MAX_REQUEST = 2000
 _MAX_USER_AGENT = 300
+#: How a request line begins: with a method, and a target in one of the forms of RFC 9112 §3.2.
+_REQUEST_LINE = re.compile(r"CONNECT \S|[!-~]{1,20} (?:/|\*|[A-Za-z][A-Za-z0-9+.-]*://)")
+#: The user and the password of a target in absolute form.
+_USER = re.compile(r"^([!-~]+ [A-Za-z0-9+.-]+://)[^/?#]*@")
+#: The query, and what would be a fragment, with all behind it but the version.
+_QUERY = re.compile(r"([?#]).*?( HTTP/\d\.\d)?$", re.DOTALL)
 _USER_AGENT = re.compile(rb"\n[Uu][Ss][Ee][Rr]-[Aa][Gg][Ee][Nn][Tt]:[ \t]*([^\r\n]*)")
 
 
@@ -89,6 +100,7 @@ class Exchange:
     __slots__ = (
         "_began",
         "_counts",
+        "_level",
         "_request",
         "_session",
         "_time",
@@ -102,7 +114,9 @@ class Exchange:
 
     def __init__(self, peer: str, request: str, user_agent: str = "") -> None:
         self.peer = peer
-        self._request = _escaped(request[:_MAX_REQUEST])
+        is_whole = access_logger.isEnabledFor(logging.DEBUG)
+        self._level = logging.DEBUG if is_whole else logging.INFO
+        self._request = _escaped((request if is_whole else _without_secrets(request))[:_MAX_REQUEST])
         self._user_agent = _escaped(user_agent[:_MAX_USER_AGENT])
         self._began = monotonic()
         self._time = _clf_time()
@@ -173,6 +187,7 @@ class Exchange:
             seconds,
             self._user_agent or "-",
             self.request_id or "-",
+            level=self._level,
             fields=fields,
         )
 
@@ -221,12 +236,19 @@ class CountedTransport:
         return getattr(self._transport, name)
 
 
-def _write(message: str, *args: object, fields: dict[str, object]) -> None:
+def _write(message: str, *args: object, level: int, fields: dict[str, object]) -> None:
     """Write a line, though the logger's level may be above it: who began the exchange has decided that."""
-    if access_logger.manager.disable < logging.INFO:
+    if access_logger.manager.disable < level:
         name, place = access_logger.name, (__file__, 0)
-        record = access_logger.makeRecord(name, logging.INFO, *place, message, args, None, "_write", fields)
+        record = access_logger.makeRecord(name, level, *place, message, args, None, "_write", fields)
         access_logger.handle(record)
+
+
+def _without_secrets(line: str) -> str:
+    """Return a request line as anybody may read it: without its query, and ``-`` for what is none."""
+    if not _REQUEST_LINE.match(line):
+        return "-" if line else ""
+    return _QUERY.sub(r"\1***\2", _USER.sub(r"\1***@", line), count=1)
 
 
 def _escaped(text: str) -> str:

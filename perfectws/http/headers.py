@@ -51,7 +51,9 @@ class Headers:
         self.is_as_received = False
         for item in items:
             if not isinstance(item, tuple | list) or len(item) != 2:
-                raise TypeError(f"headers are given as pairs such as ('Origin', 'https://example.org'), not {item!r}")
+                raise TypeError(
+                    f"headers are given as pairs such as ('Origin', 'https://example.org'), not {type(item).__name__}"
+                )
             self.add(*item)
 
     @classmethod
@@ -203,15 +205,19 @@ def holds_token(values: Sequence[str], token: str) -> bool:
 
 def _checked(name: str, value: str) -> tuple[str, str, str]:
     if not isinstance(name, str) or not isinstance(value, str):
-        raise TypeError(f"a header is a pair of str, not {name!r}: {value!r}")
+        raise TypeError(f"a header is a pair of str, not of {type(name).__name__} and {type(value).__name__}")
     _refuse_case(name)
     if not _is_token(name):
         raise LocalProtocolError(f"{name!r} cannot be the name of a header: use letters, digits and hyphens")
     value = value.strip(" \t")
-    if _FORBIDDEN_IN_VALUE.search(value):
-        raise LocalProtocolError(f"the header {name} cannot hold a line break or a control character: {value!r}")
-    if not value.isascii() and _SURROGATE.search(value):
-        raise LocalProtocolError(f"the header {name} cannot hold a lone surrogate: {value!r}")
+    # A value may be a secret, such as a token that was read from a file with the line break behind it: it is not shown.
+    wrong = _FORBIDDEN_IN_VALUE.search(value)
+    if wrong is not None:
+        raise LocalProtocolError(
+            f"the header {name} cannot hold a line break or a control character: {wrong[0]!r}, at {wrong.start()}"
+        )
+    if not value.isascii() and (wrong := _SURROGATE.search(value)) is not None:
+        raise LocalProtocolError(f"the header {name} cannot hold a lone surrogate: {wrong[0]!r}, at {wrong.start()}")
     return (name.lower(), name, value)
 
 

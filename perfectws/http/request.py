@@ -313,4 +313,5 @@ class HTTPRequest:
         return self
 
     def __repr__(self) -> str:
-        return f"<HTTPRequest {self.method} {self._uri}>"
+        path, mark, _ = self._uri.partition("?")  # a query may be a secret
+        return f"<HTTPRequest {self.method} {path}{mark and '?***'}>"

@@ -7,7 +7,7 @@ import ssl
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 #: Perfect's names for what is asked of clients. OpenSSL knows three things only: nothing, a certificate if there is
 #: one, a certificate in any case.
@@ -44,8 +44,8 @@ class TLSConfiguration:
 
     # Perfect differs: a ca_cert_path without a mode asks nothing of clients; and its own list of ciphers is from 2016.
 
-    cert_path: str | os.PathLike[str] | None = None
-    key_path: str | os.PathLike[str] | None = None
+    cert_path: str | os.PathLike[str] | None = field(default=None, repr=False)  # it may hold the key itself, as below
+    key_path: str | os.PathLike[str] | None = field(default=None, repr=False)
     ca_cert_path: str | os.PathLike[str] | None = None
     cert_verify_mode: ssl.VerifyMode | str | None = None
     cipher_list: Sequence[str] | None = None
@@ -137,7 +137,9 @@ def _pem_file(name: str, path: str | os.PathLike[str] | None) -> Iterator[str | 
     text = None if path is None else os.fspath(path)
     if text is None or not is_text(text):
         if text is not None and not os.path.isfile(text):
-            raise ValueError(f"{name} {text!r}: there is no such file")
+            # What has several lines is no path; it may be a key that lacks its first line.
+            shown = f"{text!r}: there is no such file" if "\n" not in text else "is neither a path nor PEM text"
+            raise ValueError(f"{name} {shown}")
         yield text
         return
     with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:

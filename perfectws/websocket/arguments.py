@@ -39,14 +39,17 @@ def check_completion(completion: object) -> None:
 def check_subprotocols(subprotocols: object) -> tuple[str, ...]:
     """Return the names of subprotocols. Raises `LocalProtocolError` or `TypeError`, with what to write instead."""
     if isinstance(subprotocols, str) or not isinstance(subprotocols, Iterable):
-        raise TypeError(f"subprotocols is a list of names, such as ['chat'], not {subprotocols!r}")
+        raise TypeError(f"subprotocols is a list of names, such as ['chat'], not {type(subprotocols).__name__}")
     names = tuple(subprotocols)
-    for name in names:
+    # They are not shown: a token travels as one where a browser has no other place for it.
+    for index, name in enumerate(names):
         if not isinstance(name, str) or not is_token(name):
-            raise LocalProtocolError(f"{name!r} cannot be the name of a subprotocol: use letters, digits and . - _")
+            raise LocalProtocolError(
+                f"subprotocols[{index}] cannot be the name of a subprotocol: use letters, digits and . - _"
+            )
     if len(set(names)) != len(names):
         # RFC 6455 §4.1: "The elements that comprise this value [...] MUST all be unique strings."
-        raise LocalProtocolError(f"a subprotocol is named twice: {', '.join(names)}")
+        raise LocalProtocolError(f"one of the {len(names)} subprotocols is named twice")
     return names
 
 

@@ -185,7 +185,9 @@ def _offering(upgrade: UpgradeHandler, otherwise: RequestHandler) -> RequestHand
 def _checked_headers(decision: HeaderMapping) -> Headers:
     fields = decision.items() if isinstance(decision, Mapping) else decision
     if isinstance(fields, str | bytes) or not isinstance(fields, Iterable):
-        raise TypeError(f"should_upgrade returns a mapping of headers, or None to refuse, not {decision!r}")
+        raise TypeError(
+            f"should_upgrade returns a mapping of headers, or None to refuse, not {type(decision).__name__}"
+        )
     headers = Headers(fields)
     for name in _OWN_HEADERS:
         if name in headers:

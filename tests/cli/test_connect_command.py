@@ -101,7 +101,7 @@ def test_a_refusal_is_told_with_its_status(url: str, capfd: pytest.CaptureFixtur
     [
         ([], "the following arguments are required: URL"),
         (["http://x"], "begins with ws://"),
-        (["ws://x", "--header", "nothing"], "--header is 'Name: value', not 'nothing'"),
+        (["ws://x", "--header", "nothing"], "--header is 'Name: value': there is no colon in one"),
         (["ws://x", "--header", "Upgrade: x"], "sets Upgrade itself"),
         (["ws://x", "--subprotocol", "a b"], "cannot be the name of a subprotocol"),
         (["ws://x", "--proxy", "ftp://x"], "is no URL of a proxy"),

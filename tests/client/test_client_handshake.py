@@ -124,12 +124,14 @@ def test_header_tokens_are_compared_as_tokens_in_any_case() -> None:
 def test_a_101_that_is_not_for_us_fails_with_what_is_wrong(replaced: dict[str, Any], wrong: str) -> None:
     with pytest.raises(HandshakeError, match=wrong) as failed:
         Handshake().accepted(**replaced)
-    assert str(failed.value).startswith("ws://example.com/chat?a=b: ")
+    assert str(failed.value).startswith("ws://example.com/chat?***: ")
 
 
-@pytest.mark.parametrize("chosen", ["chat", "SOAP", "soap, wamp"])
-def test_a_subprotocol_that_was_not_offered_fails(chosen: str) -> None:
-    with pytest.raises(HandshakeError, match="offered: soap, wamp"):
+@pytest.mark.parametrize(
+    ("chosen", "shown"), [("chat", " 'chat'"), ("SOAP", ""), ("soap, wamp", "")]
+)  # what was offered may be a token
+def test_a_subprotocol_that_was_not_offered_fails(chosen: str, shown: str) -> None:
+    with pytest.raises(HandshakeError, match=f"it chose a subprotocol{shown} that is none of the 2 offered"):
         Handshake("soap", "wamp").accepted(f"Sec-WebSocket-Protocol: {chosen}")
 
 

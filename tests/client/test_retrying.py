@@ -380,7 +380,7 @@ async def test_a_token_that_never_comes_is_bounded_by_open_timeout_and_nothing_i
 @pytest.mark.parametrize(
     ("wrong", "error", "text"),
     [
-        ({"to": lambda: 5}, HandshakeError, "a URL is a str, not 5"),
+        ({"to": lambda: 5}, HandshakeError, "a URL is a str, not int"),
         ({"to": lambda: "http://h"}, HandshakeError, "begins with ws://"),
         ({"headers": lambda: {"Upgrade": "x"}}, LocalProtocolError, "sets Upgrade itself"),
         ({"subprotocols": lambda: "chat"}, TypeError, "subprotocols is a list"),

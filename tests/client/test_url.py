@@ -100,6 +100,10 @@ def test_a_url_of_no_web_socket_is_refused_with_the_reason(url: str, reason: str
         "u:secret@h",
         "ws://u:secret\N{FULLWIDTH COMMERCIAL AT}@h/",
         "ws://u:secret [@h",
+        "ws://h:x/?token=secret",
+        "ws://h/a b?secret",
+        "ws://h/#access_token=secret",
+        "ws+unix:relative?secret",
     ],
 )
 def test_no_refusal_shows_a_password(url: str) -> None:
@@ -110,4 +114,18 @@ def test_no_refusal_shows_a_password(url: str) -> None:
 
 def test_an_at_sign_in_the_path_is_no_password() -> None:
     assert WebSocketURL.parse("ws://localhost:8080/@vite/hmr").text == "ws://localhost:8080/@vite/hmr"
-    assert WebSocketURL.parse("ws://user@h/x:y@z").text == "ws://user@h/x:y@z"
+    assert WebSocketURL.parse("ws://user:x@h/x:y@z").text == "ws://user:***@h/x:y@z"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("wss://h/a?token=secret", "wss://h/a?***"),
+        ("wss://h?secret", "wss://h?***"),
+        ("wss://secret@h/", "wss://***@h/"),
+        ("wss://secret:@h/?secret", "wss://***@h/?***"),
+        ("ws+unix:///run/a.sock:/b?secret", "ws+unix:///run/a.sock:/b?***"),
+    ],
+)
+def test_a_query_is_not_shown_nor_a_user_without_a_password_since_they_are_tokens(url: str, shown: str) -> None:
+    assert WebSocketURL.parse(url).text == shown

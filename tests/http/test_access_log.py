@@ -52,7 +52,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[Log]:
 def test_each_request_is_a_line(log: Log) -> None:
     server = Server(everything(echo_path))
     server.ask(get("/a?b=c") + post("/d", b"body"))
-    assert log.lines == [("GET /a?b=c HTTP/1.1", "200", 11), ("POST /d HTTP/1.1", "200", 12)]
+    assert log.lines == [("GET /a?*** HTTP/1.1", "200", 11), ("POST /d HTTP/1.1", "200", 12)]
     assert "192.0.2.7 - - [" in log.text
 
 
@@ -73,7 +73,14 @@ def test_head_sends_no_bytes(log: Log) -> None:
     ("data", "line"),
     [
         (b"GET / HTTP/1.1\r\nHost x\r\n\r\n", ("GET / HTTP/1.1", "400")),
-        (b"\x16\x03\x01\x02", (r"\x16\x03\x01\x02", "400")),
+        (b"\x16\x03\x01\x02", ("-", "400")),
+        (b"password=secret\r\n\r\n", ("-", "400")),
+        (b'{"password": "secret"}\r\n\r\n', ("-", "400")),
+        (b"GET /a?secret=a b HTTP/1.1\r\n\r\n", ("GET /a?*** HTTP/1.1", "400")),
+        (b"GET /a#secret HTTP/1.1\r\n\r\n", ("GET /a#*** HTTP/1.1", "400")),
+        (b"GET /a?secret\r\n\r\n", ("GET /a?***", "400")),
+        (b"GET http://ann:secret@h/?secret HTTP/1.1\r\n\r\n", ("GET http://***@h/?*** HTTP/1.1", "400")),
+        (b"CONNECT h:443 HTTP/1.1\r\nHost: h\r\n\r\n", ("CONNECT h:443 HTTP/1.1", "501")),
         (b"GET /" + b"x" * 2000, ("GET /" + "x" * 1995, "414")),
         (b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 200 + b"\r\n", ("GET / HTTP/1.1", "431")),
         (b"GET /\x1b[31m\xff HTTP/1.1\r\n\r\n", (r"GET /\x1b[31m\xff HTTP/1.1", "400")),
@@ -169,10 +176,18 @@ def test_a_session_that_is_over_has_its_messages_in_the_line(log: Log, options: 
     assert server.loop.counts.web_sockets == before
 
 
+def test_at_level_debug_a_line_has_the_query_and_is_of_that_level(log: Log, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "perfectws.access"):
+        Server(everything(echo_path)).ask(get("/a?b=c"))
+        Server().ask(b"no request\r\n\r\n")
+    assert [line[0] for line in log.lines] == ["GET /a?b=c HTTP/1.1", "no request"]
+    assert [record.levelname for record in log.records] == ["DEBUG", "DEBUG"]
+
+
 def test_a_record_has_all_of_it_as_attributes(log: Log) -> None:
     Server(everything(echo_path)).ask(get("/a?b=c", "User-Agent: curl/8.5"))
     (record,) = log.records
-    assert (record.event, record.client, record.request) == ("request", "192.0.2.7", "GET /a?b=c HTTP/1.1")
+    assert (record.event, record.client, record.request) == ("request", "192.0.2.7", "GET /a?*** HTTP/1.1")
     assert (record.status, record.bytes, record.user_agent) == (200, 11, "curl/8.5")
     assert record.duration >= 0
     assert record.getMessage().endswith(f'"curl/8.5" {record.request_id}')

@@ -24,7 +24,7 @@ def test_a_request_can_be_made_in_a_test() -> None:
     assert request.server_address == ("", 0)
     assert request.server_name == ""
     assert request.document_root == "./webroot"
-    assert repr(request) == "<HTTPRequest GET /a?b=c>"
+    assert repr(request) == "<HTTPRequest GET /a?***>"
 
 
 def test_the_path_is_percent_encoded_and_free_of_doubled_slashes() -> None:

@@ -44,7 +44,7 @@ def test_each_request_is_one_line_whether_the_access_log_is_on_or_off(
     request.addfinalizer(lambda: access_logger.setLevel(before))
     server = make(everything(echo_path))
     server.ask(get("/a?b=c") + post("/d", b"body") + b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n", "GET", "POST", "HEAD")
-    expected = [("GET /a?b=c HTTP/1.1", "200", 11), ("POST /d HTTP/1.1", "200", 12), ("HEAD / HTTP/1.1", "200", 0)]
+    expected = [("GET /a?*** HTTP/1.1", "200", 11), ("POST /d HTTP/1.1", "200", 12), ("HEAD / HTTP/1.1", "200", 0)]
     assert lines(caplog) == expected
 
 

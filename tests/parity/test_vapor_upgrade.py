@@ -147,8 +147,8 @@ async def test_what_should_upgrade_names_comes_before_the_routes_subprotocols(co
     [
         ("mqtt", TypeError, "a list of names"),
         (None, TypeError, "a list of names"),
-        (["a b"], LocalProtocolError, "'a b' cannot be the name"),
-        ([5], LocalProtocolError, "5 cannot be the name"),
+        (["a b"], LocalProtocolError, r"subprotocols\[0\] cannot be the name"),
+        ([5], LocalProtocolError, r"subprotocols\[0\] cannot be the name"),
         (["a", "a"], LocalProtocolError, "named twice"),
     ],
 )

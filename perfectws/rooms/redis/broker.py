@@ -53,7 +53,6 @@ class RedisBroker(Broker):
         lease: float = 4.0,
         ssl_context: tls.SSLContext | None = None,
     ) -> None:
-        super().__init__()
         where = RedisURL.parse(url)
         COUNT.check("max_queue", max_queue)
         LEASE.check("lease", lease)
@@ -72,6 +71,7 @@ class RedisBroker(Broker):
         self._reading = Reading()
         duties = Duties(self._publishing, self._listening, self._presence, self._reading)
         self._link = Link(where, ssl_context, duties, self._counts, log)
+        super().__init__()  # last: servers ask every broker for its figures, which one that cannot be made has not
 
     def __repr__(self) -> str:
         return f"<RedisBroker at {self._where.text}>"

@@ -13,8 +13,8 @@ _PORT = 6379
 _SENTINEL_PORT = 26379
 #: What urlsplit would silently take out, and what can stand in no URL.
 _FORBIDDEN = re.compile("[\x00-\x20\x7f\ud800-\udfff]")
-#: A password, which no message shows.
-_PASSWORD = re.compile(r"^([^/@]*//[^/@:]*):[^/]*@")
+#: A password, which no message shows, also where it holds what should have been encoded.
+_PASSWORD = re.compile(r"^([^/@]*//[^/@:]*):(?:[^/?#]*@|.*@)", re.DOTALL)
 _FORMS = (
     "redis://user:password@host:6379/0, rediss://… for TLS, unix:///path/of/socket?db=0, or "
     "redis+sentinel://host:26379,host:26379/0?service=name"
@@ -57,7 +57,8 @@ class RedisURL(NamedTuple):
         except _Wrong as wrong:
             raise ValueError(f"{shown!r} {wrong}") from None
         except ValueError as error:
-            raise ValueError(f"{shown!r} is no URL: {error}") from None
+            reason = "it is malformed" if "@" in url else error  # the error may show a part of the password
+            raise ValueError(f"{shown!r} is no URL: {reason}") from None
 
 
 class _Wrong(Exception):
@@ -68,6 +69,8 @@ def _from_parts(parts: SplitResult, shown: str) -> RedisURL:
     scheme = parts.scheme
     if scheme not in ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel"):
         raise _Wrong(f"is no URL of Redis: write {_FORMS}")
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}" and ":" in parts.netloc and "@" not in parts.netloc:
+        raise _Wrong("has a password that holds / or ? or #: write %2F, %3F, %23")
     if parts.fragment:
         raise _Wrong("has a #: write it as %23")
     is_unix, is_sentinel = scheme == "unix", scheme.endswith("+sentinel")

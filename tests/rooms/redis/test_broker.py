@@ -11,7 +11,7 @@ import trio
 
 from perfectws.client.loop import make_loop, run_client_loop
 from perfectws.net.loop import Loop, open_loop
-from perfectws.rooms.broker import LogLimits
+from perfectws.rooms.broker import LogLimits, brokers
 from perfectws.rooms.redis import link
 from perfectws.rooms.redis.broker import RedisBroker
 
@@ -255,3 +255,11 @@ async def test_a_script_ends_though_redis_is_gone(
         room.say("second")
         await script.until_idle()
         assert broker.figures.published == 2
+
+
+def test_one_that_cannot_be_made_is_none_of_those_that_servers_ask() -> None:
+    before = set(brokers())
+    with pytest.raises(ValueError, match="is no URL of Redis") as kept:  # by whom the broker is kept, half made
+        RedisBroker("http://host")
+    assert set(brokers()) == before
+    assert kept.value.__traceback__ is not None

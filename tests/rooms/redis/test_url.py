@@ -57,6 +57,31 @@ def test_a_wrong_url_is_refused_with_what_to_write(url: str, reason: str) -> Non
         RedisURL.parse(url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://ada:pa/secret@host",
+        "redis://:1234/secret@host",
+        "redis://ada:pa?secret@host",
+        "redis://ada:pa#secret@host/0",
+        "redis://ada:pa[secret@host",
+        "redis://ada:secret\N{FULLWIDTH COMMERCIAL AT}@host",
+        "redis://ada:secret @host",
+        "redis://ada:secret@host:port",
+        "http://ada:secret@host",
+    ],
+)
+def test_no_refusal_shows_a_password(url: str) -> None:
+    with pytest.raises(ValueError, match=r"\*\*\*") as caught:
+        RedisURL.parse(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_password_that_is_not_encoded_is_told() -> None:
+    with pytest.raises(ValueError, match="write %2F"):
+        RedisURL.parse("redis://ada:pa/ss@host")
+
+
 def test_no_message_shows_the_password() -> None:
     assert RedisURL.parse("redis://ada:secret@host").text == "redis://ada:***@host"
     with pytest.raises(ValueError, match="ada") as caught:
