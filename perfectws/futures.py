@@ -219,7 +219,7 @@ class Future(Generic[T]):
 
         try:
             if self._add_unless_resolved(wake):
-                await suspension.sleep(on_cancel=lambda: self._remove(wake))
+                await suspension.sleep(on_cancel=lambda: self._remove(wake))  # noqa: F821  # deleted only below
             else:
                 await checkpoint()
         finally:
