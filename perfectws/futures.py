@@ -223,6 +223,8 @@ class Future(Generic[T]):
             else:
                 await checkpoint()
         finally:
+            if isinstance(self._outcome, outcome.Error):
+                self._retrieved = True  # also by who was cancelled in this very moment
             del self
 
     def _queue_when_resolved(
