@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import trio
 
-from perfectws import ConnectionClosed, HandshakeError, OpcodeType, WebSocket
+from perfectws import ConnectionClosed, HandshakeError, InvalidURL, OpcodeType, WebSocket
 
 from .bad_servers import KINDS as WRONGS
 from .places import TRANSPORTS, Place
@@ -56,10 +56,9 @@ async def run(scene: Scene, name: str, kind: Kind) -> None:
     with trio.move_on_after(PATIENCE) as scope:
         try:
             await _visit(scene, kind)
-        except _EXPECTED:
-            pass
-        except Exception as error:  # whatever it is, a peer must not be able to raise it
-            scene.tally.fail(f"{name}: {error!r}")
+        except Exception as error:
+            if isinstance(error, InvalidURL) or not isinstance(error, _EXPECTED):
+                scene.tally.fail(f"{name}: {error!r}")  # whatever it is, a peer must not be able to raise it
     if scope.cancelled_caught:
         scene.tally.fail(f"{name}: a client was kept for {PATIENCE:.0f} s")
 
@@ -71,11 +70,13 @@ def _url(scene: Scene, kind: Kind) -> str:
 
 
 async def _visit(scene: Scene, kind: Kind) -> None:
-    options = {**_STRICT, "ssl_context": scene.places.ssl_context}
+    url, options = _url(scene, kind), _STRICT.copy()
+    if url.startswith("wss:"):
+        options["ssl_context"] = scene.places.ssl_context
     if scene.random.random() < 0.5:
         options["compression"] = True
     async with scene.opening():
-        socket = await WebSocket.connect(to=_url(scene, kind), on=scene.clients, **options)
+        socket = await WebSocket.connect(to=url, on=scene.clients, **options)
     try:
         with trio.move_on_after(scene.random.random() * 15):
             await scene.random.choice(_WAYS)(scene, socket)
