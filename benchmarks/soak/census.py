@@ -91,7 +91,7 @@ def take_census() -> Census:
 
     What is remembered of the last URLs, a bounded number of them, is forgotten first: it is no growth.
     """
-    urllib.parse.clear_cache()
+    urllib.parse.clear_cache()  # type: ignore[attr-defined]  # typeshed does not know it
     client_url._parse_and_remember.cache_clear()
     objects, timers = Counter[str](), 0
     for each in gc.get_objects():

@@ -39,7 +39,7 @@ CLASS = re.compile(r"(?:perfectws\.)?([A-Z][A-Za-z]*[a-z]\w*)")
 OBJECTS: dict[str, list[Any]] = {
     **{name: [thing] for name, thing in ROOTS.items()},
     "room": [Room],
-    "server": [HTTPServer, testing.TestServer, testing.AsyncTestServer],
+    "server": [HTTPServer, LaunchContext, testing.TestServer, testing.AsyncTestServer],
     "ws": [WebSocket, testing.TestWebSocket, testing.AsyncTestWebSocket],
     "context": [LaunchContext, ssl.SSLContext],
 }
@@ -53,9 +53,12 @@ OPTIONS_OF_OTHERS = frozenset(
 )
 #: Keywords of `logging`, and of HTML.
 KEYWORDS_OF_OTHERS = frozenset({"extra", "enctype"})
-#: Header fields, and names of browsers, Swift, systemd and Python's C code.
+#: Header fields, and names of browsers, Swift, systemd, Python, and other libraries.
 CLASSES_OF_OTHERS = frozenset(
-    {"Date", "Host", "Origin", "Upgrade", "Vary", "CloseEvent", "DispatchQueue", "TimeoutStopSec", "Struct"}
+    {
+        *("Date", "Host", "HttpOnly", "Location", "Origin", "Upgrade", "Vary"),
+        *("CloseEvent", "DispatchQueue", "TimeoutStopSec", "IntEnum", "Struct", "WebSocketApp"),
+    }
 )
 
 
