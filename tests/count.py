@@ -43,11 +43,11 @@ def main(arguments: list[str]) -> None:
     """Do as the command line says."""
     options = make_parser().parse_args(arguments)
     counts = counts_of(collected())
+    if options.record:
+        recorded.record("tests", "python -m tests.count --record", counts, packages=["pytest", "hypothesis"])
     sys.stdout.write(f"{counts['collected']:,} tests in {counts['files']:,} files\n")
     for name, count in counts["promises"].items():
         sys.stdout.write(f"{name}: {count:,}\n")
-    if options.record:
-        recorded.record("tests", "python -m tests.count --record", counts, packages=["pytest", "hypothesis"])
 
 
 if __name__ == "__main__":

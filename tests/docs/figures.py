@@ -33,6 +33,8 @@ def value_of(results: Mapping[str, Entry], name: str) -> Any:
 
 def as_text(value: Any) -> str:
     """Return a figure as people write it."""
+    if value == []:
+        return "–"  # of a soak that was too short to judge its memory
     if isinstance(value, list):
         return " to ".join(f"{each:,}" for each in sorted({min(value), max(value)}))
     return f"{value:,}" if isinstance(value, int | float) else str(value)

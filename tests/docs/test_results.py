@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from copy import deepcopy
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +80,7 @@ def test_what_was_not_right_is_found(path: tuple[str, ...], value: object, compl
 
 def test_what_is_recorded_says_when_on_what_and_by_what_and_not_whose() -> None:
     for name, entry in RESULTS.items():
-        assert date.fromisoformat(entry["date"]) <= date.today(), name
+        assert date.fromisoformat(entry["date"]) <= datetime.now(UTC).date(), name
         assert re.match(r"\d+ cores?, ", entry["machine"]), name
         assert {"python", "perfectws"} <= entry["versions"].keys(), name
     assert not re.search(r"\"[^\"]*/(home|tmp|root|work|Users)\b|localhost", recorded.FILE.read_text("utf-8"))
@@ -150,6 +150,13 @@ def test_the_readme_says_how_much_it_is_tested() -> None:
 )
 def test_numbers_are_rounded_down(value: int, text: str) -> None:
     assert figures.rounded_down(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(1234, "1,234"), (97.96, "97.96"), ([234, 230, 231], "230 to 234"), ([5], "5"), ([], "–")]
+)
+def test_figures_are_written_as_people_write_them(value: object, text: str) -> None:
+    assert figures.as_text(value) == text
 
 
 def coverage_complaints(page: str) -> Iterator[str]:
