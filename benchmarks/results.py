@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-import sys
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from statistics import median
 from typing import Any
 
-import perfectws
-
+from .machine import processor, versions_of
 from .measure import Figures
 from .scenarios import Scenario
 from .servers import Server
@@ -138,22 +134,9 @@ def in_one_line(reason: str) -> str:
 
 def machine() -> str:
     """Say what it was measured on."""
-    return f"{_processor()}, {os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}"
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
+    return f"{processor()}, {os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}"
 
 
 def versions(packages: Iterable[str] = _PACKAGES) -> dict[str, str]:
     """Return the versions of what is installed."""
-    found = {"python": sys.version.split()[0], "perfectws": perfectws.__version__}
-    for package in packages:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    return versions_of(packages)

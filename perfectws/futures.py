@@ -204,12 +204,12 @@ class Future(Generic[T]):
         return self._result().__await__()
 
     async def _result(self) -> T:
-        await self._until_resolved()
-        self._retrieved = True
         try:
+            await self._until_resolved()
+            self._retrieved = True
             return _unwrapped(self._outcome)
         finally:
-            del self  # as `_unwrapped` says
+            del self  # as `_unwrapped` says; and so that a nursery that keeps a Cancelled does not keep the future
 
     async def _until_resolved(self) -> None:
         suspension = suspension_here()
@@ -217,10 +217,15 @@ class Future(Generic[T]):
         def wake(_: object) -> None:
             suspension.resume(outcome.Value(None))
 
-        if self._add_unless_resolved(wake):
-            await suspension.sleep(on_cancel=lambda: self._remove(wake))
-        else:
-            await checkpoint()
+        try:
+            if self._add_unless_resolved(wake):
+                await suspension.sleep(on_cancel=lambda: self._remove(wake))  # noqa: F821  # deleted only below
+            else:
+                await checkpoint()
+        finally:
+            if isinstance(self._outcome, outcome.Error):
+                self._retrieved = True  # also by who was cancelled in this very moment
+            del self
 
     def _queue_when_resolved(
         self,

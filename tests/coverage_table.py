@@ -1,4 +1,7 @@
-"""Writes docs/coverage.md from coverage.py's report: how much of each package the tests reach. See ``.ci/coverage``."""
+"""Writes docs/coverage.md from coverage.py's report: how much of each package the tests reach. See ``.ci/coverage``.
+
+What is reached in all is recorded in docs/results.json too.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import json
 import platform
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Any
+
+from benchmarks import recorded
 
 PAGE = """\
 # Coverage
@@ -47,8 +52,12 @@ class Reached:
         """Return the table's row."""
         lines = f"{self.lines:,} of {self.all_lines:,}"
         branches = f"{self.branches:,} of {self.all_branches:,}" if self.all_branches else "–"
-        share = 100 * (self.lines + self.branches) / ((self.all_lines + self.all_branches) or 1)
-        return f"| {name} | {lines} | {branches} | {share:.2f} % |"
+        return f"| {name} | {lines} | {branches} | {self.percent:.2f} % |"
+
+    @property
+    def percent(self) -> float:
+        """How much it is in all, of a hundred."""
+        return 100 * (self.lines + self.branches) / ((self.all_lines + self.all_branches) or 1)
 
 
 def package_of(path: str) -> str:
@@ -69,6 +78,20 @@ def page(report: dict[str, Any]) -> str:
     return head + "\n".join(rows) + "\n"
 
 
+def record(report: dict[str, Any]) -> None:
+    """Write what was reached in all to where the pages find it."""
+    reached = Reached.of(file["summary"] for file in report["files"].values())
+    counts = {**asdict(reached), "percent": round(reached.percent, 2)}
+    recorded.record("coverage", "bash .ci/coverage", counts, packages=["coverage"])
+
+
+def main(path: str) -> None:
+    """Write the page, and record."""
+    with open(path, encoding="utf-8") as file:
+        report = json.load(file)
+    sys.stdout.write(page(report))
+    record(report)
+
+
 if __name__ == "__main__":
-    with open(sys.argv[1], encoding="utf-8") as file:
-        sys.stdout.write(page(json.load(file)))
+    main(sys.argv[1])

@@ -371,6 +371,17 @@ class TestMapping:
             await mapped
         assert caplog.messages == []
 
+    async def test_who_is_cancelled_as_he_asks_has_asked(self, loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
+        promise = Promise[int]()
+        promise.fail(Failure("why"))
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await promise.future_result
+        assert scope.cancelled_caught
+        del promise
+        gc.collect()
+        assert caplog.messages == []
+
     async def test_an_error_that_nobody_asks_for_is_logged_by_the_last_of_a_chain(
         self, loop: Loop, caplog: pytest.LogCaptureFixture
     ) -> None:

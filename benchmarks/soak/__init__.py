@@ -8,5 +8,8 @@ honest (`honest`) and hostile (`hostile`) at once. Nothing of it measures speed.
   held before the first came (`census`).
 - The server's memory does not grow (`verdict`).
 
+With ``--over client`` perfectws's own clients are soaked in the same way, in one process, by the servers of another
+(`foreign`): one that echoes, and one that does everything wrong (`bad_servers`, `bad_visits`).
+
 A machine that is slow, or has other things to do, makes fewer messages of it and the same verdict.
 """

@@ -12,21 +12,28 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from .. import recorded
 from ..output import check_writable, write_file
 from ..processes import Failure
 from ..runner import say
 from . import picture
-from .control import allow_descriptors, running_load, running_server
+from .census import Census
+from .control import allow_descriptors, running_foreign, running_load, running_server
 from .load import Stage
 from .places import TRANSPORTS, prepared_directory
 from .verdict import MAX_BLOCKS, MAX_GROWTH, WARM_UP, WATCHED, Findings, Sample
 
 _DESCRIPTION = """\
 Soak a server of perfectws: honest traffic, each message of which must be answered, beside peers that do everything
-wrong. Over plain TCP, TLS and Unix sockets, with perfectws's own client and others. Exits with 1 if a message is lost,
-anything is left behind when all are gone, an error is logged, or memory grows."""
+wrong. Over plain TCP, TLS and Unix sockets, with perfectws's own client and others. With --over client it is that
+client which is soaked, over all three: at a server of other people's, and at one that does everything wrong. Exits with
+1 if a message is lost, anything is left behind when all are gone, an error is logged, or memory grows."""
+#: Instead of transports: it is the client that is soaked.
+CLIENT = "client"
 #: How often the server is looked at in one soak.
 _SAMPLES = 150
+#: Whose versions are recorded.
+_PACKAGES = ("trio", "wsproto", "h11", "websockets")
 
 
 def main() -> None:
@@ -40,6 +47,8 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit("stopped")
     sys.stdout.write(as_text(findings))
+    if arguments.record:
+        record(findings, arguments)
     written = [
         write_file(arguments.json, lambda: json.dumps(findings.as_json(), indent=1) + "\n"),
         write_file(arguments.svg, lambda: picture.as_svg(findings)),
@@ -52,8 +61,17 @@ def _stop(*_: object) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line."""
+def record(findings: Findings, arguments: argparse.Namespace) -> None:
+    """Write what was found to where the pages find it: for each choice of transports, and for clients, apart."""
+    over = [each for each in (*TRANSPORTS, CLIENT) if each in arguments.over.split(",")]
+    name = "soak" if over == list(TRANSPORTS) else f"soak-{'-'.join(over)}"
+    command = f"python -m benchmarks.soak --connections {arguments.connections} --minutes {arguments.minutes:g}"
+    command += f" --over {','.join(over)} --seed {arguments.seed} --record"
+    recorded.record(name, command, findings.counts, packages=_PACKAGES)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.soak",
         description=_DESCRIPTION,
@@ -61,13 +79,20 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--connections", type=_count, default=2500, help="how many at once, about (default: 2500)")
     parser.add_argument("--minutes", type=_minutes, default=5.0, help="how long, also a fraction (default: 5)")
-    parser.add_argument("--over", default=",".join(TRANSPORTS), help="some of plain,tls,unix (default: all)")
+    parser.add_argument("--over", default=",".join(TRANSPORTS), help="some of plain,tls,unix (default: all), or client")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="what chance begins with")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the memory over time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all that was found")
+    parser.add_argument("--record", action="store_true", help=recorded.HELP)
+    return parser
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line."""
+    parser = make_parser()
     found = parser.parse_args(arguments)
     try:
-        if unknown := set(found.over.split(",")) - set(TRANSPORTS):
+        if found.over != CLIENT and (unknown := set(found.over.split(",")) - set(TRANSPORTS)):
             raise ValueError(f"--over takes some of {', '.join(TRANSPORTS)}, not {min(unknown)!r}")
         allow_descriptors(found.connections)
         for path in filter(None, (found.json, found.svg)):
@@ -94,21 +119,18 @@ def _minutes(text: str) -> float:
 def soak(arguments: argparse.Namespace) -> Findings:
     """Run the server and the load, and return what they were found to do."""
     say(f"{arguments.connections} connections for {arguments.minutes:g} minutes, --seed {arguments.seed}")
-    seconds = arguments.minutes * 60
-    with prepared_directory() as directory, running_server(directory) as server:
+    with prepared_directory() as directory:
+        return (_soak_clients if arguments.over == CLIENT else _soak_server)(arguments, directory)
+
+
+def _soak_server(arguments: argparse.Namespace, directory: Path) -> Findings:
+    with running_server(directory) as server:
         before = held = after = server.census()
         samples: list[Sample] = []
         report: dict[str, Any] = {}
         told = 0
         began = time.monotonic()
-        with running_load(
-            server,
-            connections=arguments.connections,
-            seconds=seconds,
-            interval=max(0.5, seconds / _SAMPLES),
-            over=arguments.over,
-            seed=arguments.seed,
-        ) as load:
+        with running_load(server.places, **_asked_of_load(arguments), over=arguments.over) as load:
             for report in load.reports():
                 samples.append(Sample(time.monotonic() - began, server.sample()))
                 told = _tell(samples[-1], report["tally"], told)
@@ -118,7 +140,7 @@ def soak(arguments: argparse.Namespace) -> Findings:
                     load.let_go()
         return Findings(
             connections=arguments.connections,
-            seconds=seconds,
+            seconds=arguments.minutes * 60,
             before=before,
             after=after,
             samples=samples,
@@ -127,6 +149,40 @@ def soak(arguments: argparse.Namespace) -> Findings:
             left=report["left"],
             in_cycles=held.beyond(after),
         )
+
+
+def _soak_clients(arguments: argparse.Namespace, directory: Path) -> Findings:
+    """Soak perfectws's own clients, which are a load that tells of itself what it holds."""
+    with running_foreign(directory, arguments.seed) as places:
+        samples: list[Sample] = []
+        report: dict[str, Any] = {}
+        told, began = 0, None
+        with running_load(places, "--clients", **_asked_of_load(arguments)) as load:
+            for report in load.reports():
+                began = time.monotonic() if began is None else began  # the warm-up is over
+                samples.append(Sample(time.monotonic() - began, Census(**report["sample"])))
+                told = _tell(samples[-1], report["tally"], told)
+    return Findings(
+        connections=arguments.connections,
+        seconds=arguments.minutes * 60,
+        before=Census(**report["before"]),
+        after=Census(**report["after"]),
+        samples=samples,
+        tally=report["tally"],
+        faults={"clients": report["faults"]},
+        left={},
+        subject="clients",
+    )
+
+
+def _asked_of_load(arguments: argparse.Namespace) -> dict[str, Any]:
+    seconds = arguments.minutes * 60
+    return {
+        "connections": arguments.connections,
+        "seconds": seconds,
+        "interval": max(0.5, seconds / _SAMPLES),
+        "seed": arguments.seed,
+    }
 
 
 def _tell(sample: Sample, tally: dict[str, Any], told: int) -> int:
@@ -150,14 +206,13 @@ def as_text(findings: Findings) -> str:
         lines.append(f"{name:24} {sent:12,} {answered:12,} {sent - answered:6,}")
     lines += [f"{'in all':24} {findings.sent:12,} {findings.answered:12,} {findings.lost:6,}", "", "hostile"]
     lines += [f"{name:24} {count:12,}" for name, count in sorted(tally["attacks"].items())]
-    most = max(sample.census.descriptors for sample in findings.samples)
-    lines += ["", f"{'descriptors, at most':24} {most:12,}"]
+    lines += ["", f"{'descriptors, at most':24} {findings.most_descriptors:12,}"]
     lines += ["", f"{'at rest':24} {'before':>12} {'after':>12}"]
     for name in ("descriptors", "tasks", "timers", "blocks"):
         lines.append(f"{name:24} {getattr(before, name):12,} {getattr(after, name):12,}")
     lines.append(f"{'objects':24} {sum(before.objects.values()):12,} {sum(after.objects.values()):12,}")
     lines.append(f"{'memory, MiB':24} {before.memory / 2**20:12.1f} {after.memory / 2**20:12.1f}")
-    lines += ["", "the server's memory", picture.as_text(findings.samples)]
+    lines += ["", f"the memory of the {findings.subject}", picture.as_text(findings.samples)]
     return "\n".join([*lines, *_conclusion(findings), ""])
 
 

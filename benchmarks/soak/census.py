@@ -6,6 +6,7 @@ import ctypes
 import gc
 import os
 import sys
+import urllib.parse
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -14,7 +15,7 @@ from typing import Any
 
 import trio
 
-from perfectws.client.url import WebSocketURL
+from perfectws.client import url as client_url
 from perfectws.net.timers import HeapTimer, Timers
 
 _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
@@ -23,7 +24,7 @@ _malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
 PACKAGES = ("perfectws", "h11", "wsproto")
 #: A timer that was cancelled stays in the heap until the next sweep, and holds nothing: live ones are counted. The last
 #: URLs that a client was given are remembered, a bounded number of them.
-_NOT_COUNTED = (HeapTimer, WebSocketURL)
+_NOT_COUNTED = (HeapTimer, client_url.WebSocketURL)
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,12 @@ def take_sample() -> Census:
 
 
 def take_census() -> Census:
-    """Count everything: it walks over all objects of the process."""
+    """Count everything: it walks over all objects of the process.
+
+    What is remembered of the last URLs, a bounded number of them, is forgotten first: it is no growth.
+    """
+    urllib.parse.clear_cache()  # type: ignore[attr-defined]  # typeshed does not know it
+    client_url._parse_and_remember.cache_clear()
     objects, timers = Counter[str](), 0
     for each in gc.get_objects():
         kind = type(each)

@@ -130,10 +130,25 @@ class SoakLoad:
 
 
 @contextlib.contextmanager
-def running_load(server: SoakServer, **options: object) -> Iterator[SoakLoad]:
+def running_foreign(directory: Path, seed: int) -> Iterator[Places]:
+    """Run the servers to which clients go that are soaked, around a block."""
+    command = [sys.executable, "-m", "benchmarks.soak.foreign", "--directory", str(directory)]
+    command += ["--parent", str(os.getpid()), "--seed", str(seed)]
+    with tempfile.TemporaryFile() as log, running_process(command, stdout=subprocess.PIPE, stderr=log) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if not line:
+            raise Failure(f"the servers did not start:\n{last_words(log)}")
+        yield Places(directory, json.loads(line))
+        if process.poll() is not None:
+            raise Failure(f"the servers ended with {process.returncode}:\n{last_words(log)}")
+
+
+@contextlib.contextmanager
+def running_load(places: Places, *flags: str, **options: object) -> Iterator[SoakLoad]:
     """Run the load of a soak around a block."""
-    command = [sys.executable, "-m", "benchmarks.soak.load", "--directory", str(server.places.directory)]
-    command += ["--parent", str(os.getpid()), "--ports", json.dumps(server.places.ports)]
+    command = [sys.executable, "-m", "benchmarks.soak.load", "--directory", str(places.directory), *flags]
+    command += ["--parent", str(os.getpid()), "--ports", json.dumps(places.ports)]
     for name, value in options.items():
         command += [f"--{name}", str(value)]
     with tempfile.TemporaryFile() as log, running_process(command, stdout=subprocess.PIPE, stderr=log) as process:

@@ -312,6 +312,16 @@ async def ask_handlers(scene: Scene) -> None:
             await scene.rest()
 
 
+#: Those of perfectws's own client, with any server that echoes.
+OF_CLIENTS = {
+    "echo by reads": Kind(echo_by_reads, 18),
+    "echo by on_text": Kind(echo_by_handler, 14),
+    "echo, compressed": Kind(echo_compressed, 8),
+    "echo, later": Kind(echo_late, 4),
+    "room": Kind(meet_in_a_room, 8, _MEMBERS),
+}
+
+
 def kinds() -> dict[str, Kind]:
     """Return the kinds of honest sessions that are possible here."""
     found = {

@@ -13,18 +13,18 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, NamedTuple
 
 import trio
 
 from ..servers.__main__ import die_with_parent
-from . import honest, hostile
-from .census import Census, take_census
+from . import bad_visits, honest, hostile
+from .census import Census, take_census, take_sample
 from .faults import Faults
 from .places import TRANSPORTS, Places
 from .scene import PATIENCE, Scene
@@ -32,6 +32,8 @@ from .tally import Tally
 
 #: How many steps all sessions together take in a second, at most.
 _STEPS = 1000.0
+#: How long the first of all kinds may take that are not counted, in seconds.
+_WARM_UP = 5.0
 
 
 class Stage(StrEnum):
@@ -44,10 +46,30 @@ class Stage(StrEnum):
     OVER = "over"
 
 
+class Sides(NamedTuple):
+    """Who comes.
+
+    Attributes:
+        honest, bad: The kinds of sessions, by their names.
+        run: Lets one of a bad kind come and go.
+        are_soaked: Whether it is these clients that are soaked, and not the server that they come to.
+    """
+
+    honest: Mapping[str, honest.Kind]
+    bad: Mapping[str, hostile.Kind | bad_visits.Kind]
+    run: Callable[[Scene, str, Any], Awaitable[None]]
+    are_soaked: bool
+
+
+AT_A_SERVER = Sides(honest.kinds(), hostile.KINDS, hostile.run, are_soaked=False)
+CLIENTS = Sides(honest.OF_CLIENTS, bad_visits.KINDS, bad_visits.run, are_soaked=True)
+
+
 class Load:
     """One soak, as the load sees it.
 
     Args:
+        sides: Who comes.
         places: The servers.
         transports: Those of `TRANSPORTS` that are used.
         connections: How many connections there are at once, about.
@@ -56,8 +78,9 @@ class Load:
     """
 
     def __init__(
-        self, places: Places, transports: tuple[str, ...], connections: int, seconds: float, seed: int
+        self, sides: Sides, places: Places, transports: tuple[str, ...], connections: int, seconds: float, seed: int
     ) -> None:
+        self._sides = sides
         self._places = places
         self._transports = transports
         self._connections = connections
@@ -72,17 +95,44 @@ class Load:
     async def run(self, interval: float) -> None:
         """Soak, and print."""
         logging.getLogger().addHandler(self._faults)
+        if self._sides.are_soaked:
+            await self._warm_up()
         before = take_census()
+        self._print(Stage.SOAKING)
         async with trio.open_nursery() as nursery, trio.open_nursery() as squatters:
             nursery.start_soon(self._tell, interval)
             await self._soak(squatters)
-            await self._squatting.wait()
-            self._print(Stage.SQUATTING)
-            await trio.to_thread.run_sync(sys.stdin.readline)
+            if not self._sides.are_soaked:
+                await self._squatting.wait()
+                self._print(Stage.SQUATTING)
+                await trio.to_thread.run_sync(sys.stdin.readline)
             squatters.cancel_scope.cancel()
             nursery.cancel_scope.cancel()
         after = await _at_rest(before)
-        self._print(Stage.OVER, faults=self._faults.as_json(), left=after.beyond(before))
+        ends = {"before": before.as_json(), "after": after.as_json()}
+        self._print(Stage.OVER, faults=self._faults.as_json(), left=after.beyond(before), **ends)
+
+    async def _warm_up(self) -> None:
+        """Let one of each kind come, so that what is remembered of paths and classes is remembered already."""
+        async with trio.open_nursery() as clients, trio.open_nursery() as sessions:
+            scene = self._scene(Tally(), clients)
+            scene.over.set()
+            for name, kind in self._sides.honest.items():
+                sessions.start_soon(_be_honest, scene, name, kind)
+            for name, peer in self._sides.bad.items():
+                sessions.start_soon(self._sides.run, scene, name, peer)
+            sessions.cancel_scope.deadline = trio.current_time() + _WARM_UP
+        gc.collect()
+
+    def _scene(self, tally: Tally, clients: trio.Nursery) -> Scene:
+        return Scene(
+            places=self._places,
+            transports=self._transports,
+            tally=tally,
+            clients=clients,
+            random=self._random,
+            pause=max(0.2, self._connections / _STEPS),
+        )
 
     async def _tell(self, interval: float) -> None:
         while True:
@@ -90,19 +140,13 @@ class Load:
             self._print(Stage.SOAKING)
 
     def _print(self, stage: Stage, **more: Any) -> None:
-        sys.stdout.write(json.dumps({"stage": stage, "tally": self._tally.as_json(), **more}) + "\n")
+        report = {"stage": stage, "tally": self._tally.as_json(), "sample": take_sample().as_json(), **more}
+        sys.stdout.write(json.dumps(report) + "\n")
         sys.stdout.flush()
 
     async def _soak(self, squatters: trio.Nursery) -> None:
         async with trio.open_nursery() as clients, trio.open_nursery() as sessions, trio.open_nursery() as attackers:
-            scene = Scene(
-                places=self._places,
-                transports=self._transports,
-                tally=self._tally,
-                clients=clients,
-                random=self._random,
-                pause=max(0.2, self._connections / _STEPS),
-            )
+            scene = self._scene(self._tally, clients)
             self._start(scene, sessions, attackers, squatters)
             await trio.sleep(self._seconds)
             scene.over.set()
@@ -113,7 +157,7 @@ class Load:
 
     def _start(self, scene: Scene, sessions: trio.Nursery, attackers: trio.Nursery, squatters: trio.Nursery) -> None:
         """Start all sessions: each kind in its nursery, so many at once as its share is."""
-        good, bad = honest.kinds(), hostile.KINDS
+        good, bad = self._sides.honest, self._sides.bad
         shares = sum(kind.share for kind in good.values()) + sum(kind.share for kind in bad.values())
         each = self._connections / shares
         for name, kind in good.items():
@@ -123,11 +167,11 @@ class Load:
             if not set(peer.transports) & set(scene.transports):
                 continue
             for _ in range(max(1, round(each * peer.share))):
-                if peer.squats:
+                if isinstance(peer, hostile.Kind) and peer.squats:
                     self._missing += 1
                     squatters.start_soon(self._squat, scene, name, peer)
                 else:
-                    attackers.start_soon(self._repeat, scene, partial(hostile.run, scene, name, peer))
+                    attackers.start_soon(self._repeat, scene, partial(self._sides.run, scene, name, peer))
 
     async def _repeat(self, scene: Scene, session: Callable[[], Awaitable[None]]) -> None:
         """Hold one session after the other, until all is over: at least one."""
@@ -177,6 +221,7 @@ def main() -> None:
     parser.add_argument("--ports", type=json.loads, required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--over", default=",".join(TRANSPORTS))
+    parser.add_argument("--clients", action="store_true")
     parser.add_argument("--connections", type=int, required=True)
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--interval", type=float, required=True)
@@ -185,6 +230,7 @@ def main() -> None:
     die_with_parent(arguments.parent)
     os.nice(5)
     load = Load(
+        CLIENTS if arguments.clients else AT_A_SERVER,
         Places(arguments.directory, arguments.ports),
         tuple(arguments.over.split(",")),
         arguments.connections,

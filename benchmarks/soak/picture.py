@@ -1,4 +1,4 @@
-"""The server's memory over time, as a picture: of characters for a terminal, and as SVG."""
+"""Memory over time, as a picture: of characters for a terminal, and as SVG."""
 
 from __future__ import annotations
 
@@ -56,7 +56,10 @@ def as_svg(findings: Findings) -> str:
         svg.text(_LEFT, 68, _subtitle(findings), 14.5, svg.SOFT),
     ]
     curves = {
-        "memory": ("the server's memory, MiB", [sample.census.memory / 2**20 for sample in findings.samples]),
+        "memory": (
+            f"memory of the {findings.subject}, MiB",
+            [sample.census.memory / 2**20 for sample in findings.samples],
+        ),
         "descriptors": ("its descriptors", [float(sample.census.descriptors) for sample in findings.samples]),
         "tasks": ("its tasks", [float(sample.census.tasks) for sample in findings.samples]),
     }

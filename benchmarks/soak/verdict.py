@@ -17,6 +17,8 @@ WARM_UP = 150.0
 ALL_THERE = 0.9
 #: How long it has to be watched after that, in seconds: less says nothing.
 WATCHED = 60.0
+#: Over so long the levels of memory are taken that are told, in seconds.
+LEVEL = 30.0
 #: So much it may grow while it is watched, as a part of itself. It moves by a quarter with what is on its way, so less
 #: could be chance; what is never freed is found by the blocks.
 MAX_GROWTH = 0.1
@@ -50,6 +52,7 @@ class Findings:
         faults: What the server, and the load, have logged as errors.
         left: What the load held at its end and not before.
         in_cycles: What the server held until it looked for cycles.
+        subject: What was soaked, and so is called the server above: it, or clients.
     """
 
     connections: int
@@ -61,6 +64,7 @@ class Findings:
     faults: dict[str, dict[str, Any]]
     left: dict[str, int]
     in_cycles: dict[str, int] = field(default_factory=dict)
+    subject: str = "server"
 
     @property
     def sent(self) -> int:
@@ -80,8 +84,8 @@ class Findings:
     @property
     def left_behind(self) -> dict[str, int]:
         """What either process still holds, though everybody is gone."""
-        server = {f"server: {name}": count for name, count in self.after.beyond(self.before).items()}
-        return server | {f"client: {name}": count for name, count in self.left.items()}
+        soaked = {f"{self.subject}: {name}": count for name, count in self.after.beyond(self.before).items()}
+        return soaked | {f"client: {name}": count for name, count in self.left.items()}
 
     @property
     def watched(self) -> Sequence[Sample]:
@@ -99,6 +103,19 @@ class Findings:
             return None
         slope = trend([(sample.seconds, sample.census.memory) for sample in watched])
         return slope * (watched[-1].seconds - watched[0].seconds) / fmean(sample.census.memory for sample in watched)
+
+    @property
+    def levels(self) -> list[int]:
+        """How much memory the server had while it was watched: the median of each half minute, in MiB."""
+        halves: dict[int, list[int]] = {}
+        for sample in self.watched:
+            halves.setdefault(int(sample.seconds // LEVEL), []).append(sample.census.memory)
+        return [round(median(memory) / 2**20) for memory in halves.values()]
+
+    @property
+    def most_descriptors(self) -> int:
+        """How many descriptors the server had open at most."""
+        return max(sample.census.descriptors for sample in self.samples)
 
     @property
     def more_blocks(self) -> float:
@@ -122,6 +139,25 @@ class Findings:
         if self.more_blocks > MAX_BLOCKS:
             found.append(f"{self.more_blocks:.1%} more blocks are held at rest, more than {MAX_BLOCKS:.0%}")
         return found
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """What the pages say of it."""
+        return {
+            "connections": self.connections,
+            "minutes": round(self.seconds / 60, 2),
+            "sent": self.sent,
+            "answered": self.answered,
+            "lost": self.lost,
+            "hostile": sum(self.tally["attacks"].values()),
+            "descriptors": self.most_descriptors,
+            "left": sum(self.left_behind.values()),
+            "errors": sum(faults["count"] for faults in self.faults.values()),
+            "complaints": len(self.complaints),
+            "memory": self.levels,
+            "growth": None if self.growth is None else round(self.growth, 4),
+            "blocks": [self.before.blocks, self.after.blocks],
+        }
 
     def as_json(self) -> dict[str, Any]:
         """Return all of it."""

@@ -29,7 +29,7 @@ from wsproto.utilities import generate_accept_token
 
 from .. import __version__
 from ..errors import ConnectionRejected, HandshakeError, LocalProtocolError
-from ..http.headers import TCHAR, Headers, is_token
+from ..http.headers import TCHAR, Headers, is_field, is_token
 from ..http.several import Several
 from ..websocket.arguments import check_subprotocols
 from ..websocket.deflate import Deflate, DeflateOptions, accept_answer, make_offer
@@ -239,8 +239,7 @@ class ClientHandshake:
         status = _STATUS_LINE.match(self._begun)
         if status is None:
             return None
-        fields = [item for item in Headers.parse(bytes(self._begun)) if is_token(item[0])]
-        return self._rejection(int(status[1]), fields)
+        return self._rejection(int(status[1]), Headers.parse(bytes(self._begun)))
 
     def _check_protocol(self) -> None:
         """Raise `HandshakeError` if the answer is another protocol's: it may never be as long as a head is."""
@@ -296,7 +295,7 @@ class ClientHandshake:
             del rejection  # its traceback refers to this frame
 
     def _rejection(self, status: int, headers: Iterable[tuple[str, str]]) -> ConnectionRejected:
-        fields = list(headers)
+        fields = [item for item in headers if is_field(*item)]
         phrase = next((known.phrase for known in HTTPStatus if known == status), "")
         body = bytes(self._body[:MAX_REJECTION_BODY])
         said = " ".join(body[:_SHOWN_BODY].decode(errors="replace").split())

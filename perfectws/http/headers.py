@@ -174,6 +174,11 @@ def is_token(text: str) -> bool:
     return _is_token(text) is not None
 
 
+def is_field(name: str, value: str) -> bool:
+    """Tell whether a message may have such a field: h11 is more lenient with what it receives."""
+    return is_token(name) and _FORBIDDEN_IN_VALUE.search(value) is None
+
+
 def list_elements(values: Sequence[str]) -> list[str]:
     """Return the elements of comma-separated lists. Source: RFC 9110 §5.6.1: empty elements do not count."""
     if not values:

@@ -9,13 +9,17 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
+import trio
 
-from benchmarks.soak import honest, hostile
+from benchmarks.soak import bad_servers, bad_visits, honest, hostile
 from benchmarks.soak.census import Census
 from benchmarks.soak.picture import as_svg, as_text
+from benchmarks.soak.places import Places
+from benchmarks.soak.scene import Scene
 from benchmarks.soak.tally import Tally
 from benchmarks.soak.verdict import Findings, Sample, trend
 
@@ -59,6 +63,54 @@ def test_a_small_soak_loses_nothing_and_leaves_nothing_behind(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+def test_a_small_soak_of_clients_loses_nothing_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    file = tmp_path / "soak.json"
+
+    finished = run("--over", "client", "--connections", "60", "--minutes", "0.05", "--json", str(file))
+
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    found = json.loads(file.read_text())
+    assert found["lost"] == 0
+    assert found["left"] == {}
+    assert found["complaints"] == []
+    of_bad_servers = {bad_visits.SENDS, bad_visits.READS}
+    assert found["tally"]["answered"].keys() == honest.OF_CLIENTS.keys() | of_bad_servers
+    assert found["tally"]["attacks"].keys() == bad_visits.KINDS.keys()
+    assert "lost: 0\nleft behind: 0\n" in finished.stdout
+
+
+def test_every_wrong_that_a_server_does_is_met_by_a_client() -> None:
+    assert {kind.name for kind in bad_visits.KINDS.values()} == bad_servers.KINDS.keys()
+
+
+async def visit_at_a_bad_server(nursery: trio.Nursery) -> Tally:
+    """Let a client come to a bad server, and return the books."""
+    scene = Scene(Places(Path(), {}), ("plain",), Tally(), nursery, Random(1), 0.1)
+    await bad_visits.run(scene, "silent", bad_visits.KINDS["silent"])
+    return scene.tally
+
+
+async def test_an_error_that_is_not_documented_is_told(nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def raises(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(bad_visits, "_visit", raises)
+    assert (await visit_at_a_bad_server(nursery)).failures == ["silent: ZeroDivisionError()"]
+
+
+async def test_a_client_that_stays_with_a_bad_server_is_told(
+    nursery: trio.Nursery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stays(*_: object) -> None:
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(bad_visits, "_visit", stays)
+    monkeypatch.setattr(bad_visits, "PATIENCE", 0.01)
+    (failure,) = (await visit_at_a_bad_server(nursery)).failures
+    assert failure.startswith("silent: a client was kept for")
+
+
+@pytest.mark.slow
 def test_a_soak_that_is_stopped_leaves_no_process_behind() -> None:
     with subprocess.Popen(
         [*COMMAND, "--connections", "20"],
@@ -79,6 +131,7 @@ def test_a_soak_that_is_stopped_leaves_no_process_behind() -> None:
     ("arguments", "complaint"),
     [
         (("--over", "plain,carrier-pigeon"), "--over takes some of plain, tls, unix, not 'carrier-pigeon'"),
+        (("--over", "client,plain"), "--over takes some of plain, tls, unix, not 'client'"),
         (("--connections", "0"), "at least 1, not 0"),
         (("--connections", "999999999"), "descriptors, and"),
         (("--minutes", "0"), "a number above 0, at most a day, not 0"),

@@ -12,6 +12,7 @@ import trio
 from perfectws import ConnectionClosed, EventLoop, HTTPClient, Promise, WebSocket
 
 from ..calls import Calls
+from ..conftest import PATIENCE
 from .raw_server import RawServer
 
 
@@ -49,6 +50,26 @@ async def test_a_cancelled_await_gives_the_attempt_up(
         assert scope.cancelled_caught
     # The nursery has ended: nothing is left in it.
     assert ended.is_set()
+
+
+async def test_it_does_so_though_other_tasks_of_the_nursery_take_their_time(
+    transport: str, raw_server: RawServer
+) -> None:
+    """A nursery keeps each task's `Cancelled`, with its traceback, until all of its tasks have ended."""
+
+    async def connect() -> None:
+        await WebSocket.connect(to=raw_server.url, on=clients, open_timeout=3600)
+
+    async def wait_for_the_end() -> None:
+        connection = await raw_server.accept()
+        await connection.read_request()
+        tasks.cancel_scope.cancel()
+        with trio.CancelScope(shield=True), trio.fail_after(PATIENCE):
+            await connection.receive_eof()
+
+    async with trio.open_nursery() as clients, trio.open_nursery() as tasks:
+        tasks.start_soon(connect)
+        tasks.start_soon(wait_for_the_end)
 
 
 async def test_a_cancelled_await_closes_what_has_opened_meanwhile(transport: str, raw_server: RawServer) -> None:

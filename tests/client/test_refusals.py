@@ -91,6 +91,17 @@ async def test_a_refusal_keeps_its_headers_in_order_even_where_others_are_malfor
     assert error.headers == [("X-One", "1"), ("X-Two", "2"), ("Content-Length", "0")]
 
 
+@pytest.mark.parametrize("end", [b"\r\rContent-Length: 0\r\n\r\n", b"\x01\r\nContent-Length: 0\r\n\r\n"])
+async def test_a_redirect_whose_place_no_header_can_hold_leads_nowhere(
+    transport: str, raw_server: RawServer, end: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    rejected = await refused(raw_server, b"HTTP/1.1 302 No\r\nX: 1\r\nLocation: /elsewhere" + end, ENDS)
+    assert isinstance(rejected, ConnectionRejected)
+    assert (rejected.status, rejected.headers[0]) == (302, ("X", "1"))
+    assert "Location" not in dict(rejected.headers)
+    assert caplog.messages == []
+
+
 async def test_a_refusal_counts_though_open_timeout_passes_while_its_body_comes(raw_server: RawServer) -> None:
     opening.REFUSAL_TIMEOUT = 1000  # the fixture gives it back
     error = await refused(raw_server, REFUSALS["chunks that never end"][0], open_timeout=0.2)

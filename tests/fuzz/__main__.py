@@ -19,6 +19,9 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+from benchmarks import recorded
 
 from . import CORPUS, TARGETS, load
 from .shrinking import failure_of, shrink
@@ -124,8 +127,32 @@ def report(results: list[Result]) -> dict[str, object]:
     }
 
 
-def main(arguments: list[str]) -> int:
-    """Do as the command line says; return the exit status."""
+def record(results: list[Result], command: str) -> None:
+    """Write what came of all targets to where the pages find it."""
+    targets = {each.target: counts_of(each) for each in results}
+    counts = {
+        "executions": sum(each.executions for each in results),
+        "seconds": round(sum(each.seconds for each in results)),
+        "failures": sum(each.failure is not None for each in results),
+        "targets": targets,
+    }
+    recorded.record("fuzz", command, counts, packages=["atheris", "wsproto", "h11"])
+
+
+def counts_of(result: Result) -> dict[str, Any]:
+    """Return what the pages say of one target."""
+    counts = {"engine": result.engine, "executions": result.executions, "lines": result.lines}
+    return {**counts, "failures": int(result.failure is not None)}
+
+
+def as_typed(options: argparse.Namespace) -> str:
+    """Return the command that does the same again."""
+    seed = f" --seed {options.seed}" if options.seed else ""
+    return f"python -m tests.fuzz --seconds {options.seconds:g}{seed}{' --plain' if options.plain else ''} --record"
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return what reads the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__.partition("\n")[0])
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)}; then perhaps one FILE")
     parser.add_argument("--seconds", type=float, default=20, help="how long in all (20)")
@@ -133,7 +160,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--plain", action="store_true", help="by chance, though atheris is installed")
     parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"), help="where inputs that fail go")
     parser.add_argument("--results", type=Path, help="where to write what came of it, as JSON")
+    parser.add_argument("--record", action="store_true", help=f"of all targets: {recorded.HELP}")
+    return parser
+
+
+def main(arguments: list[str]) -> int:
+    """Do as the command line says; return the exit status."""
+    parser = make_parser()
     options = parser.parse_args(arguments)
+    if options.record and options.targets:
+        parser.error("--record is for all targets: name none")
     names = options.targets or list(TARGETS)
     if len(names) == 2 and names[0] in TARGETS and names[1] not in TARGETS:
         run_again(names[0], Path(names[1]))
@@ -150,6 +186,8 @@ def main(arguments: list[str]) -> int:
             f"{result.lines} lines of perfectws reached"
         )
         results.append(result)
+    if options.record:
+        record(results, as_typed(options))
     if options.results is not None:
         options.results.write_text(json.dumps(report(results), indent=1) + "\n")
     return 1 if any(result.failure for result in results) else 0

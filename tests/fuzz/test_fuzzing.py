@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from . import seeds
-from .__main__ import main
+from benchmarks import recorded
+
+from . import TARGETS, seeds
+from .__main__ import Result, as_typed, main, make_parser, record
 from .child import MAX_LENGTH, mutate
 from .data import Data, cut
 from .shrinking import failure_of, shrink
@@ -100,3 +102,28 @@ def test_the_command_tells_executions_and_coverage_and_writes_them(
     assert told["executions"] >= len(seeds("frames"))
     assert told["lines"] > 100
     assert f"frames: {told['executions']} executions in" in capsys.readouterr().out
+
+
+def test_what_came_of_all_targets_is_recorded_with_the_command_that_repeats_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorded, "FILE", tmp_path / "results.json")
+    results = [Result(name, "atheris", 7, 1000, 15.0, 300) for name in TARGETS]
+    results[0].failure = "it is wrong"
+    record(results, as_typed(make_parser().parse_args(["--seconds", "60", "--seed", "7", "--record"])))
+    entry = recorded.read()["fuzz"]
+    assert entry["command"] == "python -m tests.fuzz --seconds 60 --seed 7 --record"
+    assert (entry["counts"]["executions"], entry["counts"]["seconds"], entry["counts"]["failures"]) == (4000, 60, 1)
+    assert entry["counts"]["targets"].keys() == TARGETS.keys()
+    assert entry["counts"]["targets"]["frames"] == {
+        "engine": "atheris",
+        "executions": 1000,
+        "lines": 300,
+        "failures": 1,
+    }
+
+
+def test_what_came_of_some_targets_is_not_recorded(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["frames", "--record"])
+    assert "--record is for all targets" in capsys.readouterr().err

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import trio
 
+from benchmarks import recorded
 from perfectws import HTTPRequest, Routes, WebSocket
 
 from ..client.served import served
-from .autobahn.__main__ import main
+from .autobahn.__main__ import main, record
 from .autobahn.environment import PythonMissing, find_python27
 from .autobahn.report import Report
 from .autobahn.testees import ECHOES, LIMITS, run_cases
@@ -130,6 +131,26 @@ class TestTheReport:
     def test_nothing_at_all_is_not_right(self, tmp_path: Path, folder: Path, wanted: list[str]) -> None:
         assert not Report.read(folder, "somebody else", wanted).is_right
         assert not Report.read(tmp_path / "nowhere", "us", wanted).is_right
+
+    def test_it_is_recorded_how_many_cases_ended_how(
+        self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(recorded, "FILE", tmp_path / "results.json")
+        record([Report.read(folder, "us", ["1.1.1", "7.1.6", "9.1.1"]), Report.read(folder, "them", ["1.1.1"])], 2)
+        entry = recorded.read()["autobahn"]
+        assert entry["command"] == "python -m tests.interop.autobahn FOLDER --jobs 2 --record"
+        assert entry["counts"]["cases"] == 3
+        assert entry["counts"]["testees"]["us"] == {"FAILED": 1, "INFORMATIONAL": 1, "OK": 1}
+        assert entry["counts"]["testees"]["them"] == {"MISSING": 1}
+        assert entry["versions"]["autobahntestsuite"]
+
+    @pytest.mark.parametrize("some", [["--cases", "1.*"], ["--testee", "server-frames"]])
+    def test_some_of_it_is_not_recorded(
+        self, tmp_path: Path, some: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit):
+            main([str(tmp_path), "--record", *some])
+        assert "--record is for all testees and all cases" in capsys.readouterr().err
 
 
 class TestPython27:
