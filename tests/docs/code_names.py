@@ -56,7 +56,7 @@ KEYWORDS_OF_OTHERS = frozenset({"extra", "enctype"})
 #: Header fields, and names of browsers, Swift, systemd, Python, and other libraries.
 CLASSES_OF_OTHERS = frozenset(
     {
-        *("Date", "Host", "HttpOnly", "Location", "Origin", "Upgrade", "Vary"),
+        *("Authorization", "Cookie", "Date", "Host", "HttpOnly", "Lax", "Location", "Origin", "Upgrade", "Vary"),
         *("CloseEvent", "DispatchQueue", "TimeoutStopSec", "IntEnum", "Struct", "WebSocketApp"),
     }
 )

@@ -67,19 +67,6 @@ SAYINGS: dict[str, tuple[float | None, ...]] = {
     r"a pass after (\d+) sockets or (\d+ ms)": (MAX_EVENTS, PASS_SECONDS),
     r"A TLS handshake that stands still: (\d+ s)": (HANDSHAKE_TIMEOUT,),
     r"The TLS handshake with … took too long` \| past (\d+ s)": (HANDSHAKE_TIMEOUT,),
-    r"A request's head may take (\d+ s), its body (\d+ s), a TLS handshake (\d+ s), an idle connection between two "
-    r"requests (\d+ s)": (
-        OF_HTTP.header_timeout,
-        OF_HTTP.body_timeout,
-        HANDSHAKE_TIMEOUT,
-        OF_HTTP.keep_alive_timeout,
-    ),
-    r"takes nothing of a large response is dropped after (\d+ s)": (OF_HTTP.write_timeout,),
-    r"A WebSocket is pinged every (\d+ s), and dropped if for (\d+ s) more": (
-        OF_SOCKET.ping_interval,
-        OF_SOCKET.ping_timeout,
-    ),
-    r"dropped if it takes nothing for (\d+ s) of what waits": (OF_SOCKET.write_timeout,),
     r"`max_frame_size`, `max_message_size` \| (\d+ MiB) each": (OF_SOCKET.max_frame_size,),
     r"on by default, (\d+ seconds) each": (OF_SOCKET.ping_interval,),
 }
@@ -97,18 +84,6 @@ _READ_AHEAD = f"{READ_AHEAD_FRAMES} frames or {in_words(READ_AHEAD_BYTES)}"
 
 #: The tables that people have written: what each row's second cell begins with.
 TABLES: dict[str, tuple[str, dict[str, str]]] = {
-    "SECURITY.md": (
-        "what",
-        {
-            "a request's line and headers; its body": f"{in_words(OF_HTTP.max_header_size)} in at most "
-            f"{OF_HTTP.max_headers} headers; {in_words(OF_HTTP.max_body_size)}",
-            "a frame, a whole message, also after inflating": f"{in_words(OF_SOCKET.max_message_size)} each",
-            "fragments of one message; control frames": f"{OF_SOCKET.max_fragments:,}; {MAX_CONTROL_FRAMES:,} in "
-            f"{CONTROL_FRAME_SECONDS} s",
-            "frames that came before they are read": _READ_AHEAD,
-            "what a peer does not read": in_words(OF_SOCKET.max_write_buffer),
-        },
-    ),
     "docs/deploy/limits.md": (
         "what may wait",
         {
