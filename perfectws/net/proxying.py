@@ -26,6 +26,9 @@ _EXTRA = "perfectws[proxy]"
 #: How long a proxy's answer may be, in bytes, and how much of it that is no 2xx is kept.
 MAX_HEAD = 64 * 1024
 MAX_BODY = 16 * 1024
+#: How much of an answer is read, in bytes: its body may be in chunks of a byte. What else there is (heads of the status
+#: 1xx, extensions of chunks) need never end.
+MAX_ANSWER = 256 * 1024
 #: How much of that stands in the error's message, in characters.
 _SHOWN_BODY = 200
 #: How long the rest of a refusal is waited for once its head is there, in seconds.
@@ -141,6 +144,8 @@ class _Tunnel:
         self._stream = stream
         self._target = target
         self._conn = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        #: How many bytes of the answer have come.
+        self._received = 0
 
     async def open(self) -> None:
         """Ask for the tunnel. Raises `ConnectionRejected` or `HandshakeError` if there will be none."""
@@ -173,7 +178,11 @@ class _Tunnel:
 
     async def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         while (event := self._conn.next_event()) is h11.NEED_DATA:
-            self._conn.receive_data(bytes(await self._stream.receive_some(4096)))
+            if self._received > MAX_ANSWER:
+                raise h11.RemoteProtocolError(f"it has more than {MAX_ANSWER} bytes, and no end")
+            data = bytes(await self._stream.receive_some(4096))
+            self._received += len(data)
+            self._conn.receive_data(data)
         return event
 
     async def _body(self) -> bytes:
