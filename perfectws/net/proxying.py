@@ -15,6 +15,7 @@ import trio
 
 from ..errors import ConnectionRejected, HandshakeError
 from .reasons import reason_of
+from .tls_end import close_at_once
 
 #: Of each kind of SOCKS, whether it is version 5, and whether the proxy looks the host's name up.
 _SOCKS = {"socks4": (False, False), "socks4a": (False, True), "socks5": (True, False), "socks5h": (True, True)}
@@ -125,7 +126,7 @@ async def _dial_through_http(
             await stream.do_handshake()
         await _Tunnel(proxy, stream, f"[{host}]:{port}" if ":" in host else f"{host}:{port}").open()
     except BaseException:
-        await trio.aclose_forcefully(stream)
+        await close_at_once(stream)
         raise
     return stream
 
