@@ -63,6 +63,14 @@ class Protocol(CallbackOwner, ABC):
 
     __slots__ = ()
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether what is written has an end that only the connection's end tells, and has not come to it.
+
+        An orderly end would pass for it: where there is TLS, it is then cut off without an alert.
+        """
+        return False
+
     @abstractmethod
     def data_received(self, data: bytes) -> None:
         """Take bytes that arrived, at least one. Not called while reading is paused."""
@@ -192,7 +200,10 @@ class Transport(Contract):
         """
 
     def abort(self, error: Exception | None = None) -> None:
-        """Close at once; what is buffered is lost. ``error`` goes to `Protocol.connection_lost`."""
+        """Close at once; what is buffered is lost. ``error`` goes to `Protocol.connection_lost`.
+
+        TLS is ended before, if that takes no waiting, and the protocol is not `Protocol.is_unfinished`.
+        """
 
 
 class DialedTransport(Transport, Contract):

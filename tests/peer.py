@@ -150,7 +150,7 @@ class Peer:
             await self.stream.send_eof()
             return
         try:
-            await self.stream.unwrap()
+            self.stream, _ = await self.stream.unwrap()  # which leaves what is below it open, for `vanish`
         except trio.BrokenResourceError:
             pass  # the server said something else, or left without one
 
@@ -189,3 +189,13 @@ class Peer:
         frame = Frame(data[0] & 0x0F, bytes(data[start : start + length]), bool(data[0] & 0x80), bool(data[0] & 0x40))
         del self.buffer[: start + length]
         return frame
+
+
+async def is_told_the_end(stream: trio.abc.ReceiveStream) -> bool:
+    """Read to the end of what comes over TLS. Return whether a closure alert tells it, without which trio raises."""
+    try:
+        while await stream.receive_some(65536):
+            pass
+    except trio.BrokenResourceError:
+        return False
+    return True

@@ -41,6 +41,9 @@ from .url import WebSocketURL, shown_url
 MAX_REJECTION_BODY = 16 * 1024
 #: How long a response's head may be, in bytes.
 MAX_HEAD = 64 * 1024
+#: How much of an answer is read, in bytes: its body may be in chunks of a byte. What else there is (heads of the status
+#: 1xx, extensions of chunks) need never end.
+MAX_ANSWER = 256 * 1024
 #: How much of a body stands in an error's message, in characters.
 _SHOWN_BODY = 200
 
@@ -145,7 +148,7 @@ class ClientHandshake:
         response: The 101, once it has come.
     """
 
-    __slots__ = ("_begun", "_body", "_conn", "_key", "_offer", "_refusal", "_url", "response")
+    __slots__ = ("_begun", "_body", "_conn", "_key", "_offer", "_received", "_refusal", "_url", "response")
 
     def __init__(self, url: WebSocketURL, offer: ClientOffer) -> None:
         self._url = url
@@ -156,6 +159,8 @@ class ClientHandshake:
         self._conn: h11.Connection | None = None
         #: The answer as long as its head is not complete.
         self._begun = bytearray()
+        #: How many bytes of it have come.
+        self._received = 0
         self._refusal: h11.Response | None = None
         self.response: HandshakeResponse | None = None
         self._body = bytearray()
@@ -220,12 +225,16 @@ class ClientHandshake:
         try:
             parser = self._parser()
             parser.receive_data(data)
-            return self._next_event(parser)
+            accepted = self._next_event(parser)
+            self._received += len(data)
+            if accepted is None and self._received > MAX_ANSWER:
+                raise h11.RemoteProtocolError(f"it has more than {MAX_ANSWER} bytes, and no end")
         except h11.RemoteProtocolError as error:
             if self.rejection() is not None:
                 self._reject()
             # Without the cause: h11 quotes the line that is wrong, which may be a cookie's.
             raise HandshakeError(f"{self._url.text}: {self._no_answer(data, error)}") from None
+        return accepted
 
     @property
     def is_refused(self) -> bool:

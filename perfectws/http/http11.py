@@ -575,9 +575,15 @@ class HTTPConnection(Protocol):
         self._end(_CLOSED)
         self.transport.close(self.service.close_timeout)
 
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether a response of HTTP/1.0 is under way: RFC 9112 §6.3 lets the connection's end be its end."""
+        head = self._head
+        return head is not None and not head.is_unanswered and head.request.protocol_version < (1, 1)
+
     def _abort(self, error: Exception | None = None) -> None:
+        self.transport.abort(error)  # first: it asks whether a response is unfinished
         self._end(_CLOSED)
-        self.transport.abort(error)
 
     def _end(self, phase: Phase) -> None:
         """Let go of everything that only a living HTTP connection needs."""

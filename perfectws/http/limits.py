@@ -48,7 +48,8 @@ class HTTPLimits:
 
     Attributes:
         max_header_size: Of a request's line and headers together, in bytes. Past it: 431, or 414 if the line alone is
-            longer.
+            longer. As much may come around a body that is sent in chunks (their extensions and sizes, trailers), and 16
+            bytes more for each byte of the body. Past it: 400, or 431 if one line is longer.
         max_headers: How many headers a request may have. Past it: 431.
         max_body_size: Of a request's body, in bytes. Past it: 413.
         max_upload_size: Of a body that is a multipart form, in bytes, instead of ``max_body_size``, which is then the

@@ -20,6 +20,9 @@ from .service import HTTPService
 #: How many chunks of a body one turn takes, so that other connections have their turns too: a chunk costs h11 much,
 #: however little is in it.
 MAX_CHUNKS = 64
+#: How many bytes may come around each byte of a body in chunks, besides those that a head may have: a chunk of one byte
+#: is honest, and has 5 of them, or 16 with its size padded to twelve digits.
+FRAMING = 16
 
 #: The errors which say that there is no room on the disk, and those which say that there may be room later.
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -43,6 +46,7 @@ class RequestBody:
 
     __slots__ = (
         "_began",
+        "_fed",
         "_form",
         "_has_ended",
         "_head",
@@ -59,6 +63,8 @@ class RequestBody:
         self._service = service
         self._began = now
         self._limit = body_limit_of(head.request, service)
+        #: How many bytes h11 was given, and how many of them were the body's.
+        self._fed = 0
         self._size = 0
         self._received = bytearray()
         content_type = head.request.header("Content-Type") or ""
@@ -83,7 +89,7 @@ class RequestBody:
         """Take what has come of the body from the front of the input, as much as one turn takes.
 
         Raises:
-            Refused: It is malformed or too long.
+            Refused: It is malformed or too long, or has too much around it.
         """
         try:
             event = self._read_some(data)
@@ -95,8 +101,10 @@ class RequestBody:
             raise self._refusal_for_memory() from None
         self.has_more = type(event) is h11.Data
         if type(event) is h11.EndOfMessage:
+            rest = self._head.parsed().trailing_data[0]
+            self._check_framing(self._fed - len(rest))
             self._end()
-            data.put_back(self._head.parsed().trailing_data[0])
+            data.put_back(rest)
 
     def _read_some(self, data: Input) -> object:
         """Return the event that h11 came to last."""
@@ -105,7 +113,10 @@ class RequestBody:
         for _ in range(MAX_CHUNKS):
             event = parser.next_event()
             if event is h11.NEED_DATA and data:
-                parser.receive_data(data.take())
+                self._check_framing(self._fed)
+                more = data.take()
+                self._fed += len(more)
+                parser.receive_data(more)
                 event = parser.next_event()
             if type(event) is not h11.Data:  # not `isinstance`, which is slow to tell classes with ABCMeta apart
                 break
@@ -113,6 +124,17 @@ class RequestBody:
             if self.store is not None:
                 break
         return event
+
+    def _check_framing(self, read: int) -> None:
+        """Refuse a body that is mostly none: of what was read, all that h11 has not given us is around it.
+
+        RFC 9112 §7.1.1: "A server ought to limit the total length of chunk extensions [...] and generate an appropriate
+        4xx (Client Error) response if that amount is exceeded." Sizes and trailers are counted with them: whoever is to
+        be kept busy for nothing is kept so by either.
+        """
+        if read - self._size > self._service.max_header_size + FRAMING * self._size:
+            text = "the chunks of the body have too much around them: extensions, sizes or trailers"
+            raise Refused(HTTPStatus.BAD_REQUEST, text, self._head.method)
 
     def _take(self, data: bytes) -> None:
         self._size += len(data)

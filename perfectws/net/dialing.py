@@ -26,6 +26,7 @@ from .reactor import Reactor
 from .reasons import reason_of
 from .socket_transport import SocketTransport
 from .stream_transport import StreamTransport
+from .tls_end import close_at_once
 
 ProtocolT = TypeVar("ProtocolT", bound=Protocol)
 
@@ -164,7 +165,7 @@ async def _encrypt(stream: Stream, route: Route) -> Stream:
     try:
         await tls.do_handshake()
     except BaseException as error:
-        await trio.aclose_forcefully(tls)
+        await close_at_once(stream)  # TLS with a proxy is ended, if there is one; this one has not begun
         if isinstance(error, (trio.BrokenResourceError, ssl.SSLError)):
             raise HandshakeError(f"TLS with {_place(route.host, route.port)} failed: {reason_of(error)}") from error
         raise

@@ -15,6 +15,7 @@ import trio
 
 from ..errors import ConnectionRejected, HandshakeError
 from .reasons import reason_of
+from .tls_end import close_at_once
 
 #: Of each kind of SOCKS, whether it is version 5, and whether the proxy looks the host's name up.
 _SOCKS = {"socks4": (False, False), "socks4a": (False, True), "socks5": (True, False), "socks5h": (True, True)}
@@ -26,6 +27,9 @@ _EXTRA = "perfectws[proxy]"
 #: How long a proxy's answer may be, in bytes, and how much of it that is no 2xx is kept.
 MAX_HEAD = 64 * 1024
 MAX_BODY = 16 * 1024
+#: How much of an answer is read, in bytes: its body may be in chunks of a byte. What else there is (heads of the status
+#: 1xx, extensions of chunks) need never end.
+MAX_ANSWER = 256 * 1024
 #: How much of that stands in the error's message, in characters.
 _SHOWN_BODY = 200
 #: How long the rest of a refusal is waited for once its head is there, in seconds.
@@ -122,7 +126,7 @@ async def _dial_through_http(
             await stream.do_handshake()
         await _Tunnel(proxy, stream, f"[{host}]:{port}" if ":" in host else f"{host}:{port}").open()
     except BaseException:
-        await trio.aclose_forcefully(stream)
+        await close_at_once(stream)
         raise
     return stream
 
@@ -141,6 +145,8 @@ class _Tunnel:
         self._stream = stream
         self._target = target
         self._conn = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        #: How many bytes of the answer have come.
+        self._received = 0
 
     async def open(self) -> None:
         """Ask for the tunnel. Raises `ConnectionRejected` or `HandshakeError` if there will be none."""
@@ -173,7 +179,11 @@ class _Tunnel:
 
     async def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         while (event := self._conn.next_event()) is h11.NEED_DATA:
-            self._conn.receive_data(bytes(await self._stream.receive_some(4096)))
+            if self._received > MAX_ANSWER:
+                raise h11.RemoteProtocolError(f"it has more than {MAX_ANSWER} bytes, and no end")
+            data = bytes(await self._stream.receive_some(4096))
+            self._received += len(data)
+            self._conn.receive_data(data)
         return event
 
     async def _body(self) -> bytes:

@@ -19,6 +19,7 @@ from ..transport import HIGH_WATER, NO_PROTOCOL, Address, FileSender, Parts, Pro
 from .half_close import has_ended
 from .loop import Loop
 from .output import count_first
+from .tls_end import close_at_once, discard_received
 from .unacknowledged import acknowledged, unacknowledged
 
 Ts = TypeVarTuple("Ts")
@@ -50,7 +51,7 @@ class StreamTransport:
         self.remote_address = remote_address
         self.local_address = local_address
         self.is_secure = is_secure
-        self.protocol: Protocol
+        self.protocol: Protocol = NO_PROTOCOL
         self._loop = loop
         self._stream = stream
         self._output: list[bytes] = []
@@ -63,6 +64,8 @@ class StreamTransport:
         self._linger: Patience | None = None
         self._is_dirty = False
         self._is_closing = False
+        #: Whether it ends without a word, though TLS has one for it.
+        self._is_cut_off = False
         self._error: Exception | None = None
         self._may_read = trio.Event()
         self._may_read.set()
@@ -167,10 +170,11 @@ class StreamTransport:
         self._may_write.set()
 
     def abort(self, error: Exception | None = None) -> None:
-        """Close at once."""
+        """Close at once, behind TLS's closure alert if there is room for it."""
         if self._error is None:
             self._error = error
         self._is_closing = True
+        self._is_cut_off = self._is_cut_off or self.protocol.is_unfinished
         self._scope.cancel()
 
     def shut_down(self) -> None:
@@ -195,12 +199,18 @@ class StreamTransport:
             if self._linger is not None:
                 self._linger.cancel()
             try:
-                await trio.aclose_forcefully(self._stream)
+                await self._close_stream()
             finally:
                 lost, self._error = self._error, None
                 self._tell(self.protocol.connection_lost, lost)
                 self.protocol = NO_PROTOCOL  # else it would take the collector of cycles to free what is over
                 self._loop.connections.discard(self)
+
+    async def _close_stream(self) -> None:
+        if self._is_cut_off or self.protocol.is_unfinished:
+            await trio.aclose_forcefully(self._stream)
+        else:
+            await close_at_once(self._stream)
 
     async def _read_all(self) -> None:
         try:
@@ -222,6 +232,7 @@ class StreamTransport:
         """Give the connection up: the peer is gone, or we are wrong, which must not cost the others anything."""
         if not isinstance(error, (trio.BrokenResourceError, trio.ClosedResourceError)):
             report_failure(self.protocol, error)
+        self._is_cut_off = True  # the peer has done so, or TLS is broken
         self.abort(error)
 
     async def _write_all(self) -> None:
@@ -275,6 +286,7 @@ class StreamTransport:
         await self._has_read.wait()
         raw = stream.transport_stream
         try:
+            await discard_received(stream)
             await stream.unwrap()
         except trio.BrokenResourceError:
             pass  # the peer sent data behind our close_notify, or no close_notify: it ends in either case

@@ -6,6 +6,10 @@
        │                    │                │                   │                         ▲
        └──no TLS, too slow──┴──failed, slow──┴──abort(), reset, a bad record, linger over──┘
 
+RFC 8446 §6.1: "Each party MUST send a "close_notify" alert before closing its write side of the connection, unless it
+has already sent some error alert." So abort() tries to, in OPEN. Before, OpenSSL has none; in FLUSHING it waits behind
+what the peer does not take. Who has cut us off, or broken TLS, is cut off.
+
 It is the protocol of the `SocketTransport` below it and the transport of the protocol above it, which is made when the
 handshake is done. Between them OpenSSL turns one kind of bytes into the other::
 
@@ -261,7 +265,7 @@ class TLSTransport(Protocol):
     def _fail(self, error: Exception) -> None:
         """Give the connection up, with OpenSSL's alert to the peer if there is one."""
         self._send_outgoing()
-        self.abort(error)
+        self._cut_off(error)
 
     def eof_received(self) -> None:
         """Take the end of the peer's output without close_notify: it may be forged, so the connection is cut off."""
@@ -271,7 +275,7 @@ class TLSTransport(Protocol):
             self._incoming.write_eof()
             self._shake_hands()
         elif self._stage is _OPEN:
-            self.abort(ConnectionAbortedError("the connection was cut off: TLS was not ended before it"))
+            self._cut_off(ConnectionAbortedError("the connection was cut off: TLS was not ended before it"))
 
     def resume_writing(self) -> None:
         """Encrypt more at the end of this turn: the socket has room again."""
@@ -396,7 +400,14 @@ class TLSTransport(Protocol):
         self._mark_dirty()
 
     def abort(self, error: Exception | None = None) -> None:
-        """Close at once, without close_notify; what is buffered is lost."""
+        """Close at once, with close_notify if the socket takes it now; what is buffered is lost."""
+        # Behind a record that is half sent it could only be read as a part of that.
+        if self._stage is _OPEN and not self._lower.buffered_amount and not self.protocol.is_unfinished:
+            self._say_close_notify()
+        self._cut_off(error)
+
+    def _cut_off(self, error: Exception | None) -> None:
+        """Close at once."""
         self._end()
         self._lower.abort(error)
 
@@ -426,7 +437,7 @@ class TLSTransport(Protocol):
             else:
                 self._send_outgoing()
         except ssl.SSLError as error:
-            self.abort(error)
+            self._cut_off(error)
         self._is_dirty = False  # not before: the socket may have told meanwhile that it has room, which is seen here
         self._below = below = self._lower.buffered_amount
         if self._unencrypted and below < HIGH_WATER and not self._is_blocked:
@@ -470,12 +481,15 @@ class TLSTransport(Protocol):
     def _end_output(self) -> None:
         """Say close_notify, and let the socket end."""
         self._end()
+        self._say_close_notify()
+        self._lower.close(self._linger_seconds)
+
+    def _say_close_notify(self) -> None:
         try:
             self._tls.unwrap()
         except ssl.SSLError:
             pass  # the peer's own close_notify has not come, or data has come that will not be read
         self._send_outgoing()
-        self._lower.close(self._linger_seconds)
 
     def _room_made(self) -> None:
         if self._lower.is_closed:

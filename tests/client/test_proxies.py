@@ -179,6 +179,14 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
     "a redirect": (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "answered 302 Found"),
     "no HTTP": (b"SSH-2.0-x\r\n\r\n", "does not answer CONNECT as HTTP does"),
     "too much": (b"HTTP/1.1 200 OK\r\n\r\nmore", "it sent more than its answer"),
+    "extensions without an end": (
+        b"HTTP/1.1 407 No\r\nTransfer-Encoding: chunked\r\n\r\n" + (b"1;" + b"e" * 10_000 + b"\r\nx\r\n") * 1000,
+        "answered 407 No instead of connecting to server.invalid:80: " + "x" * 26,
+    ),
+    "heads without an end": (
+        (b"HTTP/1.1 103 Early Hints\r\nLink: " + b"x" * 10_000 + b"\r\n\r\n") * 1000,
+        "does not answer CONNECT as HTTP does: it has more than 262144 bytes, and no end",
+    ),
     "a head without an end": (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000, "does not answer CONNECT as HTTP does"),
 }
 
@@ -187,7 +195,7 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
 async def test_a_proxy_that_answers_wrongly_is_told_with_what_it_said(
     raw_server: RawServer, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(proxying, "REFUSAL_TIMEOUT", 0.05)
+    monkeypatch.setattr(proxying, "REFUSAL_TIMEOUT", 1000 if "without an end" in name else 0.05)
     data, text = ANSWERS[name]
 
     async def answer() -> None:

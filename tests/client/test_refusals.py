@@ -122,6 +122,37 @@ async def test_a_body_that_never_stops_is_read_up_to_its_limit_only(transport: s
     assert error.body == b"x" * 16 * 1024
 
 
+async def test_chunks_of_a_byte_are_read_up_to_the_limit_of_a_body(transport: str, raw_server: RawServer) -> None:
+    opening.REFUSAL_TIMEOUT = 1000
+    error = await refused(raw_server, b"HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 20_000)
+    assert isinstance(error, ConnectionRejected)
+    assert error.body == b"x" * 16 * 1024
+
+
+#: What may come of an answer again and again, and what is before it.
+ENDLESS: dict[str, tuple[bytes, bytes, bool]] = {
+    "extensions of chunks": (
+        b"HTTP/1.1 302 No\r\nLocation: /2\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"1;" + b"e" * 10_000 + b"\r\nx\r\n",
+        True,
+    ),
+    "heads of the status 103": (b"", b"HTTP/1.1 103 Early Hints\r\nLink: " + b"x" * 10_000 + b"\r\n\r\n", False),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+async def test_an_answer_that_never_ends_is_not_read_for_ever(transport: str, raw_server: RawServer, name: str) -> None:
+    opening.REFUSAL_TIMEOUT = 1000
+    first, again, is_refusal = ENDLESS[name]
+    error = await refused(raw_server, first + again * 300, open_timeout=1000, follow_redirects=False)
+    assert isinstance(error, ConnectionRejected) is is_refusal
+    if isinstance(error, ConnectionRejected):
+        assert (error.status, set(error.body)) == (302, set(b"x"))
+        assert len(error.body) < 300
+    else:
+        assert "the answer is not HTTP/1.1: it has more than 262144 bytes, and no end" in str(error)
+
+
 OTHERS: dict[str, tuple[bytes, str]] = {
     "ssh": (b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n", "the answer is not HTTP/1.1: it begins with 'SSH-2.0-OpenSSH"),
     "mail": (b"220 mail.example.com ESMTP ready\r\n", "not HTTP/1.1: it begins with '220 mail.example.com"),

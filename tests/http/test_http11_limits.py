@@ -7,7 +7,9 @@ import pytest
 from perfectws.transport import HIGH_WATER
 
 from .fakes import Server, echo_path, everything, get, post
+from .forms import FORM, field, form
 
+CHUNKED = "Transfer-Encoding: chunked"
 HEAD = b"GET / HTTP/1.1\r\nHost: x\r\nA: \r\n\r\n"
 
 
@@ -377,3 +379,67 @@ class TestChunks:
         server.loop.run()
         assert not server.transport.is_open
         assert server.answers() == []
+
+
+class TestFraming:
+    """What comes around a body in chunks: as much as a head may have, and 16 bytes more for each byte of the body."""
+
+    @staticmethod
+    def ten_chunks(size: int) -> bytes:
+        """Return ten bytes with ``size`` bytes around them, in extensions."""
+        body = (b"1;" + b"e" * 100 + b"\r\nx\r\n") * 10
+        return body + b"0;" + b"e" * (size + 10 - len(body) - 6) + b"\r\n\r\n"
+
+    @pytest.mark.parametrize("cut", [10_000, 500, 37, 1])
+    def test_just_the_limit_is_served_and_one_byte_more_gets_400_however_it_is_cut(self, cut: int) -> None:
+        server = Server(everything(echo_path), max_header_size=1000)
+        for size, statuses in ((1160, [200]), (1160, [200, 200]), (1161, [200, 200, 400])):  # each body for itself
+            body = self.ten_chunks(size)
+            assert len(body) == size + 10
+            server.receive(get("/", CHUNKED))
+            for start in range(0, len(body), cut):
+                server.receive(body[start : start + cut])
+                server.loop.run()
+            assert [answer.status for answer in server.answers()] == statuses
+        refused(server, 400)
+
+    def test_it_is_refused_before_the_body_ends(self) -> None:
+        server = Server(everything(echo_path), max_header_size=1000)
+        server.receive(get("/", CHUNKED))
+        for _ in range(20):
+            server.receive(b"1;" + b"e" * 100 + b"\r\nx\r\n")
+            if server.transport.sent:
+                break
+        assert len(server.answers()) == 1
+        refused(server, 400)
+
+    def test_trailers_count_too(self) -> None:
+        server = Server(everything(echo_path), max_header_size=1000)
+        body = b"1\r\nx\r\n0\r\nA: \r\n\r\n"
+        for size, statuses in ((1016, [200]), (1017, [200, 400])):
+            server.ask(get("/", CHUNKED) + body.replace(b"A: ", b"A: " + b"a" * (size + 1 - len(body))))
+            assert [answer.status for answer in server.answers()] == statuses
+        refused(server, 400)
+
+    @pytest.mark.parametrize(("digits", "status"), [(1, 200), (12, 200), (13, 400)])
+    def test_a_body_in_chunks_of_a_byte_is_served_unless_their_sizes_are_written_at_length(
+        self, digits: int, status: int
+    ) -> None:
+        server = Server(everything(echo_path), max_header_size=100, max_body_size=1000)
+        server.ask(get("/", CHUNKED) + (b"1".zfill(digits) + b"\r\nx\r\n") * 1000 + b"0\r\n\r\n")
+        assert [answer.status for answer in server.answers()] == [status]
+
+    def test_a_form_is_limited_as_other_bodies_are(self) -> None:
+        server = Server(everything(echo_path), max_header_size=1000)
+        server.receive(get("/", FORM, CHUNKED))
+        for byte in form(field("name", "x" * 300)):
+            server.receive(b"1;" + b"e" * 100 + b"\r\n" + bytes([byte]) + b"\r\n")
+        server.loop.run()
+        refused(server, 400)
+
+    @pytest.mark.parametrize(
+        "first", [get("/", CHUNKED) + b"1\r\nx\r\n0\r\n\r\n", post("/", b"x")], ids=["chunks", "a known length"]
+    )
+    def test_the_requests_behind_a_body_are_not_counted(self, first: bytes) -> None:
+        server = Server(everything(echo_path), max_header_size=100)
+        assert [answer.status for answer in server.ask(first + get("/") * 50)] == [200] * 51

@@ -481,3 +481,15 @@ class TestThreads:
         server.loop.run()
         assert server.answers()[0].status == 500
         assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_response_of_http_1_0_is_unfinished_from_its_head_to_its_end(version: str) -> None:
+    waiting: list[HTTPResponse] = []
+    server = Server(everything(lambda request, response: waiting.append(response)))
+    server.ask(f"POST / HTTP/{version}\r\nHost: x\r\nContent-Length: 0\r\n\r\n".encode())
+    assert not server.protocol.is_unfinished
+    waiting[0].append_body("a").push()
+    assert server.protocol.is_unfinished is (version == "1.0")
+    waiting[0].append_body("b").completed()
+    assert not server.protocol.is_unfinished

@@ -15,6 +15,7 @@ from perfectws.net.listeners import bound_port, open_listeners
 from perfectws.net.loop import open_loop
 from tests.conftest import PATIENCE, Connect
 from tests.http.fakes import echo_path, get
+from tests.http.forms import FORM
 from tests.peer import HANDSHAKE_KEY, TEXT, Peer, frame_bytes
 
 CHUNKED = "Transfer-Encoding: chunked"
@@ -103,3 +104,20 @@ async def test_frames_behind_the_many_chunks_of_a_handshake_arrive_in_order(conn
         await peer.read_head()
         assert peer.status == 101
         assert [await peer.receive_text() for _ in texts] == texts
+
+
+@pytest.mark.parametrize("head", [get("/", CHUNKED), get("/", CHUNKED, FORM), HANDSHAKE], ids=["body", "form", "101"])
+async def test_a_body_with_megabytes_around_it_is_refused_though_it_never_ends(connect: Connect, head: bytes) -> None:
+    routes = Routes()
+    routes.web_socket("/", lambda request, socket: socket.close())
+    routes.add(uri="/**", handler=echo_path)
+    peer = await connect.to(routes)
+    await peer.stream.send_all(head)
+    for _ in range(300):
+        await peer.stream.send_all(b"1;" + b"e" * 10_000 + b"\r\nx\r\n")
+    await peer.read_head()
+    assert (peer.status, peer.headers["connection"]) == (400, "close")
+    assert b"too much around" in await peer.read_body()
+    await peer.stream.send_all(b"0\r\n\r\n" + get("/"))
+    await peer.receive_eof()
+    assert not peer.buffer

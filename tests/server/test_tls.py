@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
+import threading
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,26 @@ import pytest
 import trio
 import trustme
 
-from perfectws import HTTPRequest, HTTPServer, LaunchFailure, Routes, TLSConfiguration, WebSocket, WebSocketHandler
+from perfectws import (
+    HTTPRequest,
+    HTTPResponse,
+    HTTPServer,
+    LaunchFailure,
+    Routes,
+    TLSConfiguration,
+    WebSocket,
+    WebSocketHandler,
+)
 from perfectws.net import tls as tls_module
 from perfectws.net.loop import open_loop
 from perfectws.server import launch as launching
+from tests.peer import HANDSHAKE_KEY
 from tests.server.conftest import PATIENCE, Launch, Raw, raw, url
 
+HANDSHAKE = (
+    "GET {} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    f"Sec-WebSocket-Key: {HANDSHAKE_KEY}\r\nSec-WebSocket-Protocol: echo\r\n\r\n"
+)
 HELLO = b"GET /hello HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -190,6 +205,32 @@ async def test_a_session_is_the_same_over_wss(
                 ws.send("x" * size)
                 assert (await ws.read_string_message()).data == "x" * size
             await ws.close()
+
+
+@pytest.mark.parametrize("path", ["/echo", "/pending"])
+def test_a_server_that_stops_tells_its_end_to_who_is_still_there(
+    launch: Launch, routes: Routes, tls: TLSConfiguration, trusting: ssl.SSLContext, path: str
+) -> None:
+    asked = threading.Event()
+    responses: list[HTTPResponse] = []
+
+    def keep(request: HTTPRequest, response: HTTPResponse) -> None:
+        responses.append(response)
+        asked.set()
+
+    routes.add("GET", "/pending", keep)
+    context = launch(routes=sessions(routes), tls_config=tls, close_timeout=0.1)
+    with socket.create_connection(("127.0.0.1", context.port), PATIENCE) as connected:
+        wrapped = trusting.wrap_socket(connected, server_hostname="127.0.0.1", suppress_ragged_eofs=False)
+        wrapped.sendall(HANDSHAKE.format(path).encode())
+        if path == "/echo":
+            assert wrapped.recv(65536).startswith(b"HTTP/1.1 101 ")
+        else:
+            assert asked.wait(PATIENCE)
+        context.terminate()
+        while wrapped.recv(65536):
+            pass  # it raises if no closure alert tells the end
+        wrapped.close()
 
 
 class TestWhoSpeaksNoTLS:
