@@ -24,6 +24,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
     "sphinx_copybutton",
+    "tables",
     "docstrings",
     "options",
     "reference",
@@ -55,4 +56,5 @@ html_theme = "furo"
 html_title = f"perfectws {release}"
 html_static_path = ["static"]
 html_css_files = ["pages.css"]
+html_js_files = [("pages.js", {"defer": "defer"})]
 html_copy_source = False

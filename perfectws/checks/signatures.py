@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from inspect import CO_VARARGS, Parameter, Signature, signature
 from math import inf
+from traceback import walk_tb
 from types import FunctionType, MethodType
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
@@ -50,11 +51,11 @@ def explain_call(error: Exception, note: str) -> None:
         error: What the call raised.
         note: What the callbacks are called with that were not looked at before.
     """
-    place = error.__traceback__
-    while place is not None and place.tb_next is not None:
-        place = place.tb_next
-    caller = "" if place is None else str(place.tb_frame.f_globals.get("__name__"))
-    if isinstance(error, TypeError) and caller.startswith("perfectws."):
+    if not isinstance(error, TypeError):
+        return
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    # A frame of anybody else is the callback's: it was called, and has called something wrongly itself.
+    if frames and all(str(frame.f_globals.get("__name__")).startswith("perfectws.") for frame in frames):
         error.add_note(note)
 
 

@@ -28,6 +28,12 @@ _OTHER_NAMES = {
     "config": "configuration_data",
     "sslCert": "ssl",
     "sslKey": "ssl",
+    "recv": "receive",
+    "ping": "send_ping",
+    "pong": "send_pong",
+    "emit": "send",
+    "on_message": "on_text",
+    "settimeout": "read_timeout_seconds",
 }
 
 _WORD_BEGINS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -101,7 +107,14 @@ class Misspelt:
 
 
 def explain_misspelling(error: Exception) -> None:
-    """Add the right spelling to an `AttributeError` that a name of ours in another spelling has raised."""
+    """Add the right spelling to an `AttributeError` that a name of ours in another spelling has raised.
+
+    An error of asyncio's, of which a task of ours knows nothing, is explained too.
+    """
+    if isinstance(error, RuntimeError) and str(error) == "no running event loop":
+        error.add_note(
+            "perfectws runs on trio, where asyncio's functions cannot be called: trio.sleep and the like can."
+        )
     if not isinstance(error, AttributeError) or not isinstance(error.name, str) or error.obj is None:
         return
     if type(error.obj).__module__.startswith("perfectws."):

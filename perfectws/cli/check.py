@@ -15,10 +15,9 @@ from ..server.server import HTTPServer
 from ..server.workers.plan import make_plan
 from .arguments import add_module, add_options
 from .loading import load
-from .names import handler_name
 from .serve import launchable, make_server
 from .settings import Settings
-from .shadowing import Placed, placed_routes, shadowed_routes
+from .shadowing import placed_routes, title_of, unreachable
 from .watching import watched_for
 
 
@@ -74,12 +73,10 @@ def problems_of(server: HTTPServer, name: str) -> Iterator[str]:
     routes = server.served.routes
     for each in placed_routes(routes):
         try:
-            check_callable(each.route.handler, f"the handler of {_title(each)}", "request", "response")
+            check_callable(each.route.handler, f"the handler of {title_of(each)}", "request", "response")
         except TypeError as error:
             yield str(error)
-    for shadowed, by in shadowed_routes(routes):
-        taker = "" if by is None else f": its requests go to {_title(by)}, {handler_name(by.route.handler)}"
-        yield f"{_title(shadowed)}, {handler_name(shadowed.route.handler)}, can never be reached{taker}"
+    yield from unreachable(routes)
 
 
 def _problems_of_processes(name: str, settings: Settings) -> Iterator[str]:
@@ -92,8 +89,3 @@ def _problems_of_processes(name: str, settings: Settings) -> Iterator[str]:
                 yield "--reload needs watchfiles: pip install 'perfectws[dev]'"
     except PerfectWSError as error:
         yield str(error)
-
-
-def _title(placed: Placed) -> str:
-    methods = {*map(str, placed.route.methods)}
-    return f"{'|'.join(sorted(methods)) if len(methods) < 4 else 'any method of'} {placed.pattern}"

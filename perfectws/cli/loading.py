@@ -6,7 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from inspect import iscoroutine
 from pathlib import Path
 from types import ModuleType
@@ -101,9 +101,19 @@ def load_module(name: str) -> ModuleType:
         return _load_file(name)
     module = import_if_there(name)
     if module is None:
-        hint = did_you_mean(name, [each.stem for each in Path.cwd().glob("*.py")])
+        hint = _colon_meant(name) or did_you_mean(name, [each.stem for each in Path.cwd().glob("*.py")])
         raise LaunchFailure(f"there is no module {name!r} here, nor among what is installed{hint}")
     return module
+
+
+def _colon_meant(name: str) -> str:
+    """Return a hint at MODULE:NAME for what is written as in an import, ``""`` if there is no such module either."""
+    module, _, within = name.rpartition(".")
+    try:
+        is_there = bool(module.strip(".")) and find_spec(module) is not None
+    except (ImportError, ValueError):  # what it would be in is no package, or was never found by its name
+        is_there = False
+    return f": did you mean '{module}:{within}'?" if is_there else ""
 
 
 def _look_first(directory: str) -> None:
@@ -130,6 +140,9 @@ def _member(module: ModuleType, name: str) -> object:
     for part in name.split("."):
         if not hasattr(found, part):
             hint = did_you_mean(part, [each for each in dir(found) if not each.startswith("_")])
+            if part == name:
+                served = ", ".join(f"{module.__name__}:{each}" for each, _ in _candidates(module))
+                raise LaunchFailure(f"{module.__name__} has no {name}{hint or (served and f'; it has {served}')}")
             raise LaunchFailure(f"{module.__name__} has no {name}: {part!r} is not there{hint}")
         found = getattr(found, part)
     return found

@@ -49,7 +49,7 @@ def _meant(argument: str) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m perfectws", description="Callback-style WebSockets for Python.")
     parser.add_argument("--version", action="version", version=f"perfectws {__version__}")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="serve|routes|check|connect")
     add_serve(commands)
     add_routes(commands)
     add_check(commands)

@@ -23,6 +23,7 @@ from .loading import BrokenModule, Served, load
 from .logging import configure
 from .options import DEFAULT_PORT
 from .settings import Settings
+from .shadowing import unreachable
 
 #: The exit codes of the process: all was well; it could not be done; called wrongly.
 DONE, FAILED, MISUSED = 0, 1, 2
@@ -108,6 +109,8 @@ def launch_module(name: str, settings: Settings) -> None:
         PerfectWSError: There is no such module, or nothing in it to serve, or the server cannot start.
     """
     server = launchable(make_server(load(name, "python -m perfectws serve"), settings), name)
+    for sentence in unreachable(server.served.routes):
+        logger.warning("%s", sentence)
     drain = settings.get("drain", 0.0 if settings.has("reload") else None)
     plan = make_plan(settings.get("workers", 1), drain, settings.get("reload_on"))
     launch([server], wait=True, plan=plan, drain=drain)

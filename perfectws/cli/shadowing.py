@@ -14,6 +14,7 @@ from ..http.patterns import VARIABLE, pattern_components
 from ..http.request import HTTPRequest
 from ..http.response import HTTPResponse
 from ..http.routing import Route, RouteNavigator, Routes
+from .names import handler_name
 
 
 class Placed:
@@ -37,11 +38,24 @@ class Placed:
         """Do nothing: nobody asks."""
 
 
+def title_of(placed: Placed) -> str:
+    """Return a route's methods and its pattern, for people."""
+    methods = {*map(str, placed.route.methods)}
+    return f"{'|'.join(sorted(methods)) if len(methods) < 4 else 'any method of'} {placed.pattern}"
+
+
 class Shadowed(NamedTuple):
     """A route that is never reached, and the one that takes its requests."""
 
     route: Placed
     by: Placed | None
+
+
+def unreachable(routes: Routes) -> Iterator[str]:
+    """Yield a sentence for each route that no request can reach."""
+    for shadowed, by in shadowed_routes(routes):
+        taker = "" if by is None else f": its requests go to {title_of(by)}, {handler_name(by.route.handler)}"
+        yield f"{title_of(shadowed)}, {handler_name(shadowed.route.handler)}, can never be reached{taker}"
 
 
 def shadowed_routes(routes: Routes) -> list[Shadowed]:

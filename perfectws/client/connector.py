@@ -141,7 +141,8 @@ class Connector(CallbackOwner):
                 else:
                     await self._stay_open(self._order.retrying)
         except HandshakeError as error:
-            self._fail(error)
+            # Where in here it was raised tells nobody anything: the traceback begins where the future is asked.
+            self._fail(error.with_traceback(None))
         except Exception as error:
             self.callback_failed(error)
             self._fail(error)

@@ -7,6 +7,8 @@ import ssl
 
 #: What the peer says in an alert of TLS, as OpenSSL names it: ``TLSV13_ALERT_CERTIFICATE_REQUIRED``.
 _ALERT = re.compile(r"(?:SSL|TLS)V[0-9]+_ALERT_(\w+)")
+#: What trio puts before the system's reason. Who asks has said already where to.
+_TRIO_CONNECTING = re.compile(r"^Error connecting to \(.*\): ")
 #: What OpenSSL says of an answer that is no TLS.
 _NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"})
 
@@ -22,7 +24,7 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, ssl.SSLError):
         return _reason_of_tls(error)
     if isinstance(error, OSError) and error.strerror:
-        return error.strerror
+        return _TRIO_CONNECTING.sub("", error.strerror)
     return str(error) or type(error).__name__
 
 

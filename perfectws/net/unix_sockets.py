@@ -39,6 +39,9 @@ def listen_unix(path: str, backlog: int, mode: int = EVERYBODY) -> socket.socket
     try:
         _bind(listening, path, mode)
         listening.listen(backlog)
+    except FileNotFoundError as error:
+        listening.close()
+        raise FileNotFoundError(error.errno, f"there is no folder {os.path.dirname(path)!r}") from None
     except OSError:
         listening.close()
         raise

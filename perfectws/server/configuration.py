@@ -282,6 +282,8 @@ def find(name: str, where: str = "") -> Any:
 
 def import_if_there(name: str) -> ModuleType | None:
     """Import a module; ``None`` if there is none of that name. What is wrong inside of it is raised."""
+    if not all(name.split(".")):  # such as "." and ".shop", which only a package's own code can import
+        return None
     try:
         return import_module(name)
     except ModuleNotFoundError as error:

@@ -31,7 +31,7 @@ class ServerFigures(NamedTuple):
         refused: Connections that were only told that there is no room, for ``max_connections``, or closed at once, for
             ``max_connections_per_address``; and requests that a proxy passed on, for that.
         requests: HTTP requests, opening handshakes among them.
-        web_sockets: WebSockets that are open.
+        web_sockets: WebSockets that are open, those among them that were opened as a client on the server's event loop.
         messages_received: Messages that have arrived whole.
         messages_sent: Messages that were given to sockets to be sent, those of rooms once for each member.
         bytes_received: Bytes that the kernel has given: frames, headers, what TLS adds (but where streams serve).

@@ -87,6 +87,8 @@ class TLSConfiguration:
             _pem_file("key_path", self.key_path) as key,
             _naming("cert_path and key_path" if key else "cert_path", f"{cert}, {key}" if key else cert),
         ):
+            _check_holds("CERTIFICATE-----", "certificate", cert)
+            _check_holds("PRIVATE KEY-----", "private key", key or cert, "" if key else ": give key_path")
             context.load_cert_chain(cert or "", key, password=_refuse_password)
 
     def _set_verification(self, context: ssl.SSLContext) -> None:
@@ -146,6 +148,13 @@ def _pem_file(name: str, path: str | os.PathLike[str] | None) -> Iterator[str | 
         file.write(text)
         file.flush()
         yield file.name
+
+
+def _check_holds(mark: str, what: str, path: str | None, hint: str = "") -> None:
+    """Raise `ValueError` unless a PEM file holds what it is given for: OpenSSL says no more than "PEM lib" then."""
+    with open(path or "", encoding="ascii", errors="replace") as file:
+        if mark not in file.read():
+            raise ValueError(f"there is no {what} in it{hint}")
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from http import HTTPMethod
 from math import inf
 from typing import Unpack
+from weakref import WeakSet
 
 from ..checks.quantities import FINITE_SECONDS, SECONDS, SECONDS_ABOVE_0
 from ..client.connect import connect_by
@@ -58,6 +59,7 @@ class AsyncTestServer(AtHome):
         self.cookies: dict[str, str] = {}
         self._network = network
         self._keeps_cookies = keeps_cookies
+        self._web_sockets = WeakSet[AsyncTestWebSocket]()
 
     # WebSockets
 
@@ -89,6 +91,7 @@ class AsyncTestServer(AtHome):
             socket = await connect_by(dial, url_of(path, self._network.is_secure), given)
         assert dial.transport is not None
         opened = AsyncTestWebSocket(socket, self._client_loop, self.errors, dial.transport, self.home, timeout)
+        self._web_sockets.add(opened)
         if self._keeps_cookies:
             keep_cookies(self.cookies, opened.headers)
         return opened
@@ -206,7 +209,10 @@ class AsyncTestServer(AtHome):
     async def _advance(self, seconds: float, *, timeout: float) -> None:
         # Where it is this clock that passes, it cannot tell how long that takes.
         with limited(inf if outer_limits.get() is None else timeout, f"{seconds:g} seconds of the server did not pass"):
-            await advance(seconds)
+            await advance(seconds, self._read_ahead)
+
+    def _read_ahead(self) -> bool:
+        return any(socket.read_ahead() for socket in self._web_sockets)
 
     # The end
 

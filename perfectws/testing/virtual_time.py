@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from math import inf
 
 import trio
@@ -35,8 +36,13 @@ def _threads_at_work() -> float:
     return trio.to_thread.current_default_thread_limiter().borrowed_tokens
 
 
-async def advance(seconds: float) -> None:
+async def advance(seconds: float, read_ahead: Callable[[], bool]) -> None:
     """Let time pass: what is due by then is done in its order, and what that makes ready too.
+
+    Args:
+        seconds: How much.
+        read_ahead: Called whenever all has come to rest: reads for clients what the test has not received yet, and
+            tells whether there was any.
 
     Raises:
         LocalProtocolError: The clock cannot be moved.
@@ -45,6 +51,8 @@ async def advance(seconds: float) -> None:
     end = clock.current_time() + seconds
     while True:
         await settle()
+        if read_ahead():
+            continue
         left = end - clock.current_time()
         due = trio.lowlevel.current_statistics().seconds_to_next_deadline
         if due > left + _ROUNDING:

@@ -196,6 +196,15 @@ class ReceiveInbox(WholeInbox, DeliveringInbox):
         self._frames.insert(0, (TEXT if isinstance(message, str) else BINARY, message, True))
         self.settle()
 
+    def take_waiting(self) -> list[Whole]:
+        """Take all messages that wait, for who keeps them elsewhere."""
+        messages = [frame[1] for frame in self._frames]
+        self._frames.clear()
+        if self.is_full:
+            self._make_room()
+        self.settle()
+        return messages
+
     def give_up(self) -> list[Frame]:
         """Return what waits, for handlers to take. Raises `LocalProtocolError` if somebody waits for a message."""
         if self._waiters:

@@ -118,6 +118,13 @@ def test_what_cannot_be_typed_is_said_in_one_line_with_exit_code_2(
     assert told.count("\n") <= 2  # with the usage
 
 
+def test_who_names_no_command_is_told_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main([])
+    assert caught.value.code == 2
+    assert capsys.readouterr().err.endswith("the following arguments are required: serve|routes|check|connect\n")
+
+
 def test_none_and_infinity_are_limits_where_they_may_be() -> None:
     settings = typed("--max-connections", "none", "--body-timeout", "None", "--close-timeout", "inf")
     assert settings.get("max_connections", 3) is None

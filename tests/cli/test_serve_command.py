@@ -164,6 +164,15 @@ class TestTheLaunch:
         assert main(["serve", "shop"]) == 0
         assert caplog.messages == ["nobody reads the variable PERFECTWS_PROT: did you mean PERFECTWS_PORT?"]
 
+    def test_a_route_that_is_never_reached_is_told(self, launched: Launched, caplog: pytest.LogCaptureFixture) -> None:
+        more = "routes.get('/me', lambda q, r: None)\nroutes.get('/{name}', lambda q, r: None)\n"
+        Path("shop.py").write_text(CODE + more)
+        assert main(["serve", "shop"]) == 0
+        assert caplog.messages == [
+            "GET /me, shop:<lambda> (line 5), can never be reached: "
+            "its requests go to GET /{name}, shop:<lambda> (line 6)"
+        ]
+
     def test_a_port_in_use_says_what_to_do(self, shop: None, caplog: pytest.LogCaptureFixture) -> None:
         import socket
 

@@ -7,6 +7,7 @@ import socket
 import ssl
 import sys
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 import pytest
@@ -216,6 +217,19 @@ async def test_nobody_at_the_port_fails_with_the_reason(transport: str) -> None:
     async with trio.open_nursery() as nursery:
         with pytest.raises(HandshakeError, match=rf"cannot connect to 127.0.0.1:{port}: .*refused"):
             await WebSocket.connect(to=f"ws://127.0.0.1:{port}/", on=nursery)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_the_reason_is_the_systems_and_its_traceback_shows_none_of_ours(host: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(
+            HandshakeError, match=rf"^wss://{host}:{port}/: cannot connect to {host}:{port}: \w+ refused$"
+        ) as caught:
+            await WebSocket.connect(to=f"wss://{host}:{port}/", on=nursery)
+    modules = [str(frame.f_globals["__name__"]) for frame, _ in walk_tb(caught.tb)]
+    assert modules == [__name__, "perfectws.futures", "perfectws.futures"]
 
 
 async def test_a_host_that_does_not_exist_fails_with_its_name() -> None:

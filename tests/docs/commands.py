@@ -18,7 +18,7 @@ EXTRAS = frozenset(SETUP["options.extras_require"])
 
 #: Programs that others have made, and that a reader is to run as it stands there.
 OTHERS = re.compile(
-    r"(sudo )?(apt-get|caddy|certbot|cd|chmod|curl|docker|git|journalctl|kill|mkdir|nginx|openssl|redis-cli|"
+    r"(sudo )?(apt-get|caddy|certbot|cd|chmod|curl|docker|git|journalctl|kill|ln|mkdir|nginx|openssl|redis-cli|"
     r"redis-server|release/bin/(pip|python|twine)|systemctl|ulimit|useradd) .+"
 )
 
@@ -61,8 +61,8 @@ def _any(found: re.Match[str]) -> None:
 
 #: The commands, each with what is to be looked at.
 CHECKS: dict[str, Callable[[re.Match[str]], None]] = {
-    r"(\S*[/\\])?pip install .+": _extras,
-    r"([A-Z_]+=\S+ )?(\S*[/\\])?(python3?|py) -m (?P<module>[\w.]+).*": _module,
+    r"(sudo )?(\S*[/\\])?pip install .+": _extras,
+    r"(sudo )?([A-Z_]+=\S+ )?(\S*[/\\])?(python3?|py) -m (?P<module>[\w.]+).*": _module,
     r"bash (?P<file>\S+).*": _file,
     r"(\S*[/\\])?(python3?|py) (?P<file>docs/\S+\.py)": _file,
     r"(\S*[/\\])?(python3?|py) \w+\.py.*": _any,

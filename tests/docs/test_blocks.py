@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +13,16 @@ import pytest
 
 from .pages import name_of, pages
 from .public import names
-from .running import blocks_of, running
+from .running import blocks_of, caption_of, running
 
 WITH_BLOCKS = [page for page in pages() if blocks_of(page)]
+
+
+def programs_of(page: Path) -> list[tuple[str, str]]:
+    """Return the programs that a reader would save as files, each with its name."""
+    named = [(caption_of(block), block.parsed["source"]) for block in blocks_of(page)]
+    return [(name, str(source)) for name, source in named if name is not None and name.endswith(".py")]
+
 
 #: What the programs in docstrings take for granted.
 GRANTED = """
@@ -42,6 +51,16 @@ def test_every_block_of_a_page_does_what_the_page_says(
 ) -> None:
     with running(page, tmp_path, monkeypatch, caplog):
         pass
+
+
+@pytest.mark.parametrize("page", [page for page in WITH_BLOCKS if programs_of(page)], ids=name_of)
+def test_every_file_of_a_page_runs_without_the_others(page: Path, tmp_path: Path) -> None:
+    for name, code in programs_of(page):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(code, encoding="utf-8")
+        command = [sys.executable, "-m", "ruff", "check", "--isolated", "--quiet", "--select", "F821", name]
+        looked_at = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=30)
+        assert looked_at.returncode == 0, looked_at.stdout
 
 
 def test_every_program_in_a_docstring_runs(

@@ -372,3 +372,13 @@ class TestMisuse:
         )
         with pytest.raises(ValueError, match="is encrypted"):
             TLSConfiguration(cert_path=certificate[0], key_path=encrypted).make_context()
+
+    def test_files_that_hold_something_else_are_told(self, certificate: tuple[Path, Path]) -> None:
+        cert, key = certificate
+        for paths, says in (
+            ((cert, None), "there is no private key in it: give key_path"),
+            ((key, cert), "there is no certificate in it"),
+            ((cert, cert), "there is no private key in it$"),
+        ):
+            with pytest.raises(ValueError, match=says):
+                TLSConfiguration(cert_path=paths[0], key_path=paths[1]).make_context()

@@ -86,7 +86,7 @@ def test_a_path_that_another_server_has_taken_meanwhile_is_left_to_it(
 
 
 def test_a_directory_that_is_not_there_is_a_launch_failure(launch: Launch, routes: Routes, path: Path) -> None:
-    with pytest.raises(LaunchFailure, match="No such file"):
+    with pytest.raises(LaunchFailure, match="there is no folder"):
         launch(routes=routes, address=f"unix:{path}/none.sock")
 
 

@@ -204,7 +204,7 @@ def test_a_module_is_served_as_the_command_does(routes: Routes) -> None:
         assert server.get("/reflect").status == 200
     with TestServer("tests.testing.test_requests:COOKIE_ROUTES") as server:
         assert server.get("/me").status == 200
-    with pytest.raises(LaunchFailure, match="'nothing' is not there"):
+    with pytest.raises(LaunchFailure, match="has no nothing"):
         TestServer("tests.testing.conftest:nothing")
     with pytest.raises(LaunchFailure, match="there is no module 'no_such_module'"):
         TestServer("no_such_module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import time
@@ -130,6 +131,54 @@ def test_keepalive_pings_as_time_passes() -> None:
         ws.socket.on_ping(lambda socket, data: pings.append(server.time))
         server.advance(16)
     assert [round(when) % 5 for when in pings] == [0, 0, 0]
+
+
+def test_what_an_hour_has_pushed_is_received_after_it() -> None:
+    routes = Routes()
+
+    @routes.web_socket("/clock")
+    def clock(request: HTTPRequest, socket: WebSocket) -> None:
+        numbers = itertools.count(1)
+        socket.call_every(1, lambda: socket.send(str(next(numbers))))
+
+    with TestServer(routes) as server:
+        ws, other = server.connect("/clock"), server.connect("/clock")
+        server.advance(3600)
+        assert not ws.receive_nothing()
+        assert [ws.receive() for _ in range(3600)] == [str(number) for number in range(1, 3601)]
+        assert ws.receive_nothing()
+        server.advance(1)
+        assert ws.receive() == "3601"
+        server.stop()
+        assert [other.receive() for _ in range(3601)][-1] == "3601"
+        assert other.receive_close() == 1001
+
+
+def test_a_client_that_hangs_is_given_up_whatever_it_is_sent() -> None:
+    routes = Routes()
+
+    @routes.web_socket("/clock")
+    def clock(request: HTTPRequest, socket: WebSocket) -> None:
+        socket.call_every(1, lambda: socket.send("x"))
+
+    with TestServer(routes) as server:
+        server.connect("/clock").go_silent()
+        server.advance(120)
+        assert server.http_server.figures.web_sockets == 0
+
+
+def test_handlers_that_a_test_has_set_are_left_what_is_theirs() -> None:
+    routes = Routes()
+
+    @routes.web_socket("/clock")
+    def clock(request: HTTPRequest, socket: WebSocket) -> None:
+        socket.call_every(1, lambda: socket.send("x"))
+
+    with TestServer(routes) as server:
+        heard: list[str] = []
+        server.connect("/clock").socket.on_text(lambda socket, text: heard.append(text))
+        server.advance(100)
+        assert len(heard) == 100
 
 
 def test_threads_are_waited_for() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -123,6 +124,45 @@ async def test_what_cannot_be_called_with_what_it_gets_is_told_what_that_is(
         pass
     assert socket.close_code == 1011
     assert "A continuation is called with (data, opcode, final), a completion without arguments." in caplog.text
+
+
+async def test_a_wrong_call_that_a_callback_makes_is_not_said_to_be_its_own(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer, socket = await connect.socket()
+    socket.on_text(lambda socket, text: socket.send(text.upper))  # type: ignore[call-overload]  # on purpose
+    await peer.send_text("x")
+    while (await peer.receive()).opcode != wire.CLOSE:
+        pass
+    assert "send takes a str or bytes, not builtin_function_or_method" in caplog.text
+    assert "is called with" not in caplog.text
+
+
+async def test_a_function_of_asyncio_is_told_to_be_none_of_trio(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    peer, socket = await connect.socket()
+
+    @socket.on_text
+    async def received(socket: WebSocket, text: str) -> None:
+        await asyncio.sleep(1)
+
+    await peer.send_text("x")
+    while (await peer.receive()).opcode != wire.CLOSE:
+        pass
+    assert "perfectws runs on trio" in caplog.text
+
+
+@pytest.mark.parametrize(("written", "meant"), [("recv", "receive"), ("ping", "send_ping"), ("emit", "send")])
+async def test_a_name_of_another_library_is_told_in_ours(
+    connect: Connect, caplog: pytest.LogCaptureFixture, written: str, meant: str
+) -> None:
+    peer, socket = await connect.socket()
+    socket.on_text(lambda socket, text: getattr(socket, written)())
+    await peer.send_text("x")
+    while (await peer.receive()).opcode != wire.CLOSE:
+        pass
+    assert f"WebSocket has {meant}." in caplog.text
 
 
 async def test_after_an_error_the_pending_read_gets_nothing_and_no_frame_is_delivered(

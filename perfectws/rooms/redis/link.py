@@ -170,20 +170,16 @@ class Link:
                 return
             await sleep(self._pause(now - began))
 
-    def _complain(self, error: BaseException | None) -> None:
-        """Say what is wrong, with what is behind it."""
-        reasons = []
-        while error is not None:
-            if isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            else:
-                reasons.append(f"{type(error).__name__}: {error}")
-                error = error.__cause__
+    def _complain(self, error: BaseException) -> None:
+        """Say what is wrong, in the words of what is behind it all: trio wraps one error in another."""
+        while (inner := error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__) is not None:
+            error = inner
+        system_says = error.strerror if isinstance(error, ConnectionError) else None
         self._log.log(
             "down",
             "There is no connection to Redis at %s (%s). Until there is, messages reach only this process",
             self._url.text,
-            "; ".join(reasons),
+            system_says or f"{type(error).__name__}: {error}",
         )
 
     def _pause(self, lasted: float) -> float:
