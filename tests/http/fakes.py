@@ -29,6 +29,11 @@ class FakeTimer(Timer):
     def cancel(self) -> None:
         self.call = None
 
+    def fire(self) -> object:
+        """Make the call, unless it was cancelled while it stood in the queue, as a `HeapTimer` does."""
+        call, self.call = self.call, None
+        return None if call is None else call[1](*call[2:])
+
 
 class FakeLoop(CallbackLoop):
     """Runs its queue when told to, and its clock stands still between two calls of `advance`."""
@@ -79,7 +84,7 @@ class FakeLoop(CallbackLoop):
         while self.timers and self.timers[0][0] <= end:
             self.now, _, timer = heapq.heappop(self.timers)
             if timer.call is not None:
-                self.call(*timer.call)
+                self.call(timer.call[0], timer.fire)
                 self.run()
         self.now = end
 
