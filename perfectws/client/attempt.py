@@ -67,8 +67,11 @@ class Attempt:
     async def _ask_for_all(self) -> None:
         order = self._order
         self._set_url(order.parse_url(await self._ask_for("to", order.to)))
+        if order.offer is not None:
+            self._offer = order.offer
+            return
         headers = await self._ask_for("headers", order.headers)
-        self._offer = order.offer(headers, await self._ask_for("subprotocols", order.subprotocols))
+        self._offer = order.offer_of(headers, await self._ask_for("subprotocols", order.subprotocols))
 
     async def _ask_for(self, name: str, asked_for: object) -> Any:
         """Return what is asked for, or what the application's function says that it is, this time."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
@@ -129,6 +130,7 @@ def _covers(pattern: str, address: IPv4Address | IPv6Address) -> bool:
         return False
 
 
+@lru_cache(maxsize=32)  # a client of many connections has few hosts
 def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(host.partition("%")[0])
