@@ -55,11 +55,18 @@ class Attempt:
         self._offer: ClientOffer
         self._opening: OpeningConnection | None = None
 
-    async def open(self) -> WebSocketConnection:
-        """Return the connection once it is open. Raises `HandshakeError`."""
-        with trio.move_on_after(self._order.open_timeout):
+    async def open(self, scope: trio.CancelScope) -> WebSocketConnection | None:
+        """Return the connection once it is open, or ``None`` if ``scope``, which is the attempt's, was cancelled.
+
+        Raises:
+            HandshakeError: It will not be open.
+        """
+        scope.deadline = trio.current_time() + self._order.open_timeout
+        with scope:
             await self._ask_for_all()
             return await self._open()
+        if trio.current_time() < scope.deadline:
+            return None
         if self._opening is not None and self._opening.rejection is not None:
             raise self._opening.rejection
         raise ConnectionTimeout(f"{self.name}: not open after {self._order.open_timeout} seconds: {self._stage}")

@@ -48,6 +48,7 @@ class Connector(CallbackOwner):
         self._loop = loop
         self._name = name
         self._order = order
+        #: Of the one attempt, or of all.
         self._scope = trio.CancelScope()
         self._has_opened = False
         self._is_over = False
@@ -135,10 +136,10 @@ class Connector(CallbackOwner):
 
     async def _run(self) -> None:
         try:
-            with self._scope:
-                if self._order.retrying is None:
-                    await self._open()
-                else:
+            if self._order.retrying is None:
+                await self._open(self._scope)
+            else:
+                with self._scope:
                     await self._stay_open(self._order.retrying)
         except HandshakeError as error:
             self._fail(error)
@@ -168,10 +169,10 @@ class Connector(CallbackOwner):
 
     # One attempt
 
-    async def _open(self) -> WebSocketConnection:
+    async def _open(self, scope: trio.CancelScope) -> WebSocketConnection | None:
         self._attempt = attempt = Attempt(self._loop, self, self._order, self._session_begins)
         try:
-            return await attempt.open()
+            return await attempt.open(scope)
         finally:
             self._name, self._attempt = attempt.name, None
 
@@ -233,10 +234,11 @@ class Connector(CallbackOwner):
         """Make an attempt, and return why it failed; or, if it succeeds, how the connection has dropped."""
         began = trio.current_time()
         try:
-            connection = await self._open()
+            connection = await self._open(trio.CancelScope())
         except HandshakeError as error:
             waits.failures += 1
             return error.with_traceback(None)
+        assert connection is not None  # nobody has that scope
         waits.opened()
         await self._until_gone(connection)
         waits.lasted(trio.current_time() - began)

@@ -85,7 +85,8 @@ class OpeningConnection(Protocol):
         Raises:
             HandshakeError: It will be none.
         """
-        self._transport.write(self._handshake.request())
+        # At once: nothing was written before it, and until the end of a turn the loop would have to be woken.
+        self._loop.counts.bytes_sent += self._transport.write_at_once(self._handshake.request())
         if self._result is None:
             self._suspension = self._loop.suspension()
             await self._suspension.sleep(on_cancel=self._transport.abort)

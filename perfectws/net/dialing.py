@@ -124,15 +124,17 @@ async def _connect(route: Route) -> socket.socket:
     """Connect to the one address of a direct route."""
     connecting: socket.socket | None = None
     try:
+        await trio.lowlevel.checkpoint_if_cancelled()
         connecting = socket.socket(_family(route.host), socket.SOCK_STREAM)
         connecting.setblocking(False)
         connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        error = connecting.connect_ex((route.host, route.port))
+        place = (route.host, route.port)
+        error = connecting.connect_ex(place)
         if error == errno.EINPROGRESS:
+            error = connecting.connect_ex(place)  # within one machine it is done by now
+        if error == errno.EALREADY:
             await trio.lowlevel.wait_writable(connecting)
             error = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        else:
-            await trio.lowlevel.checkpoint()
         if error:
             raise OSError(error, os.strerror(error))
     except BaseException as error:

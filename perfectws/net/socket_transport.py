@@ -236,6 +236,9 @@ class SocketTransport:
         """Send what is buffered, end our side, discard input until the peer ends its own, then close."""
         if self._stage is not Stage.OPEN:
             return
+        if self._peer_has_ended and not self._output:
+            self.abort()  # there is nothing to send, nor to wait for
+            return
         self._stage = Stage.FLUSHING
         self._linger = Patience(self._loop, self._loop.owner, self, linger, self.abort)
         self.resume_reading()
