@@ -96,6 +96,7 @@ def parse_proxy(text: str) -> Proxy:
     )
 
 
+@lru_cache(maxsize=32)  # a client of many connections has few hosts
 def _is_loopback(host: str) -> bool:
     address = _address(host)
     if address is not None:
@@ -130,7 +131,6 @@ def _covers(pattern: str, address: IPv4Address | IPv6Address) -> bool:
         return False
 
 
-@lru_cache(maxsize=32)  # a client of many connections has few hosts
 def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
         return ip_address(host.partition("%")[0])

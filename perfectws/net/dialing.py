@@ -128,10 +128,10 @@ async def _connect(route: Route) -> socket.socket:
         connecting = socket.socket(_family(route.host), socket.SOCK_STREAM)
         connecting.setblocking(False)
         connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        place = (route.host, route.port)
-        error = connecting.connect_ex(place)
+        address = (route.host, route.port)
+        error = connecting.connect_ex(address)
         if error == errno.EINPROGRESS:
-            error = connecting.connect_ex(place)  # within one machine it is done by now
+            error = connecting.connect_ex(address)  # within one machine it is done by now
         if error == errno.EALREADY:
             await trio.lowlevel.wait_writable(connecting)
             error = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
