@@ -68,7 +68,10 @@ class Connector(CallbackOwner):
         self._future = ref(future)
         if is_taken:
             self._kept = future
-        self._loop.call_soon(self, self._start)
+        if self._loop.has_begun and self._loop.is_here():
+            self.run(self._start)
+        else:
+            self._loop.call_soon(self, self._start)
         return future
 
     # For the future
@@ -180,8 +183,6 @@ class Connector(CallbackOwner):
         assert self._attempt is not None
         self._has_opened = True
         self._connection, self._transport = connection, self._attempt.transport
-        self._loop.hold()
-        connection.on_close.when_complete(lambda _: self._loop.release())
         if self._order.on_upgrade is None:
             connection.start_without_session()
             if not self._succeed(connection):

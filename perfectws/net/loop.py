@@ -290,6 +290,11 @@ class Loop(CallbackLoop):
             self.reactor.close_removed()
 
     @property
+    def has_begun(self) -> bool:
+        """Whether tasks can be started, or could before it ended."""
+        return self._pump_task is not None
+
+    @property
     def has_work(self) -> bool:
         """Whether a turn would find something to do."""
         return bool(self.dirty) or self.has_ready or bool(self._asked)

@@ -334,9 +334,12 @@ class SocketTransport:
         if self._stage >= Stage.DRAINING:
             self.abort()
             return
-        self._wait_for(PAUSED | (self._events & WRITABLE))  # an end of input is readable for ever
-        if self._stage is Stage.OPEN:
-            self.protocol.eof_received()
+        try:
+            if self._stage is Stage.OPEN:
+                self.protocol.eof_received()
+        finally:
+            if self._stage is not Stage.CLOSED:
+                self._wait_for(PAUSED | (self._events & WRITABLE))  # an end of input is readable for ever
 
     # Writing
 
