@@ -48,8 +48,9 @@ class Connector(CallbackOwner):
         self._loop = loop
         self._name = name
         self._order = order
-        #: Of the one attempt, or of all.
+        #: Of all attempts and the waits between them, where there may be more than one.
         self._scope = trio.CancelScope()
+        self._is_given_up = False
         self._has_opened = False
         self._is_over = False
         #: The one under way, which refers to us.
@@ -92,13 +93,20 @@ class Connector(CallbackOwner):
                 self._loop.ask(self, self._abandon, opened)
 
     def _abandon(self, opened: WebSocket | None) -> None:
-        self._scope.cancel()
+        self._break_off()
         if opened is not None:
             opened.close()
 
     def cancel(self) -> None:
         """Make no attempt any more. From any thread."""
-        self._loop.call_soon(self, self._scope.cancel)
+        self._loop.call_soon(self, self._break_off)
+
+    def _break_off(self) -> None:
+        self._is_given_up = True
+        if self._order.retrying is not None:
+            self._scope.cancel()
+        elif self._attempt is not None:
+            self._attempt.give_up()
 
     def send(self, opcode: OpcodeType, payload: bytes, promise: Promise[None] | None) -> None:
         """Send a message over this connection, or the next. From any thread."""
@@ -140,7 +148,8 @@ class Connector(CallbackOwner):
     async def _run(self) -> None:
         try:
             if self._order.retrying is None:
-                await self._open(self._scope)
+                if not self._is_given_up:
+                    await self._open()
             else:
                 with self._scope:
                     await self._stay_open(self._order.retrying)
@@ -172,10 +181,10 @@ class Connector(CallbackOwner):
 
     # One attempt
 
-    async def _open(self, scope: trio.CancelScope) -> WebSocketConnection | None:
+    async def _open(self) -> WebSocketConnection | None:
         self._attempt = attempt = Attempt(self._loop, self, self._order, self._session_begins)
         try:
-            return await attempt.open(scope)
+            return await attempt.open()
         finally:
             self._name, self._attempt = attempt.name, None
 
@@ -235,11 +244,11 @@ class Connector(CallbackOwner):
         """Make an attempt, and return why it failed; or, if it succeeds, how the connection has dropped."""
         began = trio.current_time()
         try:
-            connection = await self._open(trio.CancelScope())
+            connection = await self._open()
         except HandshakeError as error:
             waits.failures += 1
             return error.with_traceback(None)
-        assert connection is not None  # nobody has that scope
+        assert connection is not None  # who connects again gives up by the scope
         waits.opened()
         await self._until_gone(connection)
         waits.lasted(trio.current_time() - began)
