@@ -84,6 +84,7 @@ class Patience:
         """Wait as long again, and call ``given_up()`` then instead. To be called before it is over."""
         self._given_up = given_up
         self._deadline = self._loop.time() + self._seconds
+        self._progress = None  # what was taken before does not count
 
     def cancel(self) -> None:
         """Wait no longer, and let go of what would have been called. Harmless when it is over."""
