@@ -80,6 +80,12 @@ class Patience:
         """Whether it waits for nothing any more."""
         return self._given_up is None
 
+    def begin_anew(self, given_up: Callable[[], object]) -> None:
+        """Wait as long again, and call ``given_up()`` then instead. To be called before it is over."""
+        self._given_up = given_up
+        self._deadline = self._loop.time() + self._seconds
+        self._progress = None  # what was taken before does not count
+
     def cancel(self) -> None:
         """Wait no longer, and let go of what would have been called. Harmless when it is over."""
         self._given_up = self._transport = None

@@ -44,8 +44,7 @@ class Suspension(AnySuspension):
     __slots__ = ("_reschedule_task", "_task", "_thread_id", "_token")
 
     def __init__(self) -> None:
-        from trio import lowlevel
-
+        lowlevel = _trio()
         self._task: trio.lowlevel.Task | None = lowlevel.current_task()
         self._token = lowlevel.current_trio_token()
         self._reschedule_task = lowlevel.reschedule
@@ -53,13 +52,14 @@ class Suspension(AnySuspension):
 
     async def sleep(self, on_cancel: Callable[[], object] | None = None) -> Any:
         """Sleep until `resume`; return or raise its outcome. A cancellation that comes first calls ``on_cancel()``."""
-        from trio import lowlevel
+        lowlevel = _trio()
 
         def abort(_: object) -> trio.lowlevel.Abort:
             self._task = None
             if on_cancel is not None:
                 on_cancel()
-            return lowlevel.Abort.SUCCEEDED
+            succeeded: trio.lowlevel.Abort = lowlevel.Abort.SUCCEEDED
+            return succeeded
 
         return await lowlevel.wait_task_rescheduled(abort)
 
@@ -113,6 +113,11 @@ class AsyncioSuspension(AnySuspension):
             self._future.set_result(result)
 
 
+def _trio() -> Any:
+    """Return `trio.lowlevel`, which is loaded where one of trio's tasks runs."""
+    return sys.modules["trio.lowlevel"]
+
+
 def _asyncio() -> Any:
     """Return asyncio, which is loaded where one of its tasks runs."""
     return sys.modules["asyncio"]
@@ -132,6 +137,4 @@ async def checkpoint() -> None:
     if current_async_library() == "asyncio":
         await _asyncio().sleep(0)
         return
-    from trio import lowlevel
-
-    await lowlevel.checkpoint()
+    await _trio().checkpoint()

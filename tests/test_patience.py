@@ -63,6 +63,18 @@ def test_one_that_takes_all_at_once_has_hardly_more() -> None:
     assert bench.given_up_at == [pytest.approx(8, abs=1e-4)]
 
 
+def test_one_that_begins_anew_has_its_time_again_and_what_was_taken_before_counts_no_more() -> None:
+    bench = Bench(1000)
+    bench.loop.advance(5)
+    bench.sent.take(1000)
+    anew: list[float] = []
+    bench.patience.begin_anew(lambda: anew.append(bench.loop.now - bench.began))
+    bench.loop.advance(100)
+    assert bench.given_up_at == []
+    assert anew == [pytest.approx(5 + 8, abs=1e-4)]
+    assert bench.patience.is_over
+
+
 def test_one_that_gets_on_is_waited_for_however_long_that_takes() -> None:
     bench = Bench(1000)
     for _ in range(200):

@@ -1,12 +1,13 @@
 """One attempt to open a WebSocket: ask the application, dial, through a proxy perhaps, shake hands, follow redirects.
 
-All of it within ``open_timeout``.
+All of it within ``open_timeout``. What waits in trio has a cancel scope; the handshake, for which nearly every attempt
+waits alone, needs none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar, cast
 
 import trio
 
@@ -19,10 +20,12 @@ from ..websocket.connection import WebSocketConnection
 from .asking import ask
 from .counted_transport import CountedTransport
 from .handshake import ClientOffer
-from .opening import OpeningConnection
+from .opening import BrokenOff, OpeningConnection
 from .order import Order
 from .redirects import MAX_REDIRECTS, is_same_origin, not_followed, offer_to, redirected
 from .url import WebSocketURL
+
+T = TypeVar("T")
 
 
 class Attempt:
@@ -54,12 +57,34 @@ class Attempt:
         self._url: WebSocketURL
         self._offer: ClientOffer
         self._opening: OpeningConnection | None = None
+        #: Of the wait under way, if that is one of trio's.
+        self._scope: trio.CancelScope | None = None
+        self._is_broken_off = self._is_given_up = False
 
-    async def open(self) -> WebSocketConnection:
-        """Return the connection once it is open. Raises `HandshakeError`."""
-        with trio.move_on_after(self._order.open_timeout):
+    def give_up(self) -> None:
+        """Let `open` return ``None``, soon."""
+        self._is_given_up = True
+        self._break_off()
+
+    def _break_off(self) -> None:
+        self._is_broken_off = True
+        if self._scope is not None:
+            self._scope.cancel()
+        elif self._opening is not None:
+            self._opening.break_off()
+
+    async def open(self) -> WebSocketConnection | None:
+        """Return the connection once it is open, ``None`` if it was given up before. Raises `HandshakeError`."""
+        timer = self._loop.call_later(self._owner, self._order.open_timeout, self._break_off)
+        try:
             await self._ask_for_all()
             return await self._open()
+        except BrokenOff:
+            pass
+        finally:
+            timer.cancel()
+        if self._is_given_up:
+            return None
         if self._opening is not None and self._opening.rejection is not None:
             raise self._opening.rejection
         raise ConnectionTimeout(f"{self.name}: not open after {self._order.open_timeout} seconds: {self._stage}")
@@ -67,8 +92,11 @@ class Attempt:
     async def _ask_for_all(self) -> None:
         order = self._order
         self._set_url(order.parse_url(await self._ask_for("to", order.to)))
+        if order.offer is not None:
+            self._offer = order.offer
+            return
         headers = await self._ask_for("headers", order.headers)
-        self._offer = order.offer(headers, await self._ask_for("subprotocols", order.subprotocols))
+        self._offer = order.offer_of(headers, await self._ask_for("subprotocols", order.subprotocols))
 
     async def _ask_for(self, name: str, asked_for: object) -> Any:
         """Return what is asked for, or what the application's function says that it is, this time."""
@@ -76,9 +104,20 @@ class Attempt:
             return asked_for
         self._stage = f"{name}() did not return"
         try:
-            return await ask(self._loop, self._owner, asked_for)
+            return await self._waiting(ask(self._loop, self._owner, asked_for))
+        except BrokenOff:
+            raise
         except Exception as error:
             raise HandshakeError(f"{self.name}: {name}() raised {type(error).__name__}: {error}") from error
+
+    async def _waiting(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Return what ``coroutine``, which waits in trio, returns. Raises `BrokenOff`."""
+        with trio.CancelScope() as self._scope:
+            try:
+                return await coroutine
+            finally:
+                self._scope = None
+        raise BrokenOff
 
     def _set_url(self, url: WebSocketURL) -> None:
         self._url, self.name = url, url.text
@@ -87,6 +126,8 @@ class Attempt:
         hops = 0
         while True:
             self._opening = None
+            if self._is_broken_off:
+                raise BrokenOff
             self._opening = await self._dial()
             self._stage = "the server took the connection, but did not answer the opening handshake"
             try:
@@ -110,11 +151,12 @@ class Attempt:
         try:
             if url.is_unix and self._place.sock is None:
                 self._stage = f"{url.host} did not take the connection"
-                return await dial_unix(self._loop, url.host, self._make_protocol)
+                return await self._waiting(dial_unix(self._loop, url.host, self._make_protocol))
             route = self._place.route_to(url)
             way = "" if route.proxy is None else f", through the proxy {route.proxy.text}"
             self._stage = f"{route.host} did not take the connection{way}"
-            return await self._order.dial(self._loop, route, self._make_protocol)
+            dialed = self._order.dial(self._loop, route, self._make_protocol)
+            return await self._waiting(dialed) if isinstance(dialed, Coroutine) else dialed
         except ConnectionRejected as refusal:  # a proxy's
             raise ConnectionRejected(f"{url.text}: {refusal}", refusal.status, refusal.headers, refusal.body) from None
         except HandshakeError as error:

@@ -102,7 +102,7 @@ def connect(to: Target, **keywords: Unpack[ConnectKeywords]) -> Connecting:
 def connect_by(dial: Dial, to: Target, keywords: ConnectKeywords) -> Connecting:
     """Do the same over what ``dial`` opens; perfectws's own."""
     on = keywords.pop("on", None)
-    order = Order.of(to, keywords)._replace(dial=dial)
+    order = Order.of(to, keywords, dial)
     loop = loop_for(on)
     name = "the WebSocket"
     if not callable(to):

@@ -48,7 +48,9 @@ class Connector(CallbackOwner):
         self._loop = loop
         self._name = name
         self._order = order
+        #: Of all attempts and the waits between them, where there may be more than one.
         self._scope = trio.CancelScope()
+        self._is_given_up = False
         self._has_opened = False
         self._is_over = False
         #: The one under way, which refers to us.
@@ -67,7 +69,10 @@ class Connector(CallbackOwner):
         self._future = ref(future)
         if is_taken:
             self._kept = future
-        self._loop.call_soon(self, self._start)
+        if self._loop.has_begun and self._loop.is_here():
+            self.run(self._start)
+        else:
+            self._loop.call_soon(self, self._start)
         return future
 
     # For the future
@@ -88,13 +93,20 @@ class Connector(CallbackOwner):
                 self._loop.ask(self, self._abandon, opened)
 
     def _abandon(self, opened: WebSocket | None) -> None:
-        self._scope.cancel()
+        self._break_off()
         if opened is not None:
             opened.close()
 
     def cancel(self) -> None:
         """Make no attempt any more. From any thread."""
-        self._loop.call_soon(self, self._scope.cancel)
+        self._loop.call_soon(self, self._break_off)
+
+    def _break_off(self) -> None:
+        self._is_given_up = True
+        if self._order.retrying is not None:
+            self._scope.cancel()
+        elif self._attempt is not None:
+            self._attempt.give_up()
 
     def send(self, opcode: OpcodeType, payload: bytes, promise: Promise[None] | None) -> None:
         """Send a message over this connection, or the next. From any thread."""
@@ -135,10 +147,11 @@ class Connector(CallbackOwner):
 
     async def _run(self) -> None:
         try:
-            with self._scope:
-                if self._order.retrying is None:
+            if self._order.retrying is None:
+                if not self._is_given_up:
                     await self._open()
-                else:
+            else:
+                with self._scope:
                     await self._stay_open(self._order.retrying)
         except HandshakeError as error:
             # Where in here it was raised tells nobody anything: the traceback begins where the future is asked.
@@ -169,7 +182,7 @@ class Connector(CallbackOwner):
 
     # One attempt
 
-    async def _open(self) -> WebSocketConnection:
+    async def _open(self) -> WebSocketConnection | None:
         self._attempt = attempt = Attempt(self._loop, self, self._order, self._session_begins)
         try:
             return await attempt.open()
@@ -180,8 +193,6 @@ class Connector(CallbackOwner):
         assert self._attempt is not None
         self._has_opened = True
         self._connection, self._transport = connection, self._attempt.transport
-        self._loop.hold()
-        connection.on_close.when_complete(lambda _: self._loop.release())
         if self._order.on_upgrade is None:
             connection.start_without_session()
             if not self._succeed(connection):
@@ -238,6 +249,7 @@ class Connector(CallbackOwner):
         except HandshakeError as error:
             waits.failures += 1
             return error.with_traceback(None)
+        assert connection is not None  # who connects again gives up by the scope
         waits.opened()
         await self._until_gone(connection)
         waits.lasted(trio.current_time() - began)

@@ -45,9 +45,10 @@ class CountedTransport:
         self._transport.write(data)
         self.written += self._transport.buffered_amount - before  # nothing, once it is closed
 
-    def write_at_once(self, data: bytes) -> None:
+    def write_at_once(self, data: bytes) -> int:
         """Send ``data`` at the end of the turn, and count it."""
         self.write(data)
+        return 0
 
     def discard_unsent(self) -> None:
         """Forget what has not begun."""

@@ -264,6 +264,8 @@ def loop_for(on: object) -> Loop:
     Raises:
         LocalProtocolError: There is none; the message says what to pass.
     """
+    if isinstance(on, trio.Nursery):
+        return _loop_of_nursery(on)
     if isinstance(on, Loop):
         return on
     if on is None:
@@ -278,8 +280,6 @@ def loop_for(on: object) -> Loop:
         loop = on.loop
         assert isinstance(loop, Loop)
         return loop
-    if isinstance(on, trio.Nursery):
-        return _loop_of_nursery(on)
     raise TypeError(f"on= is an EventLoop, a trio nursery, or a server, not {on!r}")
 
 

@@ -29,7 +29,7 @@ from wsproto.utilities import generate_accept_token
 
 from .. import __version__
 from ..errors import ConnectionRejected, HandshakeError, LocalProtocolError
-from ..http.headers import TCHAR, Headers, is_field, is_token
+from ..http.headers import TCHAR, Headers, holds_token, is_field, is_token, list_elements
 from ..http.several import Several
 from ..websocket.arguments import check_subprotocols
 from ..websocket.deflate import Deflate, DeflateOptions, accept_answer, make_offer
@@ -79,6 +79,12 @@ _OWN_HEADERS = frozenset(
 
 #: Who we are, unless the application says something else.
 USER_AGENT = f"perfectws/{__version__}"
+#: What is the same in every request, as `Headers` keeps it.
+_UPGRADE = (("upgrade", "Upgrade", "websocket"), ("connection", "Connection", "Upgrade"))
+_VERSION_AND_AGENT = (
+    ("sec-websocket-version", "Sec-WebSocket-Version", VERSION),
+    ("user-agent", "User-Agent", USER_AGENT),
+)
 #: What would end a cookie, or the header.
 _FORBIDDEN_IN_COOKIE = re.compile(r"[;\x00-\x1f\x7f]")
 
@@ -113,7 +119,7 @@ class ClientOffer(NamedTuple):
         cls, headers: Iterable[tuple[str, str]], subprotocols: Several[str], compression: DeflateOptions | None
     ) -> ClientOffer:
         """Check what a user gives. Raises `LocalProtocolError` or `TypeError`, with what to write instead."""
-        fields = tuple(Headers(headers))
+        fields = tuple(Headers(headers)) if headers else ()
         for name, _ in fields:
             if name.lower() in _OWN_HEADERS:
                 raise LocalProtocolError(f"the handshake sets {name} itself: use subprotocols= and compression=")
@@ -168,7 +174,7 @@ class ClientHandshake:
     def request(self) -> bytes:
         """Return the request, whole."""
         headers = self._headers()
-        if "host" in {name.lower() for name, _ in self._offer.headers}:
+        if any(name.lower() == "host" for name, _ in self._offer.headers):
             return self._request_by_h11(headers)  # which has rules about that
         return b"".join((f"GET {self._url.target} HTTP/1.1\r\n".encode("ascii"), headers.encode(), b"\r\n"))
 
@@ -186,27 +192,24 @@ class ClientHandshake:
         return self._conn
 
     def _headers(self) -> Headers:
-        headers = Headers(
-            [
-                ("Host", self._url.authority),
-                ("Upgrade", "websocket"),
-                ("Connection", "Upgrade"),
-                ("Sec-WebSocket-Key", self._key.decode()),
-                ("Sec-WebSocket-Version", VERSION),
-                ("User-Agent", USER_AGENT),
-            ]
-        )
-        if self._offer.subprotocols:
-            headers.add("Sec-WebSocket-Protocol", ", ".join(self._offer.subprotocols))
-        if self._offer.compression is not None:
-            headers.add("Sec-WebSocket-Extensions", make_offer(self._offer.compression))
-        if self._url.authorization is not None:
-            headers.add("Authorization", self._url.authorization)
-        for name in {name.lower() for name, _ in self._offer.headers} & _REPLACED:
-            headers.remove(name)
-        for name, value in self._offer.headers:
-            headers.add(name, value)
-        return headers
+        offer, authorization = self._offer, self._url.authorization
+        items = [
+            ("host", "Host", self._url.authority),
+            *_UPGRADE,
+            ("sec-websocket-key", "Sec-WebSocket-Key", self._key.decode()),
+            *_VERSION_AND_AGENT,
+        ]
+        if offer.subprotocols:
+            items.append(("sec-websocket-protocol", "Sec-WebSocket-Protocol", ", ".join(offer.subprotocols)))
+        if offer.compression is not None:
+            items.append(("sec-websocket-extensions", "Sec-WebSocket-Extensions", make_offer(offer.compression)))
+        if authorization is not None:
+            items.append(("authorization", "Authorization", authorization))
+        if offer.headers:
+            given = [(name.lower(), name, value) for name, value in offer.headers]
+            replaced = {item[0] for item in given} & _REPLACED
+            items = [item for item in items if item[0] not in replaced] + given
+        return Headers.received(items)  # all of it was checked as it was given
 
     def receive(self, data: bytes) -> Accepted | None:
         """Take bytes that arrived, ``b""`` for the end. Return what was agreed on, or ``None`` if more is needed.
@@ -274,7 +277,8 @@ class ClientHandshake:
                 case h11.InformationalResponse(status_code=101) as response:
                     version = response.http_version.decode()
                     # RFC 9110 §7.8, §15.2: HTTP/1.0 has neither Upgrade nor any status 1xx.
-                    self._check(version.startswith("1.") and version != "1.0", f"it is HTTP/{version}")
+                    if not version.startswith("1.") or version == "1.0":
+                        raise self._not_for_us(f"it is HTTP/{version}")
                     return self._accept(_head(response), parser.trailing_data[0])
                 case h11.Response() as response:
                     self._refusal = response
@@ -323,25 +327,24 @@ class ClientHandshake:
 
     def _judge(self, headers: Headers, leftover: bytes) -> Accepted:
         """Judge the headers of a 101. Source: RFC 6455 §4.1, the numbered list at its end."""
+        fields = headers.by_name()
         # Not a list that holds it: RFC 9110 §7.8 has a server name all that it switches to, one layer above the other.
-        upgrade = [protocol.lower() for protocol in headers.elements("Upgrade")]
-        self._check(upgrade == ["websocket"], "it has no 'Upgrade: websocket'")
-        self._check(headers.has_token("Connection", "upgrade"), "it has no 'Connection: Upgrade'")
-        accepts = headers.get_all("Sec-WebSocket-Accept")
-        self._check(
-            accepts == [generate_accept_token(self._key).decode()],
-            f"its Sec-WebSocket-Accept ({', '.join(accepts) or 'none'}) does not answer our key",
-        )
-        subprotocol = self._judge_subprotocol(headers)
-        return Accepted(subprotocol, self._judge_extensions(headers), leftover)
+        if [protocol.lower() for protocol in list_elements(fields.get("upgrade", ()))] != ["websocket"]:
+            raise self._not_for_us("it has no 'Upgrade: websocket'")
+        if not holds_token(fields.get("connection", ()), "upgrade"):
+            raise self._not_for_us("it has no 'Connection: Upgrade'")
+        accepts = fields.get("sec-websocket-accept", ())
+        if list(accepts) != [generate_accept_token(self._key).decode()]:
+            raise self._not_for_us(f"its Sec-WebSocket-Accept ({', '.join(accepts) or 'none'}) does not answer our key")
+        return Accepted(self._judge_subprotocol(headers), self._judge_extensions(headers), leftover)
 
     def _judge_subprotocol(self, headers: Headers) -> str | None:
         chosen = headers.get("Sec-WebSocket-Protocol")
         offered = self._offer.subprotocols
-        if chosen is not None:
+        if chosen is not None and chosen not in offered:
             # One that was offered may be a token, and some servers answer the whole list: that is not shown.
             said = "" if any(each.lower() in chosen.lower() for each in offered) else f" {chosen!r}"
-            self._check(chosen in offered, f"it chose a subprotocol{said} that is none of the {len(offered)} offered")
+            raise self._not_for_us(f"it chose a subprotocol{said} that is none of the {len(offered)} offered")
         return chosen
 
     def _judge_extensions(self, headers: Headers) -> Deflate | None:
@@ -350,12 +353,12 @@ class ClientHandshake:
             return None
         offered = self._offer.compression
         deflate = accept_answer(answers[0], offered) if offered is not None and len(answers) == 1 else None
-        self._check(deflate is not None, f"it uses an extension that was not offered so: {', '.join(answers)}")
+        if deflate is None:
+            raise self._not_for_us(f"it uses an extension that was not offered so: {', '.join(answers)}")
         return deflate
 
-    def _check(self, is_right: bool, wrong: str) -> None:
-        if not is_right:
-            raise HandshakeError(f"{self._url.text}: the server's 101 is not for this handshake: {wrong}")
+    def _not_for_us(self, wrong: str) -> HandshakeError:
+        return HandshakeError(f"{self._url.text}: the server's 101 is not for this handshake: {wrong}")
 
 
 def _head(response: h11.Response | h11.InformationalResponse) -> bytes:

@@ -28,6 +28,10 @@ REFUSAL_TIMEOUT = 1.0
 _TAKEN: outcome.Outcome[WebSocketConnection] = outcome.Error(HandshakeError("it was taken"))
 
 
+class BrokenOff(Exception):
+    """A wait was broken off, since its time is over or nobody waits for its end."""
+
+
 class OpeningConnection(Protocol):
     """The protocol object of a client's connection until it is a WebSocket.
 
@@ -84,8 +88,10 @@ class OpeningConnection(Protocol):
 
         Raises:
             HandshakeError: It will be none.
+            BrokenOff: `break_off` was called before.
         """
-        self._transport.write(self._handshake.request())
+        # At once: nothing was written before it, and until the end of a turn the loop would have to be woken.
+        self._loop.counts.bytes_sent += self._transport.write_at_once(self._handshake.request())
         if self._result is None:
             self._suspension = self._loop.suspension()
             await self._suspension.sleep(on_cancel=self._transport.abort)
@@ -95,6 +101,12 @@ class OpeningConnection(Protocol):
             return result.unwrap()
         finally:
             del result  # an error's traceback refers to this frame, and to us, so neither may refer to the error
+
+    def break_off(self) -> None:
+        """Wait no longer, and give the connection up, unless it is open."""
+        if self._result is None:
+            self._settle(outcome.Error(BrokenOff()))
+            self._transport.abort()
 
     def _settle(self, result: outcome.Outcome[WebSocketConnection]) -> None:
         if self._refusal_timer is not None:

@@ -31,6 +31,7 @@ class Order(NamedTuple):
     Attributes:
         to, headers, subprotocols: What is asked for, or functions that are asked for it before each attempt.
         cookies: The value of the header ``Cookie``, ``None`` if that is left to ``headers``.
+        offer: What the handshake asks for; ``None`` if that is told only before each attempt.
         options: The limits and choices of the WebSocket.
         place: Where to connect to, and how, besides what the URL says.
         follow_redirects: Whether an attempt goes on where a server sends it.
@@ -44,6 +45,7 @@ class Order(NamedTuple):
     headers: HeaderFields | Callable[[], object]
     subprotocols: Several[str] | Callable[[], object]
     cookies: str | None
+    offer: ClientOffer | None
     options: WebSocketOptions
     place: Place
     follow_redirects: bool
@@ -53,7 +55,7 @@ class Order(NamedTuple):
     dial: Dial = dial
 
     @classmethod
-    def of(cls, to: str | Callable[[], object], keywords: ConnectKeywords) -> Order:
+    def of(cls, to: str | Callable[[], object], keywords: ConnectKeywords, dial: Dial = dial) -> Order:
         """Check the arguments of `connect`. Raises `TypeError`, `ValueError` or `LocalProtocolError`."""
         check_names(keywords, _KEYWORDS, "WebSocket.connect")
         on_upgrade = keywords.pop("on_upgrade", None)
@@ -70,35 +72,37 @@ class Order(NamedTuple):
         headers, subprotocols = keywords.pop("headers", ()), keywords.pop("subprotocols", ())
         cookies = cookie_header(_pairs(keywords.pop("cookies", ())))
         options = WebSocketOptions.of(**cast(WebSocketKeywords, keywords))  # which is what is left of them
+        _check_asked_for(to, headers, subprotocols)
         fields = headers if callable(headers) else _pairs(headers)
-        order = cls(
-            to, fields, subprotocols, cookies, options, place, follow_redirects, open_timeout, retrying, on_upgrade
+        offer = _offer(
+            () if callable(fields) else fields,
+            () if callable(subprotocols) else subprotocols,
+            cookies,
+            options,
         )
-        order._check()
-        return order
+        return cls(
+            to,
+            fields,
+            subprotocols,
+            cookies,
+            None if callable(fields) or callable(subprotocols) else offer,
+            options,
+            place,
+            follow_redirects,
+            open_timeout,
+            retrying,
+            on_upgrade,
+            dial,
+        )
 
     @property
     def kind_of_future(self) -> type[Connecting]:
         """What is returned: who connects again sends by it too."""
         return Connecting if self.retrying is None else Reconnecting
 
-    def _check(self) -> None:
-        """Check what is asked for, unless that is told only before each attempt."""
-        for name, value in (("to", self.to), ("headers", self.headers), ("subprotocols", self.subprotocols)):
-            if callable(value):
-                check_callable(value, name)
-        if not isinstance(self.to, str) and not callable(self.to):
-            raise TypeError(f"to= is a URL, a str, or a function that returns one, not {type(self.to).__name__}")
-        self.offer(
-            () if callable(self.headers) else self.headers, () if callable(self.subprotocols) else self.subprotocols
-        )
-
-    def offer(self, headers: HeaderFields, subprotocols: Several[str]) -> ClientOffer:
-        """Return what the handshake asks for. Raises `TypeError` or `LocalProtocolError`."""
-        fields = _pairs(headers)
-        if self.cookies is not None:
-            fields = (*fields, ("Cookie", self.cookies))
-        return ClientOffer.of(fields, subprotocols, self.options.compression)
+    def offer_of(self, headers: HeaderFields, subprotocols: Several[str]) -> ClientOffer:
+        """Return what the handshake asks for, once that was told. Raises `TypeError` or `LocalProtocolError`."""
+        return _offer(_pairs(headers), subprotocols, self.cookies, self.options)
 
     def parse_url(self, text: object) -> WebSocketURL:
         """Take a URL apart. Raises `InvalidURL`, also where the rest of the order makes no sense with it."""
@@ -109,5 +113,24 @@ class Order(NamedTuple):
         return url
 
 
+def _check_asked_for(to: object, headers: object, subprotocols: object) -> None:
+    """Check the functions that are asked before each attempt. Raises `TypeError`."""
+    for name, value in (("to", to), ("headers", headers), ("subprotocols", subprotocols)):
+        if callable(value):
+            check_callable(value, name)
+    if not isinstance(to, str) and not callable(to):
+        raise TypeError(f"to= is a URL, a str, or a function that returns one, not {type(to).__name__}")
+
+
+def _offer(
+    fields: tuple[tuple[str, str], ...], subprotocols: Several[str], cookies: str | None, options: WebSocketOptions
+) -> ClientOffer:
+    if cookies is not None:
+        fields = (*fields, ("Cookie", cookies))
+    return ClientOffer.of(fields, subprotocols, options.compression)
+
+
 def _pairs(fields: HeaderFields) -> tuple[tuple[str, str], ...]:
+    if isinstance(fields, tuple):
+        return fields
     return tuple(fields.items() if isinstance(fields, Mapping) else fields)

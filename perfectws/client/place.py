@@ -39,6 +39,8 @@ class Place(NamedTuple):
     @classmethod
     def of(cls, keywords: ConnectKeywords) -> Place:
         """Take what is about it out of the arguments of `connect`. Raises what they are refused with."""
+        if _KEYWORDS.isdisjoint(keywords):
+            return _ANYWHERE
         port = keywords.pop("port", None)
         PORT_OR_NONE.check("port", port)
         place = cls(
@@ -90,6 +92,11 @@ class Place(NamedTuple):
             self.local_address,
             self.sock,
         )
+
+
+#: What is about a place among the arguments of `connect`, and what holds when nothing is.
+_KEYWORDS = frozenset(Place._fields)
+_ANYWHERE = Place(None, None, None, None, None, None, proxy=True)
 
 
 def _name(keyword: str, name: object) -> str | None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from urllib.parse import unquote, urlsplit
 
@@ -95,6 +96,7 @@ def parse_proxy(text: str) -> Proxy:
     )
 
 
+@lru_cache(maxsize=32)  # a client of many connections has few hosts
 def _is_loopback(host: str) -> bool:
     address = _address(host)
     if address is not None:

@@ -39,6 +39,10 @@ def retry_after(error: Exception) -> float | None:
     return None if date is None else max(0.0, date - time.time())
 
 
+#: What is about connecting again among the arguments of `connect`.
+_KEYWORDS = frozenset({"reconnect", "should_retry", "on_drop", "on_retry", "on_give_up", "queue"})
+
+
 class Retrying(NamedTuple):
     """How a client connects again, as it was asked for.
 
@@ -59,10 +63,12 @@ class Retrying(NamedTuple):
     @classmethod
     def of(cls, keywords: ConnectKeywords, has_on_upgrade: bool) -> Retrying | None:
         """Take what is about it out of the arguments of `connect`; ``None`` if it is not asked for."""
+        if _KEYWORDS.isdisjoint(keywords):
+            return None
         reconnect = keywords.pop("reconnect", False)
         if not isinstance(reconnect, bool | Backoff):
             raise TypeError(f"reconnect is True, False or a Backoff, not {reconnect!r}")
-        needless = keywords.keys() & {"should_retry", "on_drop", "on_retry", "on_give_up", "queue"}
+        needless = keywords.keys() & (_KEYWORDS - {"reconnect"})
         if needless and not reconnect:
             raise LocalProtocolError(f"{min(needless)}= is for reconnect=, which is not asked for")
         if not reconnect:

@@ -10,9 +10,9 @@ import errno
 import os
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from typing import Protocol as Contract
 
 import trio
@@ -66,26 +66,37 @@ class Route(NamedTuple):
 class Dial(Contract):
     """What connects: `dial`, or what stands for it in a test."""
 
-    async def __call__(
+    def __call__(
         self, loop: Loop, route: Route, make_protocol: Callable[[DialedTransport], ProtocolT], /
-    ) -> ProtocolT:
-        """Connect, and return the protocol. Raises `HandshakeError`."""
+    ) -> ProtocolT | Coroutine[Any, Any, ProtocolT]:
+        """Connect, and return the protocol, or what waits for it. Both raise `HandshakeError`."""
 
 
-async def dial(loop: Loop, route: Route, make_protocol: Callable[[DialedTransport], ProtocolT]) -> ProtocolT:
-    """Connect, trying a host's addresses as RFC 8305 says ("happy eyeballs"), and return the protocol.
+def dial(
+    loop: Loop, route: Route, make_protocol: Callable[[DialedTransport], ProtocolT]
+) -> ProtocolT | Coroutine[Any, Any, ProtocolT]:
+    """Connect, trying a host's addresses as RFC 8305 says ("happy eyeballs").
 
     Args:
         loop: The loop that is to drive the connection.
         route: Where to, and how.
         make_protocol: Makes the protocol of the connection.
 
+    Returns:
+        The protocol; or, unless the connection is there at once, a coroutine that returns it.
+
     Raises:
         HandshakeError: Nothing listens there, or TLS failed; the message says where and why.
     """
-    if loop.reactor is not None and _is_direct(route):
-        connected = await _connect(route)
-        return _attach_socket(loop, loop.reactor, connected, _peer_of(connected), make_protocol)
+    if loop.reactor is None or not _is_direct(route):
+        return _dial_stream(loop, route, make_protocol)
+    connecting, is_connected = _begin_connecting(route)
+    if is_connected:
+        return _attach_socket(loop, loop.reactor, connecting, make_protocol)
+    return _dial_socket(loop, loop.reactor, connecting, route, make_protocol)
+
+
+async def _dial_stream(loop: Loop, route: Route, make_protocol: Callable[[DialedTransport], ProtocolT]) -> ProtocolT:
     stream = await _open_stream(route)
     ends = await _addresses(stream)  # before TLS: with TLS 1.3 a server may be gone when our side of that is done
     if route.is_secure:
@@ -121,29 +132,49 @@ def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-async def _connect(route: Route) -> socket.socket:
-    """Connect to the one address of a direct route."""
-    connecting: socket.socket | None = None
+def _begin_connecting(route: Route) -> tuple[socket.socket, bool]:
+    """Begin to connect to the one address of a direct route; tell whether that is all."""
     try:
         connecting = socket.socket(_family(route.host), socket.SOCK_STREAM)
+    except OSError as error:  # there may be no descriptor
+        raise _cannot_connect(route, error) from error
+    try:
         connecting.setblocking(False)
         connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        error = connecting.connect_ex((route.host, route.port))
-        if error == errno.EINPROGRESS:
-            await trio.lowlevel.wait_writable(connecting)
-            error = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        else:
-            await trio.lowlevel.checkpoint()
-        if error:
-            raise OSError(error, os.strerror(error))
+        address = (route.host, route.port)
+        status = connecting.connect_ex(address)
+        if status == errno.EINPROGRESS:
+            status = connecting.connect_ex(address)  # within one machine it is done by now
+        if status and status != errno.EALREADY:
+            raise OSError(status, os.strerror(status))
+    except OSError as error:
+        connecting.close()
+        raise _cannot_connect(route, error) from error
+    return connecting, not status
+
+
+async def _dial_socket(
+    loop: Loop,
+    reactor: Reactor,
+    connecting: socket.socket,
+    route: Route,
+    make_protocol: Callable[[DialedTransport], ProtocolT],
+) -> ProtocolT:
+    try:
+        await trio.lowlevel.wait_writable(connecting)
+        status = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if status:
+            raise OSError(status, os.strerror(status))
     except BaseException as error:
-        if connecting is not None:  # there may be no descriptor
-            connecting.close()
+        connecting.close()
         if isinstance(error, OSError):
-            place = _place(route.host, route.port)
-            raise HandshakeError(f"cannot connect to {place}: {reason_of(error)}") from error
+            raise _cannot_connect(route, error) from error
         raise
-    return connecting
+    return _attach_socket(loop, reactor, connecting, make_protocol)
+
+
+def _cannot_connect(route: Route, error: OSError) -> HandshakeError:
+    return HandshakeError(f"cannot connect to {_place(route.host, route.port)}: {reason_of(error)}")
 
 
 def _peer_of(connected: socket.socket) -> Address:
@@ -191,17 +222,17 @@ def _attach(
     if loop.reactor is None or not isinstance(stream, trio.SocketStream):
         is_secure = isinstance(stream, trio.SSLStream)
         return run_stream(loop, StreamTransport(loop, stream, remote, local, is_secure), make_protocol)
-    return _attach_socket(loop, loop.reactor, _detach(stream), remote, make_protocol)
+    return _attach_socket(loop, loop.reactor, _detach(stream), make_protocol, remote)
 
 
 def _attach_socket(
     loop: Loop,
     reactor: Reactor,
     connected: socket.socket,
-    remote: Address,
     make_protocol: Callable[[DialedTransport], ProtocolT],
+    remote: Address | None = None,
 ) -> ProtocolT:
-    transport = SocketTransport(loop, reactor, connected, remote)
+    transport = SocketTransport(loop, reactor, connected, remote or _peer_of(connected))
     protocol = make_protocol(transport)
     transport.start(protocol)
     return protocol

@@ -29,6 +29,7 @@ from ..per_address import PerAddress
 from ..transport import Address
 from ..transport import Protocol as TransportProtocol
 from .delay import LoopDelay
+from .look_out import LookOut
 from .reactor import Reactor
 from .signals import trios_interrupt
 from .timers import Timers
@@ -38,9 +39,6 @@ LoopT = TypeVar("LoopT", bound="Loop")
 
 #: How long the pump takes turns before it lets trio's other tasks run, in seconds.
 REPOLL_SECONDS = 0.0005
-#: How long it looks out for more before it goes back to trio, in seconds: as long as it takes to come back from there.
-#: With one message in flight the next one then finds the pump awake; in vain it delays trio (docs/performance.md).
-LOOK_OUT_SECONDS = 0.00002
 #: How many turns the end of a loop may take: callbacks that call each other for ever must not keep it alive.
 _LAST_TURNS = 1000
 
@@ -196,6 +194,7 @@ class Loop(CallbackLoop):
         #: What has output for the end of this turn. To append wakes no loop that is idle: `mark_dirty` does that too.
         self.dirty: list[Writer] = []
         self._pump_task: trio.lowlevel.Task | None = None
+        self._look_out = LookOut()
         set_running_loop(self)
         self.owner = CallbackOwner(copy_context())
 
@@ -290,6 +289,11 @@ class Loop(CallbackLoop):
             self.reactor.close_removed()
 
     @property
+    def has_begun(self) -> bool:
+        """Whether tasks can be started, or could before it ended."""
+        return self._pump_task is not None
+
+    @property
     def has_work(self) -> bool:
         """Whether a turn would find something to do."""
         return bool(self.dirty) or self.has_ready or bool(self._asked)
@@ -309,7 +313,9 @@ class Loop(CallbackLoop):
     def _run_turns(self) -> bool:
         """Take turns while there is something to do, for a while; tell whether something is left."""
         reactor = self.reactor
-        deadline = perf_counter() + REPOLL_SECONDS
+        now = perf_counter()
+        deadline = now + REPOLL_SECONDS
+        self._look_out.called_back(now)
         has_handled = False
         while True:
             handled = reactor.run_pass() if reactor is not None else 0
@@ -320,7 +326,7 @@ class Loop(CallbackLoop):
                 if not has_handled:
                     self.delay.note(perf_counter() - deadline)
                     return False
-                if reactor is None or not reactor.becomes_ready_within(LOOK_OUT_SECONDS):
+                if reactor is None or not self._look_out.sees(reactor, now):
                     return False
                 continue
             now = perf_counter()

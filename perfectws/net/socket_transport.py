@@ -236,6 +236,9 @@ class SocketTransport:
         """Send what is buffered, end our side, discard input until the peer ends its own, then close."""
         if self._stage is not Stage.OPEN:
             return
+        if self._peer_has_ended and not self._output:
+            self.abort()  # there is nothing to send, nor to wait for
+            return
         self._stage = Stage.FLUSHING
         self._linger = Patience(self._loop, self._loop.owner, self, linger, self.abort)
         self.resume_reading()
@@ -331,9 +334,12 @@ class SocketTransport:
         if self._stage >= Stage.DRAINING:
             self.abort()
             return
-        self._wait_for(PAUSED | (self._events & WRITABLE))  # an end of input is readable for ever
-        if self._stage is Stage.OPEN:
-            self.protocol.eof_received()
+        try:
+            if self._stage is Stage.OPEN:
+                self.protocol.eof_received()
+        finally:
+            if self._stage is not Stage.CLOSED:
+                self._wait_for(PAUSED | (self._events & WRITABLE))  # an end of input is readable for ever
 
     # Writing
 

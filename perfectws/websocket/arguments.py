@@ -38,7 +38,7 @@ def check_completion(completion: object) -> None:
 
 def check_subprotocols(subprotocols: object) -> tuple[str, ...]:
     """Return the names of subprotocols. Raises `LocalProtocolError` or `TypeError`, with what to write instead."""
-    if isinstance(subprotocols, str) or not isinstance(subprotocols, Iterable):
+    if isinstance(subprotocols, str) or not isinstance(subprotocols, list | tuple | Iterable):
         raise TypeError(f"subprotocols is a list of names, such as ['chat'], not {type(subprotocols).__name__}")
     names = tuple(subprotocols)
     # They are not shown: a token travels as one where a browser has no other place for it.

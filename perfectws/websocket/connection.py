@@ -194,6 +194,8 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._on_close: Promise[None] | None = None
         #: What stands for this connection once its end was told.
         self._ended: Connection | None = None
+        if is_client:
+            loop.hold()  # until the end is told
 
     def _make_reader(self, deflate: Deflate | None) -> FrameReader:
         options = self._options
@@ -562,9 +564,10 @@ class WebSocketConnection(SocketConnection, Protocol):
 
         It takes the place of what was to be called before.
         """
-        if self._close_timer is not None:
-            self._close_timer.cancel()
-        self._close_timer = Patience(self._loop, self, self._transport, self._options.close_timeout, passed)
+        if self._close_timer is None or self._close_timer.is_over:
+            self._close_timer = Patience(self._loop, self, self._transport, self._options.close_timeout, passed)
+        else:
+            self._close_timer.begin_anew(passed)
 
     def _send_close(self, payload: bytes, code: int, reason: str) -> None:
         """Enter CLOSING: our close frame goes out, and with it the code and the reason that hold from now on."""
@@ -689,6 +692,8 @@ class WebSocketConnection(SocketConnection, Protocol):
         if self._gone is not None:
             self._gone.future_result.belong_to(ended)
         self._let_go(ended)
+        if self._is_client:
+            self._loop.release()
 
     def _tell_gone(self) -> None:
         with _futures_lock:
