@@ -69,6 +69,7 @@ class SocketTransport:
         "_descriptor",
         "_error",
         "_events",
+        "_has_ended",
         "_held",
         "_is_paused",
         "_kept",
@@ -93,7 +94,7 @@ class SocketTransport:
         self,
         loop: Loop,
         reactor: Reactor,
-        connected: socket.socket,
+        connected: socket.SocketType,
         remote_address: Address,
     ) -> None:
         self.buffered_amount = 0
@@ -118,7 +119,7 @@ class SocketTransport:
         #: Of a Unix socket: how many bytes the peer was seen to take, and how many the kernel held when last asked.
         self._taken = 0
         self._held = 0
-        self._peer_has_ended = False
+        self._has_ended = self._peer_has_ended = False
         self._error: Exception | None = None
         self._linger: Patience | None = None
 
@@ -426,6 +427,7 @@ class SocketTransport:
             return
         try:
             self._socket.shutdown(socket.SHUT_WR)
+            self._has_ended = True
         except OSError:
             self.abort()  # the peer is gone
 
@@ -443,10 +445,11 @@ class SocketTransport:
 
     def remove(self) -> None:
         """Close the socket, which is no longer registered, and tell the protocol."""
-        try:
-            self._socket.shutdown(socket.SHUT_RDWR)  # `close` alone ends nothing while a forked child has it open too
-        except OSError:
-            pass  # both sides have ended
+        if not (self._has_ended and self._peer_has_ended):
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)  # `close` alone ends nothing while a forked child has it too
+            except OSError:
+                pass  # it was reset
         self._socket.close()
         # Nothing here refers to the protocol any more, nor to what an error has passed through: else it would take the
         # collector of cycles to free a connection that is over.
@@ -474,7 +477,7 @@ class AcceptedSocket(SocketTransport):
         self,
         loop: Loop,
         reactor: Reactor,
-        connected: socket.socket,
+        connected: socket.SocketType,
         remote: Address,
         connections: Connections,
         local: Address | None = None,
