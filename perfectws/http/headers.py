@@ -61,8 +61,7 @@ class Headers:
         Nothing is checked here: a line break in a value would be sent.
         """
         headers = cls()
-        headers._items = items
-        headers.is_as_received = True
+        headers._items, headers.is_as_received = items, True
         return headers
 
     @classmethod
@@ -125,12 +124,12 @@ class Headers:
         known = self._index
         if known is not None:
             return known
-        index: dict[str, list[str]] = {}
-        for key, _, value in self._items:
-            if key in index:
+        index = {key: [value] for key, _, value in self._items}
+        if len(index) < len(self._items):  # some come more than once
+            for values in index.values():
+                values.clear()
+            for key, _, value in self._items:
                 index[key].append(value)
-            else:
-                index[key] = [value]
         self._index = index  # whole, since other threads may look too
         return index
 

@@ -68,7 +68,7 @@ class Phase(Enum):
 
 #: Named once: in Python 3.11 to find a member of an enum takes far longer than to find a global.
 _IDLE, _HEAD, _BODY, _HANDLING, _SWITCHED, _CLOSED = Phase
-_STARTED, _COMPLETED, _LOST = ResponseState.STARTED, ResponseState.COMPLETED, ResponseState.LOST
+_, _STARTED, _COMPLETED, _SWITCHED_OVER, _LOST = ResponseState
 
 
 def _no_response() -> None:
@@ -515,7 +515,7 @@ class HTTPConnection(Protocol):
             response.move_on(_LOST)
             return
         self.transport.write(encode_switch(head, response, headers))
-        response.move_on(ResponseState.SWITCHED)
+        response.move_on(_SWITCHED_OVER)
         self.transport.remote_address = response.request.remote_address
         response.request.compact()
         self._response = _no_response
@@ -525,7 +525,8 @@ class HTTPConnection(Protocol):
         leftover, exchange = self._input.take(), self._exchange
         self._exchange = None
         self._end(_SWITCHED)
-        self._resume_reading()
+        if self._is_paused:
+            self._resume_reading()
         protocol = take_over(self.transport) if exchange is None else exchange.switch(take_over, self.transport)
         self._successor = protocol
         self.transport.set_protocol(protocol)
@@ -577,12 +578,15 @@ class HTTPConnection(Protocol):
         self._deadline.cancel()
         if self._output is not None:
             self._output.cancel()
-        self._file_sent()
-        self._input.clear()
+        if self._file_watch is not None:
+            self._file_sent()
+        if self._input:
+            self._input.clear()
         if self._head is not None and self._head.form is not None:
             self._remove_files(self._head.form)
         self._head = self._body = None
-        self._log_exchange()
+        if self._exchange is not None:
+            self._log_exchange()
         if self._filtering is not None:
             self._filtering.end()
             self._filtering = None

@@ -43,6 +43,7 @@ class Input(bytearray):
         """Take all that is here."""
         data = bytes(self)
         self.clear()
+        self._searched = 0
         return data
 
     def put_back(self, rest: bytes) -> None:

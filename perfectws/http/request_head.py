@@ -33,7 +33,9 @@ from .request import HTTPRequest
 from .service import HTTPService
 
 #: Narrower than RFC 9112 §3 and §5. Nothing is ever tried twice: it takes linear time.
-_PLAIN = re.compile(rf"GET (/[!-~]*+) HTTP/1\.1\r\n(?:{TCHAR}++: [!-~][ -~]*+\r\n)++\r\n".encode())
+_PLAIN = re.compile(rf"GET (/[!-~]*+) HTTP/1\.1\r\n(?:{TCHAR}++: [!-~][ -~]*+(?<! )\r\n)++\r\n".encode())
+#: What a plain request ends with.
+_END = b"\r\n\r\n"
 #: Headers of a request about which h11 has rules of its own.
 _JUDGED_BY_H11 = frozenset({"content-length", "expect", "transfer-encoding"})
 
@@ -141,14 +143,16 @@ def read_head(data: Input, transport: Transport, service: HTTPService) -> Reques
     Raises:
         Refused: It is malformed, there is too much of it, or it is no HTTP at all.
     """
-    raw = data.cut_head()
+    plain = read_plain(data) if data.endswith(_END) else None  # one look is enough for a head that comes alone
+    raw = data.cut_head() if plain is None else data.take()
     if raw is None:
         _check_beginning(data, service)
         return None
     exchange = Exchange.begin(transport.remote_address, raw)
     try:
-        _check_size(raw, service)
-        plain = read_plain(raw)
+        _check_size(raw, plain, service)
+        if plain is None:
+            plain = read_plain(raw)
         if plain is None:
             return _judge_by_h11(raw, exchange, transport, service)
         target, headers = plain
@@ -171,10 +175,12 @@ def _check_beginning(data: Input, service: HTTPService) -> None:
         raise _too_long(data, service.max_header_size)
 
 
-def _check_size(raw: bytes, service: HTTPService) -> None:
+def _check_size(raw: bytes, plain: tuple[str, Headers] | None, service: HTTPService) -> None:
     if len(raw) > service.max_header_size:
         raise _too_long(raw, service.max_header_size)
-    if raw.count(b"\n") - 2 > service.max_headers:  # the request line and the blank line are none
+    # The request line and the blank line are none.
+    count = raw.count(b"\n") - 2 if plain is None else len(plain[1])
+    if count > service.max_headers:
         raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"there are more than {service.max_headers} headers")
 
 
@@ -184,14 +190,14 @@ def _too_long(data: bytes | bytearray, limit: int) -> Refused:
     return Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the headers are longer than {limit} bytes")
 
 
-def read_plain(raw: bytes) -> tuple[str, Headers] | None:
+def read_plain(raw: bytes | bytearray) -> tuple[str, Headers] | None:
     """Return the target and the headers of a plain request; ``None`` if h11 has to judge it.
 
     Args:
         raw: A head, from the request line to the blank line, both included.
     """
     match = _PLAIN.fullmatch(raw)
-    if match is None or b" \r\n" in raw:
+    if match is None:
         return None
     lines = raw.decode("ascii").split("\r\n")[1:-2]
     items = [(name.lower(), name, value) for name, _, value in [line.partition(": ") for line in lines]]

@@ -373,6 +373,8 @@ class SocketTransport:
 
     def _joined_output(self) -> Write:
         """Return as much of the output as one write may take."""
+        if len(self._output) == 1:
+            return self._output[0]
         first = self._output[: count_first(self._output, WRITE_SIZE)]
         return first[0] if len(first) == 1 else b"".join(map(bytes, first))
 

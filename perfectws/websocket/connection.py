@@ -47,7 +47,7 @@ from ..futures import Future, Promise
 from ..http.request import HTTPRequest
 from ..log_limit import LogLimit
 from ..patience import Patience
-from ..transport import Parts, Protocol, Transport
+from ..transport import Address, Parts, Protocol, Transport
 from .contract import Connection, EndedConnection
 from .deflate import Deflate
 from .frame_inbox import FrameInbox
@@ -73,6 +73,7 @@ _NO_MEMORY = "There is no memory for what is sent to %s (%s): it is closed with 
 _memory_log = LogLimit(logging.ERROR, interval=60)
 
 PING, PONG, CLOSE = OpcodeType.PING, OpcodeType.PONG, OpcodeType.CLOSE
+_ABNORMAL = CloseCode.ABNORMAL_CLOSURE
 
 
 class State(IntEnum):
@@ -446,7 +447,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         if self._ended is not None:
             self._ended.callback_failed(error)
             return
-        _log_failure(self.session_name, self._describe(), error)
+        _log_failure(self.session_name, self.socket.request, self._transport.remote_address, error)
         self.inbox.discard()
         self.close(CloseCode.INTERNAL_ERROR, "")
 
@@ -533,8 +534,12 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def closed_error(self) -> ConnectionClosed:
         """Return the error that tells an ``await`` how this connection closed."""
-        code = CloseCode.ABNORMAL_CLOSURE if self.close_code is None else self.close_code
-        return ConnectionClosed(code, self.close_reason)
+        return ConnectionClosed(*self._closed)
+
+    @property
+    def _closed(self) -> tuple[int, str]:
+        """The code and the reason that it closed with."""
+        return (_ABNORMAL if self.close_code is None else self.close_code, self.close_reason)
 
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Send a close frame and wait for the peer's. Does nothing on a socket that is closing already.
@@ -679,8 +684,8 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._loop.call(self, self._tell_on_close)
 
     def _tell_on_close(self) -> None:
-        report = partial(_log_failure, self.session_name, self._describe())
-        ended = EndedConnection(self.closed_error(), self.context, self.socket, self.session_name, report)
+        report = partial(_log_failure, self.session_name, self.socket.request, self._transport.remote_address)
+        ended = EndedConnection(self._closed, self.context, self.socket, self.session_name, report)
         with _futures_lock:
             on_close, self._ended = self._on_close, ended
         if on_close is not None:
@@ -728,9 +733,7 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def _describe(self) -> str:
         """Return which of the session's connections this is."""
-        request, (host, port) = self.socket.request, self._transport.remote_address
-        peer = f"{host}:{port}" if port else host
-        return f"{request.path} from {peer}" if request is not None else f"at {peer}"
+        return _described(self.socket.request, self._transport.remote_address)
 
     def probe(self) -> None:
         """Find out soon whether the peer is still there, if pongs are to tell: the machine has slept."""
@@ -751,9 +754,17 @@ class WebSocketConnection(SocketConnection, Protocol):
         return self._transport.progress()
 
 
-def _log_failure(session_name: str, connection: str, error: Exception) -> None:
+def _described(request: HTTPRequest | None, address: Address) -> str:
+    """Return which of a session's connections it is that was opened by a request, or has this peer."""
+    host, port = address
+    peer = f"{host}:{port}" if port else host
+    return f"{request.path} from {peer}" if request is not None else f"at {peer}"
+
+
+def _log_failure(session_name: str, request: HTTPRequest | None, address: Address, error: Exception) -> None:
     explain_misspelling(error)
     explain_call(error, "A continuation is called with (data, opcode, final), a completion without arguments.")
+    connection = _described(request, address)
     logger.error("A callback of %s (%s) raised %s", session_name, connection, type(error).__name__, exc_info=error)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple, TypeAlias
 
@@ -43,8 +44,7 @@ _UPGRADE = ("upgrade", "Upgrade", "websocket")
 _CONNECTION = ("connection", "Connection", "Upgrade")
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """What a valid opening handshake offers.
 
     Attributes:
@@ -156,16 +156,20 @@ def choose_subprotocol(offered: Sequence[str], supported: Sequence[str]) -> str 
     """
     if not supported or not offered:
         return None
-    return next((each for each in supported if each in offered), PROTOCOLS_NOT_SUPPORTED)
+    for each in supported:
+        if each in offered:
+            return each
+    return PROTOCOLS_NOT_SUPPORTED
 
 
 def accept(offer: Offer, subprotocol: str | None, compression: DeflateOptions | None) -> tuple[Headers, Deflate | None]:
     """Return the headers of the 101 that accepts ``offer``, and the compression agreed on."""
     token = generate_accept_token(offer.key.encode()).decode()
-    # The first three are our own, and safe: the token is base64. All else is checked.
-    headers = Headers.received([_UPGRADE, _CONNECTION, ("sec-websocket-accept", "Sec-WebSocket-Accept", token)])
+    # All of them are safe: the first token is base64, and that the second is one was seen when it was offered.
+    fields = [_UPGRADE, _CONNECTION, ("sec-websocket-accept", "Sec-WebSocket-Accept", token)]
     if subprotocol is not None:
-        headers.add("Sec-WebSocket-Protocol", subprotocol)
+        fields.append(("sec-websocket-protocol", "Sec-WebSocket-Protocol", subprotocol))
+    headers = Headers.received(fields)
     answer = answer_offers(offer.extensions, compression) if compression is not None else None
     if answer is None:
         return headers, None
@@ -192,22 +196,24 @@ class Session(NamedTuple):
 def open_session(response: HTTPResponse, offer: Offer, subprotocol: str | None, session: Session) -> None:
     """Accept a handshake, and begin the session, unless the peer is gone."""
     headers, deflate = accept(offer, subprotocol, session.options.compression)
+    response.switch_protocols(headers, partial(_take_over, response, subprotocol, deflate, session))
 
-    def take_over(transport: Transport) -> WebSocketConnection:
-        connection = connection_class(session.options)(
-            transport,
-            response.loop,
-            response.request,
-            session.options,
-            context=response.context,
-            subprotocol=subprotocol,
-            deflate=deflate,
-            session_name=session.name,
-        )
-        connection.start(lambda: session.begin(connection.socket), closes_after=session.closes_after)
-        return connection
 
-    response.switch_protocols(headers, take_over)
+def _take_over(
+    response: HTTPResponse, subprotocol: str | None, deflate: Deflate | None, session: Session, transport: Transport
+) -> WebSocketConnection:
+    connection = connection_class(session.options)(
+        transport,
+        response.loop,
+        response.request,
+        session.options,
+        context=response.context,
+        subprotocol=subprotocol,
+        deflate=deflate,
+        session_name=session.name,
+    )
+    connection.start(partial(session.begin, connection.socket), closes_after=session.closes_after)
+    return connection
 
 
 def refuse(response: HTTPResponse, refusal: Refusal) -> None:
