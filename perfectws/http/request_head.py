@@ -24,7 +24,7 @@ import h11
 from ..transport import TLS_HANDSHAKE, Transport
 from .access_log import Exchange
 from .authority import is_authority
-from .headers import TCHAR, Headers
+from .headers import Headers
 from .input import Input
 from .methods import received_method
 from .mime_reader import MimeReader, boundary_of
@@ -32,10 +32,10 @@ from .paths import authority_of, is_target
 from .request import HTTPRequest
 from .service import HTTPService
 
-#: Narrower than RFC 9112 §3 and §5. Nothing is ever tried twice: it takes linear time.
-_PLAIN = re.compile(rf"GET (/[!-~]*+) HTTP/1\.1\r\n(?:{TCHAR}++: [!-~][ -~]*+(?<! )\r\n)++\r\n".encode())
-#: What a plain request ends with.
-_END = b"\r\n\r\n"
+#: Narrower than RFC 9112 §3. Nothing is ever tried twice: it takes linear time.
+_PLAIN_LINE = re.compile(r"GET (/[!-~]*+) HTTP/1\.1")
+#: The most headers that are read before it is judged whether there are too many.
+_MOST_PLAIN = 128
 #: Headers of a request about which h11 has rules of its own.
 _JUDGED_BY_H11 = frozenset({"content-length", "expect", "transfer-encoding"})
 
@@ -143,8 +143,12 @@ def read_head(data: Input, transport: Transport, service: HTTPService) -> Reques
     Raises:
         Refused: It is malformed, there is too much of it, or it is no HTTP at all.
     """
-    plain = read_plain(data) if data.endswith(_END) else None  # one look is enough for a head that comes alone
-    raw = data.cut_head() if plain is None else data.take()
+    raw = data.first_look()
+    plain = None if raw is None else read_plain(raw)
+    if raw is not None and plain is not None:
+        data.drop(len(raw))
+    else:
+        raw = data.cut_head()
     if raw is None:
         _check_beginning(data, service)
         return None
@@ -190,18 +194,19 @@ def _too_long(data: bytes | bytearray, limit: int) -> Refused:
     return Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"the headers are longer than {limit} bytes")
 
 
-def read_plain(raw: bytes | bytearray) -> tuple[str, Headers] | None:
+def read_plain(raw: bytes) -> tuple[str, Headers] | None:
     """Return the target and the headers of a plain request; ``None`` if h11 has to judge it.
 
     Args:
         raw: A head, from the request line to the blank line, both included.
     """
-    match = _PLAIN.fullmatch(raw)
-    if match is None:
+    if not raw.endswith(b"\r\n\r\n"):
         return None
-    lines = raw.decode("ascii").split("\r\n")[1:-2]
-    items = [(name.lower(), name, value) for name, _, value in [line.partition(": ") for line in lines]]
-    headers = Headers.received(items)
+    first, *lines = raw[:-4].decode("iso-8859-1").split("\r\n")  # which can decode whatever comes
+    match = _PLAIN_LINE.fullmatch(first)
+    headers = None if match is None or len(lines) > _MOST_PLAIN else Headers.plain(lines)
+    if match is None or headers is None:
+        return None
     fields = headers.by_name()
     # RFC 9112 §3.2: a request with "more than one Host header field line" is answered with a 400.
     hosts = fields.get("host", ())
@@ -209,7 +214,7 @@ def read_plain(raw: bytes | bytearray) -> tuple[str, Headers] | None:
         return None
     if "close" in ",".join(fields.get("connection", ())).lower():
         return None
-    return match[1].decode("ascii"), headers
+    return match[1], headers
 
 
 def _judge_by_h11(raw: bytes, exchange: Exchange | None, transport: Transport, service: HTTPService) -> RequestHead:
