@@ -89,8 +89,10 @@ class Headers:
 
         Nothing is checked here: a line break in a value would be sent.
         """
-        headers = cls()
-        headers._fields, headers.is_as_received = items, True
+        headers = cls.__new__(cls)
+        headers._fields = items
+        headers._lines = headers._index = None
+        headers.is_as_received = True
         return headers
 
     @classmethod
@@ -105,8 +107,8 @@ class Headers:
             if field is None:
                 return None
             index[field[0]] = field[1]
-        headers = cls()
-        headers._lines, headers.is_as_received = lines, True
+        headers = cls.received([])
+        headers._lines = lines
         headers._index = index if len(index) == len(lines) else None  # where a name comes twice, `by_name` has to look
         return headers
 
@@ -241,6 +243,8 @@ def list_elements(values: Sequence[str]) -> list[str]:
     """Return the elements of comma-separated lists. Source: RFC 9110 §5.6.1: empty elements do not count."""
     if not values:
         return []
+    if len(values) == 1 and _is_token(values[0]):  # nearly always
+        return [values[0]]
     return [stripped for element in split_unquoted(",".join(values), ",") if (stripped := element.strip())]
 
 

@@ -16,7 +16,7 @@ shows it.
 from __future__ import annotations
 
 import re
-from http import HTTPMethod, HTTPStatus
+from http import HTTPStatus
 from typing import NamedTuple
 
 import h11
@@ -280,18 +280,10 @@ def _make_request(
     transport: Transport,
     service: HTTPService,
 ) -> HTTPRequest:
-    request = HTTPRequest(
-        HTTPMethod.GET,
-        target,
-        raw,
-        remote_address=transport.remote_address,
-        server_address=transport.local_address,
-        server_name=service.server_name,
-        document_root=service.document_root,
-    )
-    request.is_secure = transport.is_secure
-    if headers is not None:
-        request.headers_known(headers)
+    remote, local = transport.remote_address, transport.local_address
+    request = HTTPRequest.received(target, raw, headers, remote, local, transport.is_secure)
+    request.server_name = service.server_name
+    request.document_root = service.document_root
     if service.proxies:
         service.proxies.believe(request)
     if exchange is not None:

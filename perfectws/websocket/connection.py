@@ -38,7 +38,7 @@ from functools import partial
 from types import coroutine
 from typing import Any, TypeVar
 
-from ..callbacks import CallbackLoop, logger
+from ..callbacks import CallbackLoop, CallbackOwner, logger
 from ..checks.signatures import explain_call
 from ..checks.spelling import explain_misspelling
 from ..counts import Counts
@@ -158,7 +158,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         is_client: bool = False,
         session_name: str,
     ) -> None:
-        super().__init__(context)
+        CallbackOwner.__init__(self, context)  # which costs half of `super`
         self.session_name = session_name
         self._transport = transport
         self._loop = loop
@@ -387,8 +387,10 @@ class WebSocketConnection(SocketConnection, Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Settle everything that is pending, in the order of law 12: the connection is gone."""
         self._counts.web_sockets -= 1
-        self._end_input(str(error) if error is not None else "")
-        self._end(CloseCode.ABNORMAL_CLOSURE, self._lost_reason)
+        if self._input is not _OVER:
+            self._end_input(str(error) if error is not None else "")
+        if self._state < _ENDING:
+            self._end(CloseCode.ABNORMAL_CLOSURE, self._lost_reason)
         self._state = _LOST
         if self._is_close_requested:
             self.inbox.abandon()
@@ -592,8 +594,9 @@ class WebSocketConnection(SocketConnection, Protocol):
         """Send our close frame at the end of a turn, unless the session may be about to answer what it was given."""
         if self._state is not _ANSWERING:
             return
-        if self.inbox.waiting != self._undelivered:
-            self._undelivered, self._pauses_left = self.inbox.waiting, MAX_PAUSES
+        waiting = self.inbox.waiting
+        if waiting != self._undelivered:
+            self._undelivered, self._pauses_left = waiting, MAX_PAUSES
         if (self.inbox.is_answered and not self._loop.is_behind) or not self._pauses_left:
             self._part()
             return
@@ -653,11 +656,12 @@ class WebSocketConnection(SocketConnection, Protocol):
         """Enter ENDING: nothing more is sent. The code and reason hold unless earlier ones do."""
         if self._state >= _ENDING:
             return
+        if self._state is _OPEN:  # else they were stopped before
+            self._stop_timers()
         self._state = _ENDING
         self.outbox.shut()
         if self.close_code is None:
             self.close_code, self.close_reason = int(code), reason
-        self._stop_timers()
         if self._close_timer is not None:
             self._close_timer.cancel()
 

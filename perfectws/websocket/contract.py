@@ -111,7 +111,7 @@ class EndedConnection(Connection):
         session_name: str,
         report: Callable[[Exception], object],
     ) -> None:
-        super().__init__(context)
+        CallbackOwner.__init__(self, context)  # which costs half of `super`
         self._closed = closed
         self._socket = ref(socket)
         self.session_name = session_name

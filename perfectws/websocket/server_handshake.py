@@ -27,7 +27,7 @@ from .rated_connection import connection_class
 from .socket import WebSocket
 
 #: RFC 4648 §4: of 16 bytes.
-_KEY = re.compile(r"[0-9A-Za-z+/]{22}==")
+_is_key = re.compile(r"[0-9A-Za-z+/]{22}==").fullmatch
 
 #: Says once an hour what a proxy, or the server's own configuration, may have wrong.
 _mistakes = LogLimit(interval=3600)
@@ -85,11 +85,16 @@ def read_offer(request: HTTPRequest, origins: Sequence[str | re.Pattern[str]] | 
         origins: The origins that may connect; ``None`` lets all.
     """
     fields = request.headers.by_name()
-    wrong = _judge_upgrade(request, fields) or _judge_version(fields) or _judge_origin(fields, origins)
-    if wrong is not None:
+    if (wrong := _judge_upgrade(request, fields)) is not None:
+        return wrong
+    versions = fields.get("sec-websocket-version", ())
+    if len(versions) != 1 or versions[0].strip() != VERSION:
+        return _refuse_version(versions)
+    if origins is not None and (wrong := _judge_origin(fields, origins)):
         return wrong
     keys = fields.get("sec-websocket-key", ())
-    if len(keys) != 1 or not _is_key(keys[0]):
+    # RFC 6455 §4.2.1: "a base64-encoded [...] value that, when decoded, is 16 bytes in length"
+    if len(keys) != 1 or not _is_key(keys[0].strip()):
         return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Key must be one value: 16 bytes in base64.")
     protocols = list_elements(fields.get("sec-websocket-protocol", ()))
     if not all(map(is_token, protocols)):
@@ -110,12 +115,9 @@ def _judge_upgrade(request: HTTPRequest, fields: Fields) -> Refusal | None:
     return Refusal(HTTPStatus.BAD_REQUEST, "This is a WebSocket: connect to it with a WebSocket client.")
 
 
-def _judge_version(fields: Fields) -> Refusal | None:
-    versions = fields.get("sec-websocket-version", ())
+def _refuse_version(versions: Sequence[str]) -> Refusal:
     if not versions:
         return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Version is missing.")
-    if len(versions) == 1 and versions[0].strip() == VERSION:
-        return None
     # Perfect differs: it answers 400. RFC 6455 §4.4 and RFC 9110 §15.5.22 ask for this.
     return Refusal(
         HTTPStatus.UPGRADE_REQUIRED,
@@ -124,9 +126,7 @@ def _judge_version(fields: Fields) -> Refusal | None:
     )
 
 
-def _judge_origin(fields: Fields, origins: Sequence[str | re.Pattern[str]] | None) -> Refusal | None:
-    if origins is None:
-        return None
+def _judge_origin(fields: Fields, origins: Sequence[str | re.Pattern[str]]) -> Refusal | None:
     given = fields.get("origin", ())
     if len(given) == 1 and any(_matches(allowed, given[0]) for allowed in origins):
         return None
@@ -142,11 +142,6 @@ def _judge_origin(fields: Fields, origins: Sequence[str | re.Pattern[str]] | Non
 
 def _matches(allowed: str | re.Pattern[str], origin: str) -> bool:
     return origin == allowed if isinstance(allowed, str) else allowed.fullmatch(origin) is not None
-
-
-def _is_key(key: str) -> bool:
-    # RFC 6455 §4.2.1: "a base64-encoded [...] value that, when decoded, is 16 bytes in length"
-    return _KEY.fullmatch(key.strip()) is not None
 
 
 def choose_subprotocol(offered: Sequence[str], supported: Sequence[str]) -> str | Refusal | None:
