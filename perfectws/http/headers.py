@@ -11,8 +11,6 @@ from ..errors import LocalProtocolError
 #: One character of a name, as a regular expression. RFC 9110 §5.6.2: token = 1*tchar
 TCHAR = r"[-!#$%&'*+.^_`|~0-9A-Za-z]"
 _is_token = re.compile(f"{TCHAR}+").fullmatch
-#: What UTF-8 has no bytes for.
-_SURROGATE = re.compile("[\ud800-\udfff]")
 #: RFC 9112 §5.2: obs-fold, whose line end is a bare one already.
 _FOLD = re.compile(r"\n[ \t]+")
 #: RFC 9110 §5.6.4: quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
@@ -279,8 +277,10 @@ def _checked(name: str, value: str) -> tuple[str, str, str]:
     value = value.strip(" \t")
     if _FORBIDDEN_IN_VALUE.search(value):
         raise LocalProtocolError(f"the header {name} cannot hold a line break or a control character: {value!r}")
-    if not value.isascii() and _SURROGATE.search(value):
-        raise LocalProtocolError(f"the header {name} cannot hold a lone surrogate: {value!r}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise LocalProtocolError(f"the header {name} cannot hold a lone surrogate: {value!r}") from None
     return (name.lower(), name, value)
 
 

@@ -8,7 +8,6 @@ from contextlib import suppress
 from contextvars import Context
 from enum import Enum
 from http import HTTPStatus
-from json import dumps
 from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 from ..callbacks import CallbackLoop, CallbackOwner, logger
@@ -231,6 +230,8 @@ class HTTPResponse(CallbackOwner):
         if string is not None:
             self._body = [_encode(string)]
         else:
+            from json import dumps  # which a server loads before it serves
+
             self._body = [dumps(json, ensure_ascii=False).encode()]
             if "Content-Type" not in self.headers:
                 self.headers.add("Content-Type", "application/json")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple, TypeAlias
@@ -58,8 +57,7 @@ class Offer(NamedTuple):
     extensions: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a request is no handshake that can be accepted.
 
     Attributes:
