@@ -484,7 +484,7 @@ class AcceptedSocket(SocketTransport):
         connections: Connections,
         local: Address | None = None,
     ) -> None:
-        super().__init__(loop, reactor, connected, remote)
+        SocketTransport.__init__(self, loop, reactor, connected, remote)  # which costs half of `super`
         self._connections = connections
         self._local = local
         self._sending: trio.CancelScope | None = None
@@ -515,7 +515,7 @@ class AcceptedSocket(SocketTransport):
 
     def remove(self) -> None:
         """Close the socket, which is no longer registered, and tell the protocol and the server."""
-        super().remove()
+        SocketTransport.remove(self)
         if self._sending is not None:
             self._sending.cancel()
         self._connections.discard(self)

@@ -355,7 +355,8 @@ class WebSocketConnection(SocketConnection, Protocol):
         """Read nothing more. What waits is still delivered."""
         self._input = _OVER
         self._frames.discard()
-        self._resume_reading()
+        if self.is_reading_paused:
+            self._resume_reading()
         self.inbox.end()
 
     def _resume_reading(self) -> None:
