@@ -6,12 +6,12 @@ Source: RFC 6455 §4.2, RFC 9110 §7.8 (``Upgrade``).
 from __future__ import annotations
 
 import re
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from hashlib import sha1
 from http import HTTPStatus
 from typing import NamedTuple, TypeAlias
-
-from wsproto.utilities import generate_accept_token
 
 from ..http.headers import Headers, holds_token, is_token, list_elements
 from ..http.request import HTTPRequest
@@ -25,6 +25,8 @@ from .options import WebSocketOptions
 from .rated_connection import connection_class
 from .socket import WebSocket
 
+#: RFC 6455 §1.3: what is hashed with the key, as no server does that knows nothing of WebSockets.
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 #: RFC 4648 §4: of 16 bytes.
 _is_key = re.compile(r"[0-9A-Za-z+/]{22}==").fullmatch
 
@@ -157,7 +159,7 @@ def choose_subprotocol(offered: Sequence[str], supported: Sequence[str]) -> str 
 
 def accept(offer: Offer, subprotocol: str | None, compression: DeflateOptions | None) -> tuple[Headers, Deflate | None]:
     """Return the headers of the 101 that accepts ``offer``, and the compression agreed on."""
-    token = generate_accept_token(offer.key.encode()).decode()
+    token = b2a_base64(sha1(offer.key.encode() + _GUID).digest(), newline=False).decode()
     # All of them are safe: the first token is base64, and that the second is one was seen when it was offered.
     fields = [_UPGRADE, _CONNECTION, ("sec-websocket-accept", "Sec-WebSocket-Accept", token)]
     if subprotocol is not None:
