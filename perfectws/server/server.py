@@ -44,7 +44,6 @@ from ..net.reachable import reachable_hosts, url_of
 from ..net.unix_sockets import unix_path
 from ..websocket.options import WebSocketKeywords
 from ..websocket.upgrade_handler import OnUpgrade3, ShouldUpgrade, WebSocketUpgrader, with_upgraders
-from .certificates import Certificates
 from .figures import NO_FIGURES, Census, FiguresOfOthers, ServerFigures
 from .keywords import (
     PlainServerKeywords,
@@ -60,11 +59,12 @@ from .launch import LaunchContext, launch
 from .served import Served
 from .starting import Starting
 from .stopping import StopRequest
-from .tls_configuration import TLSConfiguration, configuration_of
 from .workers.plan import make_plan
 
 if TYPE_CHECKING:
     from .accepting import Accepting, Sharing
+    from .certificates import Certificates
+    from .tls_configuration import TLSConfiguration
 
 #: What an application sets.
 _SETTINGS = frozenset(
@@ -583,6 +583,9 @@ class HTTPServer(SettableLimits, Startable):
         SECONDS_OR_UNSET.check("drain", self.drain)
 
     def _make_tls(self) -> None:
+        from .certificates import Certificates  # asked for as the server is bound
+        from .tls_configuration import configuration_of
+
         tls = configuration_of(self.ssl)
         self._certificates = None if tls is None else Certificates(tls, self._title)
 
