@@ -136,7 +136,7 @@ TARGETS = (
 )
 _IMPORT_BOUND = 1.3
 _IMPORTED = "import trio, wsproto, h11"
-#: The second loads all that a server needs; the first next to nothing.
+#: The second loads what describes a server, which loads the rest as it is bound; the first next to nothing.
 _IMPORTS = ("import perfectws", "from perfectws import HTTPServer, Routes, WebSocketHandler")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
+from functools import cache
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -41,21 +41,26 @@ current_http_date = once_per_second(http_date)
 #: RFC 9110 §5.6.7: IMF-fixdate, and the obsolete rfc850-date and asctime-date.
 _TIME = r"(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2})"
 _MONTH = rf"(?P<month>{'|'.join(_MONTHS)})"
-_FORMS = [
-    re.compile(form)
-    for form in (
-        rf"(?:{'|'.join(_DAYS)}), (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT",
-        rf"[A-Z][a-z]+day, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT",
-        rf"(?:{'|'.join(_DAYS)}) {_MONTH} (?P<day>[ 0-9][0-9]) {_TIME} (?P<year>[0-9]{{4}})",
-    )
-]
+_FORMS = (
+    rf"(?:{'|'.join(_DAYS)}), (?P<day>[0-9]{{2}}) {_MONTH} (?P<year>[0-9]{{4}}) {_TIME} GMT",
+    rf"[A-Z][a-z]+day, (?P<day>[0-9]{{2}})-{_MONTH}-(?P<year>[0-9]{{2}}) {_TIME} GMT",
+    rf"(?:{'|'.join(_DAYS)}) {_MONTH} (?P<day>[ 0-9][0-9]) {_TIME} (?P<year>[0-9]{{4}})",
+)
+
+
+@cache
+def _forms() -> list[re.Pattern[str]]:
+    """Return those, compiled when the first date is read."""
+    return [re.compile(form) for form in _FORMS]
 
 
 def parse_http_date(text: str) -> int | None:
     """Return the seconds since the epoch that a date stands for, in any form that HTTP has had; ``None`` if in none."""
-    match = next((match for form in _FORMS if (match := form.fullmatch(text))), None)
+    match = next((match for form in _forms() if (match := form.fullmatch(text))), None)
     if match is None:
         return None
+    from datetime import UTC, datetime  # which a server loads before it serves
+
     year, month, day = int(match["year"]), _MONTHS.index(match["month"]) + 1, int(match["day"])
     hour, minute, second = map(int, match["time"].split(":"))
     try:

@@ -11,8 +11,6 @@ from ..errors import LocalProtocolError
 #: One character of a name, as a regular expression. RFC 9110 §5.6.2: token = 1*tchar
 TCHAR = r"[-!#$%&'*+.^_`|~0-9A-Za-z]"
 _is_token = re.compile(f"{TCHAR}+").fullmatch
-#: What UTF-8 has no bytes for.
-_SURROGATE = re.compile("[\ud800-\udfff]")
 #: RFC 9112 §5.2: obs-fold, whose line end is a bare one already.
 _FOLD = re.compile(r"\n[ \t]+")
 #: RFC 9110 §5.6.4: quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
@@ -23,6 +21,33 @@ _PARTS = {separator: re.compile(rf'(?:[^"{separator}]|"(?:[^"\\]|\\.)*+"?)++') f
 #: RFC 9110 §5.5: "Field values containing CR, LF, or NUL characters are invalid and dangerous"; no other control
 #: character but a tab has a place in one either.
 _FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+#: A field in the form in which nearly all come. Narrower than RFC 9112 §5; nothing is ever tried twice.
+_PLAIN_LINE = re.compile(rf"({TCHAR}++): ([!-~][ -~]*+)(?<! )")
+#: Lines that were read before, each with the name in lower case and the value, which nobody may change.
+_known_lines: dict[str, tuple[str, list[str]]] = {}
+#: How many are remembered, and how long they may be, in characters: a client chooses them.
+_MOST_KNOWN = 1000
+_LONGEST_KNOWN = 200
+#: The fields of which they are: what many clients send alike, and nothing that is secret.
+_OFTEN_THE_SAME = frozenset(
+    {
+        "accept",
+        "accept-encoding",
+        "accept-language",
+        "cache-control",
+        "connection",
+        "host",
+        "origin",
+        "pragma",
+        "sec-websocket-extensions",
+        "sec-websocket-protocol",
+        "sec-websocket-version",
+        "upgrade",
+        "user-agent",
+    }
+)
 
 
 class Headers:
@@ -42,10 +67,12 @@ class Headers:
     Source: RFC 9110 §5. Perfect keeps an enum of names; here a name is a string.
     """
 
-    __slots__ = ("_index", "_items", "is_as_received")
+    __slots__ = ("_fields", "_index", "_lines", "is_as_received")
 
     def __init__(self, items: Iterable[tuple[str, str]] = ()) -> None:
-        self._items: list[tuple[str, str, str]] = []
+        self._fields: list[tuple[str, str, str]] = []
+        #: What the fields are to be made of, once more than the values of a name is asked for.
+        self._lines: list[str] | None = None
         #: The values by name, once many were looked for; until the fields change.
         self._index: dict[str, list[str]] | None = None
         self.is_as_received = False
@@ -62,9 +89,27 @@ class Headers:
 
         Nothing is checked here: a line break in a value would be sent.
         """
-        headers = cls()
-        headers._items = items
+        headers = cls.__new__(cls)
+        headers._fields = items
+        headers._lines = headers._index = None
         headers.is_as_received = True
+        return headers
+
+    @classmethod
+    def plain(cls, lines: list[str]) -> Headers | None:
+        """Return the fields that stand in these lines; ``None`` unless each of them is plain.
+
+        That is: ``name: value`` with one space before the value, which is printable ASCII, and none behind it.
+        """
+        index: dict[str, list[str]] = {}
+        for line in lines:
+            field = _known_lines.get(line) or _read_plain_line(line)
+            if field is None:
+                return None
+            index[field[0]] = field[1]
+        headers = cls.received([])
+        headers._lines = lines
+        headers._index = index if len(index) == len(lines) else None  # where a name comes twice, `by_name` has to look
         return headers
 
     @classmethod
@@ -92,8 +137,17 @@ class Headers:
     def remove(self, name: str) -> None:
         """Take away every field of that name; none is fine too."""
         key = name.lower()
-        self._items = [item for item in self._items if item[0] != key]
+        self._fields = [item for item in self._items if item[0] != key]
         self._changed()
+
+    @property
+    def _items(self) -> list[tuple[str, str, str]]:
+        """The fields, each as (name in lower case, name, value)."""
+        lines = self._lines
+        if lines is not None:
+            self._fields = [(name.lower(), name, value) for name, _, value in [line.partition(": ") for line in lines]]
+            self._lines = None  # after that: other threads may look too
+        return self._fields
 
     def _changed(self) -> None:
         self._index = None
@@ -147,7 +201,7 @@ class Headers:
     def copy(self) -> Headers:
         """Return another `Headers` with the same fields."""
         other = Headers()
-        other._items = self._items.copy()
+        other._fields = self._items.copy()
         return other
 
     def __contains__(self, name: str) -> bool:
@@ -158,7 +212,7 @@ class Headers:
         return iter([(name, value) for _, name, value in self._items])
 
     def __len__(self) -> int:
-        return len(self._items)
+        return len(self._fields if self._lines is None else self._lines)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Headers) and [i[::2] for i in self._items] == [i[::2] for i in other._items]
@@ -167,6 +221,17 @@ class Headers:
 
     def __repr__(self) -> str:
         return f"Headers({list(self)!r})"
+
+
+def _read_plain_line(line: str) -> tuple[str, list[str]] | None:
+    match = _PLAIN_LINE.fullmatch(line)
+    if match is None:
+        return None
+    key = match[1].lower()
+    field = key, [match[2]]
+    if key in _OFTEN_THE_SAME and len(line) <= _LONGEST_KNOWN and len(_known_lines) < _MOST_KNOWN:
+        _known_lines[line] = field
+    return field
 
 
 def is_token(text: str) -> bool:
@@ -183,6 +248,8 @@ def list_elements(values: Sequence[str]) -> list[str]:
     """Return the elements of comma-separated lists. Source: RFC 9110 §5.6.1: empty elements do not count."""
     if not values:
         return []
+    if len(values) == 1 and _is_token(values[0]):  # nearly always
+        return [values[0]]
     return [stripped for element in split_unquoted(",".join(values), ",") if (stripped := element.strip())]
 
 
@@ -221,8 +288,12 @@ def _checked(name: str, value: str) -> tuple[str, str, str]:
         raise LocalProtocolError(
             f"the header {name} cannot hold a line break or a control character: {wrong[0]!r}, at {wrong.start()}"
         )
-    if not value.isascii() and (wrong := _SURROGATE.search(value)) is not None:
-        raise LocalProtocolError(f"the header {name} cannot hold a lone surrogate: {wrong[0]!r}, at {wrong.start()}")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise LocalProtocolError(
+            f"the header {name} cannot hold a lone surrogate: {value[error.start]!r}, at {error.start}"
+        ) from None
     return (name.lower(), name, value)
 
 

@@ -34,7 +34,7 @@ from weakref import ref
 
 import outcome
 
-from ..callbacks import CallbackLoop, logger
+from ..callbacks import CallbackLoop, CallbackOwner, logger
 from ..deadline import Deadline
 from ..errors import LocalProtocolError
 from ..patience import Patience, Watch
@@ -68,7 +68,7 @@ class Phase(Enum):
 
 #: Named once: in Python 3.11 to find a member of an enum takes far longer than to find a global.
 _IDLE, _HEAD, _BODY, _HANDLING, _SWITCHED, _CLOSED = Phase
-_STARTED, _COMPLETED, _LOST = ResponseState.STARTED, ResponseState.COMPLETED, ResponseState.LOST
+_, _STARTED, _COMPLETED, _SWITCHED_OVER, _LOST = ResponseState
 
 
 #: How long an idle TLS connection is kept for the peer's closure alert, in seconds: ours goes out meanwhile.
@@ -123,7 +123,7 @@ class HTTPConnection(Protocol):
     def __init__(
         self, transport: Transport, loop: CallbackLoop, service: HTTPService, context: Context | None = None
     ) -> None:
-        super().__init__(context)
+        CallbackOwner.__init__(self, context)  # which costs half of `super`
         self.transport = transport
         self.loop = loop
         self.service = service
@@ -523,7 +523,7 @@ class HTTPConnection(Protocol):
             response.move_on(_LOST)
             return
         self.transport.write(encode_switch(head, response, headers))
-        response.move_on(ResponseState.SWITCHED)
+        response.move_on(_SWITCHED_OVER)
         self.transport.remote_address = response.request.remote_address
         response.request.compact()
         self._response = _no_response
@@ -533,7 +533,8 @@ class HTTPConnection(Protocol):
         leftover, exchange = self._input.take(), self._exchange
         self._exchange = None
         self._end(_SWITCHED)
-        self._resume_reading()
+        if self._is_paused:
+            self._resume_reading()
         protocol = take_over(self.transport) if exchange is None else exchange.switch(take_over, self.transport)
         self._successor = protocol
         self.transport.set_protocol(protocol)
@@ -591,12 +592,15 @@ class HTTPConnection(Protocol):
         self._deadline.cancel()
         if self._output is not None:
             self._output.cancel()
-        self._file_sent()
-        self._input.clear()
+        if self._file_watch is not None:
+            self._file_sent()
+        if self._input:
+            self._input.clear()
         if self._head is not None and self._head.form is not None:
             self._remove_files(self._head.form)
         self._head = self._body = None
-        self._log_exchange()
+        if self._exchange is not None:
+            self._log_exchange()
         if self._filtering is not None:
             self._filtering.end()
             self._filtering = None

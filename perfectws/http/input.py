@@ -6,6 +6,7 @@ import re
 
 #: Where a head ends. RFC 9112 §2.2: "a recipient MAY recognize a single LF as a line terminator"; h11 does.
 _BLANK_LINE = re.compile(rb"\n\r?\n")
+_END = b"\r\n\r\n"
 
 
 class Input(bytearray):
@@ -19,6 +20,18 @@ class Input(bytearray):
 
     def __init__(self) -> None:
         self._searched = 0  # how much of it holds no end of a head
+
+    def first_look(self) -> bytes | None:
+        """Return what ends with the first blank line, if nobody has looked for it before and its lines end with CRLF.
+
+        It stays here. ``None`` says nothing; nor need it be a head, since another blank line may come before.
+        """
+        if self._searched:
+            return None
+        end = self.find(_END)
+        if end == len(self) - len(_END):
+            return bytes(self)
+        return None if end < 0 else bytes(self[: end + len(_END)])
 
     def cut_head(self) -> bytes | None:
         """Take a request's head, from its first line to its blank line; ``None`` if it is not here as a whole.
@@ -44,6 +57,10 @@ class Input(bytearray):
         data = bytes(self)
         self.clear()
         return data
+
+    def drop(self, count: int) -> None:
+        """Let go of the first bytes, which were looked at."""
+        del self[:count]
 
     def put_back(self, rest: bytes) -> None:
         """Take back the end of what was taken last: it comes before all that has arrived since."""

@@ -42,7 +42,7 @@ class LimitKeywords(TypedDict, total=False):
     close_timeout: float
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class HTTPLimits:
     """The limits of an HTTP server.
 

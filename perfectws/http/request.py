@@ -12,7 +12,7 @@ from .binary import BytesLike, bytes_of
 from .cookies import parse_cookies
 from .forms import parse_form, parse_urlencoded
 from .headers import Headers
-from .methods import Method, parse_method
+from .methods import HTTPMethod, Method, parse_method
 from .mime_reader import MimeReader, TooLarge, boundary_of
 from .paths import join_components, path_components, split_target
 
@@ -98,6 +98,26 @@ class HTTPRequest:
         self.document_root = document_root
         self.is_secure = False
 
+    @classmethod
+    def received(
+        cls, uri: str, head: bytes, headers: Headers | None, remote: Address, local: Address, is_secure: bool
+    ) -> HTTPRequest:
+        """Return a GET that has arrived, with no body; perfectws's own.
+
+        Args:
+            uri: As above.
+            head: Its raw head.
+            headers: The fields in there, if they have been read already.
+            remote, local: Its ``remote_address`` and ``server_address``.
+            is_secure: As above.
+        """
+        request = cls(HTTPMethod.GET, uri, head)
+        request._headers = headers
+        request.remote_address = remote
+        request.server_address = local
+        request.is_secure = is_secure
+        return request
+
     @property
     def uri(self) -> str:
         """The path and the query, percent-encoded, as the client sent them."""
@@ -175,10 +195,6 @@ class HTTPRequest:
         if not self._is_compact:
             self._headers = headers
         return headers
-
-    def headers_known(self, headers: Headers) -> None:
-        """Take the fields of the raw head, where they have been parsed already; perfectws's own."""
-        self._headers = headers
 
     def header(self, name: str) -> str | None:
         """Return the value of a header, ``None`` if there is none.

@@ -16,7 +16,7 @@ shows it.
 from __future__ import annotations
 
 import re
-from http import HTTPMethod, HTTPStatus
+from http import HTTPStatus
 from typing import NamedTuple
 
 import h11
@@ -24,7 +24,7 @@ import h11
 from ..transport import TLS_HANDSHAKE, Transport
 from .access_log import Exchange
 from .authority import is_authority
-from .headers import TCHAR, Headers
+from .headers import Headers
 from .input import Input
 from .methods import received_method
 from .mime_reader import MimeReader, boundary_of
@@ -32,8 +32,10 @@ from .paths import authority_of, is_target
 from .request import HTTPRequest
 from .service import HTTPService
 
-#: Narrower than RFC 9112 §3 and §5. Nothing is ever tried twice: it takes linear time.
-_PLAIN = re.compile(rf"GET (/[!-~]*+) HTTP/1\.1\r\n(?:{TCHAR}++: [!-~][ -~]*+\r\n)++\r\n".encode())
+#: Narrower than RFC 9112 §3. Nothing is ever tried twice: it takes linear time.
+_PLAIN_LINE = re.compile(r"GET (/[!-~]*+) HTTP/1\.1")
+#: The most headers that are read before it is judged whether there are too many.
+_MOST_PLAIN = 128
 #: Headers of a request about which h11 has rules of its own.
 _JUDGED_BY_H11 = frozenset({"content-length", "expect", "transfer-encoding"})
 
@@ -141,14 +143,20 @@ def read_head(data: Input, transport: Transport, service: HTTPService) -> Reques
     Raises:
         Refused: It is malformed, there is too much of it, or it is no HTTP at all.
     """
-    raw = data.cut_head()
+    raw = data.first_look()
+    plain = None if raw is None else read_plain(raw)
+    if raw is not None and plain is not None:
+        data.drop(len(raw))
+    else:
+        raw = data.cut_head()
     if raw is None:
         _check_beginning(data, service)
         return None
     exchange = Exchange.begin(transport.remote_address, raw)
     try:
-        _check_size(raw, service)
-        plain = read_plain(raw)
+        _check_size(raw, plain, service)
+        if plain is None:
+            plain = read_plain(raw)
         if plain is None:
             return _judge_by_h11(raw, exchange, transport, service)
         target, headers = plain
@@ -171,10 +179,12 @@ def _check_beginning(data: Input, service: HTTPService) -> None:
         raise _too_long(data, service.max_header_size)
 
 
-def _check_size(raw: bytes, service: HTTPService) -> None:
+def _check_size(raw: bytes, plain: tuple[str, Headers] | None, service: HTTPService) -> None:
     if len(raw) > service.max_header_size:
         raise _too_long(raw, service.max_header_size)
-    if raw.count(b"\n") - 2 > service.max_headers:  # the request line and the blank line are none
+    # The request line and the blank line are none.
+    count = raw.count(b"\n") - 2 if plain is None else len(plain[1])
+    if count > service.max_headers:
         raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"there are more than {service.max_headers} headers")
 
 
@@ -190,12 +200,13 @@ def read_plain(raw: bytes) -> tuple[str, Headers] | None:
     Args:
         raw: A head, from the request line to the blank line, both included.
     """
-    match = _PLAIN.fullmatch(raw)
-    if match is None or b" \r\n" in raw:
+    if not raw.endswith(b"\r\n\r\n"):
         return None
-    lines = raw.decode("ascii").split("\r\n")[1:-2]
-    items = [(name.lower(), name, value) for name, _, value in [line.partition(": ") for line in lines]]
-    headers = Headers.received(items)
+    first, *lines = raw[:-4].decode("iso-8859-1").split("\r\n")  # which can decode whatever comes
+    match = _PLAIN_LINE.fullmatch(first)
+    headers = None if match is None or len(lines) > _MOST_PLAIN else Headers.plain(lines)
+    if match is None or headers is None:
+        return None
     fields = headers.by_name()
     # RFC 9112 §3.2: a request with "more than one Host header field line" is answered with a 400.
     hosts = fields.get("host", ())
@@ -203,7 +214,7 @@ def read_plain(raw: bytes) -> tuple[str, Headers] | None:
         return None
     if "close" in ",".join(fields.get("connection", ())).lower():
         return None
-    return match[1].decode("ascii"), headers
+    return match[1], headers
 
 
 def _judge_by_h11(raw: bytes, exchange: Exchange | None, transport: Transport, service: HTTPService) -> RequestHead:
@@ -269,18 +280,10 @@ def _make_request(
     transport: Transport,
     service: HTTPService,
 ) -> HTTPRequest:
-    request = HTTPRequest(
-        HTTPMethod.GET,
-        target,
-        raw,
-        remote_address=transport.remote_address,
-        server_address=transport.local_address,
-        server_name=service.server_name,
-        document_root=service.document_root,
-    )
-    request.is_secure = transport.is_secure
-    if headers is not None:
-        request.headers_known(headers)
+    remote, local = transport.remote_address, transport.local_address
+    request = HTTPRequest.received(target, raw, headers, remote, local, transport.is_secure)
+    request.server_name = service.server_name
+    request.document_root = service.document_root
     if service.proxies:
         service.proxies.believe(request)
     if exchange is not None:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from contextvars import Context
 from enum import Enum
 from http import HTTPStatus
-from json import dumps
 from typing import Any, Protocol, TypeAlias, TypeVar, overload
 
 from ..callbacks import CallbackLoop, CallbackOwner, logger
@@ -126,10 +125,10 @@ class HTTPResponse(CallbackOwner):
         "_body",
         "_channel",
         "_handlers",
+        "_headers",
         "_next_handler",
         "_on_close",
         "_status",
-        "headers",
         "is_body_filtered",
         "is_final",
         "is_streaming",
@@ -138,9 +137,9 @@ class HTTPResponse(CallbackOwner):
     )
 
     def __init__(self, request: HTTPRequest, channel: ResponseChannel | None = None) -> None:
-        super().__init__(Context() if channel is None else channel.context)
+        CallbackOwner.__init__(self, Context() if channel is None else channel.context)  # which costs half of `super`
         self.request = request
-        self.headers = Headers()
+        self._headers: Headers | None = None
         self.is_streaming = False
         self.is_body_filtered = True
         self.is_final = False
@@ -151,6 +150,22 @@ class HTTPResponse(CallbackOwner):
         self._handlers: Sequence[RequestHandler] = ()
         self._next_handler = 0
         self._on_close: Promise[None] | None = None
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields that were set: iterate over them for the (name, value) pairs."""
+        if self._headers is None:
+            self._headers = Headers()
+        return self._headers
+
+    @headers.setter
+    def headers(self, headers: Headers) -> None:
+        self._headers = headers
+
+    @property
+    def has_headers(self) -> bool:
+        """Whether any was set; perfectws's own."""
+        return self._headers is not None and len(self._headers) > 0
 
     @property
     def status(self) -> int:
@@ -215,6 +230,8 @@ class HTTPResponse(CallbackOwner):
         if string is not None:
             self._body = [_encode(string)]
         else:
+            from json import dumps  # which a server loads before it serves
+
             self._body = [dumps(json, ensure_ascii=False).encode()]
             if "Content-Type" not in self.headers:
                 self.headers.add("Content-Type", "application/json")

@@ -135,14 +135,14 @@ def encode_switch(head: RequestHead, response: HTTPResponse, handshake: Headers)
     """Return a ``101 Switching Protocols`` with the handshake's headers, then those that the response has besides."""
     # RFC 9110 §7.8: "If a server receives both an Upgrade and an Expect header field with the "100-continue"
     # expectation [...], the server MUST send a 100 (Continue) response before sending a 101 [...] response."
-    first = b"HTTP/1.1 100 Continue\r\n\r\n" if head.expects_continue else b""
+    first = b"HTTP/1.1 100 Continue\r\n\r\n" if head.parser is not None and head.expects_continue else b""
     headers = handshake
-    if response.headers:
+    if response.has_headers:
         headers = handshake.copy()
         for name, value in response.headers:
             if name.lower() not in _NOT_IN_101 and name not in handshake:
                 headers.add(name, value)
-    return first + b"HTTP/1.1 101 Switching Protocols\r\n" + headers.encode() + b"\r\n"
+    return b"%sHTTP/1.1 101 Switching Protocols\r\n%s\r\n" % (first, headers.encode())
 
 
 def encode_refusal(status: HTTPStatus, text: str) -> tuple[bytes, bytes]:

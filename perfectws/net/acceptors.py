@@ -116,6 +116,10 @@ class Acceptor:
         self._loop = loop
         self._reactor = reactor
         self._listening = listening
+        #: What `socket.accept` calls, which would ask for family and type of each connection, as members of enums, and
+        #: wrap it in a class of Python's for the sake of `makefile`.
+        self._accept: Callable[[], tuple[int, object]] = listening._accept  # type: ignore[attr-defined]
+        self._kind = (int(listening.family), int(listening.type), listening.proto)
         self._make_protocol = make_protocol
         self._is_stopped = False
         self._local = _one_address(listening)
@@ -149,7 +153,7 @@ class Acceptor:
             if self._is_stopped:
                 break
             try:
-                connected, name = self._listening.accept()
+                descriptor, name = self._accept()
             except BlockingIOError:
                 break
             except OSError as error:
@@ -157,10 +161,10 @@ class Acceptor:
                     self._rest(error)
                     break
                 continue  # a connection that failed before it was accepted: the next one may not
-            if self._sharing is not None and self._sharing.passes_on(self._key, connected.fileno()):
-                connected.close()
+            if self._sharing is not None and self._sharing.passes_on(self._key, descriptor):
+                socket.close(descriptor)
             else:
-                self._begin(connected, address_of(name))
+                self._begin(socket.SocketType(*self._kind, descriptor), address_of(name))
         return 0
 
     def _adopt(self, connected: socket.socket) -> None:
@@ -179,8 +183,9 @@ class Acceptor:
         if not self._is_stopped:
             self._reactor.modify(self._listening.fileno(), READABLE)
 
-    def _begin(self, connected: socket.socket, remote: Address) -> None:
-        if not self._connections.admits(remote[0]):
+    def _begin(self, connected: socket.SocketType, remote: Address) -> None:
+        per_address = self._connections.per_address
+        if per_address is not None and not self._connections.admits(remote[0]):
             connected.close()
             return
         connected.setblocking(False)
@@ -188,7 +193,8 @@ class Acceptor:
             self._begin_tls(connected, remote, self._tls())
             return
         transport = AcceptedSocket(self._loop, self._reactor, connected, remote, self._connections, self._local)
-        self._connections.count_for(remote[0], transport)
+        if per_address is not None:
+            per_address.add(transport, remote[0])
         try:
             transport.start(self._make_protocol(transport))
         except Exception as error:
@@ -196,7 +202,7 @@ class Acceptor:
             connected.close()
             self._connections.discard(transport)
 
-    def _begin_tls(self, connected: socket.socket, remote: Address, context: ssl.SSLContext) -> None:
+    def _begin_tls(self, connected: socket.SocketType, remote: Address, context: ssl.SSLContext) -> None:
         lower = SocketTransport(self._loop, self._reactor, connected, remote)
         transport = TLSTransport(self._loop, lower, context, self._make_protocol, self._connections, self._log_limit)
         self._connections.count_for(remote[0], transport)

@@ -26,7 +26,7 @@ _CANNOT = frozenset({errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP})
 
 
 async def send_file(
-    connected: socket.socket,
+    connected: socket.SocketType,
     descriptor: int,
     part: range,
     may_send: Callable[[], bool],
@@ -65,7 +65,7 @@ async def send_file(
     return True
 
 
-async def _duplicate(connected: socket.socket) -> int:
+async def _duplicate(connected: socket.SocketType) -> int:
     """Return another descriptor of a socket; while there is none, wait: the file is promised already."""
     while True:
         try:

@@ -10,7 +10,7 @@ import sys
 _ENDED: int = getattr(select, "POLLRDHUP", 0)
 
 
-def has_ended(connected: socket.socket) -> bool:
+def has_ended(connected: socket.SocketType) -> bool:
     """Return whether the peer has ended its side, or the connection is gone; false where the kernel does not tell."""
     if sys.platform == "win32" or not _ENDED:
         return False

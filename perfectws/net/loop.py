@@ -89,7 +89,8 @@ class Connections:
         self._loop = loop
         self._open: set[LoopTransport] = set()
         self._refused: set[object] = set()
-        self._gone = trio.Event()
+        #: Tells `end` of each that is gone.
+        self._gone: trio.Event | None = None
         self._refusals = 0
         self.added = 0
         self.per_address: PerAddress | None = None
@@ -135,9 +136,12 @@ class Connections:
     def discard(self, transport: LoopTransport) -> None:
         """Let go of a connection that is closed."""
         self._open.discard(transport)
-        self._refused.discard(transport)
-        self.uncount(transport)
-        self._gone.set()
+        if self._refused:
+            self._refused.discard(transport)
+        if self.per_address is not None:
+            self.per_address.discard(transport)
+        if self._gone is not None:
+            self._gone.set()
 
     def uncount(self, holder: object) -> None:
         """Count it for its address no more."""
@@ -189,7 +193,7 @@ class Loop(CallbackLoop):
         self._process = os.getpid()
         _loops.add(self)
         self._token = trio.lowlevel.current_trio_token()
-        self._clock = trio.lowlevel.current_clock()
+        self._now = trio.lowlevel.current_clock().current_time
         self.delay = LoopDelay(self.time)
         #: What has output for the end of this turn. To append wakes no loop that is idle: `mark_dirty` does that too.
         self.dirty: list[Writer] = []
@@ -200,11 +204,11 @@ class Loop(CallbackLoop):
 
     def time(self) -> float:
         """Return trio's clock, in seconds."""
-        return self._clock.current_time()
+        return self._now()
 
     def call_later(self, owner: CallbackOwner, seconds: float, function: Callable[[*Ts], object], *args: *Ts) -> Timer:
         """Queue ``function(*args)`` once ``seconds`` have passed."""
-        return self.timers.add(owner, seconds, function, args)
+        return self.timers.add(owner, self._now() + seconds, function, args)
 
     def call_from_thread(self, owner: CallbackOwner, function: Callable[[*Ts], object], *args: *Ts) -> None:
         """Queue ``function(*args)``, from any thread. Once the loop has ended, it is called before this returns."""

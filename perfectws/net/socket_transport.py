@@ -69,6 +69,7 @@ class SocketTransport:
         "_descriptor",
         "_error",
         "_events",
+        "_has_ended",
         "_held",
         "_is_paused",
         "_kept",
@@ -93,7 +94,7 @@ class SocketTransport:
         self,
         loop: Loop,
         reactor: Reactor,
-        connected: socket.socket,
+        connected: socket.SocketType,
         remote_address: Address,
     ) -> None:
         self.buffered_amount = 0
@@ -118,7 +119,7 @@ class SocketTransport:
         #: Of a Unix socket: how many bytes the peer was seen to take, and how many the kernel held when last asked.
         self._taken = 0
         self._held = 0
-        self._peer_has_ended = False
+        self._has_ended = self._peer_has_ended = False
         self._error: Exception | None = None
         self._linger: Patience | None = None
 
@@ -378,6 +379,8 @@ class SocketTransport:
 
     def _joined_output(self) -> Write:
         """Return as much of the output as one write may take."""
+        if len(self._output) == 1:
+            return self._output[0]
         first = self._output[: count_first(self._output, WRITE_SIZE)]
         return first[0] if len(first) == 1 else b"".join(map(bytes, first))
 
@@ -432,6 +435,7 @@ class SocketTransport:
             return
         try:
             self._socket.shutdown(socket.SHUT_WR)
+            self._has_ended = True
         except OSError:
             self.abort()  # the peer is gone
 
@@ -449,10 +453,11 @@ class SocketTransport:
 
     def remove(self) -> None:
         """Close the socket, which is no longer registered, and tell the protocol."""
-        try:
-            self._socket.shutdown(socket.SHUT_RDWR)  # `close` alone ends nothing while a forked child has it open too
-        except OSError:
-            pass  # both sides have ended
+        if not (self._has_ended and self._peer_has_ended):
+            try:
+                self._socket.shutdown(socket.SHUT_RDWR)  # `close` alone ends nothing while a forked child has it too
+            except OSError:
+                pass  # it was reset
         self._socket.close()
         # Nothing here refers to the protocol any more, nor to what an error has passed through: else it would take the
         # collector of cycles to free a connection that is over.
@@ -480,12 +485,12 @@ class AcceptedSocket(SocketTransport):
         self,
         loop: Loop,
         reactor: Reactor,
-        connected: socket.socket,
+        connected: socket.SocketType,
         remote: Address,
         connections: Connections,
         local: Address | None = None,
     ) -> None:
-        super().__init__(loop, reactor, connected, remote)
+        SocketTransport.__init__(self, loop, reactor, connected, remote)  # which costs half of `super`
         self._connections = connections
         self._local = local
         self._sending: trio.CancelScope | None = None
@@ -516,7 +521,7 @@ class AcceptedSocket(SocketTransport):
 
     def remove(self) -> None:
         """Close the socket, which is no longer registered, and tell the protocol and the server."""
-        super().remove()
+        SocketTransport.remove(self)
         if self._sending is not None:
             self._sending.cancel()
         self._connections.discard(self)

@@ -37,7 +37,8 @@ class HeapTimer(Timer):
     def cancel(self) -> None:
         """Make no call."""
         if self.function is not None:
-            self.forget()
+            self.owner = self.function = None  # as `forget` does
+            self.args = ()
             if not self.is_due:
                 self._timers.timer_cancelled()
 
@@ -73,13 +74,12 @@ class Timers:
         return len(self._heap) - self._cancelled
 
     def add(
-        self, owner: CallbackOwner, seconds: float, function: Callable[..., object], args: tuple[Any, ...]
+        self, owner: CallbackOwner, when: float, function: Callable[..., object], args: tuple[Any, ...]
     ) -> HeapTimer:
-        """Queue ``function(*args)`` on the loop once ``seconds`` have passed."""
-        timer = HeapTimer(self, self._loop.time() + seconds, owner, function, args)
-        is_first = not self._heap or timer.when < self._heap[0][0]
-        heappush(self._heap, (timer.when, next(self._order), timer))
-        if is_first:
+        """Queue ``function(*args)`` on the loop when its clock says ``when``."""
+        timer, heap = HeapTimer(self, when, owner, function, args), self._heap
+        heappush(heap, (when, next(self._order), timer))
+        if heap[0][2] is timer:
             self._earlier.set()
         return timer
 

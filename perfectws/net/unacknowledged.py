@@ -8,14 +8,14 @@ import sys
 
 if sys.platform == "win32":
 
-    def unacknowledged(connected: socket.socket) -> int:
+    def unacknowledged(connected: socket.SocketType) -> int:
         """Return how many bytes the kernel holds that the peer has not acknowledged: here it does not tell."""
         return 0
 elif sys.platform == "darwin":
     #: Apple's <sys/socket.h>: "Get number of bytes currently in send socket buffer". Python has no name for it.
     _SO_NWRITE = 0x1024
 
-    def unacknowledged(connected: socket.socket) -> int:
+    def unacknowledged(connected: socket.SocketType) -> int:
         """Return how many bytes the kernel holds that the peer has not acknowledged; 0 once the socket is closed."""
         try:
             return connected.getsockopt(socket.SOL_SOCKET, _SO_NWRITE)
@@ -25,7 +25,7 @@ else:
     import fcntl
     import termios
 
-    def unacknowledged(connected: socket.socket) -> int:
+    def unacknowledged(connected: socket.SocketType) -> int:
         """Return how many bytes the kernel holds that the peer has not acknowledged; 0 once the socket is closed.
 
         Source: ``SIOCOUTQ`` in tcp(7) and unix(7), which is ``TIOCOUTQ``.
@@ -42,7 +42,7 @@ _BYTES_ACKED = 120
 _TCP_INFO_SIZE = 128
 
 
-def acknowledged(connected: socket.socket) -> int | None:
+def acknowledged(connected: socket.SocketType) -> int | None:
     """Return how many bytes the peer has acknowledged in all; ``None`` where the kernel does not tell.
 
     Source: ``TCP_INFO`` in tcp(7).

@@ -7,7 +7,6 @@ from struct import Struct
 from typing import NamedTuple
 
 from ..net.loop import Connections, Loop
-from ..rooms.broker import brokers
 from ..rooms.figures import BrokerFigures
 
 #: What is not counted from the start on, but is so at this moment: it goes with the process.
@@ -159,6 +158,8 @@ class Census:
         self._last = self._take().retired()
 
     def _take(self) -> ServerFigures:
+        from ..rooms.broker import brokers  # which a server loads before it serves
+
         counts, connections, delay = self._counts, self._connections, self._delay
         return ServerFigures(
             workers=1,

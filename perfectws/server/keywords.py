@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..checks.quantities import FILE_MODE_OR_NONE, PORT
 from ..checks.spelling import check_names
@@ -18,7 +18,9 @@ from ..http.several import Several
 from ..net.activation import DESCRIPTOR, descriptor_of, is_passed
 from ..net.unix_sockets import unix_path
 from ..websocket.upgrade_handler import WebSocketUpgrader
-from .tls_configuration import TLSConfiguration
+
+if TYPE_CHECKING:
+    from .tls_configuration import TLSConfiguration
 
 
 class PlainServerKeywords(LimitKeywords, total=False):

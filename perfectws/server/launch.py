@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
@@ -33,12 +33,14 @@ from ..net.loop import Loop, open_loop
 from ..net.memory import collect_less_often, keep_freed_memory
 from ..net.notify import notifier
 from ..net.signals import StopSignals, run_until_signal
-from .accepting import Sharing
 from .figures import FiguresOfOthers, ServerFigures
 from .importing import check_importing
 from .stopping import StopRequest
 from .workers.plan import DRAIN, Plan
 from .workers.started import VARIABLE
+
+if TYPE_CHECKING:
+    from .accepting import Sharing
 
 
 class Launchable(Protocol):

@@ -20,7 +20,6 @@ from ..callbacks import CallbackLoop, logger, set_running_loop
 from ..checks.quantities import SECONDS_OR_UNSET
 from ..checks.signatures import check_callable
 from ..checks.spelling import right_spelling, snake_case
-from ..client import connect, threads, timing  # noqa: F401  # for what callbacks do: connect, call_later
 from ..client.event_loop import Startable
 from ..errors import LaunchFailure, LocalProtocolError
 from ..http.filters import (
@@ -43,11 +42,8 @@ from ..net.listeners import Inherit, Listening
 from ..net.loop import Loop, open_loop
 from ..net.reachable import reachable_hosts, url_of
 from ..net.unix_sockets import unix_path
-from ..rooms import room  # noqa: F401  # likewise
 from ..websocket.options import WebSocketKeywords
 from ..websocket.upgrade_handler import OnUpgrade3, ShouldUpgrade, WebSocketUpgrader, with_upgraders
-from .accepting import Accepting, Sharing
-from .certificates import Certificates
 from .figures import NO_FIGURES, Census, FiguresOfOthers, ServerFigures
 from .keywords import (
     PlainServerKeywords,
@@ -63,8 +59,12 @@ from .launch import LaunchContext, launch
 from .served import Served
 from .starting import Starting
 from .stopping import StopRequest
-from .tls_configuration import TLSConfiguration, configuration_of
 from .workers.plan import make_plan
+
+if TYPE_CHECKING:
+    from .accepting import Accepting, Sharing
+    from .certificates import Certificates
+    from .tls_configuration import TLSConfiguration
 
 #: What an application sets.
 _SETTINGS = frozenset(
@@ -583,6 +583,9 @@ class HTTPServer(SettableLimits, Startable):
         SECONDS_OR_UNSET.check("drain", self.drain)
 
     def _make_tls(self) -> None:
+        from .certificates import Certificates  # asked for as the server is bound
+        from .tls_configuration import configuration_of
+
         tls = configuration_of(self.ssl)
         self._certificates = None if tls is None else Certificates(tls, self._title)
 
@@ -631,7 +634,7 @@ class HTTPServer(SettableLimits, Startable):
         """
         set_running_loop(loop)
         with self._stoppable(StopRequest(self.drain)) as stop:
-            accepting = Accepting(loop, self._make_service(), None)
+            accepting = self._make_accepting(loop, None, None)
             await self._run(loop, accepting, (), stop, lambda: task_status.started(accepting))
 
     @contextmanager
@@ -655,7 +658,7 @@ class HTTPServer(SettableLimits, Startable):
         assert self._listening is not None
         if sharing is None:
             self.announce()
-        accepting = Accepting(loop, self._make_service(), self._certificates, sharing)
+        accepting = self._make_accepting(loop, self._certificates, sharing)
         loop.tasks.start_soon(loop.delay.beat)
         await self._run(loop, accepting, self._listening.sockets, stop, lambda: task_status.started(self.server_port))
 
@@ -679,7 +682,20 @@ class HTTPServer(SettableLimits, Startable):
             self._starting.end()
             census.end()
 
+    def _make_accepting(self, loop: Loop, certificates: Certificates | None, sharing: Sharing | None) -> Accepting:
+        from .accepting import Accepting  # with all that serves a connection
+
+        return Accepting(loop, self._make_service(), certificates, sharing)
+
     def _make_service(self) -> HTTPService:
+        # For what callbacks and requests do (connect, call_later): loaded as the server is bound, not while it serves.
+        import datetime  # noqa: F401
+        import json  # noqa: F401
+
+        from ..client import connect, threads, timing  # noqa: F401
+        from ..rooms import room  # noqa: F401
+        from . import accepting  # noqa: F401
+
         return HTTPService(
             navigator=self._routes.navigator,
             server_name=self.server_name,

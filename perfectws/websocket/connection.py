@@ -38,7 +38,7 @@ from functools import partial
 from types import coroutine
 from typing import Any, TypeVar
 
-from ..callbacks import CallbackLoop, logger
+from ..callbacks import CallbackLoop, CallbackOwner, logger
 from ..checks.signatures import explain_call
 from ..checks.spelling import explain_misspelling
 from ..counts import Counts
@@ -47,7 +47,7 @@ from ..futures import Future, Promise
 from ..http.request import HTTPRequest
 from ..log_limit import LogLimit
 from ..patience import Patience
-from ..transport import Parts, Protocol, Transport
+from ..transport import Address, Parts, Protocol, Transport
 from .contract import Connection, EndedConnection
 from .deflate import Deflate
 from .frame_inbox import FrameInbox
@@ -73,6 +73,7 @@ _NO_MEMORY = "There is no memory for what is sent to %s (%s): it is closed with 
 _memory_log = LogLimit(logging.ERROR, interval=60)
 
 PING, PONG, CLOSE = OpcodeType.PING, OpcodeType.PONG, OpcodeType.CLOSE
+_ABNORMAL = CloseCode.ABNORMAL_CLOSURE
 
 
 class State(IntEnum):
@@ -157,7 +158,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         is_client: bool = False,
         session_name: str,
     ) -> None:
-        super().__init__(context)
+        CallbackOwner.__init__(self, context)  # which costs half of `super`
         self.session_name = session_name
         self._transport = transport
         self._loop = loop
@@ -356,7 +357,8 @@ class WebSocketConnection(SocketConnection, Protocol):
         """Read nothing more. What waits is still delivered."""
         self._input = _OVER
         self._frames.discard()
-        self._resume_reading()
+        if self.is_reading_paused:
+            self._resume_reading()
         self.inbox.end()
 
     def _resume_reading(self) -> None:
@@ -388,8 +390,10 @@ class WebSocketConnection(SocketConnection, Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """Settle everything that is pending, in the order of law 12: the connection is gone."""
         self._counts.web_sockets -= 1
-        self._end_input(str(error) if error is not None else "")
-        self._end(CloseCode.ABNORMAL_CLOSURE, self._lost_reason)
+        if self._input is not _OVER:
+            self._end_input(str(error) if error is not None else "")
+        if self._state < _ENDING:
+            self._end(CloseCode.ABNORMAL_CLOSURE, self._lost_reason)
         self._state = _LOST
         if self._is_close_requested:
             self.inbox.abandon()
@@ -448,7 +452,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         if self._ended is not None:
             self._ended.callback_failed(error)
             return
-        _log_failure(self.session_name, self._describe(), error)
+        _log_failure(self.session_name, self.socket.request, self._transport.remote_address, error)
         self.inbox.discard()
         self.close(CloseCode.INTERNAL_ERROR, "")
 
@@ -535,8 +539,12 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def closed_error(self) -> ConnectionClosed:
         """Return the error that tells an ``await`` how this connection closed."""
-        code = CloseCode.ABNORMAL_CLOSURE if self.close_code is None else self.close_code
-        return ConnectionClosed(code, self.close_reason)
+        return ConnectionClosed(*self._closed)
+
+    @property
+    def _closed(self) -> tuple[int, str]:
+        """The code and the reason that it closed with."""
+        return (_ABNORMAL if self.close_code is None else self.close_code, self.close_reason)
 
     def close(self, code: int = CloseCode.NORMAL_CLOSURE, reason: str = "") -> None:
         """Send a close frame and wait for the peer's. Does nothing on a socket that is closing already.
@@ -590,8 +598,9 @@ class WebSocketConnection(SocketConnection, Protocol):
         """Send our close frame at the end of a turn, unless the session may be about to answer what it was given."""
         if self._state is not _ANSWERING:
             return
-        if self.inbox.waiting != self._undelivered:
-            self._undelivered, self._pauses_left = self.inbox.waiting, MAX_PAUSES
+        waiting = self.inbox.waiting
+        if waiting != self._undelivered:
+            self._undelivered, self._pauses_left = waiting, MAX_PAUSES
         if (self.inbox.is_answered and not self._loop.is_behind) or not self._pauses_left:
             self._part()
             return
@@ -651,11 +660,12 @@ class WebSocketConnection(SocketConnection, Protocol):
         """Enter ENDING: nothing more is sent. The code and reason hold unless earlier ones do."""
         if self._state >= _ENDING:
             return
+        if self._state is _OPEN:  # else they were stopped before
+            self._stop_timers()
         self._state = _ENDING
         self.outbox.shut()
         if self.close_code is None:
             self.close_code, self.close_reason = int(code), reason
-        self._stop_timers()
         if self._close_timer is not None:
             self._close_timer.cancel()
 
@@ -682,8 +692,8 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._loop.call(self, self._tell_on_close)
 
     def _tell_on_close(self) -> None:
-        report = partial(_log_failure, self.session_name, self._describe())
-        ended = EndedConnection(self.closed_error(), self.context, self.socket, self.session_name, report)
+        report = partial(_log_failure, self.session_name, self.socket.request, self._transport.remote_address)
+        ended = EndedConnection(self._closed, self.context, self.socket, self.session_name, report)
         with _futures_lock:
             on_close, self._ended = self._on_close, ended
         if on_close is not None:
@@ -733,9 +743,7 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def _describe(self) -> str:
         """Return which of the session's connections this is."""
-        request, (host, port) = self.socket.request, self._transport.remote_address
-        peer = f"{host}:{port}" if port else host
-        return f"{request.path} from {peer}" if request is not None else f"at {peer}"
+        return _described(self.socket.request, self._transport.remote_address)
 
     def probe(self) -> None:
         """Find out soon whether the peer is still there, if pongs are to tell: the machine has slept."""
@@ -756,9 +764,17 @@ class WebSocketConnection(SocketConnection, Protocol):
         return self._transport.progress()
 
 
-def _log_failure(session_name: str, connection: str, error: Exception) -> None:
+def _described(request: HTTPRequest | None, address: Address) -> str:
+    """Return which of a session's connections it is that was opened by a request, or has this peer."""
+    host, port = address
+    peer = f"{host}:{port}" if port else host
+    return f"{request.path} from {peer}" if request is not None else f"at {peer}"
+
+
+def _log_failure(session_name: str, request: HTTPRequest | None, address: Address, error: Exception) -> None:
     explain_misspelling(error)
     explain_call(error, "A continuation is called with (data, opcode, final), a completion without arguments.")
+    connection = _described(request, address)
     logger.error("A callback of %s (%s) raised %s", session_name, connection, type(error).__name__, exc_info=error)
 
 

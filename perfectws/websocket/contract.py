@@ -94,7 +94,7 @@ class EndedConnection(Connection):
     So nothing refers back to a `WebSocket` that is closed, and its last reference frees all of it.
 
     Args:
-        closed: What tells an ``await`` how the connection closed.
+        closed: The code and the reason that it closed with, which tell an ``await``.
         context: The context in which callbacks run that are given after the end.
         socket: The `WebSocket`, which is not kept alive.
         session_name: As of the connection.
@@ -105,14 +105,14 @@ class EndedConnection(Connection):
 
     def __init__(
         self,
-        closed: ConnectionClosed,
+        closed: tuple[int, str],
         context: Context,
         socket: Any,
         session_name: str,
         report: Callable[[Exception], object],
     ) -> None:
-        super().__init__(context)
-        self._closed = (closed.code, closed.reason)
+        CallbackOwner.__init__(self, context)  # which costs half of `super`
+        self._closed = closed
         self._socket = ref(socket)
         self.session_name = session_name
         self._report = report

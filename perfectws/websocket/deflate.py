@@ -111,7 +111,7 @@ class Compression(NamedTuple):
         return b"".join((compressor.compress(data), memoryview(compressor.flush(Z_SYNC_FLUSH))[: -len(TAIL)]))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False, eq=False)
 class Deflate:
     """What was agreed on for one connection.
 

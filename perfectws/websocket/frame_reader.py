@@ -201,7 +201,7 @@ class FrameReader:
         self.reads_messages = True
         self._message_size = self._fragments = 0
         for opcode, data, final in waiting:
-            if opcode >= OpcodeType.CLOSE:
+            if opcode >= _CLOSE:
                 continue
             self._message_size += len(data.encode() if isinstance(data, str) else data)
             self._judge_size(0, self._message_size)
@@ -209,7 +209,7 @@ class FrameReader:
             self._fragments += 1
             if final:
                 self._message_size = self._fragments = 0
-        if self._payload is not None and self._payload.opcode < OpcodeType.CLOSE:  # it arrives, and has been judged
+        if self._payload is not None and self._payload.opcode < _CLOSE:  # it arrives, and has been judged
             self._message_size += self._payload.length
             self._fragments += 1
 
@@ -498,14 +498,18 @@ class FrameReader:
         length, header_size = head
         mask_at = self._position + header_size
         payload_at = mask_at + (4 if self._mask_bit else 0)
-        if opcode < OpcodeType.CLOSE:
+        if opcode < _CLOSE:
             self._judge_place_and_size(opcode, length)
         if payload_at > len(self._buffer):
             return None
         mask = self._buffer[mask_at:payload_at] if self._mask_bit else b""
+        if opcode >= _CLOSE and payload_at + length <= len(self._buffer):  # whole, as nearly all are that are so short
+            self._position = payload_at + length
+            data = self._buffer[payload_at : self._position]
+            return (opcode, apply_mask(data, mask) if mask else data, True)
         header = self._buffer[self._position : payload_at]
         self._position = payload_at
-        if opcode < OpcodeType.CLOSE:
+        if opcode < _CLOSE:
             self._message_size += length
             self._fragments += 1
             if self._skips:
@@ -530,7 +534,7 @@ class FrameReader:
         if first & (_RSV & ~RSV1 if may_have_rsv1 else _RSV):
             raise FrameError(CloseCode.PROTOCOL_ERROR, "a reserved bit is set that no extension defined")
         # RFC 6455 §5.5: "All control frames [...] MUST NOT be fragmented."
-        if opcode >= OpcodeType.CLOSE and not first & FIN:
+        if opcode >= _CLOSE and not first & FIN:
             raise FrameError(CloseCode.PROTOCOL_ERROR, "a control frame must not be fragmented")
         return opcode
 
@@ -538,7 +542,7 @@ class FrameReader:
         """Return the payload's length and the size of the header before the mask, or ``None`` for want of bytes."""
         if length < TWO_BYTES:
             return length, 2
-        if opcode >= OpcodeType.CLOSE:
+        if opcode >= _CLOSE:
             raise FrameError(
                 CloseCode.PROTOCOL_ERROR, f"a control frame must not be longer than {MAX_CONTROL_PAYLOAD} bytes"
             )

@@ -90,7 +90,8 @@ class Keepalive:
 
     def start(self) -> None:
         """Begin to ping and to judge, or begin anew after `interval` was changed."""
-        self.stop()
+        if self._timer is not None or self._watch is not None:
+            self.stop()
         if self.interval is not None:
             self._timer = self._loop.call_later(self._connection, self.interval, self._tick)
             self._next_ping_at = self._timer.when

@@ -279,7 +279,8 @@ class Outbox(Drained):
 
     def close(self, payload: bytes) -> None:
         """Send the close frame, the last of all, whatever the write buffer holds."""
-        self._deliver_rooms()
+        if self._memberships:
+            self._deliver_rooms()
         self.shut()
         self._transport.write(build_frame(OpcodeType.CLOSE, payload, is_masked=self._is_client))
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import NamedTuple, TypeAlias
 
@@ -26,7 +26,7 @@ from .rated_connection import connection_class
 from .socket import WebSocket
 
 #: RFC 4648 §4: of 16 bytes.
-_KEY = re.compile(r"[0-9A-Za-z+/]{22}==")
+_is_key = re.compile(r"[0-9A-Za-z+/]{22}==").fullmatch
 #: RFC 6455 §9.1: extension = extension-token *( ";" extension-param ), with blanks between; quotes hold a token.
 _PARAMETER = rf'{TCHAR}++(?:[ \t]*+=[ \t]*+(?:{TCHAR}++|"(?:\\?{TCHAR})++"))?'
 _is_extension = re.compile(rf"{TCHAR}++(?:[ \t]*+;[ \t]*+{_PARAMETER})*+").fullmatch
@@ -46,8 +46,7 @@ _UPGRADE = ("upgrade", "Upgrade", "websocket")
 _CONNECTION = ("connection", "Connection", "Upgrade")
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """What a valid opening handshake offers.
 
     Attributes:
@@ -61,8 +60,7 @@ class Offer:
     extensions: list[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(NamedTuple):
     """Why a request is no handshake that can be accepted.
 
     Attributes:
@@ -88,11 +86,16 @@ def read_offer(request: HTTPRequest, origins: Sequence[str | re.Pattern[str]] | 
         origins: The origins that may connect; ``None`` lets all.
     """
     fields = request.headers.by_name()
-    wrong = _judge_upgrade(request, fields) or _judge_version(fields) or _judge_origin(fields, origins)
-    if wrong is not None:
+    if (wrong := _judge_upgrade(request, fields)) is not None:
+        return wrong
+    versions = fields.get("sec-websocket-version", ())
+    if len(versions) != 1 or versions[0].strip() != VERSION:
+        return _refuse_version(versions)
+    if origins is not None and (wrong := _judge_origin(fields, origins)):
         return wrong
     keys = fields.get("sec-websocket-key", ())
-    if len(keys) != 1 or not _is_key(keys[0]):
+    # RFC 6455 §4.2.1: "a base64-encoded [...] value that, when decoded, is 16 bytes in length"
+    if len(keys) != 1 or not _is_key(keys[0].strip()):
         return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Key must be one value: 16 bytes in base64.")
     protocols = list_elements(fields.get("sec-websocket-protocol", ()))
     if not all(map(is_token, protocols)):
@@ -116,12 +119,9 @@ def _judge_upgrade(request: HTTPRequest, fields: Fields) -> Refusal | None:
     return Refusal(HTTPStatus.BAD_REQUEST, "This is a WebSocket: connect to it with a WebSocket client.")
 
 
-def _judge_version(fields: Fields) -> Refusal | None:
-    versions = fields.get("sec-websocket-version", ())
+def _refuse_version(versions: Sequence[str]) -> Refusal:
     if not versions:
         return Refusal(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Version is missing.")
-    if len(versions) == 1 and versions[0].strip() == VERSION:
-        return None
     # Perfect differs: it answers 400. RFC 6455 §4.4 and RFC 9110 §15.5.22 ask for this.
     return Refusal(
         HTTPStatus.UPGRADE_REQUIRED,
@@ -130,9 +130,7 @@ def _judge_version(fields: Fields) -> Refusal | None:
     )
 
 
-def _judge_origin(fields: Fields, origins: Sequence[str | re.Pattern[str]] | None) -> Refusal | None:
-    if origins is None:
-        return None
+def _judge_origin(fields: Fields, origins: Sequence[str | re.Pattern[str]]) -> Refusal | None:
     given = fields.get("origin", ())
     if len(given) == 1 and any(_matches(allowed, given[0]) for allowed in origins):
         return None
@@ -150,11 +148,6 @@ def _matches(allowed: str | re.Pattern[str], origin: str) -> bool:
     return origin == allowed if isinstance(allowed, str) else allowed.fullmatch(origin) is not None
 
 
-def _is_key(key: str) -> bool:
-    # RFC 6455 §4.2.1: "a base64-encoded [...] value that, when decoded, is 16 bytes in length"
-    return _KEY.fullmatch(key.strip()) is not None
-
-
 def choose_subprotocol(offered: Sequence[str], supported: Sequence[str]) -> str | Refusal | None:
     """Return the subprotocol of the session: the first supported one that was offered, none if none was.
 
@@ -162,16 +155,20 @@ def choose_subprotocol(offered: Sequence[str], supported: Sequence[str]) -> str 
     """
     if not supported or not offered:
         return None
-    return next((each for each in supported if each in offered), PROTOCOLS_NOT_SUPPORTED)
+    for each in supported:
+        if each in offered:
+            return each
+    return PROTOCOLS_NOT_SUPPORTED
 
 
 def accept(offer: Offer, subprotocol: str | None, compression: DeflateOptions | None) -> tuple[Headers, Deflate | None]:
     """Return the headers of the 101 that accepts ``offer``, and the compression agreed on."""
     token = generate_accept_token(offer.key.encode()).decode()
-    # The first three are our own, and safe: the token is base64. All else is checked.
-    headers = Headers.received([_UPGRADE, _CONNECTION, ("sec-websocket-accept", "Sec-WebSocket-Accept", token)])
+    # All of them are safe: the first token is base64, and that the second is one was seen when it was offered.
+    fields = [_UPGRADE, _CONNECTION, ("sec-websocket-accept", "Sec-WebSocket-Accept", token)]
     if subprotocol is not None:
-        headers.add("Sec-WebSocket-Protocol", subprotocol)
+        fields.append(("sec-websocket-protocol", "Sec-WebSocket-Protocol", subprotocol))
+    headers = Headers.received(fields)
     answer = answer_offers(offer.extensions, compression) if compression is not None else None
     if answer is None:
         return headers, None
@@ -198,23 +195,26 @@ class Session(NamedTuple):
 def open_session(response: HTTPResponse, offer: Offer, subprotocol: str | None, session: Session) -> None:
     """Accept a handshake, and begin the session, unless the peer is gone."""
     headers, deflate = accept(offer, subprotocol, session.options.compression)
-    _drop_unoffered(response.headers, offer)
+    if response.has_headers:
+        _drop_unoffered(response.headers, offer)
+    response.switch_protocols(headers, partial(_take_over, response, subprotocol, deflate, session))
 
-    def take_over(transport: Transport) -> WebSocketConnection:
-        connection = connection_class(session.options)(
-            transport,
-            response.loop,
-            response.request,
-            session.options,
-            context=response.context,
-            subprotocol=subprotocol,
-            deflate=deflate,
-            session_name=session.name,
-        )
-        connection.start(lambda: session.begin(connection.socket), closes_after=session.closes_after)
-        return connection
 
-    response.switch_protocols(headers, take_over)
+def _take_over(
+    response: HTTPResponse, subprotocol: str | None, deflate: Deflate | None, session: Session, transport: Transport
+) -> WebSocketConnection:
+    connection = connection_class(session.options)(
+        transport,
+        response.loop,
+        response.request,
+        session.options,
+        context=response.context,
+        subprotocol=subprotocol,
+        deflate=deflate,
+        session_name=session.name,
+    )
+    connection.start(partial(session.begin, connection.socket), closes_after=session.closes_after)
+    return connection
 
 
 def _drop_unoffered(headers: Headers, offer: Offer) -> None:

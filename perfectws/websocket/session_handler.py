@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from inspect import isawaitable
 from typing import Any, Protocol, TypeAlias, Unpack, cast
 
@@ -140,12 +141,8 @@ class WebSocketHandler:
             refuse(response, subprotocol)
             return
 
-        def begin(socket: WebSocket) -> object:
-            return handler.handle_session(response.request, socket)
-
-        open_session(
-            response, offer, subprotocol, Session(type(handler).__qualname__, begin, self._options, closes_after=True)
-        )
+        begin = partial(handler.handle_session, response.request)
+        open_session(response, offer, subprotocol, Session(type(handler).__qualname__, begin, self._options, True))
 
 
 def _check_handler(handler: Any) -> None:

@@ -25,7 +25,6 @@ from ..http.request import HTTPRequest
 from ..http.several import Several
 from ..transport import Address, Transport
 from .arguments import binary_message, check_completion, check_continuation, check_promise, check_text
-from .connecting import Backoff, ConnectedSocket, EventLoopHandle, HeaderFields, OnRetry, Target
 from .contract import Connection
 from .frame_inbox import FrameInbox, Message
 from .handshake_response import HandshakeResponse
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
     import ssl
 
     import trio
+
+    from .connecting import Backoff, ConnectedSocket, EventLoopHandle, HeaderFields, OnRetry, Target
 
 #: What a callback returns: whatever it likes, or if it is async, a coroutine.
 R = TypeVar("R")

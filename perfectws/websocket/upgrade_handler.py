@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from http import HTTPStatus
 from inspect import isawaitable
 from typing import TypeAlias, Unpack
@@ -133,9 +133,7 @@ class UpgradeHandler:
         for name, value in headers:
             response.add_header(name, value)
 
-        def begin(socket: WebSocket) -> object:
-            return self.on_upgrade(response.request, socket)
-
+        begin = partial(self.on_upgrade, response.request)
         open_session(response, offer, subprotocol, Session(self._name, begin, self._options, closes_after=False))
 
 

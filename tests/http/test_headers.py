@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perfectws.errors import LocalProtocolError
+from perfectws.http import headers as headers_module
 from perfectws.http.headers import Headers
 
 
@@ -134,3 +135,43 @@ def test_headers_know_whether_they_are_as_they_arrived() -> None:
         change(headers)
         assert not headers.is_as_received
     assert not Headers([("a", "b")]).is_as_received
+
+
+def test_plain_lines_are_fields_as_parsed_ones_are() -> None:
+    lines = ["Host: x", "Accept: a: b", "X: 1", "accept: c", "x: 2"]
+    plain = Headers.plain(lines)
+    assert plain is not None
+    assert len(plain) == 5
+    assert plain.is_as_received
+    assert plain.get_all("ACCEPT") == ["a: b", "c"]
+    assert plain.by_name() == {"host": ["x"], "accept": ["a: b", "c"], "x": ["1", "2"]}
+    assert plain == Headers.parse("\r\n".join(["GET / HTTP/1.1", *lines, "", ""]).encode())
+
+
+@pytest.mark.parametrize(
+    "line", ["", "X", "X:y", "X: ", "X:  y", "X: y ", "X : y", " X: y", "X: a\tb", "X: \xe4", "X: \n"]
+)
+def test_a_line_that_is_less_plain_makes_all_of_them_so(line: str) -> None:
+    assert Headers.plain(["Host: x", line]) is None
+
+
+def test_lines_that_many_clients_send_alike_are_known_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    known: dict[str, tuple[str, list[str]]] = {}
+    monkeypatch.setattr(headers_module, "_known_lines", known)
+    secret = ["Cookie: session=1", "Authorization: Basic eA==", "Sec-WebSocket-Key: eA==", "X-Token: 1"]
+    for _ in range(2):
+        assert Headers.plain(["Host: x", "User-Agent: " + "x" * 300, *secret]) is not None
+    assert known == {"Host: x": ("host", ["x"])}
+    for number in range(2000):
+        assert Headers.plain([f"User-Agent: {number}"]) is not None
+    assert len(known) == 1000
+
+
+def test_what_is_known_of_a_line_is_not_changed_by_who_looks_at_it() -> None:
+    first = Headers.plain(["Host: known"])
+    assert first is not None
+    first.get_all("host").append("more")
+    first.add("Host", "more")
+    again = Headers.plain(["Host: known"])
+    assert again is not None
+    assert again.get_all("host") == ["known"]

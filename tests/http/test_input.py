@@ -51,3 +51,23 @@ def test_a_head_whose_beginning_was_put_back_is_found() -> None:
     data = received(b"\r\n\r\n")
     data.put_back(b"GET / HTTP/1.1\r\nHost: x")
     assert data.cut_head() == b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+def test_a_first_look_finds_what_ends_with_the_first_blank_line_and_leaves_it_there() -> None:
+    data = received(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert data.first_look() == b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    data += b"GET /next"
+    assert data.first_look() == b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    data.drop(len(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+    assert data == b"GET /next"
+    assert data.first_look() is None
+
+
+def test_no_second_look_is_taken_at_a_head_that_drips() -> None:
+    data = received(b"GET / HTTP/1.1\r\n")
+    assert data.cut_head() is None  # so from here on it is known how far there is none
+    data += b"Host: x\r\n\r\n"
+    assert data.first_look() is None
+    assert data.cut_head() == b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    data += b"A\r\n\r\n"
+    assert data.first_look() == b"A\r\n\r\n"

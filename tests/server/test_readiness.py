@@ -10,8 +10,8 @@ import pytest
 import trio
 
 from perfectws import HTTPHandler, HTTPRequest, HTTPResponse, HTTPServer, Routes
+from perfectws.rooms import broker
 from perfectws.rooms.figures import BrokerFigures
-from perfectws.server import figures
 from perfectws.testing import TestServer
 from tests.server.conftest import PATIENCE, Launch, Raw
 
@@ -80,7 +80,7 @@ def test_brokers_count_only_if_they_are_asked_for(launch: Launch, monkeypatch: p
     class Broker:
         figures = BrokerFigures(0, 0, 0, 0, 0, 0, 0, 0, is_connected=False)
 
-    monkeypatch.setattr(figures, "brokers", lambda: [Broker])
+    monkeypatch.setattr(broker, "brokers", lambda: [Broker])
     context = launch(routes=routes())
     with Raw(("127.0.0.1", context.port)) as raw:
         assert asked(raw, READY) == (200, {"ready": True})

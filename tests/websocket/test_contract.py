@@ -8,7 +8,6 @@ from contextvars import copy_context
 import pytest
 
 from perfectws.callbacks import CallbackOwner
-from perfectws.errors import ConnectionClosed
 from perfectws.rooms.group import Member
 from perfectws.websocket.connection import WebSocketConnection
 from perfectws.websocket.contract import Connection, EndedConnection, Membership
@@ -43,7 +42,7 @@ def test_what_stands_for_a_connection_that_is_over_tells_how_it_closed_and_does_
     reported: list[Exception] = []
     context = copy_context()
     socket = FakeConnection()  # anything that can be referred to weakly
-    ended = EndedConnection(ConnectionClosed(4001, "bye"), context, socket, "Chat", reported.append)
+    ended = EndedConnection((4001, "bye"), context, socket, "Chat", reported.append)
     assert (ended.is_connected, ended.has_unfinished_sends, ended.is_reading_paused) == (False, False, False)
     assert (ended.missing, ended.socket, ended.context) == (0, socket, context)
     first, second = ended.closed_error(), ended.closed_error()

@@ -6,10 +6,9 @@ import os
 import signal
 import sys
 import threading
-from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from ...checks.quantities import SECONDS_OR_UNSET, whole_number
 from ...errors import LaunchFailure
@@ -31,8 +30,7 @@ class Contradiction(LaunchFailure, TypeError):
     """`HTTPServer.launch` was given what does not go together: it was called wrongly, and cannot start."""
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What is to be done.
 
     Attributes:
