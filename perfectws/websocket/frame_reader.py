@@ -22,10 +22,10 @@ import codecs
 from codecs import utf_8_decode
 from collections.abc import Callable, Iterator
 from functools import lru_cache
-from operator import itemgetter
+from itertools import repeat
 from struct import Struct
 from sys import maxsize
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from .deflate import Deflate
 from .frames import BINARY, CONTINUATION, FIN, MASKED, RSV1, TEXT, TWO_BYTES, Frame, FrameError, not_utf8
@@ -102,8 +102,6 @@ _MAX_HELD = 4096
 _UINT16 = Struct("!H")
 _UINT64 = Struct("!Q")
 
-
-_payload_of = itemgetter(1)
 
 #: Stands for a frame that was skipped.
 _SKIPPED: Frame = (OpcodeType.INVALID, b"", True)
@@ -508,34 +506,35 @@ class FrameReader:
         count = min((last - start) // step + 1, (len(buffer) - start) // step, maxsize if joins else most)
         count = min(count, longest - self._fragments, (largest - self._message_size) // size)
         decodes = self._message_opcode is TEXT and not joins
+        pieces: list[Any] = []  # all bytes or all str
         try:
             for each, key, payload in _cutting(size, len(mask))(memoryview(buffer)[start : start + count * step]):
                 if each != header:
                     break
                 if key:
                     payload = apply_mask(payload, key)
-                frames.append((CONTINUATION, payload.decode() if decodes else payload, False))
+                pieces.append(payload.decode() if decodes else payload)
         except UnicodeDecodeError:
             pass  # or only a character is split
-        count = len(frames)
+        count = len(pieces)
         if joins and count:
-            data = self._joined(frames)
+            data = self._joined(pieces)
             if data is None:
                 return
-            frames[:] = [(CONTINUATION, data, False)]
+            pieces = [data]
+        frames.extend(zip(repeat(CONTINUATION), pieces, repeat(False)))
         self._position += count * step
         self._message_size += count * size
         self._fragments += count
 
-    def _joined(self, frames: list[Frame]) -> str | bytes | None:
-        """Return what such frames hold in all; ``None`` for a text that is wrong, which is found frame by frame."""
-        data = b"".join(map(_payload_of, frames))
+    def _joined(self, payloads: list[bytes]) -> str | bytes | None:
+        """Return what payloads hold in all; ``None`` for a text that is wrong, which is found frame by frame."""
+        data = b"".join(payloads)
         if self._message_opcode is not TEXT:
             return data
         try:
             text, size = utf_8_decode(data, "strict", False)
         except UnicodeDecodeError:
-            frames.clear()
             return None
         if size < len(data):
             self._utf8 = new_utf8_decoder()
