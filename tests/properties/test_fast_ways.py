@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -203,13 +204,13 @@ def large_messages(draw: st.DrawFn, role: Role) -> tuple[bytes, int, int]:
     if draw(st.sampled_from([False, False, True])):
         payload[draw(st.integers(0, len(payload) - 1))] = 0xFF
     opcode = draw(st.sampled_from([TEXT, TEXT, BINARY]))
-    frames = []
-    for at in range(0, len(payload), size):
-        is_last = at + size == len(payload)
-        mask = b"" if role.is_client else role.mask
-        frames.append(frame_bytes(CONTINUATION if at else opcode, bytes(payload[at : at + size]), is_last, mask=mask))
+    mask = b"" if role.is_client else role.mask
+    edges = [0, *draw(st.sampled_from([[], [1]])), *range(size, len(payload) + 1, size)]
+    frames = [
+        frame_bytes(CONTINUATION if start else opcode, bytes(payload[start:end]), end == len(payload), mask=mask)
+        for start, end in pairwise(edges)
+    ]
     for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
-        mask = b"" if role.is_client else role.mask
         odd = draw(
             st.sampled_from(
                 [
@@ -232,7 +233,7 @@ def test_large_messages_are_read_by_the_fast_ways_as_by_the_general_way(
     limits = (
         data.draw(st.sampled_from([1 << 20, 1000, 999, 199])),
         size + data.draw(st.sampled_from([1 << 20, 1000, 1, 0, -1, -200])),
-        count + data.draw(st.sampled_from([100, 1, 0, -1])),
+        max(1, count + data.draw(st.sampled_from([100, 1, 0, -1, -3, -10]))),
     )
     assert_read_alike(role, data.draw(chunks(stream)), limits, reads_messages)
 
@@ -252,6 +253,20 @@ def test_large_fragments_are_joined_where_messages_are_read() -> None:
     assert reader.next_frame() == (CONTINUATION, "€" + "b" * 199, False)
     assert reader.fragments(16, 65536) == [(CONTINUATION, "c" * 200, True)]
     assert reader.is_exhausted
+
+
+def test_a_character_that_does_not_end_behind_joined_fragments_is_found() -> None:
+    reader = FrameReader(False, 1 << 20, 1 << 20, 100)
+    reader.reads_messages = True
+    reader.feed(frame_bytes(TEXT, b"abc", False))
+    assert reader.fragments(16, 65536) == [(TEXT, "abc", False)]
+    part = frame_bytes(CONTINUATION, "€".encode()[2:] + b"a" * 197 + "€".encode()[:2], False)
+    first = frame_bytes(CONTINUATION, b"a" * 198 + "€".encode()[:2], False)
+    reader.feed(first + part + frame_bytes(CONTINUATION, b"b", False))
+    assert reader.fragments(16, 65536) == [(CONTINUATION, "a" * 198 + "€" + "a" * 197, False)]
+    assert reader.fragments(16, 65536) == []
+    with pytest.raises(FrameError, match="not UTF-8"):
+        reader.next_frame()
 
 
 @st.composite
