@@ -262,10 +262,19 @@ def test_a_character_that_does_not_end_behind_joined_fragments_is_found() -> Non
     assert reader.fragments(16, 65536) == [(TEXT, "abc", False)]
     part = frame_bytes(CONTINUATION, "€".encode()[2:] + b"a" * 197 + "€".encode()[:2], False)
     first = frame_bytes(CONTINUATION, b"a" * 198 + "€".encode()[:2], False)
-    reader.feed(first + part + frame_bytes(CONTINUATION, b"b", False))
+    reader.feed(first + part + frame_bytes(CONTINUATION, b"bbb", False))
     assert reader.fragments(16, 65536) == [(CONTINUATION, "a" * 198 + "€" + "a" * 197, False)]
     assert reader.fragments(16, 65536) == []
     with pytest.raises(FrameError, match="not UTF-8"):
+        reader.next_frame()
+
+
+def test_frames_that_are_alike_and_too_large_are_not_taken() -> None:
+    reader = FrameReader(False, 199, 1 << 20, 100)
+    reader.feed(frame_bytes(BINARY, b"abc", False) + frame_bytes(CONTINUATION, b"a" * 200, False) * 5)
+    assert reader.fragments(16, 65536) == [(BINARY, b"abc", False)]
+    assert reader.fragments(16, 65536) == []
+    with pytest.raises(FrameError, match="more than 199 bytes"):
         reader.next_frame()
 
 
