@@ -14,7 +14,8 @@
  *
  * Messages are whole and plain, but for --parts N, each in so many frames, and --deflate: each compressed, and what comes
  * back must be. A message that is sent refers to none before it, so that it is compressed beforehand; what comes back is
- * inflated with all that came before it. Then the messages are JSON, and no two in a row are the same.
+ * inflated with all that came before it: in a room once for all members who got the very same bytes. Then the messages
+ * are JSON, and no two in a row are the same.
  *
  * Everything that comes back is checked: the handshake, each frame's header, each byte of each message, who sent it and
  * which of his messages it is. Whatever is not as it must be ends the load with a message and exit code 1.
@@ -47,7 +48,12 @@
 
 enum { TEXT = 1, CLOSE = 8, PING = 9, PONG = 10 };
 enum { PREFIX = 12, BUFFER = 256 * 1024, EVENTS = 512, MAX_HEADER = 10, MASK = 4, REPLY = 4096 };
-enum { RSV1 = 0x40, STORED = 5, WINDOW_BITS = 10 };
+enum { RSV1 = 0x40, STORED = 5, WINDOW_BITS = 10, WINDOW = 32768 };
+/* What zlib says of where it is: between two blocks, with nothing read of the next. */
+enum { BETWEEN_BLOCKS = 128 };
+/* How far a member of a room may be behind the first and yet leave the inflating to it: in compressed bytes, and in
+ * messages. As many messages more are remembered, since those before it fill its window. */
+enum { LAG = 4 * BUFFER, MESSAGE_LAG = 4096, REMEMBERED = 2 * MESSAGE_LAG };
 enum mode { ECHO, FANOUT, ROOM, OPEN, IDLE };
 enum state { CLOSED, CONNECTING, HANDSHAKING, OPENED, CLOSING, ENDING };
 enum phase { PREPARING, WARMING_UP, MEASURING, DRAINING, LEAVING, FINISHED };
@@ -58,6 +64,12 @@ static const char KEY[] = "dGhlIHNhbXBsZSBub25jZQ==", ACCEPT[] = "s3pPLMBiTxaQ9k
 static const uint8_t NORMAL_CLOSURE[] = {1000 >> 8, 1000 & 255};
 /* RFC 7692 §7.2.2: what is stripped from the end of a compressed message. */
 static const uint8_t TAIL[] = {0, 0, 0xFF, 0xFF};
+
+/* A message while it comes. */
+struct message {
+    size_t offset;                    /* bytes of its payload that came */
+    uint8_t prefix[PREFIX];           /* the first of them */
+};
 
 struct connection {
     int fd;
@@ -73,10 +85,11 @@ struct connection {
     uint8_t header[MAX_HEADER];       /* of the incoming frame */
     uint8_t have;                     /* bytes of it */
     bool in_payload, in_message, is_compressed;
-    z_stream *inflater;               /* deflate: what inflates what comes */
+    z_stream *inflater;               /* deflate: what inflates what comes, unless the room's does */
+    uint64_t taken, begun;            /* with the room's: compressed bytes that came, and those before the message */
+    uint64_t ended;                   /* with the room's: messages that came */
     uint64_t left;                    /* bytes of the frame's payload to come */
-    size_t offset;                    /* bytes of the message's payload that came */
-    uint8_t prefix[PREFIX];           /* the message's first bytes */
+    struct message message;
     uint8_t control[125];             /* the incoming control frame's payload */
     uint8_t answer[125 + 6];          /* the outgoing control frame, and how much of it is left */
     size_t answer_size;
@@ -115,6 +128,20 @@ static size_t *template_sizes, prefix_at;
 static uint8_t **template_frames;
 static long template_count;
 static char request[2048];
+
+/* All members of a room are told the same. Who has got the very bytes that the first of them got, from the beginning on,
+ * would inflate them to the very same messages: so they are inflated and checked once. Who gets others goes on alone. */
+static struct {
+    z_stream inflater;
+    struct message message;           /* the one that is being inflated */
+    uint64_t taken, ended;            /* compressed bytes that came, and messages, of the first */
+    uint64_t least_begun, least_ended; /* who was furthest behind when that was last looked at */
+    uint8_t bytes[LAG];               /* a ring: the last that came */
+    struct {
+        uint64_t end;                 /* bytes that had come then */
+        uint8_t prefix[PREFIX];
+    } messages[REMEMBERED];           /* a ring: the last that ended */
+} common;
 
 /* End loudly; quietly only when all is measured and reported, and somebody is bad at saying goodbye. */
 static void fail(const struct connection *c, const char *format, ...) {
@@ -397,10 +424,10 @@ static void next_round(void) {
 
 /* A whole message came: whose, and which? */
 static void message_done(struct connection *c) {
-    uint64_t who = read_number(c->prefix, 4), which = read_number(c->prefix + 4, 8);
+    uint64_t who = read_number(c->message.prefix, 4), which = read_number(c->message.prefix + 4, 8);
     uint8_t prefix[PREFIX];
     write_prefix(prefix, who, which);
-    if (memcmp(prefix, c->prefix, PREFIX)) fail(c, "its first bytes are garbled");
+    if (memcmp(prefix, c->message.prefix, PREFIX)) fail(c, "its first bytes are garbled");
     messages++;
     if (mode == ECHO || mode == IDLE) {
         if (who != c->id) fail(c, "a message of connection %lu came", (unsigned long)who);
@@ -414,34 +441,137 @@ static void message_done(struct connection *c) {
     if (mode == FANOUT && ++round_received == (uint64_t)connections) next_round();
 }
 
-static void check_payload(struct connection *c, const uint8_t *bytes, size_t count) {
-    if (c->offset + count > (size_t)size) fail(c, "it is longer than what was sent");
-    while (count && c->offset < PREFIX) {
-        c->prefix[c->offset++] = *bytes++;
-        count--;
-    }
-    uint64_t who = read_number(c->prefix, 4), which = read_number(c->prefix + 4, 8);
-    const uint8_t *filler = fillers + (size_t)size * template_of(who, which);
-    if (count && memcmp(bytes, filler + c->offset, count)) fail(c, "its payload is not what was sent");
-    c->offset += count;
+static const uint8_t *filler_of(const uint8_t *prefix) {
+    return fillers + (size_t)size * template_of(read_number(prefix, 4), read_number(prefix + 4, 8));
 }
 
-/* Inflate what came of a compressed message, with all that came before it, and check it. */
-static void check_compressed(struct connection *c, const uint8_t *bytes, size_t count) {
-    if (!c->inflater) {
-        c->inflater = calloc(1, sizeof *c->inflater);
-        if (inflateInit2(c->inflater, -15)) fail(c, "zlib cannot inflate");
+static void check_payload(const struct connection *c, struct message *m, const uint8_t *bytes, size_t count) {
+    if (m->offset + count > (size_t)size) fail(c, "it is longer than what was sent");
+    while (count && m->offset < PREFIX) {
+        m->prefix[m->offset++] = *bytes++;
+        count--;
     }
-    c->inflater->next_in = (uint8_t *)(uintptr_t)bytes;
-    c->inflater->avail_in = (uInt)count;
+    if (count && memcmp(bytes, filler_of(m->prefix) + m->offset, count)) fail(c, "its payload is not what was sent");
+    m->offset += count;
+}
+
+/* Inflating */
+
+/* Inflate what came of a compressed message, with all that came before it, and check it. */
+static void inflate_for(const struct connection *c, z_stream *inflater, struct message *m, const uint8_t *bytes,
+                        size_t count) {
+    if (!count) return;
+    inflater->next_in = (uint8_t *)(uintptr_t)bytes;
+    inflater->avail_in = (uInt)count;
     do {
-        c->inflater->next_out = inflated;
-        c->inflater->avail_out = BUFFER;
-        int result = inflate(c->inflater, Z_SYNC_FLUSH);
+        inflater->next_out = inflated;
+        inflater->avail_out = BUFFER;
+        int result = inflate(inflater, Z_SYNC_FLUSH);
         if (result && result != Z_BUF_ERROR) fail(c, "its compressed payload is damaged");
-        check_payload(c, inflated, BUFFER - c->inflater->avail_out);
-    } while (!c->inflater->avail_out);
-    if (c->inflater->avail_in) fail(c, "something is left of its compressed payload");
+        check_payload(c, m, inflated, BUFFER - inflater->avail_out);
+    } while (!inflater->avail_out);
+    if (inflater->avail_in) fail(c, "something is left of its compressed payload");
+}
+
+/* Let an inflater that is new know the room's first `count` messages, as far as its window holds them. They were checked,
+ * so that the first bytes of each tell the others. */
+static void fill_window(z_stream *inflater, uint64_t count) {
+    uint64_t needed = WINDOW / (uint64_t)size + 1, first = count > needed ? count - needed : 0;
+    uint8_t *texts = malloc((size_t)(needed * (uint64_t)size)), *at = texts;
+    for (uint64_t i = first; i < count; i++, at += size) {
+        const uint8_t *prefix = common.messages[i % REMEMBERED].prefix;
+        memcpy(at, filler_of(prefix), (size_t)size);
+        memcpy(at, prefix, PREFIX);
+    }
+    if (inflateSetDictionary(inflater, texts, (uInt)(at - texts))) fail(NULL, "zlib takes no dictionary");
+    free(texts);
+}
+
+/* Of `count` bytes from `at` on, how many the ring holds in a row. */
+static size_t in_a_row(uint64_t at, uint64_t count) {
+    uint64_t most = LAG - at % LAG;
+    return (size_t)(count < most ? count : most);
+}
+
+/* Inflate for this connection alone what came of the message under way, and what will come. */
+static void go_alone(struct connection *c) {
+    c->inflater = calloc(1, sizeof *c->inflater);
+    if (inflateInit2(c->inflater, -15)) fail(c, "zlib cannot inflate");
+    fill_window(c->inflater, c->ended);
+    c->message.offset = 0;
+    for (uint64_t at = c->begun, row; at < c->taken; at += row) {
+        row = in_a_row(at, c->taken - at);
+        inflate_for(c, c->inflater, &c->message, common.bytes + at % LAG, row);
+    }
+}
+
+/* Let those go on alone who would be too far behind once `count` bytes more have come. With them goes who is half as
+ * far behind, so that they are seldom looked for. */
+static void leave_behind(size_t count) {
+    uint64_t taken = common.taken + count, ended = common.ended;
+    if (taken - common.least_begun <= LAG && ended - common.least_ended <= MESSAGE_LAG) return;
+    common.least_begun = taken;
+    common.least_ended = ended;
+    for (struct connection *c = all; c < all + connections; c++) {
+        if (c->inflater) continue;
+        if (taken - c->begun > LAG / 2 || ended - c->ended > MESSAGE_LAG / 2) {
+            go_alone(c);
+            continue;
+        }
+        if (c->begun < common.least_begun) common.least_begun = c->begun;
+        if (c->ended < common.least_ended) common.least_ended = c->ended;
+    }
+}
+
+/* Take what came of a compressed message as far as it is what the others got, or the first to come: that is inflated for
+ * all. Return how much that is. */
+static size_t take_in_common(struct connection *c, const uint8_t *bytes, size_t count) {
+    size_t done = 0, row;
+    for (; done < count; done += row, c->taken += row) {
+        uint64_t known = common.taken - c->taken, left = count - done;
+        row = in_a_row(c->taken, known && known < left ? known : left);
+        if (known) {
+            if (memcmp(common.bytes + c->taken % LAG, bytes + done, row)) break;
+            continue;
+        }
+        leave_behind(row);
+        if (c->inflater) break; /* its message is too long */
+        memcpy(common.bytes + common.taken % LAG, bytes + done, row);
+        common.taken += row;
+        inflate_for(c, &common.inflater, &common.message, bytes + done, row);
+    }
+    return done;
+}
+
+/* Take the end of a compressed message, if it is where the others' was, or as the first. */
+static bool end_in_common(struct connection *c) {
+    if (c->ended == common.ended) {
+        bool is_right = common.message.offset == (size_t)size && common.inflater.data_type == BETWEEN_BLOCKS;
+        if (c->taken != common.taken || !is_right) return false;
+        common.messages[common.ended % REMEMBERED].end = common.taken;
+        memcpy(common.messages[common.ended++ % REMEMBERED].prefix, common.message.prefix, PREFIX);
+        common.message.offset = 0;
+    }
+    if (common.messages[c->ended % REMEMBERED].end != c->taken) return false;
+    memcpy(c->message.prefix, common.messages[c->ended++ % REMEMBERED].prefix, PREFIX);
+    c->message.offset = (size_t)size;
+    c->begun = c->taken;
+    return true;
+}
+
+static void check_compressed(struct connection *c, const uint8_t *bytes, size_t count) {
+    bool is_in_room = mode == ROOM || mode == FANOUT;
+    size_t done = is_in_room && !c->inflater ? take_in_common(c, bytes, count) : 0;
+    if (done == count) return;
+    if (!c->inflater) go_alone(c);
+    inflate_for(c, c->inflater, &c->message, bytes + done, count - done);
+}
+
+static void end_compressed(struct connection *c) {
+    check_compressed(c, TAIL, sizeof TAIL);
+    if (!c->inflater && end_in_common(c)) return;
+    if (!c->inflater) go_alone(c);
+    if (c->inflater->data_type != BETWEEN_BLOCKS) fail(c, "its compressed payload does not end with a block");
 }
 
 static void control_done(struct connection *c, uint8_t opcode) {
@@ -489,10 +619,10 @@ static void frame_done(struct connection *c) {
     if (opcode >= 8) {
         control_done(c, opcode);
     } else if (c->header[0] & 0x80) {
-        if (c->is_compressed) check_compressed(c, TAIL, sizeof TAIL);
-        if (c->offset != (size_t)size) fail(c, "only %zu bytes came back of %ld", c->offset, size);
+        if (c->is_compressed) end_compressed(c);
+        if (c->message.offset != (size_t)size) fail(c, "only %zu bytes came back of %ld", c->message.offset, size);
         c->in_message = false;
-        c->offset = 0;
+        c->message.offset = 0;
         message_done(c);
     }
 }
@@ -510,7 +640,7 @@ static void take_frames(struct connection *c, const uint8_t *bytes, size_t count
         size_t part = (size_t)(end - bytes) < c->left ? (size_t)(end - bytes) : c->left;
         if (c->header[0] & 8) memcpy(c->control + (c->header[1] & 127) - c->left, bytes, part);
         else if (c->is_compressed) check_compressed(c, bytes, part);
-        else check_payload(c, bytes, part);
+        else check_payload(c, &c->message, bytes, part);
         bytes += part;
         c->left -= part;
         if (!c->left) frame_done(c);
@@ -827,6 +957,7 @@ static void prepare(void) {
         c->sent_at = calloc(c->ring, sizeof *c->sent_at);
         if (mode == ROOM || mode == FANOUT) c->next_of = calloc((size_t)connections, sizeof *c->next_of);
     }
+    if (inflateInit2(&common.inflater, -15)) fail(NULL, "zlib cannot inflate");
     make_templates();
     make_request();
 }

@@ -161,7 +161,8 @@ _OTHERS = (
         connections=100,
         size=1024,
         deflate=True,
-        note="1 KiB of JSON each, which the load inflates: where it is busy all the time, it limits",
+        note="1 KiB of JSON each, which the load inflates, once for all who get the same bytes: "
+        "where it is busy all the time, it limits",
         plotted=True,
     ),
     Scenario(
@@ -172,7 +173,8 @@ _OTHERS = (
         connections=1_000,
         size=1024,
         deflate=True,
-        note="1 KiB of JSON each, which the load inflates: where it is busy all the time, it limits",
+        note="1 KiB of JSON each, which the load inflates, once for all who get the same bytes: "
+        "where it is busy all the time, it limits",
     ),
     Scenario(
         "open", "open and close", "open", "connection", connections=16, note="with a browser's headers", plotted=True

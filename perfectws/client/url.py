@@ -73,6 +73,9 @@ class WebSocketURL(NamedTuple):
         except ValueError as error:
             reason = "it is malformed" if "@" in url else error  # the error may show a part of the password
             raise InvalidURL(f"{shown!r} is no URL: {reason}") from None
+        if "#" in _without_password(url):
+            # RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used"
+            raise InvalidURL(f"{shown!r}: a WebSocket's URL has no fragment; write # as %23")
         return cls._from_parts(parts, port, shown)
 
     @classmethod
@@ -81,9 +84,6 @@ class WebSocketURL(NamedTuple):
             raise InvalidURL(f"{shown!r} is no URL of a WebSocket: it begins with ws:// or wss://")
         if not parts.hostname:
             raise InvalidURL(f"{shown!r} names no host")
-        if "#" in shown:
-            # RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used"
-            raise InvalidURL(f"{shown!r}: a WebSocket's URL has no fragment; write # as %23")
         default_port, is_secure = _SCHEMES[parts.scheme]
         if ":" in parts.hostname:
             address, zone = _split_zone(parts.hostname, shown)
@@ -118,8 +118,14 @@ _parse_and_remember = lru_cache(maxsize=32)(WebSocketURL._parse)
 
 
 def shown_url(url: str) -> str:
-    """Return ``url`` as it may be shown: without the password, also where that holds what should have been encoded, and
-    without the query, in which there may be a token. A user without a password is a token as well.
+    """Return ``url`` as it may be shown: without the password, and without the query, in which there may be a token."""
+    return _without_query(_without_password(url))
+
+
+def _without_password(url: str) -> str:
+    """Return it without the password, also where that holds what should have been encoded.
+
+    A user without a password is a token as well.
     """
     start = url.find("//") + 2 if "//" in url else 0
     authority = url[start : _AUTHORITY_END.search(url, start).start()]  # type: ignore[union-attr]  # there is an end
@@ -129,9 +135,9 @@ def shown_url(url: str) -> str:
     elif "@" in url and colon and not port.isdecimal():
         end = url.rindex("@")
     else:
-        return _without_query(url)
+        return url
     user, _, password = url[start:end].partition(":")
-    return _without_query(f"{url[:start]}{user}:***{url[end:]}" if password else f"{url[:start]}***{url[end:]}")
+    return f"{url[:start]}{user}:***{url[end:]}" if password else f"{url[:start]}***{url[end:]}"
 
 
 def _without_query(url: str) -> str:

@@ -35,6 +35,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from enum import Enum, IntEnum
 from functools import partial
+from operator import itemgetter
 from types import coroutine
 from typing import Any, TypeVar
 
@@ -52,7 +53,7 @@ from .contract import Connection, EndedConnection
 from .deflate import Deflate
 from .frame_inbox import FrameInbox
 from .frame_reader import FrameReader
-from .frames import CONTINUATION, FrameError, build_close_payload, parse_close_payload, shorten_reason
+from .frames import FrameError, build_close_payload, parse_close_payload, shorten_reason
 from .inbox import MAX_PAUSES
 from .keepalive import Keepalive, PingOrigin
 from .message_inbox import MessageInbox
@@ -102,6 +103,8 @@ class Input(Enum):
 
 
 _FLOWING, _ENDED, _OVER = Input
+
+_is_final = itemgetter(2)
 
 
 class WebSocketConnection(SocketConnection, Protocol):
@@ -318,8 +321,7 @@ class WebSocketConnection(SocketConnection, Protocol):
                     frames.skip_messages()
                     inbox.end()  # else the session would see a gap
                 elif several := frames.next_frames(inbox.room, READ_AHEAD_BYTES):
-                    is_whole = several[0][0] is not CONTINUATION and several[0][2]  # and so are the others then
-                    self._counts.messages_received += len(several) if is_whole else sum([frame[2] for frame in several])
+                    self._counts.messages_received += sum(map(_is_final, several))
                     inbox.add_all(several)
                     continue
                 frame = frames.next_frame()

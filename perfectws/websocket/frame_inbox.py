@@ -18,7 +18,7 @@ from ..suspension import Suspension
 from .arguments import check_continuation
 from .contract import Connection
 from .frames import Frame
-from .inbox import MAX_PAUSES, DeliveringInbox, Delivery, Inbox
+from .inbox import HALF_OF_FRAMES, MAX_PAUSES, DeliveringInbox, Delivery, Inbox
 from .opcodes import OpcodeType
 
 INVALID = OpcodeType.INVALID
@@ -129,7 +129,7 @@ class FrameInbox(DeliveringInbox):
             self._delivery = _READY
             if self._frames:
                 self.add(self._frames.pop(0))
-                if self.is_full:
+                if self.is_full and len(self._frames) <= HALF_OF_FRAMES:
                     self._make_room()  # for more, which come behind it
 
     def _drop_reader(self, for_awaited: bool) -> None:

@@ -19,9 +19,13 @@ Source: RFC 6455 §5, RFC 7692 for compressed messages.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable
+from codecs import utf_8_decode
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from itertools import repeat
 from struct import Struct
 from sys import maxsize
+from typing import Any, ClassVar
 
 from .deflate import Deflate
 from .frames import BINARY, CONTINUATION, FIN, MASKED, RSV1, TEXT, TWO_BYTES, Frame, FrameError, not_utf8
@@ -55,6 +59,16 @@ def _heads(mask_bit: int) -> _Heads:
     mask_size = 4 if mask_bit else 0
     unpack = Struct(f"!H{mask_size}s").unpack_from
     return (text, text + TWO_BYTES, binary, binary + TWO_BYTES, 2 + mask_size, 4 + mask_size, unpack)
+
+
+#: What gives of a fragment, masked or not, the first two bytes as one number, a length that follows them, and a mask.
+_UNPACK_PART = {mask_bit: Struct(f"!HH{4 if mask_bit else 0}s").unpack_from for mask_bit in (MASKED, 0)}
+
+
+@lru_cache(maxsize=32)
+def _cutting(size: int, mask_size: int) -> Callable[[memoryview], Iterator[tuple[bytes, bytes, bytes]]]:
+    """Return what cuts frames with that long a payload, from 126 bytes on, each into its header, mask and payload."""
+    return Struct(f"4s{mask_size}s{size}s").iter_unpack
 
 
 #: The first byte of a fragment that begins a message, or that continues one: its opcode, and whether it is the last.
@@ -96,6 +110,8 @@ _SKIPPED: Frame = (OpcodeType.INVALID, b"", True)
 class FrameReader:
     """Turn the bytes of one direction of a connection into frames.
 
+    Once it `reads_messages` nobody sees single frames, so what has come of a message in fragments may be one.
+
     Args:
         is_client: Whether we are the client, so that frames come unmasked.
         max_frame_size: The largest payload of one frame, in bytes, also after inflating.
@@ -103,6 +119,9 @@ class FrameReader:
         max_fragments: The most frames of one message. It counts once `reads_messages`.
         deflate: What inflates, if ``permessage-deflate`` was agreed on.
     """
+
+    #: Whether fragments may be joined once only messages are asked for.
+    _may_join: ClassVar[bool] = True
 
     __slots__ = (
         "_buffer",
@@ -127,6 +146,7 @@ class FrameReader:
         "_short_limit",
         "_skips",
         "_to_skip",
+        "_unpack_part",
         "_utf8",
         "is_exhausted",
         "reads_messages",
@@ -145,6 +165,7 @@ class FrameReader:
         self._heads = _FROM_SERVER if is_client else _FROM_CLIENT
         #: Those that `lone_frame` needs for a text, and what else may come alone.
         self._lone_heads = _LONE_FROM_SERVER if is_client else _LONE_FROM_CLIENT
+        self._unpack_part = _UNPACK_PART[self._mask_bit]
         self._kinds = _KINDS if deflate is None else _KINDS_WITH_DEFLATE
         #: The largest payload that the fast ways take, and the largest frame with a text that `lone_frame` does.
         self._short_limit = min(max_frame_size, max_message_size)
@@ -248,6 +269,8 @@ class FrameReader:
 
     def _lone_other(self, data: bytes, head: int, mask: bytes) -> Frame | None:
         """Do the same for what is binary, or compressed."""
+        if head >> 8 not in self._kinds:
+            return None  # most often a fragment
         found = self._find_whole(data, 0, head, mask)
         if found is None or found[1] != len(data):
             return None
@@ -392,8 +415,9 @@ class FrameReader:
     def fragments(self, most: int, most_bytes: int) -> list[Frame]:
         """Return the next frames, as long as they are whole fragments below 64 KiB of messages that are not compressed.
 
-        For each it saves a `next_frame`, which would give the same. It stops before anything else, whether that is
-        right or wrong; before a character that is split across frames, too.
+        For each it saves a `next_frame`, which would give the same; once only messages are asked for, large ones may be
+        joined. It stops before anything else, whether that is right or wrong; before a character that is split across
+        frames, too, unless they are joined.
 
         Args:
             most, most_bytes: As for `whole_frames`.
@@ -401,26 +425,32 @@ class FrameReader:
         frames: list[Frame] = []
         if self._payload is not None or self._skips or self._inflates or self._utf8 is not None:
             return frames
-        _, _, _, _, short_size, medium_size, unpack = self._heads
-        buffer, start, limit, mask_bit = self._buffer, self._position, self._short_limit, self._mask_bit
-        opcode, message_size, count = self._message_opcode, self._message_size, self._fragments
+        _, _, _, _, short_size, medium_size, _ = self._heads
+        buffer, unpack, limit, mask_bit = self._buffer, self._unpack_part, self._short_limit, self._mask_bit
         largest, longest = (self._max_message_size, self._max_fragments) if self.reads_messages else (maxsize, maxsize)
-        kinds = _NEXT_FRAGMENTS if opcode else _FIRST_FRAGMENTS
         available = len(buffer)
-        last = min(available - medium_size, start + most_bytes)
-        for _ in range(most):
+        last = min(available - medium_size, self._position + most_bytes)
+        if self._message_opcode and self._position <= last:
+            self._take_alike(frames, most, last, largest, longest)
+            if self._utf8 is not None:
+                return frames
+        opcode, message_size, count = self._message_opcode, self._message_size, self._fragments
+        kinds = _NEXT_FRAGMENTS if opcode else _FIRST_FRAGMENTS
+        start = self._position
+        for _ in range(most - len(frames)):
             if start > last:
                 break
-            head, mask = unpack(buffer, start)
+            head, size, mask = unpack(buffer, start)
             kind = kinds.get(head >> 8)
-            size = (head & 0xFF) - mask_bit
-            if 0 <= size < TWO_BYTES:
-                payload_at = start + short_size
-            elif size == TWO_BYTES:
+            length = (head & 0xFF) - mask_bit
+            if length == TWO_BYTES:
                 payload_at = start + medium_size
-                size, mask = unpack(buffer, start + 2)
                 if size < TWO_BYTES:
                     break
+            elif 0 <= length < TWO_BYTES:
+                size = length
+                payload_at = start + short_size
+                mask = buffer[start + 2 : payload_at]
             else:
                 break
             end = payload_at + size
@@ -453,6 +483,63 @@ class FrameReader:
             start = 0
         self._position = start
         return frames
+
+    def _take_alike(self, frames: list[Frame], most: int, last: int, largest: int, longest: int) -> None:
+        """Add the next frames to ``frames``, as long as their headers are the same, with a length in two bytes.
+
+        That is what large messages are made of. Where only whole messages are asked for they are joined.
+
+        Args:
+            frames: Where to add them.
+            most: How many to add at most.
+            last: Where the last may begin.
+            largest, longest: The most bytes, and frames, of the message.
+        """
+        buffer, start = self._buffer, self._position
+        head, size, mask = self._unpack_part(buffer, start)
+        header, step = buffer[start : start + 4], self._heads[5] + size
+        if head != self._mask_bit | TWO_BYTES or size < TWO_BYTES or not buffer.startswith(header, start + step):
+            return
+        if size > self._short_limit:
+            return
+        joins = self.reads_messages and self._may_join
+        count = min((last - start) // step + 1, (len(buffer) - start) // step, maxsize if joins else most)
+        count = min(count, longest - self._fragments, (largest - self._message_size) // size)
+        decodes = self._message_opcode is TEXT and not joins
+        pieces: list[Any] = []  # all bytes or all str
+        try:
+            for each, key, payload in _cutting(size, len(mask))(memoryview(buffer)[start : start + count * step]):
+                if each != header:
+                    break
+                if key:
+                    payload = apply_mask(payload, key)
+                pieces.append(payload.decode() if decodes else payload)
+        except UnicodeDecodeError:
+            pass  # or only a character is split
+        count = len(pieces)
+        if joins and count:
+            data = self._joined(pieces)
+            if data is None:
+                return
+            pieces = [data]
+        frames.extend(zip(repeat(CONTINUATION), pieces, repeat(False)))
+        self._position += count * step
+        self._message_size += count * size
+        self._fragments += count
+
+    def _joined(self, payloads: list[bytes]) -> str | bytes | None:
+        """Return what payloads hold in all; ``None`` for a text that is wrong, which is found frame by frame."""
+        data = b"".join(payloads)
+        if self._message_opcode is not TEXT:
+            return data
+        try:
+            text, size = utf_8_decode(data, "strict", False)
+        except UnicodeDecodeError:
+            return None
+        if size < len(data):
+            self._utf8 = new_utf8_decoder()
+            self._utf8.decode(data[size:])
+        return text
 
     def skip_messages(self) -> None:
         """Judge data frames from now on by their headers only, and let their payloads go: nobody will be given them."""

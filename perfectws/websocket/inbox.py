@@ -53,6 +53,9 @@ class Delivery(Enum):
 #: resumed with a frame needs one to answer, and two to read the next.
 MAX_PAUSES = 8
 
+#: With more frames than this waiting, no room is made for others.
+HALF_OF_FRAMES = READ_AHEAD_FRAMES // 2
+
 _payload_of = itemgetter(1)
 
 
@@ -179,7 +182,7 @@ class Inbox(ABC):
 
     def _make_room(self) -> None:
         """Read more once half is taken, and not before: a slow session would pause and resume at every frame."""
-        if not self._is_crowded(READ_AHEAD_FRAMES // 2 + 1, READ_AHEAD_BYTES // 2 + 1):
+        if not self._is_crowded(HALF_OF_FRAMES + 1, READ_AHEAD_BYTES // 2 + 1):
             self.is_full = False
             self._connection.read_frames()
 

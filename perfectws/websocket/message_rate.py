@@ -115,6 +115,9 @@ class RatedFrameReader(FrameReader):
         is_withholding: Whether the last frame that was asked for was withheld.
     """
 
+    #: Each frame counts.
+    _may_join = False
+
     __slots__ = ("_allowance", "is_withholding")
 
     def __init__(

@@ -59,12 +59,18 @@ def serving(change: Change, answer: bytes = ANSWER) -> Iterator[int]:
             thread.join()
 
 
+def load_command(mode: str, port: int, **more: float) -> list[str]:
+    """Return the command that runs the load for a moment."""
+    options = {"port": port, "connections": 2, "size": 32, "seconds": 0.1, "warmup": 0.01, "patience": 10} | more
+    command = [str(compiled_load()), mode]
+    for name, value in options.items():
+        command += [f"--{name.replace('_', '-')}", str(value)]
+    return command
+
+
 def load(port: int, **more: int) -> subprocess.CompletedProcess[str]:
     """Run the load for a moment."""
-    options = {"port": port, "connections": 2, "size": 32, "seconds": 0.1, "warmup": 0.01, "patience": 10} | more
-    command = [str(compiled_load()), "echo"]
-    for name, value in options.items():
-        command += [f"--{name}", str(value)]
+    command = load_command("echo", port, **more)
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 

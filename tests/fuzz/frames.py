@@ -14,7 +14,7 @@ from perfectws.websocket.opcodes import OpcodeType
 
 from ..properties.streams import Role
 from ..properties.wsproto_differences import compare
-from ..reading import all_next_frames, frames_in
+from ..reading import all_next_frames, frames_in, joined
 from .data import Data, cut
 
 #: (max_frame_size, max_message_size, max_fragments)
@@ -45,6 +45,10 @@ class Setting:
         reader.reads_messages = self.reads_messages
         return reader
 
+    def as_seen(self, frames: list[Frame]) -> list[Frame]:
+        """Return frames as a session sees them: where it reads messages, in how many a message came is not told."""
+        return joined(frames) if self.reads_messages else frames
+
 
 def target(data: bytes) -> None:
     """Read what a peer sends in several ways, and compare."""
@@ -69,8 +73,8 @@ def read(setting: Setting, pieces: Sequence[bytes], frames_of: FramesOf) -> tupl
                 frames.append(frame)
             limits.check_buffered(reader)
     except FrameError as error:
-        return frames, (int(error.code), str(error))
-    return frames, None
+        return setting.as_seen(frames), (int(error.code), str(error))
+    return setting.as_seen(frames), None
 
 
 class Limits:
@@ -89,9 +93,10 @@ class Limits:
             return
         self.size += size
         self.count += 1
-        # A character that is split across frames comes with the one that ends it.
-        assert size <= self.max_frame_size + 3, "a frame is larger than may be"
-        if self.reads_messages:
+        if not self.reads_messages:  # else some may be joined
+            # A character that is split across frames comes with the one that ends it.
+            assert size <= self.max_frame_size + 3, "a frame is larger than may be"
+        else:
             assert self.size <= self.max_message_size, "a message is larger than may be"
             assert self.count <= self.max_fragments, "a message has more frames than it may"
         if is_final:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from perfectws.websocket.inflater import Inflater
 from perfectws.websocket.opcodes import CloseCode
 
 from ..peer import BINARY, CONTINUATION, PING, TEXT, frame_bytes
-from ..reading import all_next_frames, frames_in
+from ..reading import all_next_frames, frames_in, joined
 from .streams import Role, byte_streams, chunks, roles
 
 TEXT_OF_10 = b"\x81\x8a" + bytes(4) + b"0123456789"
@@ -170,9 +171,14 @@ def test_any_stream_is_read_by_the_fast_ways_as_by_the_general_way(
     data: st.DataObject, role: Role, limit: int, reads_messages: bool
 ) -> None:
     pieces = data.draw(chunks(data.draw(byte_streams(role))))
+    assert_read_alike(role, pieces, (limit, 2 * limit, 3), reads_messages)
+
+
+def assert_read_alike(role: Role, pieces: list[bytes], limits: tuple[int, int, int], reads_messages: bool) -> None:
+    """Fail unless the fast ways read as the general way; where messages are read, fragments may be joined."""
 
     def outcome(frames_of: Callable[[FrameReader, bytes], Iterator[Frame]]) -> Outcome:
-        reader = FrameReader(role.is_client, limit, 2 * limit, 3, role.new_deflate())
+        reader = FrameReader(role.is_client, *limits, role.new_deflate())
         reader.reads_messages = reads_messages
         outcome: Outcome = []
         try:
@@ -182,7 +188,94 @@ def test_any_stream_is_read_by_the_fast_ways_as_by_the_general_way(
             outcome.append((int(error.code), str(error)))
         return outcome
 
-    assert outcome(frames_in) == outcome(all_next_frames)
+    by_fast_ways, by_general_way = outcome(frames_in), outcome(all_next_frames)
+    if reads_messages:
+        assert joined(by_fast_ways) == joined(by_general_way)
+    else:
+        assert by_fast_ways == by_general_way
+
+
+@st.composite
+def large_messages(draw: st.DrawFn, role: Role) -> tuple[bytes, int, int]:
+    """A message in fragments that are mostly alike, perhaps with something wrong in it; its size; how many they are."""
+    size, count = draw(st.sampled_from([126, 127, 200, 1000])), draw(st.integers(2, 40))
+    unit = draw(st.sampled_from(["a", "ä", "€a", "😀", "a" * 500 + "ä"])).encode()
+    payload = bytearray((unit * (size * count // len(unit) + 1))[: size * count])
+    if draw(st.sampled_from([False, False, True])):
+        payload[draw(st.integers(0, len(payload) - 1))] = 0xFF
+    opcode = draw(st.sampled_from([TEXT, TEXT, BINARY]))
+    mask = b"" if role.is_client else role.mask
+    edges = [0, *draw(st.sampled_from([[], [1]])), *range(size, len(payload) + 1, size)]
+    frames = [
+        frame_bytes(CONTINUATION if start else opcode, bytes(payload[start:end]), end == len(payload), mask=mask)
+        for start, end in pairwise(edges)
+    ]
+    for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
+        odd = draw(
+            st.sampled_from(
+                [
+                    frame_bytes(CONTINUATION, b"b" * 300, False, mask=mask),
+                    frame_bytes(CONTINUATION, b"", False, mask=mask),
+                    frame_bytes(PING, b"", mask=mask),
+                    frame_bytes(TEXT, b"c" * size, False, mask=mask),
+                ]
+            )
+        )
+        frames.insert(draw(st.integers(0, len(frames))), odd)
+    return b"".join(frames), len(payload), count
+
+
+@given(st.data(), roles, st.booleans())
+def test_large_messages_are_read_by_the_fast_ways_as_by_the_general_way(
+    data: st.DataObject, role: Role, reads_messages: bool
+) -> None:
+    stream, size, count = data.draw(large_messages(role))
+    limits = (
+        data.draw(st.sampled_from([1 << 20, 1000, 999, 199])),
+        size + data.draw(st.sampled_from([1 << 20, 1000, 1, 0, -1, -200])),
+        max(1, count + data.draw(st.sampled_from([100, 1, 0, -1, -3, -10]))),
+    )
+    assert_read_alike(role, data.draw(chunks(stream)), limits, reads_messages)
+
+
+def test_large_fragments_are_joined_where_messages_are_read() -> None:
+    reader = FrameReader(False, 1 << 20, 1 << 20, 100)
+    reader.reads_messages = True
+    first, last = frame_bytes(TEXT, b"a" * 200, False), frame_bytes(CONTINUATION, b"c" * 200)
+    middle = frame_bytes(CONTINUATION, "€".encode() * 66 + "€".encode()[:2], False)
+    rest = frame_bytes(CONTINUATION, "€".encode()[2:] + b"b" * 199, False)
+    reader.feed(first)
+    assert reader.fragments(16, 65536) == [(TEXT, "a" * 200, False)]
+    reader.feed((middle + rest) * 3 + middle)
+    assert reader.fragments(16, 65536) == [(CONTINUATION, ("€" * 67 + "b" * 199) * 3 + "€" * 66, False)]
+    reader.feed(rest + last)
+    assert reader.fragments(16, 65536) == []
+    assert reader.next_frame() == (CONTINUATION, "€" + "b" * 199, False)
+    assert reader.fragments(16, 65536) == [(CONTINUATION, "c" * 200, True)]
+    assert reader.is_exhausted
+
+
+def test_a_character_that_does_not_end_behind_joined_fragments_is_found() -> None:
+    reader = FrameReader(False, 1 << 20, 1 << 20, 100)
+    reader.reads_messages = True
+    reader.feed(frame_bytes(TEXT, b"abc", False))
+    assert reader.fragments(16, 65536) == [(TEXT, "abc", False)]
+    part = frame_bytes(CONTINUATION, "€".encode()[2:] + b"a" * 197 + "€".encode()[:2], False)
+    first = frame_bytes(CONTINUATION, b"a" * 198 + "€".encode()[:2], False)
+    reader.feed(first + part + frame_bytes(CONTINUATION, b"bbb", False))
+    assert reader.fragments(16, 65536) == [(CONTINUATION, "a" * 198 + "€" + "a" * 197, False)]
+    assert reader.fragments(16, 65536) == []
+    with pytest.raises(FrameError, match="not UTF-8"):
+        reader.next_frame()
+
+
+def test_frames_that_are_alike_and_too_large_are_not_taken() -> None:
+    reader = FrameReader(False, 199, 1 << 20, 100)
+    reader.feed(frame_bytes(BINARY, b"abc", False) + frame_bytes(CONTINUATION, b"a" * 200, False) * 5)
+    assert reader.fragments(16, 65536) == [(BINARY, b"abc", False)]
+    assert reader.fragments(16, 65536) == []
+    with pytest.raises(FrameError, match="more than 199 bytes"):
+        reader.next_frame()
 
 
 @st.composite
