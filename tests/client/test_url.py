@@ -75,6 +75,8 @@ def test_a_user_and_a_password_become_basic_credentials_and_the_password_is_not_
         ("ws://example.com/a b", "a space"),
         ("ws://example.com/a\r\nX-Evil: 1", "a control character"),
         ("ws://example.com/#x", "no fragment"),
+        ("ws://example.com/?q#x", "no fragment"),
+        ("ws://example.com/?q#", "no fragment"),
         ("ws://a%3Ab:c@example.com/", "cannot hold a colon"),
         ("ws+unix:chat.sock", "absolute path"),
     ],
