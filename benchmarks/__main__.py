@@ -78,7 +78,9 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--check", action="store_true", help="measure what the targets need, and judge it")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to a file")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="draw the CPU time per message")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the figures as tables in Markdown")
+    parser.add_argument(
+        "--markdown", type=Path, metavar="FILE", help="write the figures as tables in Markdown, of --check the bounds"
+    )
     parser.add_argument("--list", action=_List, nargs=0, help="name the scenarios and the servers")
     found = parser.parse_args(arguments)
     found.rounds = found.rounds or (1 if found.quick else 3)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .results import Block, Outcome, Results, in_one_line
 from .table import short
@@ -24,11 +25,28 @@ _TABLES = (
 )
 
 
+#: What a table says of a bound: that it is met need not be said.
+_VERDICTS = {"PASS": "", "FAIL": "missed", "n/a": "not measured"}
+
+
 def as_markdown(results: Results) -> str:
-    """Return a table for each figure, scenarios down and servers across; below, why a figure is missing."""
+    """Return a table for each figure, scenarios down and servers across; below, why a figure is missing.
+
+    Of ``--check`` it is the bounds alone.
+    """
+    if results.targets:
+        return _bounds(results.targets)
     blocks = [block for block in results.blocks if block.scenario.kind not in ("gap", "polite")]
     tables = [_table(blocks, *table) for table in _TABLES]
     return "\n".join([*filter(None, tables), *_notes(blocks)]) + "\n"
+
+
+def _bounds(targets: Sequence[Mapping[str, Any]]) -> str:
+    rows = ["| | measured | aim | |", "|---|---|---|---|"]
+    for target in targets:
+        figure, aim = ("" if target[name] is None else f"{target[name]:.2f}" for name in ("figure", "aim"))
+        rows.append(f"| {target['target']} | {figure} | {aim} | {_VERDICTS[target['verdict']]} |")
+    return "\n".join(rows) + "\n"
 
 
 def _table(blocks: Sequence[Block], title: str, unit: str, name: str) -> str:

@@ -69,6 +69,21 @@ def test_in_markdown_each_figure_has_its_table_and_what_is_missing_its_reason() 
     assert "hypercorn (trio): did not start: … OSError: no." in text
 
 
+def test_in_markdown_a_check_is_its_bounds() -> None:
+    results = Results([block("echo-64-50x10", perfectws=(2,))])
+    texts = {"target": "CPU ≤ 1", "bound": 1.0, "reason": ""}
+    results.targets = [
+        {**texts, "figure": 0.5, "aim": 0.4, "verdict": "PASS"},
+        {**texts, "figure": 1.234, "aim": None, "verdict": "FAIL"},
+        {**texts, "figure": None, "aim": None, "verdict": "n/a"},
+    ]
+    assert as_markdown(results).splitlines()[2:] == [
+        "| CPU ≤ 1 | 0.50 | 0.40 |  |",
+        "| CPU ≤ 1 | 1.23 |  | missed |",
+        "| CPU ≤ 1 |  |  | not measured |",
+    ]
+
+
 def test_the_table_tells_how_much_of_its_core_a_server_used() -> None:
     made = block("echo-64-50x10", perfectws=(900,))  # 1,000 a second
     assert "90%" in as_text(Results([made]))
