@@ -40,7 +40,7 @@ def test_a_table_of_limits_that_nobody_compares_is_noticed() -> None:
 
 
 #: Pages with tables headed so whose quantities stand behind names, or that are of something else.
-OTHER_TABLES = {"docs/reliability.md", "docs/performance.md", "docs/scaling.md"}
+OTHER_TABLES = {"docs/reliability.md", "docs/scaling.md"}
 
 
 @pytest.mark.parametrize(
