@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 import sys
-from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
@@ -22,19 +21,10 @@ from ..calls import Calls
 from ..conftest import PATIENCE
 from ..peer import Peer, is_told_the_end
 from .test_reactor import Recorder
-from .test_tls_transport import Server, by_hand, running
+from .tls_server import Server, by_hand
 
 if sys.platform != "linux":
     pytest.skip("only Linux has a reactor", allow_module_level=True)
-
-
-@pytest.fixture(params=["reactor", "streams"])
-async def either(
-    request: pytest.FixtureRequest, server_context: ssl.SSLContext, trusting: ssl.SSLContext
-) -> AsyncIterator[Server]:
-    """A server on each of the transports that TLS has."""
-    async with running(server_context, trusting, request.param == "reactor") as server:
-        yield server
 
 
 async def test_an_abort_says_so(either: Server) -> None:

@@ -6,9 +6,7 @@ import socket
 import ssl
 import struct
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from functools import partial
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -22,24 +20,19 @@ from perfectws import (
     Routes,
     TLSConfiguration,
     WebSocket,
-    WebSocketHandler,
 )
-from perfectws.http.http11 import HTTPConnection
-from perfectws.http.service import HTTPService
 from perfectws.log_limit import LogLimit
 from perfectws.net import tls as tls_module
-from perfectws.net.acceptors import serve_listener
-from perfectws.net.listeners import bound_port, listen
-from perfectws.net.loop import Connections, Loop, open_loop
 from perfectws.net.socket_transport import SocketTransport
 from perfectws.net.tls_transport import PIECE, TLSTransport
 from perfectws.transport import HIGH_WATER, Protocol, Transport
 
 from ..calls import NOTHING, Calls, quiet
-from ..conftest import PATIENCE, Handler, Session
+from ..conftest import PATIENCE
 from ..peer import BINARY, CLOSE, Peer
 from .counting import CountingSocket, sends_of
 from .test_reactor import LINGER_RESET, Recorder
+from .tls_server import ByHand, Server, by_hand, running
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a reactor")
 
@@ -47,103 +40,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has 
 HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
 
 
-class Server:
-    """A listener with TLS on a loop, and the protocols that it has made."""
-
-    def __init__(self, loop: Loop, nursery: trio.Nursery, server: ssl.SSLContext, client: ssl.SSLContext) -> None:
-        self.loop = loop
-        self.connections = Connections(loop)
-        self.made: list[tuple[Transport, Any]] = []
-        self._changed = trio.lowlevel.ParkingLot()
-        self._nursery = nursery
-        self._server = server
-        self.client = client
-        self.listening: list[socket.socket] = []
-        self.streams: list[trio.SocketStream] = []
-
-    def begin(self, make: Callable[[Transport], Protocol] = lambda transport: Recorder()) -> None:
-        """Accept connections for the protocols that ``make`` makes."""
-
-        def make_protocol(transport: Transport) -> Protocol:
-            protocol = make(transport)
-            self.made.append((transport, protocol))
-            self._changed.unpark_all()
-            return protocol
-
-        self.listening = listen("127.0.0.1", 0)
-        self._nursery.start_soon(
-            serve_listener, self.loop, self.listening[0], make_protocol, lambda: self._server, self.connections
-        )
-
-    def begin_sessions(self, session: Session, **options: Any) -> None:
-        """Serve WebSockets."""
-        routes = Routes()
-        routes.add("GET", "/", WebSocketHandler(lambda *_: Handler(session), **options))
-        self.begin(partial(HTTPConnection, loop=self.loop, service=HTTPService(routes.navigator)))
-
-    async def plain(self) -> trio.SocketStream:
-        """Connect, and say nothing yet."""
-        if not self.listening:
-            self.begin()
-        self.streams.append(await trio.open_tcp_stream("127.0.0.1", bound_port(self.listening)))
-        return self.streams[-1]
-
-    def let_go(self) -> None:
-        """Close what was connected."""
-        for stream in self.streams:
-            stream.socket.close()
-
-    async def stream(self, through: Callable[[Any], trio.abc.Stream] = lambda stream: stream) -> Any:
-        """Connect, and do the handshake."""
-        stream = trio.SSLStream(through(await self.plain()), self.client, server_hostname="test")
-        await stream.do_handshake()
-        return stream
-
-    async def until_made(self, count: int = 1) -> tuple[Any, Any]:
-        """Return the last transport and its protocol, once there are so many."""
-        while len(self.made) < count:
-            await self._changed.park()
-        return self.made[-1]
-
-    async def until_empty(self) -> None:
-        """Wait until every connection is gone."""
-        while self.connections._open:
-            await trio.sleep(0.001)
-
-    async def assert_serves(self) -> None:
-        """Assert that somebody else is served as if nothing had been."""
-        before = len(self.made)
-        async with await self.stream() as stream:
-            await stream.send_all(b"undisturbed")
-            _, recorder = await self.until_made(before + 1)
-            await recorder.until(b"undisturbed")
-
-
-@asynccontextmanager
-async def running(server: ssl.SSLContext, client: ssl.SSLContext, with_reactor: bool = True) -> AsyncIterator[Server]:
-    with trio.fail_after(PATIENCE):
-        async with open_loop(with_reactor=with_reactor) as loop, trio.open_nursery() as accepting:
-            running = Server(loop, accepting, server, client)
-            try:
-                yield running
-            finally:
-                running.let_go()
-                accepting.cancel_scope.cancel()
-                await loop.end_connections(0)
-
-
 @pytest.fixture
 async def server(server_context: ssl.SSLContext, trusting: ssl.SSLContext) -> AsyncIterator[Server]:
     async with running(server_context, trusting) as server:
-        yield server
-
-
-@pytest.fixture(params=["reactor", "streams"])
-async def either(
-    request: pytest.FixtureRequest, server_context: ssl.SSLContext, trusting: ssl.SSLContext
-) -> AsyncIterator[Server]:
-    """A server on each of the transports that TLS has."""
-    async with running(server_context, trusting, request.param == "reactor") as server:
         yield server
 
 
@@ -168,63 +67,6 @@ class Trickle(trio.abc.HalfCloseableStream):
 
     async def aclose(self) -> None:
         await self.stream.aclose()
-
-
-class ByHand:
-    """A client that decides which records leave in which segment."""
-
-    def __init__(self, stream: trio.SocketStream, context: ssl.SSLContext) -> None:
-        self.stream = stream
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_hostname="test")
-
-    async def do_handshake(self, last: bytes = b"") -> None:
-        """Do the handshake; ``last`` leaves in one segment with its end."""
-        while True:
-            try:
-                self._tls.do_handshake()
-            except ssl.SSLWantReadError:
-                await self.stream.send_all(self._outgoing.read())
-                self._incoming.write(await self.stream.receive_some())
-            else:
-                break
-        await self.stream.send_all(self._outgoing.read() + self.encrypt(last))
-
-    def encrypt(self, *messages: bytes) -> bytes:
-        """Return a record for each message."""
-        for message in messages:
-            if message:
-                self._tls.write(message)
-        return self._outgoing.read()
-
-    def close_notify(self) -> bytes:
-        """Return the record that ends our side."""
-        with pytest.raises(ssl.SSLWantReadError):
-            self._tls.unwrap()
-        return self._outgoing.read()
-
-    async def read_all(self) -> bytes:
-        """Return what is in all records until the peer's close_notify."""
-        data = bytearray()
-        while True:
-            try:
-                piece = self._tls.read(1 << 16)
-            except ssl.SSLWantReadError:
-                received = await self.stream.receive_some()
-                assert received, "the connection was cut off"
-                self._incoming.write(received)
-            except ssl.SSLZeroReturnError:
-                return bytes(data)
-            else:
-                if not piece:
-                    return bytes(data)
-                data += piece
-
-
-async def by_hand(server: Server, last: bytes = b"") -> ByHand:
-    client = ByHand(await server.plain(), server.client)
-    await client.do_handshake(last)
-    return client
 
 
 async def read_all(stream: trio.abc.ReceiveStream) -> bytes:
