@@ -21,7 +21,7 @@ from .census import Census
 from .control import allow_descriptors, running_foreign, running_load, running_server
 from .load import Stage
 from .places import TRANSPORTS, prepared_directory
-from .verdict import MAX_BLOCKS, MAX_GROWTH, WARM_UP, WATCHED, Findings, Sample
+from .verdict import JUDGED, MAX_BLOCKS, MAX_GROWTH, WARM_UP, Findings, Sample
 
 _DESCRIPTION = """\
 Soak a server of perfectws: honest traffic, each message of which must be answered, beside peers that do everything
@@ -77,7 +77,7 @@ def make_parser() -> argparse.ArgumentParser:
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--connections", type=_count, default=2500, help="how many at once, about (default: 2500)")
+    parser.add_argument("--connections", type=_count, default=2500, help="how many at once, at least (default: 2500)")
     parser.add_argument("--minutes", type=_minutes, default=5.0, help="how long, also a fraction (default: 5)")
     parser.add_argument("--over", default=",".join(TRANSPORTS), help="some of plain,tls,unix (default: all), or client")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32), help="what chance begins with")
@@ -207,6 +207,8 @@ def as_text(findings: Findings) -> str:
     lines += [f"{'in all':24} {findings.sent:12,} {findings.answered:12,} {findings.lost:6,}", "", "hostile"]
     lines += [f"{name:24} {count:12,}" for name, count in sorted(tally["attacks"].items())]
     lines += ["", f"{'descriptors, at most':24} {findings.most_descriptors:12,}"]
+    if findings.connected is not None:
+        lines.append(f"{'connections, at least':24} {findings.connected:12,}")
     lines += ["", f"{'at rest':24} {'before':>12} {'after':>12}"]
     for name in ("descriptors", "tasks", "timers", "blocks"):
         lines.append(f"{name:24} {getattr(before, name):12,} {getattr(after, name):12,}")
@@ -218,9 +220,9 @@ def as_text(findings: Findings) -> str:
 
 def _conclusion(findings: Findings) -> list[str]:
     if findings.growth is None:
-        memory = f"memory: not judged, which takes {WARM_UP + WATCHED:.0f} s"
+        memory = f"memory: not judged, which takes {JUDGED:.0f} s"
     else:
-        memory = f"memory: {findings.growth:+.2%} after the first {WARM_UP:.0f} s ({MAX_GROWTH:.0%} are allowed)"
+        memory = f"memory: {findings.growth} from {WARM_UP:.0f} s after all had come ({MAX_GROWTH:.0%} are allowed)"
     left = sum(findings.left_behind.values())
     blocks = f"blocks at rest: {findings.more_blocks:+.2%} ({MAX_BLOCKS:.0%} are allowed)"
     lines = [f"sent: {findings.sent:,}", f"answered: {findings.answered:,}", f"lost: {findings.lost:,}"]

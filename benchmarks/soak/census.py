@@ -79,7 +79,7 @@ def take_sample() -> Census:
         _malloc_trim(0)
     return Census(
         memory=resident_memory(),
-        descriptors=len(os.listdir("/proc/self/fd")) - 1,  # but for the one that lists them
+        descriptors=open_descriptors(),
         tasks=trio.lowlevel.current_statistics().tasks_living,
         timers=0,
         blocks=sys.getallocatedblocks(),
@@ -102,6 +102,11 @@ def take_census() -> Census:
             objects[f"{kind.__module__}.{kind.__qualname__}"] += 1
     sample = take_sample()
     return Census(sample.memory, sample.descriptors, sample.tasks, timers, sample.blocks, dict(objects))
+
+
+def open_descriptors() -> int:
+    """Return how many file descriptors this process has open."""
+    return len(os.listdir("/proc/self/fd")) - 1  # but for the one that lists them
 
 
 def resident_memory() -> int:

@@ -22,8 +22,10 @@ from .load import Stage
 from .places import Places
 from .scene import PATIENCE
 
-#: Descriptors that a process needs besides those of its connections.
+#: Descriptors that a process needs besides those of its connections: for the files that it serves just now, and for
+#: connections beyond those that were asked for, as a part of these.
 _SPARE_DESCRIPTORS = 200
+_SPARE_PART = 0.2
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -163,7 +165,7 @@ def last_words(log: IO[bytes]) -> str:
 
 def allow_descriptors(connections: int) -> None:
     """Let the processes that are started have so many connections. Raises `ValueError` if that cannot be."""
-    needed = connections + _SPARE_DESCRIPTORS
+    needed = round(connections * (1 + _SPARE_PART)) + _SPARE_DESCRIPTORS
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise ValueError(f"{connections} connections need {needed} descriptors, and {hard} are allowed: see ulimit -Hn")

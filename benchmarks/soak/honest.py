@@ -7,7 +7,7 @@ the client's, which for most of them is perfectws too.
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from math import inf
@@ -27,10 +27,14 @@ from .wire import UPLOAD_TYPE, upload
 _LENGTH = 100
 #: How long the texts are, in characters; most are short.
 _SIZES = (0, 5, 60, 120, 130, 900, 5_000, 40_000)
+#: How long the texts of those are who stay.
+_WORDS = _SIZES[:5]
+#: How these are called.
+STAYING = "echo, staying"
 #: The limits of perfectws's own clients: a server that is busy is not dead.
 _CLIENT: dict[str, Any] = {
     "open_timeout": NEVER,
-    "ping_interval": 5.0,
+    "ping_interval": 20.0,
     "ping_timeout": NEVER,
     "close_timeout": NEVER,
 }
@@ -112,16 +116,20 @@ async def _read_whole(socket: WebSocket) -> str:
 async def _echo_by_handler(scene: Scene, kind: str, path: str, **options: Any) -> None:
     """Talk to a server that takes whole messages, and take them so too."""
     async with _client(scene, path, **options) as socket:
-        incoming, messages = trio.open_memory_channel[str](inf)
-        socket.on_text(lambda ws, text: incoming.send_nowait(text))
-        socket.on_close.when_complete(lambda _: incoming.close())
-        for burst in _bursts(scene):
-            for text in burst:
-                scene.tally.sent[kind] += 1
-                await socket.send_string_message(text)
-            for text in burst:
-                scene.tally.check(kind, await messages.receive(), text)
-            await scene.rest()
+        await _talk(scene, kind, socket, _bursts(scene))
+
+
+async def _talk(scene: Scene, kind: str, socket: WebSocket, bursts: Iterable[list[str]]) -> None:
+    incoming, messages = trio.open_memory_channel[str](inf)
+    socket.on_text(lambda ws, text: incoming.send_nowait(text))
+    socket.on_close.when_complete(lambda _: incoming.close())
+    for burst in bursts:
+        for text in burst:
+            scene.tally.sent[kind] += 1
+            await socket.send_string_message(text)
+        for text in burst:
+            scene.tally.check(kind, await messages.receive(), text)
+        await scene.rest()
 
 
 async def echo_by_handler(scene: Scene) -> None:
@@ -137,6 +145,20 @@ async def echo_compressed(scene: Scene) -> None:
 async def echo_late(scene: Scene) -> None:
     """Talk to a handler that is async and takes its time."""
     await _echo_by_handler(scene, "echo, later", "/later")
+
+
+async def stay(scene: Scene) -> None:
+    """Open a connection that stays, and say a word now and then, to the end."""
+    async with _client(scene, "/messages") as socket:
+        await _talk(scene, STAYING, socket, _words(scene))
+
+
+def _words(scene: Scene) -> Iterator[list[str]]:
+    """Yield short messages, one at a time, until all is over: at least one."""
+    while True:
+        yield [f"{next(_numbers)}:" + "é" * scene.random.choice(_WORDS)]
+        if scene.over.is_set():
+            return
 
 
 async def echo_foreign(scene: Scene) -> None:

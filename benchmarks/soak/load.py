@@ -24,7 +24,7 @@ import trio
 
 from ..servers.__main__ import die_with_parent
 from . import bad_visits, honest, hostile
-from .census import Census, take_census, take_sample
+from .census import Census, open_descriptors, take_census, take_sample
 from .faults import Faults
 from .places import TRANSPORTS, Places
 from .scene import PATIENCE, Scene
@@ -32,6 +32,11 @@ from .tally import Tally
 
 #: How many steps all sessions together take in a second, at most.
 _STEPS = 1000.0
+#: So many connections come and go, at most; those that are asked for beyond them stay to the end. Who comes and goes
+#: does far more to a server, and no machine opens ten thousand connections as fast as such as these leave.
+_VISITORS = 2500
+#: How often it is seen to that there are enough connections, in seconds.
+_LOOK = 0.5
 #: How long the first of all kinds may take that are not counted, in seconds.
 _WARM_UP = 5.0
 
@@ -72,7 +77,7 @@ class Load:
         sides: Who comes.
         places: The servers.
         transports: Those of `TRANSPORTS` that are used.
-        connections: How many connections there are at once, about.
+        connections: How many connections there are at once: at least, when they have all come.
         seconds: How long new ones are opened.
         seed: What chance begins with.
     """
@@ -101,7 +106,7 @@ class Load:
         self._print(Stage.SOAKING)
         async with trio.open_nursery() as nursery, trio.open_nursery() as squatters:
             nursery.start_soon(self._tell, interval)
-            await self._soak(squatters)
+            await self._soak(squatters, before.descriptors)
             if not self._sides.are_soaked:
                 await self._squatting.wait()
                 self._print(Stage.SQUATTING)
@@ -118,7 +123,7 @@ class Load:
             scene = self._scene(Tally(), clients)
             scene.over.set()
             for name, kind in self._sides.honest.items():
-                sessions.start_soon(_be_honest, scene, name, kind)
+                sessions.start_soon(_be_honest, scene, name, kind.session)
             for name, peer in self._sides.bad.items():
                 sessions.start_soon(self._sides.run, scene, name, peer)
             sessions.cancel_scope.deadline = trio.current_time() + _WARM_UP
@@ -144,25 +149,45 @@ class Load:
         sys.stdout.write(json.dumps(report) + "\n")
         sys.stdout.flush()
 
-    async def _soak(self, squatters: trio.Nursery) -> None:
-        async with trio.open_nursery() as clients, trio.open_nursery() as sessions, trio.open_nursery() as attackers:
+    async def _soak(self, squatters: trio.Nursery, others: int) -> None:
+        async with trio.open_nursery() as clients, trio.open_nursery() as beside:
             scene = self._scene(self._tally, clients)
-            self._start(scene, sessions, attackers, squatters)
-            await trio.sleep(self._seconds)
-            scene.over.set()
-            attackers.cancel_scope.cancel()
-            sessions.cancel_scope.deadline = trio.current_time() + PATIENCE
+            async with trio.open_nursery() as sessions, trio.open_nursery() as attackers:
+                self._start(scene, sessions, attackers, squatters)
+                beside.start_soon(self._fill_up, scene, sessions, others)
+                await trio.sleep(self._seconds)
+                scene.over.set()
+                attackers.cancel_scope.cancel()
+                beside.start_soon(self._give_up, sessions)
+            beside.cancel_scope.cancel()
         if sessions.cancel_scope.cancelled_caught:
             self._tally.fail(f"sessions waited {PATIENCE:.0f} seconds for an answer, in vain")
+
+    async def _fill_up(self, scene: Scene, sessions: trio.Nursery, others: int) -> None:
+        """Let some come who stay, whenever fewer are connected than are to be; ``others`` are no connections."""
+        await trio.sleep(self._slow_start(scene))
+        while not scene.over.is_set():
+            for _ in range(self._connections - scene.coming - (open_descriptors() - others)):
+                sessions.start_soon(_be_honest, scene, honest.STAYING, honest.stay)
+            await trio.sleep(_LOOK)
+
+    async def _give_up(self, sessions: trio.Nursery) -> None:
+        """End all sessions, once none has been answered for so long: on a slow machine many may be on their way."""
+        answered = None
+        while (now := self._tally.answered.total()) != answered:
+            answered = now
+            await trio.sleep(PATIENCE)
+        sessions.cancel_scope.cancel()
 
     def _start(self, scene: Scene, sessions: trio.Nursery, attackers: trio.Nursery, squatters: trio.Nursery) -> None:
         """Start all sessions: each kind in its nursery, so many at once as its share is."""
         good, bad = self._sides.honest, self._sides.bad
         shares = sum(kind.share for kind in good.values()) + sum(kind.share for kind in bad.values())
-        each = self._connections / shares
+        each = min(self._connections, _VISITORS) / shares
+        sessions.start_soon(_be_honest, scene, honest.STAYING, honest.stay)
         for name, kind in good.items():
             for _ in range(max(1, round(each * kind.share / kind.connections))):
-                sessions.start_soon(self._repeat, scene, partial(_be_honest, scene, name, kind))
+                sessions.start_soon(self._repeat, scene, partial(_be_honest, scene, name, kind.session))
         for name, peer in bad.items():
             if not set(peer.transports) & set(scene.transports):
                 continue
@@ -175,12 +200,16 @@ class Load:
 
     async def _repeat(self, scene: Scene, session: Callable[[], Awaitable[None]]) -> None:
         """Hold one session after the other, until all is over: at least one."""
-        await trio.sleep(self._random.random() * min(scene.pause, self._seconds / 4))  # not all in the same moment
+        await trio.sleep(self._random.random() * self._slow_start(scene))
         while True:
             await session()
             if scene.over.is_set():
                 return
             await scene.rest()
+
+    def _slow_start(self, scene: Scene) -> float:
+        """Return within how many seconds the first visitors come, not all in the same moment."""
+        return min(scene.pause, self._seconds / 4)
 
     async def _squat(self, scene: Scene, name: str, kind: hostile.Kind) -> None:
         """Squat again and again; when all is over, once more and until cancelled."""
@@ -196,9 +225,9 @@ class Load:
             self._squatting.set()
 
 
-async def _be_honest(scene: Scene, name: str, kind: honest.Kind) -> None:
+async def _be_honest(scene: Scene, name: str, session: Callable[[Scene], Awaitable[None]]) -> None:
     try:
-        await kind.session(scene)
+        await session(scene)
     except Exception as error:  # whatever it is, an honest session should not have met it
         scene.tally.fail(f"{name}: {error!r}")
 

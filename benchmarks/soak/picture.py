@@ -7,7 +7,7 @@ from itertools import pairwise
 from statistics import median
 
 from .. import svg
-from .verdict import WARM_UP, Findings, Sample
+from .verdict import Findings, Sample
 
 _WIDTH, _HEIGHT = 72, 8
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -70,8 +70,8 @@ def as_svg(findings: Findings) -> str:
 
 
 def _subtitle(findings: Findings) -> str:
-    growth = "too short to judge the memory" if findings.growth is None else f"memory {findings.growth:+.1%}"
-    return f"{findings.sent:,} messages sent, {findings.lost:,} lost; {growth} after the first {WARM_UP:.0f} s"
+    growth = "too short to judge the memory" if findings.growth is None else f"memory {findings.growth}"
+    return f"{findings.sent:,} messages sent, {findings.lost:,} lost; {growth}"
 
 
 def _panel(label: str, times: Sequence[float], values: Sequence[float], top: float, colour: str) -> str:

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from statistics import fmean, median
-from typing import Any
+from math import inf, sqrt
+from statistics import fmean, median, stdev
+from typing import Any, NamedTuple
 
 from .census import Census
 
-#: How long memory is given to find its level before it is judged, in seconds. A peer that takes nothing may stay for up
-#: to 75 s: as many of them go as come only after twice that.
-WARM_UP = 150.0
-#: From this part of the most connections on, all are there.
-ALL_THERE = 0.9
-#: How long it has to be watched after that, in seconds: less says nothing.
-WATCHED = 60.0
-#: Over so long the levels of memory are taken that are told, in seconds.
+#: How long memory is given to find its level before it is judged, in seconds, from when all connections are there.
+WARM_UP = 60.0
+#: From this part of the connections that were asked for, all are there.
+ALL_THERE = 0.99
+#: Over so long a level of memory is taken, in seconds, and so many of them are needed: fewer say nothing.
 LEVEL = 30.0
-#: So much it may grow while it is watched, as a part of itself. It moves by a quarter with what is on its way, so less
-#: could be chance; what is never freed is found by the blocks.
-MAX_GROWTH = 0.1
+ENOUGH_LEVELS = 4
+#: How long a soak has to be, in seconds, so that memory is judged.
+JUDGED = 240.0
+#: So much it may grow while it is watched, as a part of itself, beyond what may be chance.
+MAX_GROWTH = 0.02
 #: So many more blocks may be held at the end, at rest, as a part of those at the beginning: what is remembered of paths
 #: and classes, which does not grow with the number of messages.
 MAX_BLOCKS = 0.01
@@ -38,6 +38,29 @@ class Sample:
 
     seconds: float
     census: Census
+
+
+class Growth(NamedTuple):
+    """How much memory has grown, as a part of itself.
+
+    Attributes:
+        part: How much.
+        chance: How much of it may be chance: twice the standard error.
+    """
+
+    part: float
+    chance: float
+
+    def __str__(self) -> str:
+        return f"{self.part:+.2%} ± {self.chance:.2%}"
+
+
+def growth_of(levels: Sequence[tuple[float, float]]) -> Growth:
+    """Return how much the levels of memory have grown from the first to the last."""
+    slope = trend(levels)
+    mean = fmean(memory for _, memory in levels)
+    scatter = stdev(memory - slope * seconds for seconds, memory in levels)
+    return Growth(slope * (levels[-1][0] - levels[0][0]) / mean, 2 * scatter * sqrt(12 / len(levels)) / mean)
 
 
 @dataclass
@@ -89,28 +112,34 @@ class Findings:
 
     @property
     def watched(self) -> Sequence[Sample]:
-        """The samples by which memory is judged: from when nearly all connections are there, however long that took."""
+        """The samples by which memory is judged: from a while after all connections are there, until they are to go."""
         soaking = [sample for sample in self.samples if sample.seconds <= self.seconds]
-        most = max((sample.census.descriptors for sample in soaking), default=0)
-        full = next((sample.seconds for sample in soaking if sample.census.descriptors >= ALL_THERE * most), 0.0)
-        return [sample for sample in soaking if sample.seconds >= max(WARM_UP, full)]
+        enough = self.before.descriptors + ALL_THERE * self.connections
+        full = next((sample.seconds for sample in soaking if sample.census.descriptors >= enough), inf)
+        return [sample for sample in soaking if sample.seconds >= full + WARM_UP]
 
     @property
-    def growth(self) -> float | None:
-        """How much the memory has grown while it was watched, as a part of itself; ``None`` if that was too short."""
+    def connected(self) -> int | None:
+        """How many connections there were at least while it was watched."""
+        return min((each.census.descriptors - self.before.descriptors for each in self.watched), default=None)
+
+    @property
+    def levels(self) -> list[tuple[float, float]]:
+        """When, and how much memory the server had while it was watched: the median of each half minute."""
         watched = self.watched
-        if len(watched) < 10 or watched[-1].seconds - watched[0].seconds < WATCHED * 0.9:
-            return None
-        slope = trend([(sample.seconds, sample.census.memory) for sample in watched])
-        return slope * (watched[-1].seconds - watched[0].seconds) / fmean(sample.census.memory for sample in watched)
+        halves: dict[int, list[Sample]] = {}
+        for sample in watched:
+            halves.setdefault(int((sample.seconds - watched[0].seconds) // LEVEL), []).append(sample)
+        return [
+            (fmean(sample.seconds for sample in half), median(sample.census.memory for sample in half))
+            for half in halves.values()
+        ]
 
     @property
-    def levels(self) -> list[int]:
-        """How much memory the server had while it was watched: the median of each half minute, in MiB."""
-        halves: dict[int, list[int]] = {}
-        for sample in self.watched:
-            halves.setdefault(int(sample.seconds // LEVEL), []).append(sample.census.memory)
-        return [round(median(memory) / 2**20) for memory in halves.values()]
+    def growth(self) -> Growth | None:
+        """How much the memory has grown while it was watched; ``None`` if that was too short."""
+        levels = self.levels
+        return growth_of(levels) if len(levels) >= ENOUGH_LEVELS else None
 
     @property
     def most_descriptors(self) -> int:
@@ -134,8 +163,10 @@ class Findings:
         for process, faults in self.faults.items():
             found += [f"the {process} logged {faults['count']:,} errors"] if faults["count"] else []
             found += faults["first"]
-        if self.growth is not None and self.growth > MAX_GROWTH:
-            found.append(f"the memory grew by {self.growth:.1%}, more than {MAX_GROWTH:.0%}")
+        if self.growth is None and self.seconds >= JUDGED:
+            found.append(f"{self.connections:,} connections were never there, or too late for the memory to be judged")
+        if self.growth is not None and self.growth.part - self.growth.chance > MAX_GROWTH:
+            found.append(f"the memory grew by {self.growth}, more than {MAX_GROWTH:.0%}")
         if self.more_blocks > MAX_BLOCKS:
             found.append(f"{self.more_blocks:.1%} more blocks are held at rest, more than {MAX_BLOCKS:.0%}")
         return found
@@ -154,8 +185,9 @@ class Findings:
             "left": sum(self.left_behind.values()),
             "errors": sum(faults["count"] for faults in self.faults.values()),
             "complaints": len(self.complaints),
-            "memory": self.levels,
-            "growth": None if self.growth is None else round(self.growth, 4),
+            "connected": self.connected,
+            "memory": [round(memory / 2**20) for _, memory in self.levels],
+            "growth": None if self.growth is None else str(self.growth),
             "blocks": [self.before.blocks, self.after.blocks],
         }
 

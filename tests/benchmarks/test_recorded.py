@@ -12,10 +12,9 @@ import pytest
 
 from benchmarks import machine, recorded
 from benchmarks.soak.__main__ import parse, record
-from benchmarks.soak.verdict import Sample
 from tests import count, coverage_table, promises
 
-from .test_soak import census, findings
+from .test_soak import findings, loaded
 
 
 @pytest.fixture
@@ -50,8 +49,7 @@ def test_an_entry_says_when_and_on_what_and_not_whose(file: Path) -> None:
 
 
 def test_a_soak_is_recorded_by_its_transports_with_the_command_that_repeats_it(file: Path) -> None:
-    samples = [Sample(float(at), census(2**20 * (100 if at < 180 else 101))) for at in range(0, 300, 2)]
-    found = findings(samples=samples, left={"c": 4})
+    found = findings(samples=loaded(lambda seconds: 2**20 * (100 if seconds < 90 else 101)), left={"c": 4})
     record(found, parse(["--connections", "20", "--minutes", "5", "--seed", "7", "--record"]))
     record(found, parse(["--connections", "20", "--over", "unix,plain", "--seed", "7", "--record"]))
     entries = recorded.read()
@@ -60,7 +58,7 @@ def test_a_soak_is_recorded_by_its_transports_with_the_command_that_repeats_it(f
     assert entries["soak"]["command"] == command
     counts = entries["soak"]["counts"]
     assert (counts["sent"], counts["answered"], counts["lost"], counts["left"]) == (100, 100, 0, 4)
-    assert counts["memory"] == [100, 101, 101, 101, 101]
+    assert counts["memory"] == [100, *[101] * 7]
     assert counts["complaints"] == 1
 
 

@@ -90,7 +90,8 @@ def fuzzed(results: Mapping[str, Entry]) -> Iterator[str]:
 
 #: What is told of a soak, in which words.
 SOAK = {
-    "connections": "connections at once, about",
+    "connections": "connections at once, asked for",
+    "connected": "connections while memory was judged, at least",
     "minutes": "minutes",
     "sent": "honest messages sent",
     "answered": "answered, with what they said and in order",
@@ -100,6 +101,7 @@ SOAK = {
     "left": "left behind, of descriptors, tasks, timers and objects",
     "errors": "errors logged that were not meant",
     "memory": "memory under load, medians of half minutes, MiB",
+    "growth": "growth of it, and how much of that may be chance",
 }
 
 
