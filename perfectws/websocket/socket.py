@@ -205,7 +205,8 @@ class WebSocket:
                 ``True`` asks the environment, as curl does: ``wss_proxy``, ``https_proxy``, ``all_proxy``, for ``ws:``
                 ``ws_proxy``, ``http_proxy``, ``all_proxy``, and ``no_proxy``; this machine is reached directly then.
             follow_redirects: Whether to go where the server sends us, five times at most, and never from ``wss:`` to
-                ``ws:``. ``headers`` and credentials go to the same scheme, host and port only.
+                ``ws:``. ``headers`` and credentials go to the same scheme, host and port only; with ``subprotocols``,
+                which may hold a token, it is followed nowhere else.
             on_upgrade: What handles the WebSocket; may be ``async def``.
             **keywords: The above by name, and the limits and choices of `WebSocketOptions`.
 
