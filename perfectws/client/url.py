@@ -89,7 +89,7 @@ class WebSocketURL(NamedTuple):
             address, zone = _split_zone(parts.hostname, shown)
             host, named = address + zone, f"[{address}]"
         else:
-            host = named = _ascii_host(parts.hostname, shown)
+            host = named = _host_name(parts.hostname, shown)
         return cls(
             text=shown,
             host=host,
@@ -158,17 +158,27 @@ def _split_zone(host: str, shown: str) -> tuple[str, str]:
     return address, f"%{name}"
 
 
-def _ascii_host(host: str, shown: str) -> str:
+def _host_name(host: str, shown: str) -> str:
+    try:
+        return ascii_host(host)
+    except ValueError as error:
+        raise InvalidURL(f"{shown!r}: {error}") from None
+
+
+def ascii_host(host: str) -> str:
+    """Return a host's name, or IP address, in its ASCII form. Raises `ValueError`, with what is wrong."""
+    shown = repr(host[:100])
     try:
         name = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise InvalidURL(f"{shown!r}: {host!r} is no host name: {error}") from None
+        raise ValueError(f"{shown} is no host name: {error}") from None
     labels = name.removesuffix(".").split(".")  # the last dot stands for the root
     if len(name) > _MAX_NAME or not all(0 < len(label) <= _MAX_LABEL for label in labels):
-        raise InvalidURL(
-            f"{shown!r}: {host[:100]!r} is no host name: it has at most {_MAX_NAME} characters, and between two dots 1 "
-            f"to {_MAX_LABEL}"
+        raise ValueError(
+            f"{shown} is no host name: it has at most {_MAX_NAME} characters, and between two dots 1 to {_MAX_LABEL}"
         )
+    if _FORBIDDEN.search(name):
+        raise ValueError(f"{shown} is no host name: it holds a space or a control character")
     return name
 
 

@@ -14,6 +14,7 @@ import h11
 import trio
 
 from ..errors import ConnectionRejected, HandshakeError
+from .outgoing import encrypt, open_tcp
 from .reasons import reason_of
 from .tls_end import close_at_once
 
@@ -118,12 +119,11 @@ async def _dial_through_socks(proxy: Proxy, host: str, port: int, local_address:
 async def _dial_through_http(
     proxy: Proxy, host: str, port: int, ssl_context: ssl.SSLContext | None, local_address: str | None
 ) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
-    tcp = await trio.open_tcp_stream(proxy.host, proxy.port, local_address=local_address)
+    tcp = await open_tcp(proxy.host, proxy.port, local_address)
     stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] = tcp
     try:
         if ssl_context is not None:
-            stream = trio.SSLStream(tcp, ssl_context, server_hostname=proxy.host)
-            await stream.do_handshake()
+            stream = await encrypt(tcp, ssl_context, proxy.host)
         await _Tunnel(proxy, stream, f"[{host}]:{port}" if ":" in host else f"{host}:{port}").open()
     except BaseException:
         await close_at_once(stream)

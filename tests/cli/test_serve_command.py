@@ -182,7 +182,7 @@ class TestTheLaunch:
         assert f"HTTP server 'shop' cannot listen on 127.0.0.1:{port}: " in caplog.messages[-1]
         assert caplog.messages[-1].endswith("choose another --port, or 0 for any that is free")
 
-    @pytest.mark.parametrize("address", ["chat..example.org", "x" * 300, "unix:\ud800"])
+    @pytest.mark.parametrize("address", ["chat..example.org", "x" * 300, "unix:a\0b"])
     def test_an_address_that_can_be_none_is_told(
         self, shop: None, caplog: pytest.LogCaptureFixture, address: str
     ) -> None:
