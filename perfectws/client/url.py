@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from ..errors import InvalidURL
+from ..net.quoting import quoted
 
 #: The schemes, each with its default port and whether it is encrypted.
 _SCHEMES = {"ws": (80, False), "wss": (443, True)}
@@ -71,7 +72,8 @@ class WebSocketURL(NamedTuple):
             parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            reason = "it is malformed" if "@" in url else error  # the error may show a part of the password
+            # The error may show a part of the password.
+            reason = "it is malformed" if "@" in url else quoted(str(error))
             raise InvalidURL(f"{shown!r} is no URL: {reason}") from None
         if "#" in _without_password(url):
             # RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used"
@@ -103,7 +105,7 @@ class WebSocketURL(NamedTuple):
 
     @classmethod
     def _parse_unix(cls, url: str) -> WebSocketURL:
-        rest, shown = url[len(_UNIX_SCHEME) :].removeprefix("//"), _without_query(url)
+        rest, shown = url[len(_UNIX_SCHEME) :].removeprefix("//"), quoted(_without_query(url))
         path, _, target = rest.partition(":")
         if not path.startswith("/"):
             raise InvalidURL(
@@ -118,8 +120,11 @@ _parse_and_remember = lru_cache(maxsize=32)(WebSocketURL._parse)
 
 
 def shown_url(url: str) -> str:
-    """Return ``url`` as it may be shown: without the password, and without the query, in which there may be a token."""
-    return _without_query(_without_password(url))
+    """Return ``url`` as it may be shown: without the password, and without the query, in which there may be a token.
+
+    It may be a redirect's, so that is no more of it than of whatever else a stranger says.
+    """
+    return quoted(_without_query(_without_password(url)))
 
 
 def _without_password(url: str) -> str:
@@ -154,7 +159,9 @@ def _split_zone(host: str, shown: str) -> tuple[str, str]:
         return address, ""
     name = unquote(zone.removeprefix("25"))
     if not _ZONE.fullmatch(name):
-        raise InvalidURL(f"{shown!r}: {zone!r} is no zone: write the interface behind %25, as in [fe80::1%25eth0]")
+        raise InvalidURL(
+            f"{shown!r}: {quoted(zone)!r} is no zone: write the interface behind %25, as in [fe80::1%25eth0]"
+        )
     return address, f"%{name}"
 
 
@@ -167,7 +174,7 @@ def _host_name(host: str, shown: str) -> str:
 
 def ascii_host(host: str) -> str:
     """Return a host's name, or IP address, in its ASCII form. Raises `ValueError`, with what is wrong."""
-    shown = repr(host[:100])
+    shown = repr(quoted(host))
     try:
         name = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError as error:
