@@ -13,11 +13,11 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ..errors import HandshakeError, InvalidURL, LocalProtocolError
 from ..net.proxying import SCHEMES, Proxy
-from .url import WebSocketURL, ascii_host, shown_url
+from .url import WebSocketURL, ascii_host, shown_url, split_url
 
 #: curl's: "If the port number is not specified in the proxy string, it is assumed to be 1080."
 _PORT, _HTTPS_PORT = 1080, 443
@@ -77,7 +77,7 @@ def parse_proxy(text: str) -> Proxy:
     url = text if _HAS_SCHEME.match(text) else f"http://{text}"
     shown = shown_url(url)
     try:
-        parts = urlsplit(url)
+        parts = split_url(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         raise InvalidURL(f"{shown!r} is no URL of a proxy") from None

@@ -27,6 +27,8 @@ _MAX_NAME, _MAX_LABEL = 253, 63
 _QUERY = re.compile(r"([?#]).*", re.DOTALL)
 #: Where a URL's authority ends.
 _AUTHORITY_END = re.compile(r"[/?#]|$")
+#: What brackets may stand around, and what behind it. RFC 3986 §3.2.2: IP-literal = "[" ( IPv6address / IPvFuture ) "]"
+_BRACKETED = re.compile(r"\[[^\[\]]*:[^\[\]]*\](:.*)?", re.DOTALL)
 #: All of ASCII that may stand in a request target: what the caller has encoded stays as it is.
 _TARGET_SAFE = "%/?:@!$&'()*+,;=-._~[]|^`{}\"<>\\"
 
@@ -69,7 +71,7 @@ class WebSocketURL(NamedTuple):
         if url.lower().startswith(_UNIX_SCHEME):
             return cls._parse_unix(url)
         try:
-            parts = urlsplit(url)
+            parts = split_url(url)
             port = parts.port
         except ValueError as error:
             # The error may show a part of the password.
@@ -117,6 +119,15 @@ class WebSocketURL(NamedTuple):
 
 #: A client of many connections has few URLs.
 _parse_and_remember = lru_cache(maxsize=32)(WebSocketURL._parse)
+
+
+def split_url(url: str) -> SplitResult:
+    """Take a URL apart, as `urlsplit` does, which does not look at what is beside brackets. Raises `ValueError`."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    if "[" in place and not _BRACKETED.fullmatch(place):
+        raise ValueError("brackets stand around an IPv6 address, and around all of it")
+    return parts
 
 
 def shown_url(url: str) -> str:

@@ -195,8 +195,8 @@ class WebSocket:
             open_timeout: How long all until the server's answer may take, in seconds.
             reconnect: Whether to connect again after each drop, and after each attempt that failed unless the server
                 said no (all but 5xx, 408, 425, 429 and what says ``Retry-After``, which is obeyed). A `Backoff` says
-                how long to wait, and how often to try. After the machine has slept it is tried at once. It ends when the application calls
-                `close`, also on a socket that has dropped already, or `Connecting.cancel`.
+                how long to wait, and how often to try. After the machine has slept it is tried at once. It ends when
+                the application calls `close`, also on a socket that has dropped already, or `Connecting.cancel`.
             should_retry: Decides instead whether to connect again.
             on_drop, on_retry, on_give_up: Told what becomes of a client that connects again.
             queue: How many bytes of messages wait for the next connection: see `Reconnecting.send`.
