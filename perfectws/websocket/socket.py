@@ -194,9 +194,9 @@ class WebSocket:
             ssl_context: How TLS is done; ``None`` verifies the certificate against the system's authorities.
             open_timeout: How long all until the server's answer may take, in seconds.
             reconnect: Whether to connect again after each drop, and after each attempt that failed unless the server
-                said no (4xx without ``Retry-After``, which is obeyed). A `Backoff` says how long to wait, and how
-                often to try. After the machine has slept it is tried at once. It ends when the application calls
-                `close`, also on a socket that has dropped already, or `Connecting.cancel`.
+                said no (all but 5xx, 408, 425, 429 and what says ``Retry-After``, which is obeyed). A `Backoff` says
+                how long to wait, and how often to try. After the machine has slept it is tried at once. It ends when
+                the application calls `close`, also on a socket that has dropped already, or `Connecting.cancel`.
             should_retry: Decides instead whether to connect again.
             on_drop, on_retry, on_give_up: Told what becomes of a client that connects again.
             queue: How many bytes of messages wait for the next connection: see `Reconnecting.send`.
@@ -205,7 +205,8 @@ class WebSocket:
                 ``True`` asks the environment, as curl does: ``wss_proxy``, ``https_proxy``, ``all_proxy``, for ``ws:``
                 ``ws_proxy``, ``http_proxy``, ``all_proxy``, and ``no_proxy``; this machine is reached directly then.
             follow_redirects: Whether to go where the server sends us, five times at most, and never from ``wss:`` to
-                ``ws:``. ``headers`` and credentials go to the same scheme, host and port only.
+                ``ws:``. ``headers`` and credentials go to the same scheme, host and port only; with ``subprotocols``,
+                which may hold a token, it is followed nowhere else.
             on_upgrade: What handles the WebSocket; may be ``async def``.
             **keywords: The above by name, and the limits and choices of `WebSocketOptions`.
 

@@ -182,6 +182,14 @@ class TestTheLaunch:
         assert f"HTTP server 'shop' cannot listen on 127.0.0.1:{port}: " in caplog.messages[-1]
         assert caplog.messages[-1].endswith("choose another --port, or 0 for any that is free")
 
+    @pytest.mark.parametrize("address", ["chat..example.org", "x" * 300, "unix:a\0b"])
+    def test_an_address_that_can_be_none_is_told(
+        self, shop: None, caplog: pytest.LogCaptureFixture, address: str
+    ) -> None:
+        assert main(["serve", "shop", "--address", address]) == 1
+        assert f"HTTP server 'shop' cannot listen on {address}" in caplog.messages[-1]
+        assert all(record.exc_info is None for record in caplog.records)
+
     def test_a_certificate_that_is_not_there_is_told(self, shop: None, caplog: pytest.LogCaptureFixture) -> None:
         assert main(["serve", "shop", "--tls-cert", "nowhere.pem"]) == 1
         assert "cert_path 'nowhere.pem': there is no such file" in caplog.messages[-1]
