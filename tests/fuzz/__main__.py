@@ -156,11 +156,9 @@ def counts_of(result: Result) -> dict[str, Any]:
 
 def as_typed(options: argparse.Namespace) -> str:
     """Return the command that does the same again."""
-    seed = f" --seed {options.seed}" if options.seed else ""
-    jobs = f" --jobs {options.jobs}" if options.jobs > 1 else ""
-    return (
-        f"python -m tests.fuzz --seconds {options.seconds:g}{seed}{jobs}{' --plain' if options.plain else ''} --record"
-    )
+    more = f" --seed {options.seed}" if options.seed else ""
+    more += f" --jobs {options.jobs}" if options.jobs > 1 else ""
+    return f"python -m tests.fuzz --seconds {options.seconds:g}{more}{' --plain' if options.plain else ''} --record"
 
 
 def make_parser() -> argparse.ArgumentParser:
