@@ -131,6 +131,15 @@ class TestTheLaunch:
         plan = launched.keywords["plan"]
         assert (plan.workers, plan.drain) == (3, 2.0)
 
+    def test_what_the_command_line_contradicts_in_the_environment_is_left_aside(
+        self, launched: Launched, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PERFECTWS_ADDRESS", "unix:/nowhere/x.sock")
+        monkeypatch.setenv("PERFECTWS_UNIX_MODE", "660")
+        assert main(["serve", "shop:routes", "--port", "18"]) == 0
+        server = launched.servers[0]
+        assert (server.server_address, server.server_port, server.unix_mode) == ("0.0.0.0", 18, None)
+
     def test_a_document_root_is_enough_to_serve(self, launched: Launched, tmp_path: Path) -> None:
         (tmp_path / "shop.py").write_text("from perfectws import *\nroutes = Routes()")
         assert main(["serve", "shop", "--document-root", "."]) == 0
