@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import io
 import logging
 import ssl
 import sys
@@ -82,8 +81,6 @@ def _seconds(text: str) -> float:
 def connect(options: argparse.Namespace) -> int:
     """Talk to a WebSocket until it is closed, and return the exit code."""
     logging.getLogger("perfectws").setLevel(logging.ERROR)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a message may hold what the terminal's encoding has not
     screen = Screen(options.binary)
     try:
         with EventLoop(close_timeout=CLOSE_TIMEOUT) as event_loop:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -12,6 +11,7 @@ from ..futures import Promise
 from ..transport import HIGH_WATER
 from ..websocket.socket import WebSocket
 from .incoming import Incoming
+from .output import OutputEnded, OutputFailure
 from .screen import Screen
 
 #: The most that is read at once, in bytes.
@@ -63,14 +63,21 @@ class Piped:
         self._unsent = 0
 
     def run(self) -> None:
-        """Return when the connection is closed. A KeyboardInterrupt leaves it open."""
+        """Return when the connection is closed, by us if nobody reads the messages.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C. The connection is left open.
+            OutputFailure: They cannot be written.
+        """
         threading.Thread(target=self._send_all, name="perfectws connect", daemon=True).start()
         try:
             for messages in self._incoming.batches():
                 self._screen.received(messages)
-        except BrokenPipeError:  # who read our output has had enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OutputEnded:
             self._socket.close().wait()
+        except OutputFailure:
+            self._socket.close().wait()
+            raise
         finally:
             self._is_closed.set()
 
