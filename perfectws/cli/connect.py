@@ -15,6 +15,7 @@ from ..client.connect import WebSocket
 from ..client.event_loop import EventLoop
 from ..client.url import shown_url
 from ..errors import HandshakeError, InvalidURL, LocalProtocolError
+from .lines import BinaryLines, JSONLines, Lines, TextLines
 from .piped import Piped
 from .prompt import Prompt, has_prompt
 from .screen import Screen, is_terminal
@@ -48,7 +49,14 @@ def add_connect(commands: Any) -> None:
     command.add_argument(
         "--header", action="append", default=[], metavar="'NAME: VALUE'", help="one more header; may be given again"
     )
-    command.add_argument("--binary", action="store_true", help="send binary messages, and write them as they come")
+    forms = command.add_mutually_exclusive_group()
+    forms.add_argument("--binary", action="store_true", help="send binary messages, and write them as they come")
+    forms.add_argument(
+        "--json",
+        action="store_true",
+        help="each line is a JSON string, or an array of the bytes of a binary message: line breaks in a message are "
+        "kept (else a space stands for each in a pipe)",
+    )
     command.add_argument(
         "--ping",
         nargs="?",
@@ -81,11 +89,12 @@ def _seconds(text: str) -> float:
 def connect(options: argparse.Namespace) -> int:
     """Talk to a WebSocket until it is closed, and return the exit code."""
     logging.getLogger("perfectws").setLevel(logging.ERROR)
-    screen = Screen(options.binary)
+    lines = BinaryLines() if options.binary else JSONLines() if options.json else TextLines()
+    screen = Screen(lines)
     try:
         with EventLoop(close_timeout=CLOSE_TIMEOUT) as event_loop:
             connecting = WebSocket.connect(options.url, on=event_loop, **_keywords(options))
-            return _talk(connecting.wait(), screen, options)
+            return _talk(connecting.wait(), screen, lines, options)
     except (InvalidURL, LocalProtocolError, TypeError, ValueError) as error:
         screen.tell_wrong(str(error))
         return MISUSED
@@ -126,16 +135,16 @@ def _trusting_all() -> ssl.SSLContext:
     return context
 
 
-def _talk(socket: WebSocket, screen: Screen, options: argparse.Namespace) -> int:
+def _talk(socket: WebSocket, screen: Screen, lines: Lines, options: argparse.Namespace) -> int:
     chosen = "" if socket.subprotocol is None else f", which speaks {socket.subprotocol}"
     screen.tell(f"Connected to {shown_url(options.url)}{chosen}")
     if options.ping is not None:
         _ping(socket, screen, options.ping)
     try:
         if is_terminal(sys.stdin) and is_terminal(sys.stdout) and has_prompt():
-            Prompt(socket, screen, options.binary).run()
+            Prompt(socket, screen, lines).run()
         else:
-            Piped(socket, screen, options.binary, options.wait).run()
+            Piped(socket, screen, lines, options.wait).run()
     except KeyboardInterrupt:
         socket.close()  # the end of the event loop waits for that
         raise
