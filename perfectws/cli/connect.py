@@ -7,18 +7,24 @@ import logging
 import ssl
 import sys
 import time
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
-from ..checks.quantities import SECONDS
-from ..client.connect import WebSocket
+from ..checks.quantities import INTERVAL, SECONDS, Kind
+from ..client.connect import WebSocket, connect_by
 from ..client.event_loop import EventLoop
 from ..client.url import shown_url
 from ..errors import HandshakeError, InvalidURL, LocalProtocolError
+from ..net.dialing import Route, dial
+from ..net.loop import Loop
+from ..transport import DialedTransport, Protocol
+from ..websocket.socket import ConnectKeywords
 from .lines import BinaryLines, JSONLines, Lines, TextLines
 from .piped import Piped
 from .prompt import Prompt, has_prompt
 from .screen import Screen, is_terminal
+
+ProtocolT = TypeVar("ProtocolT", bound=Protocol)
 
 #: The exit codes of the process: it was closed as it should be; refused, or lost; called wrongly; ended by Ctrl-C.
 CLOSED, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
@@ -60,7 +66,7 @@ def add_connect(commands: Any) -> None:
     command.add_argument(
         "--ping",
         nargs="?",
-        type=_seconds,
+        type=_seconds(INTERVAL),
         const=PING,
         metavar="SECONDS",
         help="ping so often, and show how long the pong takes (default: every %(const)g)",
@@ -69,7 +75,7 @@ def add_connect(commands: Any) -> None:
     command.add_argument("--insecure", action="store_true", help="take any certificate of the server")
     command.add_argument(
         "--wait",
-        type=_seconds,
+        type=_seconds(SECONDS),
         default=WAIT,
         metavar="SECONDS",
         help="how long to wait for messages when a pipe has ended; inf until it is closed (default: %(default)g)",
@@ -77,13 +83,16 @@ def add_connect(commands: Any) -> None:
     command.set_defaults(run=connect)
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-        SECONDS.check("it", seconds)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"it is a number of seconds, not {text!r}") from None
-    return seconds
+def _seconds(kind: Kind) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            seconds = float(text)
+            kind.check("it", seconds)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"it is {kind.text}, not {text!r}") from None
+        return seconds
+
+    return read
 
 
 def connect(options: argparse.Namespace) -> int:
@@ -93,7 +102,8 @@ def connect(options: argparse.Namespace) -> int:
     screen = Screen(lines)
     try:
         with EventLoop(close_timeout=CLOSE_TIMEOUT) as event_loop:
-            connecting = WebSocket.connect(options.url, on=event_loop, **_keywords(options))
+            keywords = _keywords(options, event_loop)
+            connecting = connect_by(_dial_trusting if options.insecure else dial, options.url, keywords)
             return _talk(connecting.wait(), screen, lines, options)
     except (InvalidURL, LocalProtocolError, TypeError, ValueError) as error:
         screen.tell_wrong(str(error))
@@ -105,9 +115,10 @@ def connect(options: argparse.Namespace) -> int:
         return INTERRUPTED
 
 
-def _keywords(options: argparse.Namespace) -> dict[str, Any]:
+def _keywords(options: argparse.Namespace, event_loop: EventLoop) -> ConnectKeywords:
     """Return what `WebSocket.connect` is given. Raises `ValueError` for a header that is none."""
-    keywords: dict[str, Any] = {
+    keywords: ConnectKeywords = {
+        "on": event_loop,
         "headers": [_header(text) for text in options.header],
         "subprotocols": options.subprotocol,
         "close_timeout": CLOSE_TIMEOUT,
@@ -116,8 +127,6 @@ def _keywords(options: argparse.Namespace) -> dict[str, Any]:
     }
     if options.proxy is not None:
         keywords["proxy"] = options.proxy or None
-    if options.insecure and urlsplit(options.url).scheme == "wss":
-        keywords["ssl_context"] = _trusting_all()
     return keywords
 
 
@@ -126,6 +135,13 @@ def _header(text: str) -> tuple[str, str]:
     if not colon:
         raise ValueError("--header is 'Name: value': there is no colon in one")
     return name, value
+
+
+def _dial_trusting(
+    loop: Loop, route: Route, make_protocol: Callable[[DialedTransport], ProtocolT]
+) -> ProtocolT | Coroutine[Any, Any, ProtocolT]:
+    """Connect as `dial` does, by TLS that takes any certificate, wherever a redirect or a proxy has led."""
+    return dial(loop, route._replace(ssl_context=_trusting_all()), make_protocol)
 
 
 def _trusting_all() -> ssl.SSLContext:

@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from perfectws import EventLoop, HTTPServer, Routes, TLSConfiguration, WebSocket
+from perfectws import (
+    EventLoop,
+    HTTPRequest,
+    HTTPResponse,
+    HTTPResponseStatus,
+    HTTPServer,
+    Routes,
+    TLSConfiguration,
+    WebSocket,
+)
 from perfectws.cli import connect as command
 from perfectws.cli import incoming
 from perfectws.cli.incoming import Incoming
@@ -118,7 +127,9 @@ def test_a_refusal_is_told_with_its_status(url: str, capfd: pytest.CaptureFixtur
         (["ws://x", "--header", "Upgrade: x"], "sets Upgrade itself"),
         (["ws://x", "--subprotocol", "a b"], "cannot be the name of a subprotocol"),
         (["ws://x", "--proxy", "ftp://x"], "is no URL of a proxy"),
-        (["ws://x", "--ping", "never"], "it is a number of seconds, not 'never'"),
+        (["ws://x", "--ping", "never"], "argument --ping: it is a number of seconds of at least 0.000001, not 'never'"),
+        (["ws://x", "--ping", "0"], "argument --ping: it is a number of seconds of at least 0.000001, not '0'"),
+        (["ws://x", "--wait", "-1"], "argument --wait: it is a number of seconds, not '-1'"),
         (["ws://x", "--json", "--binary"], "argument --binary: not allowed with argument --json"),
         (["ws://x", "--nonsense"], "unrecognized arguments: --nonsense"),
     ],
@@ -157,6 +168,26 @@ def test_a_certificate_is_looked_at_unless_it_is_not_to_be(capfd: pytest.Capture
         assert "unable to get local issuer certificate" in capfd.readouterr().err
         assert run(url, "--insecure") == 0
     assert command._trusting_all().verify_mode is ssl.CERT_NONE
+
+
+def test_it_is_not_to_be_looked_at_wherever_a_redirect_leads(capfd: pytest.CaptureFixture[str]) -> None:
+    there, here = Routes(), Routes()
+    there.web_socket("/", lambda request, ws: ws.on_text(lambda ws, text: ws.send(text)))
+    tls = TLSConfiguration(ssl_context=server_context("localhost"))
+    secure = HTTPServer.secure_server(tls, name="x", address="127.0.0.1", port=0, routes=there)
+    with HTTPServer.launch(secure, wait=False)[0] as target:
+
+        @here.get("/")
+        def go(request: HTTPRequest, response: HTTPResponse) -> None:
+            response.status = HTTPResponseStatus.FOUND
+            response.set_header("Location", f"wss://localhost:{target.port}/").completed()
+
+        with HTTPServer.launch(name="y", address="127.0.0.1", port=0, routes=here, wait=False) as context:
+            url = f"ws://127.0.0.1:{context.port}/"
+            assert run(url) == 1
+            assert "unable to get local issuer certificate" in capfd.readouterr().err
+            assert run(url, "--insecure", typed=b"there\n") == 0
+            assert capfd.readouterr().out == "there\n"
 
 
 def test_a_line_that_is_no_text_is_left_out(url: str, capfd: pytest.CaptureFixture[str]) -> None:
