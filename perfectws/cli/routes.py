@@ -46,7 +46,8 @@ def add_routes(commands: Any) -> None:
         help="show the routes that a module defines",
         usage="python -m perfectws routes MODULE[:NAME]",
         description="Import a module, and print the tree of its routes: methods, pattern, handler, and what a request "
-        "passes before that. Of those that match a request alike, the last counts. Exit code 1: it cannot be served.",
+        "passes before that. Of those of one pattern the last counts; what no request can reach, check tells. Exit "
+        "code 1: it cannot be served.",
         allow_abbrev=False,
     )
     add_module(command)
