@@ -154,7 +154,9 @@ class Routes:
     ) -> Callable[[HandlerT], HandlerT] | None:
         """Add a route, or a `Route`, a `Routes` or a list of them.
 
-        Of two routes for the same requests the later one counts, but one of our own outdoes one of a nested `Routes`.
+        Of two routes of the same pattern the later one counts, but one of our own outdoes one of a nested `Routes`. A
+        variable of another name makes another pattern: of those that match alike, as in Perfect, the name that came
+        first is tried first, and those of a nested `Routes` come before our own.
 
         Args:
             method: The one method it is for; none means every method. Or what is to be added, alone.
