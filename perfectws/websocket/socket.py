@@ -19,7 +19,7 @@ from ..checks.quantities import SECONDS_OR_NONE, WAIT
 from ..checks.signatures import arguments_for, check_callable
 from ..checks.spelling import Misspelt
 from ..errors import ConnectionClosed, LocalProtocolError
-from ..futures import Future, Promise
+from ..futures import Future, OnResolved, Promise
 from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
 from ..http.request import HTTPRequest
 from ..http.several import Several
@@ -966,7 +966,7 @@ class Connecting(Future[WebSocket]):
         if self._opener is not None:
             self._opener.cancel()
 
-    def _add(self, on_resolved: Callable[[outcome.Outcome[WebSocket]], object]) -> None:
+    def _add(self, on_resolved: OnResolved) -> None:
         self._is_taken = True
         super()._add(on_resolved)
         if self._opener is not None and not self.is_done:
