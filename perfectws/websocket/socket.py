@@ -860,7 +860,10 @@ class WebSocket:
         return self._connection.gone
 
     def call_in_loop(self, function: Callable[..., object], *args: Any) -> None:
-        """Call ``function`` here if this is the loop's thread, else there, where errors are logged; perfectws's own."""
+        """Call ``function`` here if this is the loop's thread, else there; perfectws's own.
+
+        What is wrong there is logged, and the promise, if one is among ``args``, fails with it.
+        """
         if self._loop.is_here():
             function(*args)
         else:
@@ -1059,3 +1062,6 @@ def _log_misuse(function: Callable[..., object], args: tuple[Any, ...]) -> None:
         function(*args)
     except LocalProtocolError as error:
         logger.error("A call from another thread was wrong: %s", error)
+        for each in args:
+            if isinstance(each, Promise):
+                each.fail(error)

@@ -18,6 +18,7 @@ from perfectws import (
     InvalidURL,
     LocalProtocolError,
     OpcodeType,
+    Promise,
     WebSocket,
     call_later,
     run_in_thread,
@@ -212,3 +213,14 @@ def test_a_conversation_may_be_a_loop_of_futures_however_long_it_gets(server_por
     with EventLoop(close_timeout=1) as event_loop:
         ws = WebSocket.connect(to=f"ws://127.0.0.1:{server_port}/echo", on=event_loop).wait(PATIENCE)
         assert converse(ws, rounds).wait(PATIENCE) == "0"
+
+
+def test_a_script_that_waits_for_a_send_which_proves_wrong_is_told_so(server_port: int) -> None:
+    with EventLoop(close_timeout=1) as event_loop:
+        ws = WebSocket.connect(to=f"ws://127.0.0.1:{server_port}/echo", on=event_loop).wait(PATIENCE)
+        promise = Promise[None]()
+        ws.send_raw(b"", OpcodeType.CONTINUATION, promise=promise)
+        with pytest.raises(LocalProtocolError, match="nothing to continue"):
+            promise.future_result.wait(PATIENCE)
+        ws.send("still here")
+        assert ws.receive().wait(PATIENCE) == "still here"
