@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
 from functools import partial
 from weakref import ref
 
@@ -17,7 +16,7 @@ import outcome
 
 from ..callbacks import CallbackLoop, Timer
 from ..errors import LocalProtocolError
-from ..futures import Future
+from ..futures import Future, OnResolved
 from ..suspension import Suspension
 from .contract import Connection
 from .frames import BINARY, TEXT, Frame
@@ -49,7 +48,7 @@ class Received(Future[Whole]):
         self._inbox = inbox
         inbox.add_waiter(self._waiter, timeout)
 
-    def _add(self, on_resolved: Callable[[outcome.Outcome[Whole]], object]) -> None:
+    def _add(self, on_resolved: OnResolved) -> None:
         self._is_taken = True
         super()._add(on_resolved)
         self._waiter.keep(self)

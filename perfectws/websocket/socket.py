@@ -19,7 +19,7 @@ from ..checks.quantities import SECONDS_OR_NONE, WAIT
 from ..checks.signatures import arguments_for, check_callable
 from ..checks.spelling import Misspelt
 from ..errors import ConnectionClosed, LocalProtocolError
-from ..futures import Future, Promise
+from ..futures import Future, OnResolved, Promise
 from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
 from ..http.request import HTTPRequest
 from ..http.several import Several
@@ -861,7 +861,10 @@ class WebSocket:
         return self._connection.gone
 
     def call_in_loop(self, function: Callable[..., object], *args: Any) -> None:
-        """Call ``function`` here if this is the loop's thread, else there, where errors are logged; perfectws's own."""
+        """Call ``function`` here if this is the loop's thread, else there; perfectws's own.
+
+        What is wrong there is logged, and the promise, if one is among ``args``, fails with it.
+        """
         if self._loop.is_here():
             function(*args)
         else:
@@ -967,7 +970,7 @@ class Connecting(Future[WebSocket]):
         if self._opener is not None:
             self._opener.cancel()
 
-    def _add(self, on_resolved: Callable[[outcome.Outcome[WebSocket]], object]) -> None:
+    def _add(self, on_resolved: OnResolved) -> None:
         self._is_taken = True
         super()._add(on_resolved)
         if self._opener is not None and not self.is_done:
@@ -1060,3 +1063,6 @@ def _log_misuse(function: Callable[..., object], args: tuple[Any, ...]) -> None:
         function(*args)
     except LocalProtocolError as error:
         logger.error("A call from another thread was wrong: %s", error)
+        for each in args:
+            if isinstance(each, Promise):
+                each.fail(error)

@@ -130,6 +130,28 @@ async def test_at_the_wrong_time_from_another_thread_it_is_logged_and_closes_not
     caplog.clear()
 
 
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda socket, promise: socket.send_raw(b"x", OpcodeType.TEXT, promise=promise),
+        lambda socket, promise: socket.send(b"x", promise),
+        lambda socket, promise: socket.send([1, 2], promise=promise),
+    ],
+)
+async def test_the_promise_of_a_send_that_proves_wrong_in_the_loop_fails_with_the_reason(
+    connect: Connect, caplog: pytest.LogCaptureFixture, send: Callable[[WebSocket, Promise[None]], object]
+) -> None:
+    _, socket = await connect.socket()
+    socket.send_raw(b"x", OpcodeType.TEXT, fin=False)
+    promise = Promise[None]()
+    await trio.to_thread.run_sync(send, socket, promise)
+    with pytest.raises(LocalProtocolError, match="a fragmented"), trio.fail_after(30):
+        await promise.future_result
+    assert caplog.text.count("A call from another thread was wrong") == 1
+    assert socket.is_connected
+    caplog.clear()
+
+
 async def test_an_error_leaves_a_fragmented_message_where_it_was(connect: Connect) -> None:
     peer, socket = await connect.socket()
     socket.send_string_message("one ", final=False)
