@@ -15,7 +15,7 @@ from typing import Any
 
 import outcome
 
-from ..callbacks import CallbackLoop
+from ..callbacks import CallbackLoop, report_failure
 from ..errors import LocalProtocolError
 from ..futures import Promise
 from ..transport import HIGH_WATER, Parts, Transport
@@ -358,6 +358,10 @@ class Outbox(Drained):
     def shed(self) -> None:
         """Be cut off, since all connections together have too much to send."""
         self._overflow("the write buffers of the server are full")
+
+    def fail(self, error: Exception) -> None:
+        """Take an error that what a room had for this socket has raised: the socket is closed with 1011."""
+        report_failure(self._connection, error)
 
     def _overflow(self, reason: str = "the write buffer is full") -> None:
         self._transport.discard_unsent()
