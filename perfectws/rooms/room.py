@@ -22,7 +22,7 @@ from ..checks.signatures import check_callable
 from ..futures import Promise
 from ..http.binary import BytesLike
 from ..websocket.arguments import binary_message, check_text
-from ..websocket.frames import build_frame, build_text_frame
+from ..websocket.frames import build_frame, build_text_frame, encoded
 from ..websocket.opcodes import OpcodeType
 from ..websocket.socket import WebSocket
 from .arguments import check_socket, wrong_exclude
@@ -263,7 +263,7 @@ class Room:
         if self._brokered is None:
             self._send(RoomMessage(bytes(build_text_frame(string)), exclude))
         else:
-            self._brokered.send(OpcodeType.TEXT, string.encode(), exclude)
+            self._brokered.send(OpcodeType.TEXT, encoded(string), exclude)
 
     def send_binary_message(self, data: BytesLike, exclude: WebSocket | None = None) -> None:
         """Send a binary message to every member.

@@ -338,6 +338,9 @@ def test_what_a_room_is_given_is_checked_at_once() -> None:
         Room(slow="never")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="str"):
         Room().send_string_message(b"bytes")  # type: ignore[arg-type]
+    for room in (Room(), Room(history=1)):
+        with pytest.raises(UnicodeEncodeError, match="surrogates not allowed: replace them"):
+            room.send_string_message("\ud800")
     with pytest.raises(TypeError, match="bytes"):
         Room().send_binary_message("text")  # type: ignore[arg-type]
 
