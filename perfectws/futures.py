@@ -364,7 +364,14 @@ class Promise(Generic[T]):
         self.resolve(outcome.Value(value))
 
     def fail(self, error: Exception) -> None:
-        """Resolve the future with ``error``. Does nothing if it is resolved already."""
+        """Resolve the future with ``error``. Does nothing if it is resolved already.
+
+        Raises:
+            TypeError: ``error`` is no exception.
+        """
+        if not isinstance(error, BaseException):
+            advice = "an instance of it" if isinstance(error, type) else "an exception, such as ValueError('…')"
+            raise TypeError(f"fail takes an exception, not {error!r:.60}: give {advice}")
         self.resolve(outcome.Error(error))
 
     def resolve(self, result: outcome.Outcome[T]) -> None:

@@ -133,6 +133,18 @@ async def test_a_promise_is_kept_once_and_what_comes_second_is_ignored(loop: Loo
     assert log.got == [(outcome.Value(1),)]
 
 
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [("x", "not 'x': give an exception, such as"), (None, "None"), (ValueError, "an instance of it")],
+)
+def test_a_promise_fails_with_an_exception_or_not_at_all(error: Any, advice: str) -> None:
+    promise = Promise[int]()
+    with pytest.raises(TypeError, match=f"fail takes an exception, .*{advice}"):
+        promise.fail(error)
+    promise.succeed(1)
+    assert promise.future_result.wait() == 1
+
+
 async def test_a_future_is_resolved_from_another_thread(loop: Loop) -> None:
     promise = Promise[int]()
     threads = Calls()

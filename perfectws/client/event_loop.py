@@ -17,6 +17,7 @@ import trio
 
 from ..callbacks import CallbackLoop, running_loop, set_running_loop
 from ..checks.quantities import SECONDS
+from ..checks.signatures import check_callable
 from ..errors import LocalProtocolError, lone_error
 from ..futures import Promise
 from ..net.loop import Loop
@@ -172,8 +173,15 @@ def run(setup: Callable[[trio.Nursery], object], *, close_timeout: float = CLOSE
 
     Raises:
         KeyboardInterrupt: SIGINT has ended it, in order; a second one interrupts what runs, at once.
-        RuntimeError: This is called inside a trio program already, which can pass a nursery with ``on=``.
+        LocalProtocolError: This is called inside a trio program already, which can pass a nursery with ``on=``.
+        TypeError: ``setup`` cannot be called as documented.
     """
+    check_callable(setup, "the setup of run", "nursery")
+    if trio.lowlevel.in_trio_run():
+        raise LocalProtocolError(
+            "run() blocks, which would stop this trio program: begin the same here, with on= a nursery, or without it "
+            "in a callback"
+        )
     SECONDS.check("close_timeout", close_timeout)
     if run_until_signal(partial(_run_setup, setup, close_timeout), takes_sigterm=False) is not None:
         raise KeyboardInterrupt

@@ -178,7 +178,7 @@ class Routes:
         if method is not None and not isinstance(method, str):
             if (uri, handler, methods, uris) != (None, None, None, None):
                 raise RouteError(f"{method!r} is to be added alone: its methods, URIs and handlers are its own")
-            self._add_all([method] if isinstance(method, Route | Routes) else method)
+            self._add_all(method if isinstance(method, Iterable) else [method])
             return None
         if isinstance(method, str) and "/" in method:
             raise RouteError(f"{method!r} is a URI, and the method comes first: write add('GET', {method!r}, handler)")

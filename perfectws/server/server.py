@@ -52,6 +52,7 @@ from .keywords import (
     check_one_form,
     check_place,
     check_root,
+    checked_upgraders,
     flat,
     needs_port,
 )
@@ -355,9 +356,12 @@ class HTTPServer(SettableLimits, Startable):
 
         To be called before the server starts. A request that all of them refuse gets 404.
 
+        Raises:
+            TypeError: They are no upgraders.
+
         Source: Vapor 3's ``HTTPServer.start(upgraders:)``.
         """
-        self._upgraders += upgraders
+        self._upgraders += checked_upgraders(upgraders)
 
     @staticmethod
     def web_socket_upgrader(

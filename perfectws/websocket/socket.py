@@ -24,15 +24,25 @@ from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
 from ..http.request import HTTPRequest
 from ..http.several import Several
 from ..transport import Address, Transport
-from .arguments import binary_message, check_completion, check_continuation, check_promise, check_text
+from .arguments import (
+    binary_message,
+    check_completion,
+    check_continuation,
+    check_final,
+    check_promise,
+    check_text,
+    check_utf8,
+)
 from .contract import Connection
 from .frame_inbox import FrameInbox, Message
+from .frames import encoded
 from .handshake_response import HandshakeResponse
 from .keepalive import Keepalive, PingOrigin
 from .message_inbox import MessageInbox
 from .opcodes import MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, CloseCode, OpcodeType, is_sendable
 from .options import NO_TIMEOUT, WebSocketKeywords
 from .outbox import Completion, Drained, Outbox
+from .payload import new_utf8_decoder
 from .receive_inbox import Received, ReceiveInbox
 from .timer import ApplicationTimer
 
@@ -479,7 +489,8 @@ class WebSocket:
             ``completion()`` once, also if the connection ends before. A send on a closed socket sends nothing.
 
         Raises:
-            TypeError: ``string`` is not a ``str``.
+            TypeError: ``string`` is not a ``str``, or ``final`` no ``bool``.
+            UnicodeEncodeError: ``string`` holds a lone surrogate.
             LocalProtocolError: A fragmented binary message is under way.
             ConnectionClosed: Only with ``await``.
 
@@ -491,17 +502,19 @@ class WebSocket:
             check_completion(completion)
         outbox = self.outbox
         build = outbox.build_text
-        if build is not None and final and get_ident() == self._loop.direct_thread:
+        if build is not None and final is True and get_ident() == self._loop.direct_thread:
             outbox.write_whole_message(build(string), completion)
         else:
             self._send_text(string, final, completion)
         return outbox if completion is None else None
 
     def _send_text(self, text: str, final: bool, completion: Completion) -> None:
+        if final is not True:
+            check_final(final, "final", "completion")
         if self._loop.is_here():
             self.outbox.send_text(text, final, completion)
         else:
-            text.encode()  # what cannot be encoded must raise here, not there
+            encoded(text)  # what cannot be encoded must raise here, not there
             self.call_in_loop(self.outbox.send_text, text, final, completion)
 
     @overload
@@ -524,7 +537,7 @@ class WebSocket:
             ``completion()`` once, also if the connection ends before.
 
         Raises:
-            TypeError: ``data`` is not bytes-like.
+            TypeError: ``data`` is not bytes-like, or ``final`` no ``bool``.
             LocalProtocolError: A fragmented text message is under way.
             ConnectionClosed: Only with ``await``.
 
@@ -549,6 +562,7 @@ class WebSocket:
 
         Raises:
             TypeError: ``message`` is neither.
+            UnicodeEncodeError: It is a text that holds a lone surrogate.
             LocalProtocolError: A fragmented message is under way.
 
         Source: websocket-kit's ``send``.
@@ -569,7 +583,14 @@ class WebSocket:
     def _send_binary(self, payload: bytes, final: bool, completion: Completion) -> None:
         outbox = self.outbox
         build = outbox.build_binary
-        if build is None or not final or isinstance(completion, Promise) or get_ident() != self._loop.direct_thread:
+        if (
+            build is None
+            or final is not True
+            or isinstance(completion, Promise)
+            or get_ident() != self._loop.direct_thread
+        ):
+            if final is not True:
+                check_final(final, "final", "completion")
             self.call_in_loop(outbox.send_data, OpcodeType.BINARY, payload, final, completion)
         else:
             outbox.write_whole_message(build(payload), completion)
@@ -586,18 +607,20 @@ class WebSocket:
         """Send one frame with the opcode given: the parts of a message by hand, or a control frame.
 
         Args:
-            data: The payload; UTF-8 for `OpcodeType.TEXT`.
+            data: The payload. That of a text is UTF-8; a part of one may end within a character.
             opcode: TEXT, BINARY, CONTINUATION, PING or PONG. To close, call `close`.
             fin: Whether this ends the message; always true for PING and PONG.
             promise: As for `send`.
 
         Raises:
             LocalProtocolError: The frame does not fit here: CONTINUATION with nothing to continue, TEXT or BINARY
-                inside a fragmented message, a control frame that is too long or not final, or CLOSE.
+                inside a fragmented message, a control frame that is too long or not final, or CLOSE. Or it makes a text
+                that is not UTF-8.
 
         Source: websocket-kit's ``send(raw:opcode:fin:promise:)``.
         """
         payload = bytes_of(data, "send_raw takes a payload of bytes")
+        check_final(fin, "fin", "promise")
         check_promise(promise)
         opcode = OpcodeType(opcode)
         if opcode in (OpcodeType.CLOSE, OpcodeType.INVALID):
@@ -607,7 +630,10 @@ class WebSocket:
                 raise LocalProtocolError("a control frame cannot be fragmented: fin must be True")
             self._send_control(opcode, payload, promise)
         else:
-            self.call_in_loop(self.outbox.send_fragment, opcode, payload, fin, promise)
+            is_whole_text = opcode is OpcodeType.TEXT and fin
+            if is_whole_text:  # what is wrong with one shows here, whatever thread this is
+                check_utf8(new_utf8_decoder(), payload, True)
+            self.call_in_loop(self.outbox.send_fragment, opcode, payload, fin, promise, not is_whole_text)
         return self.outbox if promise is None else None
 
     @overload
@@ -660,6 +686,8 @@ class WebSocket:
         self, opcode: OpcodeType, completion: Callable[[], object] | BytesLike | None, data: BytesLike
     ) -> Drained | None:
         if isinstance(completion, BYTES_LIKE):
+            if data != b"":
+                raise TypeError(f"send_{opcode.name.lower()} takes one payload, not two: the first argument, or data=")
             return self._ping_or_pong(opcode, None, completion)
         check_completion(completion)
         payload = bytes_of(data, "the data of a ping or a pong is bytes")
@@ -842,6 +870,7 @@ class WebSocket:
 
         Raises:
             TypeError: The code is no int, or the reason no string.
+            UnicodeEncodeError: The reason holds a lone surrogate.
             LocalProtocolError: The code or the reason cannot be sent.
 
         Source: RFC 6455 §7.1.2. Perfect differs: its ``close()`` sends no code and waits for nothing.
@@ -852,7 +881,7 @@ class WebSocket:
             raise LocalProtocolError(
                 f"close code {code} is never sent: use 1000 to 1003, 1007 to 1014, or 3000 to 4999 for your own"
             )
-        if len(reason.encode()) > MAX_CLOSE_REASON:
+        if len(encoded(reason)) > MAX_CLOSE_REASON:
             raise LocalProtocolError(f"a close reason is at most {MAX_CLOSE_REASON} bytes of UTF-8")
         check_promise(promise)
         if promise is not None:
@@ -1005,10 +1034,11 @@ class Reconnecting(Connecting):
 
         Raises:
             TypeError: ``message`` is neither.
+            UnicodeEncodeError: It is a text that holds a lone surrogate.
         """
         check_promise(promise)
         if isinstance(message, str):
-            opcode, payload = OpcodeType.TEXT, message.encode()
+            opcode, payload = OpcodeType.TEXT, encoded(message)
         else:
             opcode, payload = OpcodeType.BINARY, bytes_of(message, "send takes a str or bytes")
         if self._opener is not None:

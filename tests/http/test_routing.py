@@ -375,6 +375,7 @@ class TestAdding:
             (lambda r: r.add("GET", uris=[], handler=print), "needs a URI and a method"),
             (lambda r: r.add(methods=[], uri="/a", handler=print), "needs a URI and a method"),
             (lambda r: r.add(Routes(), "/a"), "is to be added alone"),
+            (lambda r: r.add(5), "5 is neither a Route nor a Routes: write add"),
             (lambda r: r.add([5]), "neither a Route nor a Routes"),
             (lambda r: r.add(r), "cannot be added to itself"),
         ],
