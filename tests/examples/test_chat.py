@@ -269,6 +269,18 @@ def test_perfect_s_page_is_told_what_is_wrong_and_heard_on(ana: ChatClient, open
     assert ana.receive_type("message")["message"]["name"] == "Ben"
 
 
+@pytest.mark.parametrize("message", [5, "", "   ", "x" * 200_000], ids=range(4))
+def test_perfect_s_page_is_told_what_is_wrong_with_what_it_joins_with(
+    ana: ChatClient, open_chat: Open, message: object
+) -> None:
+    perfect = open_chat("chat")
+    user = {"email": "b", "avatar": "", "displayName": "Ben"}
+    perfect.send(**user, message=message)
+    assert {perfect.receive()["user"] for _ in range(2)} == {"Bot"}
+    perfect.send(**user, message="hello")
+    assert ana.receive_type("message")["message"]["text"] == "hello"
+
+
 @pytest.mark.parametrize(
     "origin",
     ["http://example.org", "null", "http://127.0.0.1", "http://127.0.0.1:{port}0", "http://127.0.0.1:{port}.evil.org"],

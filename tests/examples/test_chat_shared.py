@@ -104,6 +104,22 @@ def test_a_name_is_somebody_s_in_all_processes(open_chat: Open, ana: ChatClient,
     assert other_window.receive()["type"] == "message"
 
 
+def test_who_takes_a_name_of_somebody_in_another_process_talks_under_the_old_one(
+    open_chat: Open, ana: ChatClient, ben: ChatClient, room: str
+) -> None:
+    eve = open_chat(1, PAGE)
+    eve.introduce("Eve")
+    assert sorted(eve.enter(room)["people"]) == ["Ana", "Ben", "Eve"]
+    eve.introduce("Ana", "the secret of Eve")
+    eve.send(type="typing", room=room, typing=True)
+    eve.send(type="say", room=room, key="1", text="before it was asked for")
+    assert eve.enter(room)["code"] == "name-taken"
+    eve.send(type="say", room=room, key="2", text="after it was refused")
+    for chat in (ana, ben):
+        assert chat.receive_type("typing")["name"] == "Eve"
+        assert [chat.receive_type("message")["message"]["name"] for _ in range(2)] == ["Eve", "Eve"]
+
+
 def test_a_message_that_is_sent_again_to_another_process_is_kept_once(
     open_chat: Open, ana: ChatClient, ben: ChatClient
 ) -> None:
