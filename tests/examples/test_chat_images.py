@@ -137,6 +137,14 @@ def test_who_sends_many_is_asked_to_wait() -> None:
     assert statuses[-1] == 429
 
 
+def test_images_are_kept_where_it_is_said_whatever_becomes_of_the_messages(tmp_path: Path) -> None:
+    with running("-m", "examples.chat", "--port", "0", "--memory", "--images", str(tmp_path / "images")) as server:
+        status, answer = send(server.port, pictures.png(3, 3))
+        assert status == 201
+        server.stop()
+    assert [file.name for file in (tmp_path / "images").iterdir()] == [answer["image"]]
+
+
 def test_the_oldest_make_room_for_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "MAX_IN_ALL", 30)
     for number in range(5):
