@@ -136,7 +136,8 @@ class OneRoomHandler(ChatHandler):
         Calls back: ``completion(seat)``, if the user is in; it may raise `Refused`.
         """
         self.chatrooms.removals.check(user)
-        self.chatrooms.removals.watch(user, socket, hears=False)
+        # Perfect's page would show it as something that was said.
+        self.chatrooms.removals.watch(user, socket, hears=self.language is not PERFECT)
         room = self.chatrooms.open(self.room_name)
 
         def entered(result: Seat | Refused) -> None:

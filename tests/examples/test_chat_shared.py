@@ -229,3 +229,34 @@ def test_who_is_sent_away_is_gone_from_all_processes(redis: RedisServer, open_ch
         ben.enter("elsewhere")
         assert again.hello("Eve")["code"] == "removed"
     assert ana.say("I may stay", "1")["type"] == "stored"
+
+
+def test_who_is_sent_away_is_gone_from_a_process_in_which_nobody_has_the_page(
+    redis: RedisServer, open_chat: Open, ana: ChatClient
+) -> None:
+    admin = open_chat(0, PAGE)
+    admin.introduce("Root")
+    admin.ask("admin", token="a token that is long")
+    window = open_chat(0, PAGE)
+    me = window.introduce("Mallory")["me"]
+    window.connection.close()
+    with (
+        running("-m", "examples.chat", "--port", "0", "--redis", redis.url) as server,
+        chatting(server.port) as mallory,
+        chatting(server.port) as again,
+    ):
+        assert mallory.hello("Mallory")["type"] == "welcome"
+        admin.send(type="remove", by=me, name="Mallory", minutes=5)
+        with pytest.raises(ConnectionClosed):
+            mallory.receive_type("nothing")
+        assert mallory.connection.close_code == 4003
+        assert again.hello("Mallory")["code"] == "removed"
+    with (
+        running("-m", "examples.chat", "--port", "0", "--redis", redis.url) as server,
+        chatting(server.port) as mallory,
+    ):
+        mallory.send(type="hello", name="Mallory", session="the secret of Mallory")
+        with pytest.raises(ConnectionClosed):
+            mallory.receive_type("nothing")
+        assert mallory.connection.close_code == 4003
+    assert ana.say("I may stay", "1")["type"] == "stored"
