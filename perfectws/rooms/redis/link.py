@@ -58,6 +58,11 @@ class Duties(NamedTuple):
         """Whether there is nothing to do."""
         return not (self.publishing.queue or self.listening or self.presence or self.reading)
 
+    @property
+    def done(self) -> int:
+        """How much was done so far of what comes and goes while no room listens."""
+        return self.publishing.flights
+
 
 class Link:
     """Keeps the connection up.
@@ -223,11 +228,10 @@ class Link:
             ):
                 nursery.start_soon(run, connection)
             nursery.start_soon(connection.until_lost)
-            refreshed = current_time()
+            refreshed, done = current_time(), -1
             # Who says something again and again keeps the connection, though all is answered when this looks.
-            while not self._is_closed and (
-                not duties.is_idle or current_time() < duties.publishing.last + LOOK_INTERVAL / 2
-            ):
+            while not self._is_closed and (not duties.is_idle or duties.done != done):
+                done = duties.done
                 await sleep(LOOK_INTERVAL)
                 if current_time() - refreshed > REFRESH_INTERVAL:
                     refreshed = current_time()
