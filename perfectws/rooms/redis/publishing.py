@@ -58,7 +58,7 @@ class Publishing:
 
     def publish(self, room: RedisRoom, message: LogMessage) -> None:
         """Let a message wait. From any thread, but for one room from one at a time."""
-        if room.logged is None:
+        if room.instance != message.instance:  # it is the first, of this process: this may be a fork of another
             room.instance, room.logged = message.instance, message.sequence
         if self.queue.add(room, message):
             return
@@ -137,7 +137,8 @@ class Publishing:
         position = position_of(answer)
         if position is not None:
             room.epoch = b"%d" % position.epoch
-            room.logged = parcel.sequence + parcel.messages
+            if parcel.entry.startswith(room.instance):
+                room.logged = parcel.sequence + parcel.messages
             self._counts.published += parcel.messages
             if subscriber is not None:
                 subscriber.confirmed(parcel.sequence, parcel.messages, position)

@@ -1,4 +1,4 @@
-"""When flights leave: at once, and not too many in a short time; in virtual time."""
+"""What is in a flight, and when it leaves: at once, and not too many in a short time; in virtual time."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from perfectws.log_limit import LogLimit
 from perfectws.rooms.broker import LogMessage, Subscriber
 from perfectws.rooms.redis.connection import RedisConnection
 from perfectws.rooms.redis.counts import Counts
+from perfectws.rooms.redis.entry import Entry
 from perfectws.rooms.redis.keys import Keys
 from perfectws.rooms.redis.publishing import AHEAD, PACE, Publishing
 from perfectws.rooms.redis.room import RedisRoom
@@ -66,13 +67,13 @@ class Speaker:
         self.counts = Counts()
         self.publishing = Publishing(1 << 20, self.counts, LogLimit())
         self._subscriber = Nobody()
-        self._room = RedisRoom(cast(Subscriber, cast(Any, self._subscriber)), Keys("pws", 0))
+        self.room = RedisRoom(cast(Subscriber, cast(Any, self._subscriber)), Keys("pws", 0))
         self._numbers = count(1)
 
     async def say(self, times: int, redis: Redis) -> None:
         """Say something, so many times, as long as no time passes."""
         for _ in range(times):
-            self.publishing.publish(self._room, LogMessage(b"i" * 16, next(self._numbers), OpcodeType.TEXT, b""))
+            self.publishing.publish(self.room, LogMessage(b"i" * 16, next(self._numbers), OpcodeType.TEXT, b""))
             self.publishing.signal.set()
             await wait_all_tasks_blocked()
             redis.receive()
@@ -107,3 +108,18 @@ def test_the_pace_is_that_of_this_run_of_trios_whatever_the_clock_of_the_one_bef
         trio.run(say, clock=clock)
         assert redis.flights == 1
     assert speaker.counts.published == 2
+
+
+def test_messages_that_waited_as_the_process_was_forked_are_an_entry_of_their_own_with_the_name_of_who_said_them() -> (
+    None
+):
+    speaker = Speaker()
+    for number, instance in enumerate((b"p" * 16, b"p" * 16, b"c" * 16), 1):
+        speaker.publishing.publish(speaker.room, LogMessage(instance, number, OpcodeType.TEXT, b"%d" % number))
+    entries = []
+    while parcels := speaker.publishing.queue.load():
+        entries += [Entry.decode(parcel.entry) for parcel in parcels]
+    assert [(entry.instance[:1], entry.sequence, len(entry.messages), entry.missing) for entry in entries if entry] == [
+        (b"p", 1, 2, 0),
+        (b"c", 3, 1, 0),
+    ]
