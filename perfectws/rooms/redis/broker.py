@@ -26,8 +26,9 @@ class RedisBroker(Broker):
     """Carries the messages of rooms between processes and machines, by Redis 7 or later; the extra ``redis``.
 
     To be made once in a program, and given to each room: ``Room("lobby", broker=broker)``. One that is made before the
-    server forks its workers serves them all. It connects when a room gets its first member or message, in an event loop of
-    this process: that of the member, or of who sends it, or any that runs. While none runs, messages wait for the next.
+    server forks its workers serves them all. It connects when a room gets its first member or message, or is asked for
+    its last ones; in an event loop of this process: that of the member, or of who sends or asks, else any that runs.
+    While none runs, messages wait for the next, and nothing is known of what was said before.
 
     Local delivery never waits for Redis. While Redis cannot be reached, what is sent waits in a queue. What finds no
     room there reaches only this process, as does a single one of more than 8 MiB; it is counted, and the log says so.

@@ -28,7 +28,7 @@ from .counts import Counts
 from .listening import Listening
 from .presence import Presence
 from .publishing import Publishing
-from .reading import Reading
+from .reading import PATIENCE, Reading
 from .url import RedisURL
 
 logger = logging.getLogger("perfectws")
@@ -67,7 +67,7 @@ class Duties(NamedTuple):
     @property
     def done(self) -> int:
         """How much was done so far of what comes and goes while no room listens."""
-        return self.publishing.flights
+        return self.publishing.flights + self.reading.reads
 
 
 class Link(LoopWatcher):
@@ -217,6 +217,7 @@ class Link(LoopWatcher):
                 self._give_up()
                 self._duties.publishing.tell_lost()
             else:
+                self._duties.reading.give_up(PATIENCE)  # over the next connection it may be no better
                 last_seen = now
             if self._duties.is_idle:
                 return True
@@ -279,7 +280,7 @@ class Link(LoopWatcher):
                 nursery.start_soon(run, connection)
             nursery.start_soon(connection.until_lost)
             refreshed, done = current_time(), -1
-            # Who says something again and again keeps the connection, though all is answered when this looks.
+            # Who says or asks something again and again keeps the connection, though all is answered when this looks.
             while not self._is_closed and (not duties.is_idle or duties.done != done):
                 done = duties.done
                 await sleep(LOOK_INTERVAL)

@@ -1,9 +1,10 @@
-"""The end of a room's log, read for those who come back."""
+"""The end of a room's log, read for those who come back, and for those who ask what was said last."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import count
+from time import monotonic
 
 from ..broker import Log, LogMessage
 from ..position import NOWHERE, Position
@@ -28,12 +29,15 @@ class Reading:
 
     Attributes:
         signal: Set when there is something to do.
+        reads: How many were read.
     """
 
     def __init__(self) -> None:
         self.signal = Signal()
+        self.reads = 0
         self._numbers = count()
-        self._asked: dict[int, tuple[RedisRoom, Done]] = {}
+        #: The room of each question, who is to be told, and when it was asked.
+        self._asked: dict[int, tuple[RedisRoom, Done, float]] = {}
 
     def __bool__(self) -> bool:
         """Tell whether anybody waits for a log."""
@@ -42,23 +46,26 @@ class Reading:
     def read(self, room: RedisRoom, done: Done) -> None:
         """Read the log of a room; ``done(log)`` is called once. From any thread, as `give_up`."""
         room.hold()
-        self._asked[next(self._numbers)] = (room, done)
+        self._asked[next(self._numbers)] = (room, done, monotonic())
         self.signal.set()
 
-    def give_up(self) -> None:
-        """Tell all that wait that there is nothing to be read now."""
-        for number in list(self._asked):
-            self._answer(number, None)
+    def give_up(self, waited: float = 0.0) -> None:
+        """Tell all that wait, or have waited for so many seconds, that there is nothing to be read now."""
+        now = monotonic()
+        for number, (_, _, asked_at) in list(self._asked.items()):
+            if now - asked_at >= waited:
+                self._answer(number, None)
 
     async def run(self, connection: RedisConnection) -> None:
         """Read, over one connection, until it is lost. What is not answered then is read again over the next."""
         from trio import move_on_after
 
         while True:
-            answers = {number: _ask(connection, room) for number, (room, _) in list(self._asked.items())}
+            answers = {number: _ask(connection, room) for number, (room, _, _) in list(self._asked.items())}
             with move_on_after(PATIENCE) as waiting:
                 for number, answer in answers.items():
                     self._answer(number, log_of(await answer))
+                    self.reads += 1
             if waiting.cancelled_caught:
                 self.give_up()
             elif not answers:
@@ -67,7 +74,7 @@ class Reading:
     def _answer(self, number: int, log: Log | None) -> None:
         asked = self._asked.pop(number, None)
         if asked is not None:
-            room, done = asked
+            room, done, _ = asked
             room.release()
             done(log)
 
