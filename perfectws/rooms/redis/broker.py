@@ -33,6 +33,10 @@ class RedisBroker(Broker):
     Local delivery never waits for Redis. While Redis cannot be reached, what is sent waits in a queue. What finds no
     room there reaches only this process, as does a single one of more than 8 MiB; it is counted, and the log says so.
 
+    A room's history is kept as its ``history`` and ``history_seconds`` say. A process that was not there when something
+    was said, since nobody was in the room there, reads it when somebody asks: the last 4 MiB. What is older it cannot
+    tell from what was trimmed: who comes back with such a position is told of a gap, and the log says so.
+
     Args:
         url: Where Redis is: ``redis://user:password@host:6379/0``, ``rediss://…`` for TLS,
             ``unix:///path/of/socket?db=0``, or ``redis+sentinel://host:26379,host:26379/0?service=name``.
@@ -70,7 +74,7 @@ class RedisBroker(Broker):
         self._publishing = Publishing(max_queue, self._counts, log)
         self._presence = Presence(lease, self._keys, log)
         self._listening = Listening(self._counts, log, self._presence, self._publishing)
-        self._reading = Reading()
+        self._reading = Reading(log)
         duties = Duties(self._publishing, self._listening, self._presence, self._reading)
         self._link = Link(where, ssl_context, duties, self._counts, log)
         super().__init__()  # last: servers ask every broker for its figures, which one that cannot be made has not

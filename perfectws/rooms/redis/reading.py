@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from itertools import count
 from time import monotonic
 
+from ...log_limit import LogLimit
 from ..broker import Log, LogMessage
 from ..position import NOWHERE, Position
 from .connection import RedisConnection
@@ -15,8 +16,9 @@ from .scripts import READ_END
 from .signal import Signal
 from .wire import Answer
 
-#: How much of a log is read, in bytes: what is older is taken for trimmed.
-MAX_BYTES = 4 * 1024 * 1024
+#: How much of a log is read, in MiB and in bytes, but for the rest of an entry: what is older is taken for trimmed.
+MAX_MIB = 4
+MAX_BYTES = MAX_MIB * 1024 * 1024
 
 #: How long somebody waits for a log, in seconds.
 PATIENCE = 2.0
@@ -27,14 +29,18 @@ Done = Callable[[Log | None], object]
 class Reading:
     """Reads logs for rooms.
 
+    Args:
+        log: Where to say that one is longer than what is read.
+
     Attributes:
         signal: Set when there is something to do.
         reads: How many were read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, log: LogLimit) -> None:
         self.signal = Signal()
         self.reads = 0
+        self._log = log
         self._numbers = count()
         #: The room of each question, who is to be told, and when it was asked.
         self._asked: dict[int, tuple[RedisRoom, Done, float]] = {}
@@ -61,15 +67,26 @@ class Reading:
         from trio import move_on_after
 
         while True:
-            answers = {number: _ask(connection, room) for number, (room, _, _) in list(self._asked.items())}
+            answers = [(number, room, _ask(connection, room)) for number, (room, _, _) in list(self._asked.items())]
             with move_on_after(PATIENCE) as waiting:
-                for number, answer in answers.items():
-                    self._answer(number, log_of(await answer))
-                    self.reads += 1
+                for number, room, answer in answers:
+                    self._answer(number, self._read(room, await answer))
             if waiting.cancelled_caught:
                 self.give_up()
             elif not answers:
                 await self.signal.wait()
+
+    def _read(self, room: RedisRoom, answer: Sequence[object]) -> Log:
+        end, is_cut, *found = answer
+        self.reads += 1
+        if is_cut:
+            self._log.log(
+                "cut",
+                "The history of room %r takes more than the last %d MiB, which are all that is read of it",
+                room.name,
+                MAX_MIB,
+            )
+        return log_of(end, found)
 
     def _answer(self, number: int, log: Log | None) -> None:
         asked = self._asked.pop(number, None)
@@ -83,12 +100,12 @@ def _ask(connection: RedisConnection, room: RedisRoom) -> Answer:
     return connection.run_script(READ_END, [room.log], min(room.limits.messages, room.entries), MAX_BYTES)
 
 
-def log_of(answer: Sequence[object]) -> Log:
-    """Return a log as `READ_END` has read it, the newest entry first."""
-    end = position_of(answer[0]) or NOWHERE
+def log_of(number: object, found: Sequence[object]) -> Log:
+    """Return a log as `READ_END` has read it: the number of its last entry, and entries, the newest first."""
+    end = position_of(number) or NOWHERE
     start, is_whole = end, True
     messages: list[LogMessage] = []
-    for position, data in numbered(answer[1:]):
+    for position, data in numbered(found):
         entry = Entry.decode(data)
         is_whole = is_whole and position == start
         if is_whole:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from itertools import count
 from queue import SimpleQueue
+from typing import Any
 
 import pytest
 import trio
@@ -14,6 +15,7 @@ from perfectws import RedisBroker, Room, RoomEntry, callbacks
 from perfectws.callbacks import context_in
 from perfectws.client.loop import make_loop, run_client_loop
 from perfectws.net.loop import Loop
+from perfectws.rooms.broker import LogLimits
 from perfectws.rooms.redis import connection, link, reading
 from perfectws.rooms.redis.connection import RedisConnection
 from perfectws.rooms.redis.reading import Reading
@@ -29,19 +31,23 @@ from .server import RedisServer
 class Asker:
     """A room of a process, which is asked for its last messages.
 
+    Args:
+        broker: The process's.
+        **options: Those of `Room`.
+
     Attributes:
         broker: Its broker.
         room: The room.
         answers: What was answered, a list of texts for each time.
     """
 
-    def __init__(self, broker: RedisBroker) -> None:
+    def __init__(self, broker: RedisBroker, **options: Any) -> None:
         self.broker = broker
-        self.room = Room("lobby", broker=broker)
+        self.room = Room("lobby", broker=broker, **options)
         self.answers: list[list[str | bytes]] = []
 
-    def ask(self) -> None:
-        self.room.last_messages(10, self._answer)
+    def ask(self, count: int = 10) -> None:
+        self.room.last_messages(count, self._answer)
 
     def _answer(self, entries: list[RoomEntry]) -> None:
         self.answers.append([entry.data for entry in entries])
@@ -51,10 +57,10 @@ class Asker:
             while not condition():
                 await trio.sleep(0.005)
 
-    async def answer(self, loop: Loop) -> list[str | bytes]:
+    async def answer(self, loop: Loop, count: int = 10) -> list[str | bytes]:
         """Ask in a loop, and return what is answered."""
         told = len(self.answers)
-        context_in(loop).run(self.ask)
+        context_in(loop).run(self.ask, count)
         await self.until(lambda: len(self.answers) > told)
         return self.answers[-1]
 
@@ -197,3 +203,68 @@ async def test_one_whose_connections_are_lost_again_and_again_as_it_is_asked_is_
     assert next(tries) > 3
     await asker.until_let_go()
     assert len(asker.answers) == 1
+
+
+# A log that is longer than what is read of it
+
+
+async def test_of_a_long_log_its_end_is_read_and_the_log_says_so_once(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(reading, "MAX_BYTES", 1000)
+    texts = [f"{number:0100}" for number in range(50)]
+    room = processes.room()
+    room.open()
+    for number, text in enumerate(texts):
+        room.say(text)
+        await room.until_heard(number + 1)
+    for _ in range(2):
+        log = await room.log()
+        assert log is not None
+        read = [message.data.decode() for message in log.messages]
+        assert 0 < len(read) < 50
+        assert read == texts[-len(read) :]
+        assert log.start.number == log.messages[0].position.number - 1
+        assert log.end == room.position
+    assert caplog.text.count("The history of room 'lobby' takes more than the last 4 MiB") == 1
+
+
+@pytest.mark.parametrize(("size", "wanted"), [(100, 100), (1000, 4)])
+async def test_a_log_of_which_all_that_is_wanted_is_read_is_not_long(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, size: int, wanted: int
+) -> None:
+    monkeypatch.setattr(reading, "MAX_BYTES", 3000)
+    room = processes.room(limits=LogLimits(wanted, None))
+    room.open()
+    for number in range(4):
+        room.say("x" * size)
+        await room.until_heard(number + 1)
+    log = await room.log()
+    assert log is not None
+    assert len(log.messages) == 4
+    assert "takes more than" not in caplog.text
+
+
+async def test_who_comes_back_from_before_the_last_4_mib_is_told_of_a_gap_by_a_process_that_heard_nothing_of_it(
+    processes: Processes, memory_connect: Connect
+) -> None:
+    assert reading.MAX_BYTES == reading.MAX_MIB << 20 == 4 << 20
+    other = processes.room(processes.broker(max_queue=1 << 26), limits=LogLimits(1000, None))
+    other.open()
+    await other.until_open()
+    positions = []
+    texts = [f"{number:020000}" for number in range(250)]
+    for number, text in enumerate(texts):
+        positions.append(str(other.position))
+        other.say(text)
+        await other.until_heard(number + 1)
+    asker = Asker(processes.broker(), history=1000)
+    read = await asker.answer(memory_connect.loop, 1000)
+    assert 200 < len(read) < 220
+    assert read == texts[-len(read) :]
+    for index, has_recovered in ((-1, True), (-len(read) - 1, False), (0, False)):
+        _, socket = await memory_connect.socket()
+        joined = Calls()
+        asker.room.join(socket, after=positions[index], completion=joined)
+        ((told,),) = await joined.until(1)
+        assert told.recovered == has_recovered
