@@ -98,7 +98,10 @@ class CallbackLoop(ABC):
         is_behind: Whether the last turn had no time for all that was ready.
         note_backlog: Is to be called with how many bytes more wait for a peer for which much waits; ``None`` unless a
             server limits what waits for all. To be set before connections are made.
+        ends_when_idle: Whether it may end as soon as nothing is under way in it, as a script's does.
     """
+
+    ends_when_idle = False
 
     def __init__(self) -> None:
         self.counts = Counts()

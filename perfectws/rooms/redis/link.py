@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Iterator
 from inspect import CORO_CLOSED, getcoroutinestate
 from random import uniform
 from threading import Lock
@@ -151,12 +152,21 @@ class Link(LoopWatcher):
         running = dict.fromkeys(each for each in loops_here() if each is not besides and each not in self._ended)
         if loop in running:
             return loop
+        with_members = next((each for each in self._loops_with_members() if each in running), None)
+        return with_members or (next(iter(running), None) if self._duties.is_waiting else None)
+
+    def _loops_with_members(self) -> Iterator[CallbackLoop]:
         for room in self._duties.listening.rooms():
             subscriber = room.subscriber
-            for each in [] if subscriber is None else subscriber.loops():
-                if each in running:
-                    return each
-        return next(iter(running), None) if self._duties.is_waiting else None
+            if subscriber is not None:
+                yield from subscriber.loops()
+
+    def _is_in_the_way(self) -> bool:
+        """Tell whether this keeps a loop from its end that could end, only for members of rooms in another."""
+        loop = self._loop
+        if loop is None or not loop.ends_when_idle or self._duties.is_waiting:
+            return False
+        return all(each is not loop for each in self._loops_with_members()) and self._choose(None, loop) is not None
 
     def _begin(self, loop: CallbackLoop | None) -> None:
         if loop is not None:
@@ -281,7 +291,7 @@ class Link(LoopWatcher):
             nursery.start_soon(connection.until_lost)
             refreshed, done = current_time(), -1
             # Who says or asks something again and again keeps the connection, though all is answered when this looks.
-            while not self._is_closed and (not duties.is_idle or duties.done != done):
+            while not (self._is_closed or self._is_in_the_way()) and (not duties.is_idle or duties.done != done):
                 done = duties.done
                 await sleep(LOOK_INTERVAL)
                 if current_time() - refreshed > REFRESH_INTERVAL:

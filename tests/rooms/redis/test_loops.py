@@ -10,7 +10,9 @@ import pytest
 import trio
 
 from perfectws import EventLoop, RedisBroker, Room, callbacks
+from perfectws.client.loop import make_loop, run_client_loop
 from perfectws.net.loop import open_loop
+from perfectws.rooms.redis import link
 
 from .conftest import Processes
 from .listener import PATIENCE, Listener
@@ -112,3 +114,37 @@ async def test_what_waits_as_the_loop_ends_leaves_in_another_though_no_room_has_
     with trio.fail_after(PATIENCE):
         while not broker.figures.published:
             await trio.sleep(0.01)
+
+
+async def test_a_script_that_has_said_something_ends_though_rooms_have_members_in_another_loop(
+    processes: Processes,
+) -> None:
+    broker = processes.broker()
+    room, other = processes.room(broker), processes.room()
+    script = make_loop()
+    async with run_client_loop(script, close_timeout=0):
+        Listener("from the script", broker, script, b"1" * 16).say("hello")
+        room.open()
+        await room.until_open()
+        with trio.fail_after(PATIENCE):
+            await script.until_idle()
+    other.say("still there?")
+    assert await room.until_heard(1) == ["still there?"]
+    assert broker.figures.published == 1
+
+
+async def test_a_script_with_members_of_its_own_is_held(processes: Processes) -> None:
+    broker = processes.broker()
+    room = processes.room(broker)
+    script = make_loop()
+    async with run_client_loop(script, close_timeout=0):
+        own = Listener("from the script", broker, script, b"1" * 16)
+        for each in (own, room):
+            each.open()
+            await each.until_open()
+        with trio.move_on_after(3 * link.LOOK_INTERVAL) as waiting:
+            await script.until_idle()
+        assert waiting.cancelled_caught
+        own.channel.close()
+        with trio.fail_after(PATIENCE):
+            await script.until_idle()
