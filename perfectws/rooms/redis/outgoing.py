@@ -127,12 +127,15 @@ class Queue:
 
 
 def _first_entry(waiting: deque[LogMessage]) -> list[LogMessage]:
-    """Take the messages of one entry: as far as their numbers follow each other, and not too many."""
+    """Take the messages of one entry: as far as one process's numbers follow each other, and not too many."""
     taken = [waiting.popleft()]
-    size = len(taken[0].data)
-    while waiting and size < ENTRY_BYTES and waiting[0].sequence == taken[0].sequence + len(taken):
+    size, instance, sequence = len(taken[0].data), taken[0].instance, taken[0].sequence
+    while waiting and size < ENTRY_BYTES:
+        following = waiting[0]
+        if following.sequence != sequence + len(taken) or following.instance != instance:
+            break  # something found no room, or the process was forked from the one that spoke before
         taken.append(waiting.popleft())
-        size += len(taken[-1].data)
+        size += len(following.data)
     return taken
 
 
