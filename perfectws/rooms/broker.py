@@ -7,9 +7,9 @@ is sent is appended there, and what others appended comes back, in the order of 
     Room ◄── Subscriber   opened  take  take_own  gap  confirmed  lost  people_changed
 
 An entry of the log holds one message or several: what one process sent to a room in one turn. Entries are numbered
-without holes within an epoch (`Position`), so a hole shows, and so does a log that was lost and begun anew. Messages
-are numbered per process and room (``instance``, ``sequence``), so one that was appended twice, since nobody answered
-the first time, is heard once.
+without holes within an epoch (`Position`), so a hole shows, and so does a log that was lost and begun anew. Each room
+has a name of its own (``instance``), and numbers what it is sent (``sequence``): so one that was appended twice, since
+nobody answered the first time, is heard once, and two brokers in one process are like two processes.
 
 A `Subscriber` has a *position*: the number up to which all that the log holds has been given to it. It only grows, but
 for a new epoch. What this process published itself comes back too, and moves the position; the members have it already.
@@ -35,8 +35,8 @@ class LogMessage:
     """A message as the log has it.
 
     Args:
-        instance: The process that sent it.
-        sequence: Its number among what that process sent to this room: grows by one from message to message.
+        instance: The room that was sent it, in the process where it was sent.
+        sequence: Its number among what that room was sent: grows by one from message to message.
         opcode: TEXT or BINARY.
         data: What it says, before it is stamped.
         when: When it was sent, in seconds since 1970.

@@ -21,11 +21,11 @@ from .position import NOWHERE, Position
 
 
 class Heard:
-    """Which messages have come: the highest number of each process. What is not above it has come before."""
+    """Which messages have come: the highest number of each instance. What is not above it has come before."""
 
     __slots__ = ("_highest", "_last")
 
-    #: How many processes are remembered: those that were heard last.
+    #: How many instances are remembered: those that were heard last.
     _MOST = 1024
 
     def __init__(self) -> None:

@@ -11,7 +11,7 @@ from ..websocket.frames import build_frame
 from ..websocket.opcodes import OpcodeType
 from .broker import Channel, Log, LogLimits, LogMessage
 from .entry import RoomEntry, Stamp, StampedMessage, entry_of, position_behind
-from .instance import first_sequence, instance
+from .instance import Instance
 from .message import RoomMessage
 from .position import NOWHERE, Position
 from .recent import Heard, Recent, kept, last_of
@@ -50,7 +50,9 @@ class RoomLog:
         self._stamp = stamp
         self._is_exact = is_exact
         self._lock = lock
-        self._next_sequence = 0
+        #: Who says what is sent here, and how many messages that were.
+        self._instance = Instance()
+        self._sequence = 0
         self._recent = Recent(limits)
         self._heard = Heard()
         #: What was sent, and has not come back in its turn: the members have it, and who recovers gets it.
@@ -84,13 +86,12 @@ class RoomLog:
     # What is sent, and what comes
 
     def new(self, opcode: OpcodeType, data: bytes) -> LogMessage:
-        """Return the next message of this process."""
-        message = LogMessage(instance(), self._next_sequence or first_sequence(), opcode, data)
-        self._next_sequence = message.sequence + 1
-        return message
+        """Return the next message of this room."""
+        self._sequence += 1
+        return LogMessage(self._instance.name, self._sequence, opcode, data)
 
     def sent(self, message: LogMessage) -> None:
-        """Take a message of this process that was published."""
+        """Take a message of this room that was published."""
         if message.position is NOWHERE:
             if not self._is_exact:
                 self._unlogged.append(message)
@@ -110,13 +111,12 @@ class RoomLog:
         self._recent.move(position)
 
     def _confirmed(self, message: LogMessage) -> LogMessage | None:
-        """Return the message of this process that has got into the log, if it is one that the members have."""
+        """Return the message of this room that has got into the log, if it is one that the members have."""
         unlogged = self._unlogged
-        if message.instance != instance():
-            return None
-        while unlogged and unlogged[0].sequence < message.sequence:
+        # Not the name of this room: it was another before a fork.
+        while unlogged and unlogged[0].instance == message.instance and unlogged[0].sequence < message.sequence:
             unlogged.popleft()
-        if not unlogged or unlogged[0].sequence != message.sequence:
+        if not unlogged or unlogged[0].instance != message.instance or unlogged[0].sequence != message.sequence:
             return None
         own = unlogged.popleft()
         own.position, own.is_last = message.position, message.is_last
@@ -136,7 +136,7 @@ class RoomLog:
         return True
 
     def confirm(self, first: int, count: int, position: Position) -> None:
-        """Take it that messages of this process are in the log, though they have not come back in their turn."""
+        """Take it that messages of this room are in the log, though they have not come back in their turn."""
         end = first + count
         for message in self._unlogged:
             if message.sequence >= end:
@@ -154,7 +154,7 @@ class RoomLog:
             unlogged.popleft()
 
     def lose(self, first: int, count: int) -> None:
-        """Forget messages of this process: they will never be in the log."""
+        """Forget messages of this room: they will never be in the log."""
         lost = range(first, first + count)
         self._unlogged = deque(message for message in self._unlogged if message.sequence not in lost)
 

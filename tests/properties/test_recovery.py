@@ -96,7 +96,7 @@ class World:
 
     def __init__(self) -> None:
         self.log = FakeLog()
-        self.processes = [Process(self.log, name) for name in "ab"]
+        self.processes = [Process(self.log) for _ in range(2)]
         self.people = [Person(), Person()]
         self.sent: list[set[str]] = [set(), set()]
         self.count = 0

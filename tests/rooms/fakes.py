@@ -11,7 +11,6 @@ from weakref import ref
 
 from perfectws import Broker, BrokerFigures, Recovery, Room, RoomEntry, WebSocket
 from perfectws.callbacks import CallbackLoop
-from perfectws.rooms import instance as naming
 from perfectws.rooms.broker import Channel, Log, LogMessage, Person, Subscriber
 from perfectws.rooms.position import Position
 from perfectws.websocket.connection import WebSocketConnection
@@ -129,6 +128,8 @@ class FakeBroker(Broker):
         super().__init__()
         self.log = log
         self.queue: list[LogMessage] = []
+        #: Who has published.
+        self.instance = b""
         self.answers: deque[Callable[[], object]] = deque()
         self.asked: list[tuple[object, ...]] = []
         self.subscriber: Subscriber | None = None
@@ -190,9 +191,7 @@ class FakeBroker(Broker):
     def _take_own(self, entry: list[LogMessage]) -> bool:
         first = entry[0]
         assert self.subscriber is not None
-        return first.instance == naming.instance() and self.subscriber.take_own(
-            first.sequence, len(entry), first.position
-        )
+        return first.instance == self.instance and self.subscriber.take_own(first.sequence, len(entry), first.position)
 
     def answer(self) -> None:
         """Answer the first question that is owed an answer."""
@@ -208,6 +207,7 @@ class FakeChannel(Channel):
         self._subscriber = subscriber
 
     def publish(self, message: LogMessage, loop: CallbackLoop | None) -> None:
+        self._broker.instance = message.instance
         self._broker.queue.append(message)
 
     def open(self, loop: CallbackLoop) -> None:
@@ -236,12 +236,10 @@ class Process:
 
     Args:
         log: The log that it shares with others; ``None`` for one of its own.
-        name: What it is called: the first bytes of its instance.
         **options: Those of `Room`.
     """
 
-    def __init__(self, log: FakeLog | None = None, name: str = "a", **options: Any) -> None:
-        self.instance = name.encode().ljust(16, b".")
+    def __init__(self, log: FakeLog | None = None, **options: Any) -> None:
         self.loop = TaskLoop()
         self.broker = FakeBroker(log or FakeLog())
         self.room = Room("tea", **{"broker": self.broker, "history": 100, "stamp": stamp, **options})
@@ -253,13 +251,9 @@ class Process:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Be this process for a while, then let its loop run."""
-        before, naming._instance = naming._instance, self.instance
-        try:
-            yield
-            self.loop.run()
-        finally:
-            naming._instance = before
+        """Do something in this process, then let its loop run."""
+        yield
+        self.loop.run()
 
     def send(self, text: str) -> None:
         """Send a message to the room."""

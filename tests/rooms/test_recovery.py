@@ -170,7 +170,7 @@ async def test_members_that_compress_recover_too(connect: Connect) -> None:
 
 def test_a_herd_is_answered_by_one_question_to_the_broker() -> None:
     log = FakeLog()
-    there, process = Process(log, "b"), Process(log)
+    there, process = Process(log), Process(log)
     there.join()
     there.settle()
     for number in range(10):
@@ -209,7 +209,7 @@ def test_a_broker_that_cannot_read_is_a_gap_at_once() -> None:
 
 def test_a_position_of_another_process_that_is_ahead_is_waited_for() -> None:
     log = FakeLog()
-    there, here = Process(log, "b"), Process(log)
+    there, here = Process(log), Process(log)
     behind = here.join()
     there.join()
     there.settle()
@@ -240,7 +240,7 @@ def test_a_position_ahead_that_never_comes_is_a_gap() -> None:
 
 def test_what_the_log_lost_before_it_came_here_is_a_gap_for_those_who_come_from_before() -> None:
     log = FakeLog()
-    there, here = Process(log, "b"), Process(log)
+    there, here = Process(log), Process(log)
     there.join()
     client = here.join()
     for process in (there, here):
@@ -275,7 +275,7 @@ def test_a_log_that_was_begun_anew_is_a_gap() -> None:
 
 def test_what_is_appended_twice_is_heard_once() -> None:
     log = FakeLog()
-    there, here = Process(log, "b"), Process(log)
+    there, here = Process(log), Process(log)
     there.join()
     client = here.join()
     for process in (there, here):

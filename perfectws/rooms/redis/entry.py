@@ -2,8 +2,8 @@
 
 ::
 
-    instance   16 bytes   who said it: a process, for as long as it lives
-    sequence    8 bytes   the number of the first message; each has the next, per instance and room
+    instance   16 bytes   who said it: a room of a process, for as long as it lives
+    sequence    8 bytes   the number of the first message; each has the next
     count       4 bytes   how many messages follow
     missing     4 bytes   how many messages before the first are in no log: the queue was full, or they were refused
     when        8 bytes   when they were sent, in milliseconds since 1970
@@ -42,7 +42,7 @@ class Entry(NamedTuple):
     """What one process said to a room at once.
 
     Attributes:
-        instance: The process.
+        instance: Who said it.
         sequence: The number of the first message.
         messages: The messages, at least one.
         missing: How many messages before the first are in no log.
@@ -85,7 +85,7 @@ class Entry(NamedTuple):
 
 
 def sent_by(instance: bytes, data: bytes) -> range | None:
-    """Return the sequence numbers of an entry, if this process sent it, and nothing is missing before it."""
+    """Return the sequence numbers of an entry, if this instance sent it, and nothing is missing before it."""
     if not instance or len(data) < HEAD_SIZE or not data.startswith(instance):
         return None
     _, sequence, count, missing, _ = _HEAD.unpack_from(data)

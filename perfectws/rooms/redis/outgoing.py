@@ -127,10 +127,12 @@ class Queue:
 
 
 def _first_entry(waiting: deque[LogMessage]) -> list[LogMessage]:
-    """Take the messages of one entry: as far as their numbers follow each other, and not too many."""
+    """Take the messages of one entry: as far as one instance's numbers follow each other, and not too many."""
     taken = [waiting.popleft()]
-    size = len(taken[0].data)
-    while waiting and size < ENTRY_BYTES and waiting[0].sequence == taken[0].sequence + len(taken):
+    first, size = taken[0], len(taken[0].data)
+    while waiting and size < ENTRY_BYTES and waiting[0].sequence == first.sequence + len(taken):
+        if waiting[0].instance != first.instance:  # it was forked meanwhile
+            break
         taken.append(waiting.popleft())
         size += len(taken[-1].data)
     return taken

@@ -58,7 +58,7 @@ class Publishing:
 
     def publish(self, room: RedisRoom, message: LogMessage) -> None:
         """Let a message wait. From any thread, but for one room from one at a time."""
-        if room.logged is None:
+        if room.instance != message.instance:
             room.instance, room.logged = message.instance, message.sequence
         if self.queue.add(room, message):
             return

@@ -35,7 +35,7 @@ class RedisRoom:
         log: The key of its log.
         channel: The channel on which it is announced.
         limits: What is wanted of the log.
-        instance: What this process is called in its messages; ``b""`` before the first.
+        instance: What the room is called in its messages; ``b""`` before the first.
         logged: The sequence number behind the last that is in the log; ``None`` before the first.
         epoch: That of the log, as the connection that is open has heard it last; ``b""`` if it has not.
     """
