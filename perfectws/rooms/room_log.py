@@ -57,6 +57,8 @@ class RoomLog:
         self._heard = Heard()
         #: What was sent, and has not come back in its turn: the members have it, and who recovers gets it.
         self._unlogged: deque[LogMessage] = deque()
+        #: The number behind the last message that was lost, while the log does not say yet that it is missing; else 0.
+        self._lost = 0
         self.is_open = self.is_ready = False
         self.reads = 0
         self._after_reading: list[Callable[[Log | None], object]] = []
@@ -76,8 +78,12 @@ class RoomLog:
         """Go on from ``position``, though something before it never came."""
         self._recent.go_on(position)
 
+    def tear(self) -> None:
+        """Take it that something was said behind the position where this is, and is in no log."""
+        self._recent.tear(self.position.next)
+
     def close(self) -> None:
-        """Forget all: the room is empty."""
+        """Forget all, but for where the log is torn: the room is empty."""
         self.is_open = self.is_ready = False
         self._recent.begin(NOWHERE)
         self._heard = Heard()
@@ -143,6 +149,9 @@ class RoomLog:
                 break
             if message.sequence >= first:
                 message.position, message.is_last = position, message.sequence == end - 1
+        if self._lost and first >= self._lost:  # the entry says so
+            self._lost = 0
+            self._recent.tear(position)
         self._drop_logged()
 
     def _drop_logged(self) -> None:
@@ -157,6 +166,7 @@ class RoomLog:
         """Forget messages of this room: they will never be in the log."""
         lost = range(first, first + count)
         self._unlogged = deque(message for message in self._unlogged if message.sequence not in lost)
+        self._lost = max(self._lost, lost.stop)
 
     # What is said of it
 
@@ -179,14 +189,14 @@ class RoomLog:
         """Return all that came, or was sent, behind ``position``, or why that is not here."""
         if not self.is_ready:
             return Lack.NOT_YET
-        missed = self._recent.after(position)
+        missed = None if self._lost else self._recent.after(position)
         if missed is not None:
             return [self.said(message) for message in (*missed, *self._unlogged)]
-        if position.epoch != self.position.epoch:
+        if position.epoch != self.position.epoch or position < self._recent.floor:
             return Lack.GAP
         if position > self.position:
             return Lack.GAP if self._is_exact else Lack.NOT_YET
-        return Lack.GAP if self._recent.is_whole else Lack.NOT_READ
+        return Lack.GAP if self._lost or self._recent.is_whole else Lack.NOT_READ
 
     def read(self, done: Callable[[Log | None], object]) -> None:
         """Read the log, once for all who ask meanwhile; ``done(log)`` as `Channel.read_log`."""

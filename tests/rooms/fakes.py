@@ -6,6 +6,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from weakref import ref
 
@@ -65,12 +66,14 @@ class FakeLog:
 
     Attributes:
         all: Every message that ever was in it.
-        entries: What it holds: the number of each entry, and its messages.
+        entries: What it holds: the messages of each entry.
+        torn: The positions of those entries that say that something is missing before them.
     """
 
     def __init__(self) -> None:
         self.all: list[LogMessage] = []
         self.entries: deque[list[LogMessage]] = deque()
+        self.torn: list[Position] = []
         self.epoch, self.number, self.start = 1, 0, 0
 
     @property
@@ -78,9 +81,11 @@ class FakeLog:
         """How far it has got."""
         return Position(self.epoch, self.number)
 
-    def append(self, messages: list[LogMessage]) -> None:
+    def append(self, messages: list[LogMessage], *, is_torn: bool = False) -> None:
         """Append what one process has sent in one turn."""
         self.number += 1
+        if is_torn:
+            self.torn.append(self.end)
         entry = [
             LogMessage(
                 message.instance,
@@ -110,7 +115,8 @@ class FakeLog:
     def read(self) -> Log:
         """Return what it holds."""
         messages = [message for entry in self.entries for message in entry]
-        return Log(Position(self.epoch, self.start), self.end, messages)
+        start = max([Position(self.epoch, self.start), *(torn for torn in self.torn if torn.epoch == self.epoch)])
+        return Log(start, self.end, messages)
 
 
 class FakeBroker(Broker):
@@ -130,6 +136,8 @@ class FakeBroker(Broker):
         self.queue: list[LogMessage] = []
         #: Who has published.
         self.instance = b""
+        #: The numbers behind the last message that was appended, is known to be, and was lost.
+        self.appended, self.logged, self.lost = 1, 1, 0
         self.answers: deque[Callable[[], object]] = deque()
         self.asked: list[tuple[object, ...]] = []
         self.subscriber: Subscriber | None = None
@@ -166,12 +174,36 @@ class FakeBroker(Broker):
 
     def push(self, *, again: bool = False) -> None:
         """Append the queue to the log, as one entry; ``again``: nobody has heard that it is there, so it will come."""
-        if self.queue:
-            self.log.append(self.queue)
+        logged = self.logged
+        for entry in self._entries():
+            first = entry[0].sequence if entry else self.lost
+            self.log.append(entry, is_torn=first > self.logged)
+            self.logged = first + len(entry)
             if not again:
-                first, count, position = self.queue[0].sequence, len(self.queue), self.log.end
-                self.queue = []
-                self.answers.append(lambda: self.room().confirmed(first, count, position))
+                self.answers.append(partial(self.room().confirmed, first, len(entry), self.log.end))
+        self.appended = self.logged
+        if again:
+            self.logged = logged
+        else:
+            self.queue = []
+
+    def _entries(self) -> list[list[LogMessage]]:
+        """Return what waits, as far as its numbers follow each other; an empty entry says that the last is missing."""
+        entries: list[list[LogMessage]] = []
+        for message in self.queue:
+            if entries and message.sequence == entries[-1][-1].sequence + 1:
+                entries[-1].append(message)
+            else:
+                entries.append([message])
+        said = self.queue[-1].sequence + 1 if self.queue else self.logged
+        return [*entries, []] if self.lost > said else entries
+
+    def lose(self) -> None:
+        """Lose the last message that waits, if it was not appended."""
+        if self.queue and self.queue[-1].sequence >= self.appended:
+            lost = self.queue.pop().sequence
+            self.lost = lost + 1
+            self.room().lost(lost, 1)
 
     def pull(self, entries: int) -> None:
         """Give the subscriber so many entries, if there are."""
@@ -184,9 +216,12 @@ class FakeBroker(Broker):
             self.subscriber.gap(self.position)
         behind = self.position.number - log.start
         for entry in list(log.entries)[behind : behind + entries]:
-            self.position = entry[-1].position
-            if not self._take_own(entry):
-                self.duplicates += self.subscriber.take(entry, self.position)
+            self.position = self.position.next
+            if self.position in log.torn:
+                self.subscriber.torn()
+            elif self._take_own(entry):
+                continue
+            self.duplicates += self.subscriber.take(entry, self.position)
 
     def _take_own(self, entry: list[LogMessage]) -> bool:
         first = entry[0]

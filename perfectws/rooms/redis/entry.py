@@ -4,7 +4,7 @@
 
     instance   16 bytes   who said it: a room of a process, for as long as it lives
     sequence    8 bytes   the number of the first message; each has the next
-    count       4 bytes   how many messages follow
+    count       4 bytes   how many messages follow; none only if some are missing
     missing     4 bytes   how many messages before the first are in no log: the queue was full, or they were refused
     when        8 bytes   when they were sent, in milliseconds since 1970
     message               opcode (1 byte), length (4 bytes), payload
@@ -44,7 +44,7 @@ class Entry(NamedTuple):
     Attributes:
         instance: Who said it.
         sequence: The number of the first message.
-        messages: The messages, at least one.
+        messages: The messages; none if all that is to be said is that some are missing.
         missing: How many messages before the first are in no log.
         when: When they were sent, in milliseconds since 1970.
     """
@@ -69,7 +69,8 @@ class Entry(NamedTuple):
         if len(data) < HEAD_SIZE:
             return None
         instance, sequence, count, missing, when = _HEAD.unpack_from(data)
-        if not 1 <= sequence <= _MAX_SEQUENCE or not 1 <= count <= (len(data) - HEAD_SIZE) // MESSAGE_SIZE:
+        least, most = (0 if missing else 1), (len(data) - HEAD_SIZE) // MESSAGE_SIZE
+        if not 1 <= sequence <= _MAX_SEQUENCE or not least <= count <= most:
             return None
         messages = _messages(data, count)
         return None if messages is None else cls(instance, sequence, messages, missing, when)
