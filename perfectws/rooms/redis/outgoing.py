@@ -77,9 +77,10 @@ class Queue:
                 self._waiting[room] = deque((message,))
         return True
 
-    def tear(self, room: RedisRoom) -> None:
-        """Let the log of a room say, once it has all that waits, that what was said last is missing."""
+    def tear(self, room: RedisRoom, end: int) -> None:
+        """Let the log of a room say, once it has all that waits, that something is missing before this number."""
         with self._lock:
+            room.lost = max(room.lost, end)
             if room not in self._waiting:
                 room.hold()
                 self._waiting[room] = deque()
@@ -112,7 +113,7 @@ class Queue:
             if waiting or (messages and messages[-1].sequence < room.lost):
                 room.hold()  # for these, or for what is missing behind, beside the parcel
                 self._waiting[room] = waiting  # behind the others
-        instance, sequence, when = (room.instance, room.lost, time()) if not messages else _head(messages[0])
+        instance, sequence, when = _head(messages[0]) if messages else (room.instance, room.lost, time())
         missing = 0 if room.logged is None else min(max(sequence - room.logged, 0), MAX_MISSING)
         if not messages and not missing:
             return None

@@ -57,9 +57,9 @@ class Publishing:
         #: Whether answers are looked for by who will send the next.
         self._looks = False
         self._lost = Lost()
-        #: The rooms of which something was refused, so that their logs do not say that it is missing; and when they are
-        #: to, on the clock of this run of trio.
-        self._torn: dict[RedisRoom, None] = {}
+        #: The rooms of which something was refused, and the number behind that: their logs do not say that it is
+        #: missing. And when they are to, on the clock of this run of trio.
+        self._torn: dict[RedisRoom, int] = {}
         self._tears_at = inf
 
     def publish(self, room: RedisRoom, message: LogMessage) -> None:
@@ -70,8 +70,7 @@ class Publishing:
             return
         self._counts.lose(1)
         self._lost.add(room, message.sequence)
-        room.lost = message.sequence + 1
-        self.queue.tear(room)
+        self.queue.tear(room, message.sequence + 1)
         self._log.log(
             "full", "The queue for Redis is full: what room %r says now does not reach other processes", room.name
         )
@@ -123,9 +122,9 @@ class Publishing:
     def _tear(self) -> None:
         """Let the logs of rooms say that what was refused is missing."""
         torn, self._torn, self._tears_at = self._torn, {}, inf
-        for room in torn:
+        for room, end in torn.items():
             if room.subscriber is not None:
-                self.queue.tear(room)
+                self.queue.tear(room, end)
 
     def _is_under_way(self, connection: RedisConnection) -> bool:
         return bool(self._flight) and self._over is connection
@@ -183,8 +182,7 @@ class Publishing:
 
         self._counts.refused += parcel.messages
         self._counts.lose(parcel.messages)
-        parcel.room.lost = max(parcel.room.lost, parcel.sequence + parcel.messages)
-        self._torn[parcel.room] = None
+        self._torn[parcel.room] = parcel.sequence + parcel.messages
         self._tears_at = min(self._tears_at, current_time() + RETRY_SECONDS)
         self.signal.set()  # so that it waits no longer than until then
 
