@@ -113,6 +113,21 @@ async def test_a_room_without_members_can_be_spoken_to(processes: Processes) -> 
     assert first.confirmations == [(1, 1, second.position)]
 
 
+async def test_what_waited_at_a_fork_is_said_in_its_old_name_and_the_rest_in_the_new_one(
+    processes: Processes, redis: RedisServer
+) -> None:
+    first, second = processes.room(), processes.room()
+    second.open()
+    await second.until_open()
+    first.say("before")
+    before, first.instance = first.instance, b"forked".ljust(16)
+    first.say("after", "again")
+    assert await second.until_heard(3) == ["before", "after", "again"]
+    assert second.heard == {before: 1, first.instance: 3}
+    assert not second.tears
+    assert redis.ask("XLEN", "pws:{lobby}") == "2"
+
+
 async def test_an_empty_room_gives_its_subscription_back(processes: Processes, redis: RedisServer) -> None:
     broker = processes.broker()
     kept, left = processes.room(broker), processes.room(broker, name="left")
