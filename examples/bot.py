@@ -75,11 +75,10 @@ class Bot:
                     self.say(ANSWERS[text](), socket)
             case {"type": "joined", "name": name, "back": False}:
                 self.say(f"Welcome, {name}! Say !help to see what I can do.", socket)
-            case {"type": "error", "code": "name-taken" | "name-too-long" | "name-empty", "text": text}:
+            case {"type": "error", "code": str(code), "text": text}:
                 show(text)
-                socket.close()  # closed by us, it is not opened again
-            case {"type": "error", "text": text}:
-                show(text)
+                if code.startswith("name-"):
+                    socket.close()  # closed by us, it is not opened again
 
     def say(self, text: str, socket: WebSocket) -> None:
         show(f"{self.name}: {text}")

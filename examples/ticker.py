@@ -40,9 +40,14 @@ class Ticker:
 
     Args:
         interval: Seconds from one price to the next.
+
+    Raises:
+        ValueError: No timer goes so fast.
     """
 
     def __init__(self, interval: float) -> None:
+        if not 0 < interval < float("inf"):
+            raise ValueError(f"from one price to the next it is some seconds, not {interval}")
         self.interval = interval
         self.prices = dict(PRICES)
         self.subscribers = {symbol: Room(symbol) for symbol in PRICES}
@@ -85,9 +90,10 @@ class TickerHandler(WebSocketSessionHandler):
             try:
                 order = json.loads(text)
                 subscribe, unsubscribe = order.get("subscribe", []), order.get("unsubscribe", [])
-                for symbol in unsubscribe:
+                for symbol in dict.fromkeys(unsubscribe):
                     self.ticker.unsubscribe(symbol, socket)
-                for symbol in subscribe:
+                # Once each, however often it is named: each is answered with its price.
+                for symbol in dict.fromkeys(subscribe):
                     self.ticker.subscribe(symbol, socket)
             except (ValueError, AttributeError, TypeError, KeyError, RecursionError):
                 answer = {"error": f'Send {{"subscribe": [SYMBOL, …]}}, with symbols of {", ".join(PRICES)}.'}
@@ -150,12 +156,11 @@ def main() -> None:
     # perfectws logs where it listens.
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     try:
-        HTTPServer.launch(
-            name="localhost",
-            address=arguments.address,
-            port=arguments.port,
-            routes=ticker_routes(Ticker(arguments.every)),
-        )
+        routes = ticker_routes(Ticker(arguments.every))
+    except ValueError as error:
+        parser.error(f"{error}")
+    try:
+        HTTPServer.launch(name="localhost", address=arguments.address, port=arguments.port, routes=routes)
     except LaunchFailure as failure:
         parser.exit(1, f"{failure}\n")
 

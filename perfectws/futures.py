@@ -31,6 +31,8 @@ from .suspension import checkpoint, suspension_here
 
 T = TypeVar("T")
 U = TypeVar("U")
+#: Who is told of an outcome: it may return others, who are to be told next.
+OnResolved = Callable[[outcome.Outcome[Any]], "list[OnResolved] | None"]
 #: The value of a future that only says "it has happened": ``Future[None]``.
 _NOTHING = cast(Any, None)
 
@@ -45,20 +47,22 @@ class Future(Generic[T]):
     Source: SwiftNIO's ``EventLoopFuture``. Its members are here in snake_case, `wait` takes a limit.
     """
 
-    __slots__ = ("__weakref__", "_lock", "_loop", "_on_resolved", "_outcome", "_owner", "_retrieved")
+    __slots__ = ("__weakref__", "_joined_to", "_lock", "_loop", "_on_resolved", "_outcome", "_owner", "_retrieved")
 
     def __init__(self, loop: CallbackLoop | None = None, owner: CallbackOwner | None = None) -> None:
         self._loop = loop if loop is not None else running_loop()
         self._owner = owner
         self._lock = threading.Lock()
         self._outcome: outcome.Outcome[T] | None = None
-        self._on_resolved: list[Callable[[outcome.Outcome[T]], object]] = []
+        self._on_resolved: list[OnResolved] = []
+        #: The future that has this one's outcome, and its waiters, since they come to the same: see `_join`.
+        self._joined_to: Future[T] | None = None
         self._retrieved = False
 
     @property
     def is_done(self) -> bool:
         """Whether the value or the error is there."""
-        return self._outcome is not None
+        return self._end._outcome is not None
 
     def when_complete(self, callback: Callable[[outcome.Maybe[T]], U]) -> Callable[[outcome.Maybe[T]], U]:
         """Call back with the outcome, once it is there.
@@ -165,7 +169,7 @@ class Future(Generic[T]):
         Source: SwiftNIO's ``cascade(to:)``.
         """
         self._retrieved = True
-        self._add(lambda result: promise.resolve(_copy(result)))
+        self._add(promise.future_result._settle)
 
     def wait(self, seconds: float | None = None) -> T:
         """Block this thread until the value is there, and return it, or raise the error.
@@ -178,7 +182,7 @@ class Future(Generic[T]):
             LocalProtocolError: This is the loop's own thread, where waiting would hang for ever.
         """
         WAIT.check("seconds", seconds)
-        if self._outcome is None and self._is_in_loop_thread():
+        if not self.is_done and self._is_in_loop_thread():
             raise LocalProtocolError(
                 "wait() in an event loop's own thread would hang for ever: use when_complete(callback) or await"
             )
@@ -192,7 +196,7 @@ class Future(Generic[T]):
             raise TimeoutError(f"the future was not resolved within {seconds} seconds")
         self._retrieved = True
         try:
-            return _unwrapped(self._outcome)
+            return _unwrapped(self._end._outcome)
         finally:
             del self  # as `_unwrapped` says
 
@@ -207,7 +211,7 @@ class Future(Generic[T]):
         try:
             await self._until_resolved()
             self._retrieved = True
-            return _unwrapped(self._outcome)
+            return _unwrapped(self._end._outcome)
         finally:
             del self  # as `_unwrapped` says; and so that a nursery that keeps a Cancelled does not keep the future
 
@@ -223,7 +227,7 @@ class Future(Generic[T]):
             else:
                 await checkpoint()
         finally:
-            if isinstance(self._outcome, outcome.Error):
+            if isinstance(self._end._outcome, outcome.Error):
                 self._retrieved = True  # also by who was cancelled in this very moment
             del self
 
@@ -242,34 +246,89 @@ class Future(Generic[T]):
 
         self._add(queue)
 
-    def _add(self, on_resolved: Callable[[outcome.Outcome[T]], object]) -> None:
+    def _add(self, on_resolved: OnResolved) -> None:
         """Call ``on_resolved(outcome)`` at once if there is one, else when there is, in whatever thread brings it."""
         if not self._add_unless_resolved(on_resolved):
-            assert self._outcome is not None
-            on_resolved(self._outcome)
+            result = self._end._outcome
+            assert result is not None
+            _tell([on_resolved], result)
 
-    def _add_unless_resolved(self, on_resolved: Callable[[outcome.Outcome[T]], object]) -> bool:
-        with self._lock:
-            if self._outcome is None:
-                self._on_resolved.append(on_resolved)
-            return self._outcome is None
+    def _add_unless_resolved(self, on_resolved: OnResolved) -> bool:
+        end = self
+        while True:
+            with end._lock:
+                if end._joined_to is None:
+                    if end._outcome is None:
+                        end._on_resolved.append(on_resolved)
+                    return end._outcome is None
+            end = self._end
 
-    def _remove(self, on_resolved: Callable[[outcome.Outcome[T]], object]) -> None:
+    def _remove(self, on_resolved: OnResolved) -> None:
         """Forget one that waits no more, so that they do not pile up on a future that stays open for long."""
-        with self._lock:
-            if on_resolved in self._on_resolved:
-                self._on_resolved.remove(on_resolved)
+        end = self
+        while True:
+            with end._lock:
+                if end._joined_to is None:
+                    if on_resolved in end._on_resolved:
+                        end._on_resolved.remove(on_resolved)
+                    return
+            end = self._end
 
     def _resolve(self, result: outcome.Outcome[T]) -> None:
+        waiting = self._settle(result)
+        if waiting:
+            _tell(waiting, result)
+
+    def _settle(self, result: outcome.Outcome[T]) -> list[OnResolved]:
+        """Take an outcome, unless there is one, and return those who are to be told of it."""
         with self._lock:
+            if self._joined_to is not None:
+                return [self._joined_to._settle]
             if self._outcome is not None:
-                return
+                return []
             self._outcome = result
             if self._loop is not None and self._loop.is_ending:
                 self._retrieved = True  # nobody need ask why what the end has cut short did not succeed
             waiting, self._on_resolved = self._on_resolved, []
-        for on_resolved in waiting:
-            on_resolved(result)
+            return waiting
+
+    def _join(self, other: Future[T]) -> bool:
+        """Leave the outcome and the waiters to ``other``, which is to be resolved as this future and by nothing else.
+
+        So the futures of a loop of `flat_map`, each resolved as the next, are one: whoever holds the first waits for
+        the last, and those between them are let go.
+
+        Returns:
+            Whether that was possible: not if there is an outcome, or if this one is joined already.
+
+        Raises:
+            LocalProtocolError: Both are one already, which would wait for itself.
+        """
+        self._retrieved = True
+        if type(self) is not Future:  # its subclasses know whether anybody holds them
+            return False
+        with _joining:
+            end = other._end
+            if self._end is end:
+                raise LocalProtocolError("the callback has returned the very future that waits for what it returns")
+            with self._lock, end._lock:
+                if self._outcome is not None or self._joined_to is not None:
+                    return False
+                self._joined_to = end
+                end._on_resolved[:0] = self._on_resolved
+                self._on_resolved = []
+                return True
+
+    @property
+    def _end(self) -> Future[T]:
+        """The future that has the outcome: this one, unless it is joined to another."""
+        joined_to = self._joined_to
+        if joined_to is None:
+            return self
+        while (further := joined_to._joined_to) is not None:
+            joined_to = further
+        self._joined_to = joined_to  # those between are let go
+        return joined_to
 
     def __del__(self) -> None:
         if isinstance(self._outcome, outcome.Error) and not self._retrieved:
@@ -305,12 +364,36 @@ class Promise(Generic[T]):
         self.resolve(outcome.Value(value))
 
     def fail(self, error: Exception) -> None:
-        """Resolve the future with ``error``. Does nothing if it is resolved already."""
+        """Resolve the future with ``error``. Does nothing if it is resolved already.
+
+        Raises:
+            TypeError: ``error`` is no exception.
+        """
+        if not isinstance(error, BaseException):
+            advice = "an instance of it" if isinstance(error, type) else "an exception, such as ValueError('…')"
+            raise TypeError(f"fail takes an exception, not {error!r:.60}: give {advice}")
         self.resolve(outcome.Error(error))
 
     def resolve(self, result: outcome.Outcome[T]) -> None:
         """Resolve the future with ``result``, an outcome. Does nothing if it is resolved already."""
         self.future_result._resolve(result)
+
+
+#: Held while futures are joined, so that they never are in a circle. Reentrant, as the garbage collector may call.
+_joining = threading.RLock()
+
+
+def _tell(waiting: list[OnResolved], result: outcome.Outcome[Any]) -> None:
+    """Tell those who wait of an outcome, and then those of whom they tell, in order.
+
+    One after the other, not from inside each other: a chain of futures does not deepen the stack.
+    """
+    waiting.reverse()
+    while waiting:
+        more = waiting.pop()(result)
+        if more:
+            more.reverse()
+            waiting += more
 
 
 def _bounded(seconds: float | None) -> float | None:
@@ -385,10 +468,14 @@ _loopless = _Loopless()
 
 def _resolve_as(promise: Promise[Any], future: object) -> None:
     """Resolve a promise as the future that a callback of `Future.flat_map` has returned."""
-    if isinstance(future, Future):
-        future.cascade(promise)
-    else:
+    if not isinstance(future, Future):
         promise.fail(TypeError(f"the callback of flat_map returns a Future, not {future!r}: use map for a value"))
+        return
+    try:
+        if not future._join(promise.future_result):
+            future.cascade(promise)
+    except LocalProtocolError as error:
+        promise.fail(error)
 
 
 async def _resolve_later(

@@ -133,6 +133,18 @@ async def test_a_promise_is_kept_once_and_what_comes_second_is_ignored(loop: Loo
     assert log.got == [(outcome.Value(1),)]
 
 
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [("x", "not 'x': give an exception, such as"), (None, "None"), (ValueError, "an instance of it")],
+)
+def test_a_promise_fails_with_an_exception_or_not_at_all(error: Any, advice: str) -> None:
+    promise = Promise[int]()
+    with pytest.raises(TypeError, match=f"fail takes an exception, .*{advice}"):
+        promise.fail(error)
+    promise.succeed(1)
+    assert promise.future_result.wait() == 1
+
+
 async def test_a_future_is_resolved_from_another_thread(loop: Loop) -> None:
     promise = Promise[int]()
     threads = Calls()
@@ -232,6 +244,26 @@ class TestWithoutALoop:
         assert promises[-1].future_result.wait(0) == 1
         assert len(depths) == 4999
         assert len(set(depths)) == 1
+
+    def test_a_cascade_however_long_does_not_deepen_the_stack_and_tells_everybody(self) -> None:
+        promises = [Promise[int]() for _ in range(5000)]
+        depths: list[int] = []
+        for promise, following in pairwise(promises):
+            promise.future_result.cascade(following)
+            promise.future_result.when_success(lambda _: depths.append(stack_depth()))
+        promises[0].succeed(1)
+        assert promises[-1].future_result.wait(0) == 1
+        assert len(depths) == 4999
+        assert len(set(depths)) == 1
+
+    def test_who_waits_behind_a_cascade_is_told_before_who_has_asked_later(self) -> None:
+        first, second, told = Promise[int](), Promise[int](), list[str]()
+        second.future_result.when_success(lambda _: told.append("behind"))
+        first.future_result.when_success(lambda _: told.append("first"))
+        first.future_result.cascade(second)
+        first.future_result.when_success(lambda _: told.append("last"))
+        first.succeed(1)
+        assert told == ["first", "behind", "last"]
 
     def test_one_that_raises_is_logged_and_the_others_are_called(self, caplog: pytest.LogCaptureFixture) -> None:
         promise, called = Promise[int](), list[int]()
@@ -407,6 +439,105 @@ class TestMapping:
         assert not flat.is_done
         second.succeed("done")
         assert await flat == "done"
+
+    async def test_a_loop_of_flat_map_deepens_no_stack_and_keeps_no_future_that_is_done_with(self, loop: Loop) -> None:
+        rounds, alive, depths = 3000, list[int](), list[int]()
+
+        def go_round(left: int) -> Future[str]:
+            promise = Promise[Any]()
+            promise.succeed("the end")
+            depths.append(stack_depth())
+            if left % 1000 == 0:
+                alive.append(sum(type(each) is Future for each in gc.get_objects()))
+            return promise.future_result.flat_map(lambda _: go_round(left - 1)) if left else promise.future_result
+
+        begin = Promise[int]()
+        end = begin.future_result.flat_map(go_round)
+        begin.succeed(rounds)
+        assert await end == "the end"
+        assert len(depths) == rounds + 1
+        assert max(depths) - min(depths) < 10
+        assert max(alive) - min(alive) < 100
+
+    async def test_a_loop_of_flat_map_error_fails_once_nobody_tries_again(self, loop: Loop) -> None:
+        def attempt(left: int) -> Future[None]:
+            promise = Promise[None]()
+            promise.fail(Failure(left))
+            return promise.future_result.flat_map_error(lambda _: attempt(left - 1)) if left else promise.future_result
+
+        with pytest.raises(Failure, match=r"^0$"):
+            await attempt(2000)
+
+    async def test_futures_that_were_joined_come_to_the_same_whoever_holds_which(self, loop: Loop) -> None:
+        begin, middle, results = Promise[None](), Promise[int](), Calls()
+        awaited = middle.future_result.map(lambda value: value + 1)  # what waits from before it is joined
+        flat = begin.future_result.flat_map(lambda _: middle.future_result)
+        begin.succeed()
+        await quiet()
+        again = Promise[None]()
+        second = again.future_result.flat_map(lambda _: middle.future_result)  # joined already
+        again.succeed()
+        await quiet()
+        for future in (middle.future_result, flat, second):
+            assert not future.is_done
+            future.when_success(results)
+        with pytest.raises(TimeoutError):
+            await trio.to_thread.run_sync(middle.future_result.wait, 0.001)
+        async with trio.open_nursery() as nursery:
+
+            async def give_up() -> None:
+                await middle.future_result
+
+            nursery.start_soon(give_up)
+            await quiet()
+            nursery.cancel_scope.cancel()
+        assert len(flat._on_resolved) == 4  # none for those who have given up
+        middle.succeed(5)
+        assert [await each for each in (middle.future_result, flat, second, awaited)] == [5, 5, 5, 6]
+        assert await results.until(3) == [(5,)] * 3
+        assert middle.future_result.wait() == 5
+
+    async def test_an_error_of_joined_futures_is_logged_once_unless_somebody_asks(
+        self, loop: Loop, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        for asked in (True, False):
+            begin, middle = Promise[None](), Promise[None]()
+            flat = begin.future_result.flat_map(lambda _, middle=middle: middle.future_result)  # type: ignore[misc]
+            begin.succeed()
+            await quiet()
+            middle.fail(Failure("why"))
+            if asked:
+                with pytest.raises(Failure):
+                    await flat
+            del begin, middle, flat
+            gc.collect()
+            assert caplog.messages == ([] if asked else ["A future failed and nobody asked for its result"])
+
+    async def test_flat_map_cannot_return_the_future_that_it_gives(self, loop: Loop) -> None:
+        begin = Promise[None]()
+        flat: Future[None] = begin.future_result.flat_map(lambda _: flat)
+        begin.succeed()
+        with pytest.raises(LocalProtocolError, match="the very future that waits"):
+            await flat
+        first, second = Promise[None](), Promise[None]()
+        one: Future[None] = first.future_result.flat_map(lambda _: other)
+        other: Future[None] = second.future_result.flat_map(lambda _: one)
+        first.succeed()
+        second.succeed()
+        with pytest.raises(LocalProtocolError, match="the very future that waits"):
+            await one
+
+    async def test_a_future_that_is_joined_while_another_thread_resolves_it_is_never_missed(self, loop: Loop) -> None:
+        for _ in range(300):
+            begin, middle, told = Promise[None](), Promise[int](), Calls()
+            middle.future_result.when_success(told)
+            flat = begin.future_result.flat_map(lambda _, middle=middle: middle.future_result)  # type: ignore[misc]
+            thread = threading.Thread(target=middle.succeed, args=(1,))
+            begin.succeed()
+            thread.start()
+            assert await flat == 1
+            assert await told.until(1) == [(1,)]
+            thread.join()
 
     async def test_flat_map_wants_a_future(self, loop: Loop) -> None:
         promise = Promise[int]()

@@ -6,7 +6,7 @@ program that speaks the plain language (`examples.bot` does). Read it in this or
 - Who talks. `user`; `names`: what a name may be, so that nobody is taken for somebody else (`scripts`: the letters'
   scripts); `rules`: what a room, a message and any other string may be.
 - What is said. `messages`: a message, and what a room asks of its log.
-- Where. `chatroom`: a room, who is in it, and what they tell each other. `people`: who is there; `audience`: who hears
+- Where. `chatroom`: a room, the seats in it, and what is told from them. `people`: who is there; `audience`: who hears
   it in one language; `directory`: all rooms; `removals`: who was sent away for a while.
 - How. `languages`: Perfect's JSON and the plain one; `page_language`: that of this page. `handlers`: the sessions that
   speak the former, each a class; `page_handler`: the one that speaks the latter, in many rooms over one socket;

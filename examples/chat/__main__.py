@@ -31,18 +31,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m examples.chat", description="Serve a chat and its page.")
     parser.add_argument("--address", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8181, help="the port; 0 takes any free one (default: %(default)s)")
-    parser.add_argument(
+    # It is said once where the messages are kept, so that none of it is without effect.
+    kept = parser.add_mutually_exclusive_group()
+    kept.add_argument(
         "--database",
         type=Path,
         default=Path("chat.sqlite3"),
         help="the file that keeps the messages (default: %(default)s)",
     )
-    parser.add_argument(
+    kept.add_argument(
         "--memory",
         action="store_const",
         const=None,
         dest="database",
-        help="keep no message once the server stops",
+        help="keep no message once the server stops, nor an image, unless --images says where",
+    )
+    kept.add_argument(
+        "--redis",
+        metavar="URL",
+        help="carry the messages by Redis 7 or later, and keep them there, such as redis://127.0.0.1:6379; all servers "
+        "on one Redis are one chat",
     )
     parser.add_argument(
         "--admin-token",
@@ -54,15 +62,8 @@ def main() -> None:
     parser.add_argument(
         "--images",
         type=Path,
-        default=Path("chat-images"),
         metavar="FOLDER",
-        help="where the images are kept (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--redis",
-        metavar="URL",
-        help="carry the messages by Redis 7 or later, and keep them there, such as redis://127.0.0.1:6379; all servers "
-        "on one Redis are one chat",
+        help="where the images are kept (default: chat-images)",
     )
     parser.add_argument("--workers", type=int, default=1, help="processes that serve, with --redis (default: 1)")
     parser.add_argument(
@@ -84,7 +85,7 @@ def main() -> None:
 
     if arguments.admin_token is not None and len(arguments.admin_token) < MIN_TOKEN:
         parser.error(f"a token of fewer than {MIN_TOKEN} characters could be guessed")
-    if arguments.workers not in ("1", 1) and arguments.redis is None:
+    if arguments.workers > 1 and arguments.redis is None:
         parser.error("several workers need --redis: what is said in one reaches the others by it")
 
     # perfectws logs where it listens.
@@ -97,9 +98,11 @@ def main() -> None:
         except (ImportError, ValueError) as error:
             parser.exit(1, f"{error}\n")
         stack.callback(shelf.close)
-        if arguments.database is None:
-            arguments.images = Path(stack.enter_context(TemporaryDirectory()))
-        images = Images(arguments.images, arguments.origin)
+        folder = arguments.images
+        if folder is None:
+            is_forgotten = arguments.database is None
+            folder = Path(stack.enter_context(TemporaryDirectory()) if is_forgotten else "chat-images")
+        images = Images(folder, arguments.origin)
         routes = make_routes(Chatrooms(shelf, arguments.admin_token), images, Hosts(arguments.host), arguments.origin)
         try:
             HTTPServer.launch(
@@ -111,7 +114,7 @@ def main() -> None:
                 max_body_size=MAX_IMAGE,
                 workers=arguments.workers,
             )
-        except LaunchFailure as failure:
+        except (LaunchFailure, ValueError) as failure:  # so many workers are none, say
             parser.exit(1, f"{failure}\n")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from hmac import compare_digest
+from time import time
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -43,6 +44,53 @@ class Shelf(Protocol):
         """Return the `Room` that tells who is sent away, each message by way of a ``stamp``."""
 
 
+class Seat:
+    """Somebody's place in a room, by one socket: what is said from it, is said under the name that was taken with it.
+
+    `Chatroom.enter` gives it, when nobody else has that name. Whoever the socket says later that it is, it is somebody
+    else here only when it has entered again.
+
+    Attributes:
+        room: The room.
+        user: Who has it.
+    """
+
+    __slots__ = ("_language", "_socket", "room", "user")
+
+    def __init__(self, room: Chatroom, user: ChatUser, socket: WebSocket, language: Language) -> None:
+        self.room = room
+        self.user = user
+        self._socket = socket
+        self._language = language
+
+    def follow(self, after: str, completion: Read) -> None:
+        """Hear what is said from now on, and find what was said.
+
+        Args:
+            after: The position up to which all is known; or nothing.
+
+        Calls back: ``completion(excerpt)`` as `RoomLog` does.
+        """
+        self.room.follow(self.user, self._socket, self._language, after, completion)
+
+    def say(self, text: str, client_id: str, image: str, completion: Change) -> None:
+        """Keep a message, then tell it: to the sender too where its language knows it again.
+
+        Calls back: ``completion(message)`` once it is kept, or with why not.
+        """
+        user, now = self.user, int(time() * 1000)
+        message = Message(0, self.room.name, user.display_name, text, now, user.session, client_id, image)
+        self.room.say(message, user, self._socket, completion)
+
+    def tell_typing(self, is_typing: bool) -> None:
+        """Tell the others that somebody is writing here, or no longer."""
+        self.room.tell_typing(self.user, self._socket, is_typing)
+
+    def leave(self) -> None:
+        """Give it up."""
+        self.room.leave(self.user, self._socket)
+
+
 class Chatroom:
     """A room.
 
@@ -73,28 +121,28 @@ class Chatroom:
         socket: WebSocket,
         language: Language,
         is_back: bool,
-        completion: Callable[[Refused | None], object],
+        completion: Callable[[Seat | Refused], object],
     ) -> None:
         """Let a socket of a user in, or tell that the user has another name now.
 
-        Calls back: ``completion(None)``, or with why not; what is said it hears once it does `follow`.
+        Calls back: ``completion(seat)``, or with why not. What is said it hears once it does `Seat.follow`.
         """
+
+        def entered(refusal: Refused | None) -> None:
+            completion(Seat(self, user, socket, language) if refusal is None else refusal)
+
         if language is PERFECT:
             # Perfect's page hears that it came itself.
             self._audiences[PERFECT].join(socket)
         if language is PLAIN:
             is_back = is_back or user.session in self._plain
-        self._people.enter(user, socket, is_back, completion)
+        self._people.enter(user, socket, is_back, entered)
+
+    # What a `Seat` does
 
     def follow(self, user: ChatUser, socket: WebSocket, language: Language, after: str, completion: Read) -> None:
-        """Let a socket hear what is said from now on, and find what was said.
-
-        Args:
-            after: The position up to which it knows all; or nothing.
-
-        Calls back: ``completion(excerpt)`` as `RoomLog` does.
-        """
-        self._directory.enter(self.name, user, socket)
+        """See `Seat.follow`."""
+        self._directory.enter(self.name, user.display_name, socket)
         audience = self._audiences[language]
         if language is PAGE:
             self.log.follow(user.session, socket, after, completion)
@@ -116,15 +164,12 @@ class Chatroom:
         for audience in self._audiences.values():
             audience.leave(socket)
         self._people.leave(socket)
-        self._directory.leave(self.name, user, socket)
+        self._directory.leave(self.name, socket)
         if self._plain.get(user.session) is socket:
             del self._plain[user.session]
 
     def say(self, message: Message, user: ChatUser, socket: WebSocket, completion: Change) -> None:
-        """Keep a message, then tell it: to the sender too where its language knows it again.
-
-        Calls back: ``completion(message)`` once it is kept, or with why not.
-        """
+        """See `Seat.say`."""
 
         def kept(result: Message | Refused) -> None:
             # What was kept before was told before.
@@ -147,7 +192,7 @@ class Chatroom:
         self.log.change(message_id, session, text, changed)
 
     def tell_typing(self, user: ChatUser, socket: WebSocket, is_typing: bool) -> None:
-        """Tell the others that a user is writing, or no longer."""
+        """See `Seat.tell_typing`."""
         for language, audience in self._audiences.items():
             text = language.typing(self.name, user, is_typing)
             if text is not None:

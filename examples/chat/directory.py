@@ -8,8 +8,6 @@ from collections.abc import Iterator
 
 from perfectws import Room, WebSocket
 
-from .user import ChatUser
-
 MAX_ROOMS = 100  # shown
 MAX_PEOPLE = 12  # shown of a room
 
@@ -24,16 +22,15 @@ class Directory:
     def __init__(self, room: Room) -> None:
         self._room = room
 
-    def enter(self, room: str, user: ChatUser, socket: WebSocket) -> None:
-        """Take it that a socket is in a room."""
-        self._rooms_of(socket).add(room)
-        self._tell(user, socket)
+    def enter(self, room: str, name: str, socket: WebSocket) -> None:
+        """Take it that a socket is in a room, as somebody who has that name there."""
+        self._names_of(socket)[room] = name
+        self._tell(socket)
 
-    def leave(self, room: str, user: ChatUser, socket: WebSocket) -> None:
+    def leave(self, room: str, socket: WebSocket) -> None:
         """Take it that a socket has left a room. What has closed has left all by itself."""
-        self._rooms_of(socket).discard(room)
-        if socket.is_connected:
-            self._tell(user, socket)
+        if self._names_of(socket).pop(room, None) is not None and socket.is_connected:
+            self._tell(socket)
 
     def rooms(self) -> dict[str, list[str]]:
         """Return who is in each room, the fullest first, as far as they are shown."""
@@ -45,14 +42,14 @@ class Directory:
 
     def _pairs(self) -> Iterator[tuple[str, str]]:
         for info in self._room.people.values():
-            for room in info["rooms"]:
-                yield room, info["name"]
+            yield from info["names"].items()
 
-    def _rooms_of(self, socket: WebSocket) -> set[str]:
-        rooms: set[str] = socket.scratch_pad.setdefault("rooms", set())
-        return rooms
+    def _names_of(self, socket: WebSocket) -> dict[str, str]:
+        """Return by which name a socket is known in each of its rooms: a new one need not be free in all of them."""
+        names: dict[str, str] = socket.scratch_pad.setdefault("names", {})
+        return names
 
-    def _tell(self, user: ChatUser, socket: WebSocket) -> None:
+    def _tell(self, socket: WebSocket) -> None:
         # Each socket is somebody of its own here: in two windows one is in different rooms.
         who = socket.scratch_pad.setdefault("who", secrets.token_hex(8))
-        self._room.join(socket, who=who, info={"name": user.display_name, "rooms": sorted(self._rooms_of(socket))})
+        self._room.join(socket, who=who, info={"names": dict(self._names_of(socket))})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
-from time import thread_time, time
+from time import thread_time
 from typing import Any
 
 from perfectws import (
@@ -16,7 +17,7 @@ from perfectws import (
     WebSocketSessionHandler,
 )
 
-from .chatroom import Chatroom, Chatrooms
+from .chatroom import Chatrooms, Seat
 from .languages import PERFECT, PLAIN, Language
 from .messages import Excerpt, Message
 from .rate import Rate, TooFast
@@ -41,7 +42,6 @@ class ChatHandler(WebSocketSessionHandler):
     def __init__(self, chatrooms: Chatrooms, room: str) -> None:
         self.chatrooms = chatrooms
         self.room_name = room
-        self.user: ChatUser | None = None
         self.rate = Rate()
         self.fragments: list[str] = []
         self.length = 0
@@ -86,16 +86,21 @@ class ChatHandler(WebSocketSessionHandler):
         """Do what a message asks for, or say why not."""
         message: dict[str, Any] = {}
         begun = thread_time()
-        try:
+        with self.answering(socket, message):
             try:
-                message = parse(string)
+                message |= parse(string)
             finally:  # what is no JSON counts too
                 self.rate.take(len(string), message.get("type"))
             self.obey(message, socket)
+        self.rate.take_time(thread_time() - begun)
+
+    @contextmanager
+    def answering(self, socket: WebSocket, about: dict[str, Any]) -> Iterator[None]:
+        """Say what is wrong with a message if something is refused inside, be it at once or in a completion."""
+        try:
+            yield
         except Refused as refusal:
-            self.refuse(refusal, socket, message)
-        finally:
-            self.rate.take_time(thread_time() - begun)
+            self.refuse(refusal, socket, about)
 
     def obey(self, message: dict[str, Any], socket: WebSocket) -> None:
         """Do what a message asks for. Raises `Refused`."""
@@ -115,42 +120,55 @@ class ChatHandler(WebSocketSessionHandler):
 class OneRoomHandler(ChatHandler):
     """The session of a socket that is in one room, which its address names."""
 
-    room: Chatroom | None = None
+    #: Its place in the room, once it is in.
+    seat: Seat | None = None
 
-    def enter(self, user: ChatUser, socket: WebSocket, is_back: bool, completion: Callable[[], object]) -> None:
+    def enter(
+        self,
+        user: ChatUser,
+        socket: WebSocket,
+        is_back: bool,
+        about: dict[str, Any],
+        completion: Callable[[Seat], object],
+    ) -> None:
         """Let the user in, or say why not. Nothing more is read before that. Raises `Refused`.
 
-        Calls back: ``completion()``, if the user is in.
+        Calls back: ``completion(seat)``, if the user is in; it may raise `Refused`.
         """
         self.chatrooms.removals.check(user)
-        self.chatrooms.removals.watch(user, socket, hears=False)
+        # Perfect's page would show it as something that was said.
+        self.chatrooms.removals.watch(user, socket, hears=self.language is not PERFECT)
         room = self.chatrooms.open(self.room_name)
 
-        def entered(refusal: Refused | None) -> None:
-            if refusal is None:
-                self.room, self.user = room, user
-                completion()
-            else:
+        def entered(result: Seat | Refused) -> None:
+            if isinstance(result, Refused):
                 room.leave(user, socket)
-                self.refuse(refusal, socket, {})
+                self.refuse(result, socket, about)
+            else:
+                self.seat = result
+                with self.answering(socket, about):
+                    completion(result)
             self.release()
 
         self.hold()
         room.enter(user, socket, self.language, is_back, entered)
 
     def leave(self, socket: WebSocket) -> None:
-        if self.room is not None and self.user is not None:
-            self.room.leave(self.user, socket)
+        if self.seat is not None:
+            self.seat.leave()
 
     def say(
-        self, text: object, socket: WebSocket, about: dict[str, Any], completion: Callable[[Message], object]
+        self,
+        seat: Seat,
+        text: object,
+        socket: WebSocket,
+        about: dict[str, Any],
+        completion: Callable[[Message], object],
     ) -> None:
         """Say something to the room. Raises `Refused`.
 
         Calls back: ``completion(message)`` once it is stored, unless it could not be; then the socket is told so.
         """
-        assert self.room is not None
-        assert self.user is not None
 
         def stored(result: Message | Refused) -> None:
             if isinstance(result, Refused):
@@ -158,7 +176,7 @@ class OneRoomHandler(ChatHandler):
             else:
                 completion(result)
 
-        self.room.say(draft(self.room, self.user, check_text(text), about["id"]), self.user, socket, stored)
+        seat.say(check_text(text), about["id"], "", stored)
 
 
 class PerfectChatHandler(OneRoomHandler):
@@ -168,19 +186,20 @@ class PerfectChatHandler(OneRoomHandler):
     language = PERFECT
 
     def obey(self, message: dict[str, Any], socket: WebSocket) -> None:
-        claimed = ChatUser.from_json(message)
-        if self.user is None:
-            self.enter(claimed, socket, False, partial(self.speak, message, socket))
-        elif self.user.key != claimed.key:
+        claimed, speak = ChatUser.from_json(message), partial(self.speak, message, socket)
+        if self.seat is None:
+            self.enter(claimed, socket, False, message, speak)
+        elif self.seat.user.key != claimed.key:
             # Perfect differs: a socket may speak in anybody's name.
-            raise Refused("name-taken", f"You are “{self.user.display_name}” here, not “{claimed.display_name}”.")
+            name = self.seat.user.display_name
+            raise Refused("name-taken", f"You are “{name}” here, not “{claimed.display_name}”.")
         else:
-            self.speak(message, socket)
+            speak(self.seat)
 
-    def speak(self, message: dict[str, Any], socket: WebSocket) -> None:
-        """Say what a message says, if it says anything."""
+    def speak(self, message: dict[str, Any], socket: WebSocket, seat: Seat) -> None:
+        """Say what a message says, if it says anything. Raises `Refused`."""
         if "message" in message:
-            self.say(message["message"], socket, {"id": secrets.token_hex()}, lambda stored: None)
+            self.say(seat, message["message"], socket, {"id": secrets.token_hex()}, lambda stored: None)
 
 
 class PlainHandler(OneRoomHandler):
@@ -195,29 +214,29 @@ class PlainHandler(OneRoomHandler):
             socket.send_string_message(PLAIN.beat())
         elif kind == "hello":
             self.hello(message, socket)
-        elif self.room is None or self.user is None:
+        elif self.seat is None:
             raise Refused("not-joined", "Say hello first.")
         elif kind == "say":
             message["id"] = check_id(message.get("id"))
-            self.say(message.get("text"), socket, message, partial(self.acknowledge, self.user, socket))
+            acknowledge = partial(self.acknowledge, self.seat.user, socket)
+            self.say(self.seat, message.get("text"), socket, message, acknowledge)
         elif kind == "typing":
-            self.room.tell_typing(self.user, socket, message.get("typing") is True)
+            self.seat.tell_typing(message.get("typing") is True)
         else:
             raise Refused("bad-message", f"A message's type is hello, say, typing or beat, not {str(kind)[:40]!r}.")
 
     def hello(self, message: dict[str, Any], socket: WebSocket) -> None:
         """Let a user in, and tell what was said before. Raises `Refused`."""
-        if self.user is not None:
-            raise Refused("bad-message", f"You are here already, as “{self.user.display_name}”.")
+        if self.seat is not None:
+            raise Refused("bad-message", f"You are here already, as “{self.seat.user.display_name}”.")
         user, after = ChatUser.from_hello(message), message.get("after", 0)
         if type(after) is not int or not 0 <= after < 2**53:
             raise Refused("bad-message", "after is the number of the last message that you have.")
-        self.enter(user, socket, message.get("back") is True, partial(self.follow, user, socket, str(after)))
+        self.enter(user, socket, message.get("back") is True, message, partial(self.follow, socket, str(after)))
 
-    def follow(self, user: ChatUser, socket: WebSocket, after: str) -> None:
+    def follow(self, socket: WebSocket, after: str, seat: Seat) -> None:
         """Hear what is said from now on, and tell what was said before."""
-        room = self.room
-        assert room is not None
+        user, room = seat.user, seat.room
 
         def found(found: Excerpt | Refused) -> None:
             if isinstance(found, Refused):
@@ -225,14 +244,8 @@ class PlainHandler(OneRoomHandler):
                 found = Excerpt([])
             socket.send_string_message(PLAIN.welcome(user, room.name, room.people, found.messages, found.more))
 
-        room.follow(user, socket, PLAIN, after, found)
+        seat.follow(after, found)
 
     def acknowledge(self, user: ChatUser, socket: WebSocket, message: Message) -> None:
         """Tell the sender that a message is stored."""
         socket.send_string_message(PLAIN.stored(user, message))
-
-
-def draft(room: Chatroom, user: ChatUser, text: str, client_id: str, image: str = "") -> Message:
-    """Return a message that is not kept yet."""
-    now = int(time() * 1000)
-    return Message(0, room.name, user.display_name, text, now, user.session, client_id, image)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -95,19 +98,28 @@ def refuse(response: HTTPResponse, status: int, text: str) -> None:
 def write(folder: Path, name: str, data: bytes) -> None:
     """Write a file, whole or not at all, and let the oldest make room for it. In a thread."""
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f".{name}"
+    # Of its own: the same image may be sent twice at once, to this process or another.
+    unfinished = folder / f".{secrets.token_hex(8)}"
     try:
         unfinished.write_bytes(data)
         unfinished.replace(folder / name)
     except OSError:
         unfinished.unlink(missing_ok=True)  # what there is of it would fill the disk still more
         raise
-    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
-    size = 0
-    for file in files:
-        size += file.stat().st_size
-        if size > MAX_IN_ALL:
+    in_all = 0
+    for _, size, file in sorted(_files(folder), reverse=True):
+        in_all += size
+        if in_all > MAX_IN_ALL:
             file.unlink(missing_ok=True)
+
+
+def _files(folder: Path) -> Iterator[tuple[float, int, Path]]:
+    """Return when each file was written, how large it is, and which it is."""
+    for file in folder.iterdir():
+        # Whoever else keeps an image may have renamed the unfinished one by now, or have made room.
+        with suppress(FileNotFoundError):
+            found = file.stat()
+            yield found.st_mtime, found.st_size, file
 
 
 def check_image(image: object) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 
 from perfectws import WebSocket
 
-from .chatroom import Chatroom, Chatrooms
-from .handlers import ChatHandler, draft
+from .chatroom import Chatrooms, Seat
+from .handlers import ChatHandler
 from .images import check_image
 from .messages import Excerpt, Message
 from .names import check_name
@@ -33,8 +33,10 @@ class PageHandler(ChatHandler):
 
     def __init__(self, chatrooms: Chatrooms, room: str) -> None:
         super().__init__(chatrooms, room)
-        #: The rooms that it is in, by name; ``None`` where it is about to be.
-        self.rooms: dict[str, Chatroom | None] = {}
+        #: Who it says it is. In a room it is who has its seat there, until it enters again.
+        self.user: ChatUser | None = None
+        #: Its seats, by the rooms' names; ``None`` where it is about to be.
+        self.seats: dict[str, Seat | None] = {}
         self.is_admin = False
 
     def obey(self, message: dict[str, Any], socket: WebSocket) -> None:
@@ -51,10 +53,10 @@ class PageHandler(ChatHandler):
             raise Refused("bad-message", f"A message's type is hello or {', '.join(ACTIONS)}, not {str(kind)[:40]!r}.")
 
     def leave(self, socket: WebSocket) -> None:
-        for room in self.rooms.values():
-            if room is not None and self.user is not None:
-                room.leave(self.user, socket)
-        self.rooms.clear()
+        for seat in self.seats.values():
+            if seat is not None:
+                seat.leave()
+        self.seats.clear()
 
     def hello(self, message: dict[str, Any], socket: WebSocket) -> None:
         """Take note of who it is, and of a new name later; in a room it is heard when that is entered."""
@@ -70,22 +72,22 @@ class PageHandler(ChatHandler):
 
     def enter(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
         name = check_room(message.get("room"))
-        if len(self.rooms) >= MAX_ROOMS and name not in self.rooms:
+        if len(self.seats) >= MAX_ROOMS and name not in self.seats:
             raise Refused("too-many-rooms", f"You are in {MAX_ROOMS} rooms already. Leave one first.")
         after = message.get("after")
         room = self.chatrooms.open(name)
-        self.rooms.setdefault(name, None)
+        self.seats.setdefault(name, None)
 
-        def entered(refusal: Refused | None) -> None:
-            if refusal is not None or name not in self.rooms:
-                if self.rooms.get(name) is None:
-                    self.rooms.pop(name, None)
-                    room.leave(user, socket)
-                if refusal is not None:
-                    self.refuse(refusal, socket, message)
+        def entered(result: Seat | Refused) -> None:
+            if isinstance(result, Seat) and name in self.seats:
+                self.seats[name] = result
+                result.follow(after if isinstance(after, str) else "", found)
                 return
-            self.rooms[name] = room
-            room.follow(user, socket, PAGE, after if isinstance(after, str) else "", found)
+            if self.seats.get(name) is None:
+                self.seats.pop(name, None)
+                room.leave(user, socket)
+            if isinstance(result, Refused):
+                self.refuse(result, socket, message)
 
         def found(found: Excerpt | Refused) -> None:
             if isinstance(found, Refused):
@@ -96,12 +98,12 @@ class PageHandler(ChatHandler):
         room.enter(user, socket, PAGE, message.get("back") is True, entered)
 
     def leave_room(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
-        room = self.rooms.pop(str(message.get("room")), None)
-        if room is not None:
-            room.leave(user, socket)
+        seat = self.seats.pop(str(message.get("room")), None)
+        if seat is not None:
+            seat.leave()
 
     def say(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
-        room, key = self.room_of(message), check_id(message.get("key"))
+        seat, key = self.seat_in(message), check_id(message.get("key"))
         image = check_image(message.get("image", ""))
         # An image needs no words.
         text = "" if image and message.get("text", "") == "" else check_text(message.get("text"))
@@ -111,9 +113,9 @@ class PageHandler(ChatHandler):
                 self.refuse(result, socket, message)
             elif not result.is_new:
                 # It came twice, since its first acknowledgement was lost.
-                socket.send_string_message(PAGE.said(room.name, user, result))
+                socket.send_string_message(PAGE.said(seat.room.name, seat.user, result))
 
-        room.say(draft(room, user, text, key, image), user, socket, stored)
+        seat.say(text, key, image, stored)
 
     def edit(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
         self.change(message, check_text(message.get("text")), user, socket)
@@ -130,13 +132,13 @@ class PageHandler(ChatHandler):
 
         # Whoever runs the chat may delete everything, and put words into nobody's mouth.
         session = None if self.is_admin and text == "" else user.session
-        self.room_of(message).change(check_number(message.get("id")), session, text, changed)
+        self.seat_in(message).room.change(check_number(message.get("id")), session, text, changed)
 
     def tell_typing(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
-        self.room_of(message).tell_typing(user, socket, message.get("typing") is True)
+        self.seat_in(message).tell_typing(message.get("typing") is True)
 
     def older(self, user: ChatUser, message: dict[str, Any], socket: WebSocket) -> None:
-        room = self.room_of(message)
+        room = self.seat_in(message).room
 
         def found(found: Excerpt | Refused) -> None:
             if isinstance(found, Refused):
@@ -163,12 +165,12 @@ class PageHandler(ChatHandler):
             raise Refused("bad-message", f"Who is sent away for how many minutes, {MAX_MINUTES} at most?")
         self.chatrooms.removals.remove(session[:64], check_name(str(name)), minutes)
 
-    def room_of(self, message: dict[str, Any]) -> Chatroom:
-        """Return the room that a message names. Raises `Refused` if the socket is not in it."""
-        room = self.rooms.get(str(message.get("room")))
-        if room is None:
+    def seat_in(self, message: dict[str, Any]) -> Seat:
+        """Return the seat in the room that a message names. Raises `Refused` if the socket is not in it."""
+        seat = self.seats.get(str(message.get("room")))
+        if seat is None:
             raise Refused("not-joined", "Enter the room first.")
-        return room
+        return seat
 
 
 def check_number(number: object) -> int:

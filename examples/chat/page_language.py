@@ -48,7 +48,10 @@ class PageLanguage:
         for key in ("room", "key", "id"):
             if isinstance(about.get(key), (str, int)):
                 more[key] = about[key]
-        return to_json(type="error", about=about.get("type"), code=refusal.code, text=refusal.text, **more)
+        kind = about.get("type")
+        # Only what `parse` has looked at can be told again: what is in a list, say, need not be text.
+        more["about"] = kind if isinstance(kind, str) else None
+        return to_json(type="error", code=refusal.code, text=refusal.text, **more)
 
     def beat(self) -> str:
         """Answer a sign of life with another."""

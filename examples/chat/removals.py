@@ -66,7 +66,7 @@ class Removals:
         Args:
             user: Whose it is.
             socket: The socket.
-            hears: Whether it is a page's, which is told who is sent away.
+            hears: Whether it may be told who is sent away. A process hears of it as long as one of its sockets may.
         """
         if len(self._sockets) > 2 * self._most:
             self._sockets = {session: sockets for session, sockets in self._sockets.items() if sockets}

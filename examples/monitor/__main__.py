@@ -32,15 +32,15 @@ def main() -> None:
     arguments = parser.parse_args()
 
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    ticker = Ticker(arguments.every)
     server = HTTPServer()
     server.server_name = "localhost"
     server.server_address, server.server_port = arguments.address, arguments.port
-    server.add_routes(ticker_routes(ticker))
     try:
+        ticker = Ticker(arguments.every)
         monitor = Monitor(lambda: server.figures, ticker.subscribers.values, arguments.token)
     except ValueError as error:
         parser.error(f"{error}")
+    server.add_routes(ticker_routes(ticker))
     server.add_routes(monitor_routes(monitor, "/monitor"))
 
     @server.on_start

@@ -86,6 +86,15 @@ def check_names(given: Iterable[str], names: Collection[str], what: str) -> None
             raise TypeError(f"{what} has no keyword {name!r}{did_you_mean(name, names)}")
 
 
+def unknown_key(given: Iterable[object], known: Collection[str]) -> str:
+    """Return what is wrong with the keys of a dictionary, for people; ``""`` if all are among ``known``."""
+    for key in given:
+        if key not in known:
+            others = f"known are {', '.join(known)}" if known else "there are none"
+            return f"{key!r} is no key here{did_you_mean(str(key), known)}; {others}"
+    return ""
+
+
 class Misspelt:
     """A settable member in Swift's spelling, for a class with slots: to use it raises, and says how it is spelt here.
 

@@ -15,6 +15,7 @@ from ..server.server import HTTPServer
 from ..server.workers.plan import make_plan
 from .arguments import add_module, add_options
 from .loading import load
+from .output import show
 from .serve import launchable, make_server
 from .settings import Settings
 from .shadowing import placed_routes, title_of, unreachable
@@ -50,11 +51,8 @@ def check(options: argparse.Namespace) -> int:
         problems.append(" ".join(str(error).splitlines()))
         problems += make_server(Routes(), settings).problems()  # those of the options can be told all the same
     problems += _problems_of_processes(options.module, settings)
-    for problem in problems:
-        print(problem)  # noqa: T201
-    if not problems:
-        count = len(placed_routes(routes))
-        print(f"{options.module}: nothing is wrong ({count} route{'' if count == 1 else 's'})")  # noqa: T201
+    count = len(placed_routes(routes))
+    show(problems or [f"{options.module}: nothing is wrong ({count} route{'' if count == 1 else 's'})"])
     return 1 if problems else 0
 
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import argparse
-import io
 import logging
 import ssl
 import sys
 import time
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
-from ..checks.quantities import SECONDS
-from ..client.connect import WebSocket
+from ..checks.quantities import INTERVAL, SECONDS, Kind
+from ..client.connect import WebSocket, connect_by
 from ..client.event_loop import EventLoop
 from ..client.url import shown_url
 from ..errors import HandshakeError, InvalidURL, LocalProtocolError
+from ..net.dialing import Route, dial
+from ..net.loop import Loop
+from ..transport import DialedTransport, Protocol
+from ..websocket.socket import ConnectKeywords
+from .lines import BinaryLines, JSONLines, Lines, TextLines
 from .piped import Piped
 from .prompt import Prompt, has_prompt
 from .screen import Screen, is_terminal
+
+ProtocolT = TypeVar("ProtocolT", bound=Protocol)
 
 #: The exit codes of the process: it was closed as it should be; refused, or lost; called wrongly; ended by Ctrl-C.
 CLOSED, FAILED, MISUSED, INTERRUPTED = 0, 1, 2, 130
@@ -49,11 +55,18 @@ def add_connect(commands: Any) -> None:
     command.add_argument(
         "--header", action="append", default=[], metavar="'NAME: VALUE'", help="one more header; may be given again"
     )
-    command.add_argument("--binary", action="store_true", help="send binary messages, and write them as they come")
+    forms = command.add_mutually_exclusive_group()
+    forms.add_argument("--binary", action="store_true", help="send binary messages, and write them as they come")
+    forms.add_argument(
+        "--json",
+        action="store_true",
+        help="each line is a JSON string, or an array of the bytes of a binary message: line breaks in a message are "
+        "kept (else a space stands for each in a pipe)",
+    )
     command.add_argument(
         "--ping",
         nargs="?",
-        type=_seconds,
+        type=_seconds(INTERVAL),
         const=PING,
         metavar="SECONDS",
         help="ping so often, and show how long the pong takes (default: every %(const)g)",
@@ -62,7 +75,7 @@ def add_connect(commands: Any) -> None:
     command.add_argument("--insecure", action="store_true", help="take any certificate of the server")
     command.add_argument(
         "--wait",
-        type=_seconds,
+        type=_seconds(SECONDS),
         default=WAIT,
         metavar="SECONDS",
         help="how long to wait for messages when a pipe has ended; inf until it is closed (default: %(default)g)",
@@ -70,25 +83,28 @@ def add_connect(commands: Any) -> None:
     command.set_defaults(run=connect)
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-        SECONDS.check("it", seconds)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"it is a number of seconds, not {text!r}") from None
-    return seconds
+def _seconds(kind: Kind) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            seconds = float(text)
+            kind.check("it", seconds)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"it is {kind.text}, not {text!r}") from None
+        return seconds
+
+    return read
 
 
 def connect(options: argparse.Namespace) -> int:
     """Talk to a WebSocket until it is closed, and return the exit code."""
     logging.getLogger("perfectws").setLevel(logging.ERROR)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # a message may hold what the terminal's encoding has not
-    screen = Screen(options.binary)
+    lines = BinaryLines() if options.binary else JSONLines() if options.json else TextLines()
+    screen = Screen(lines)
     try:
         with EventLoop(close_timeout=CLOSE_TIMEOUT) as event_loop:
-            connecting = WebSocket.connect(options.url, on=event_loop, **_keywords(options))
-            return _talk(connecting.wait(), screen, options)
+            keywords = _keywords(options, event_loop)
+            connecting = connect_by(_dial_trusting if options.insecure else dial, options.url, keywords)
+            return _talk(connecting.wait(), screen, lines, options)
     except (InvalidURL, LocalProtocolError, TypeError, ValueError) as error:
         screen.tell_wrong(str(error))
         return MISUSED
@@ -99,9 +115,10 @@ def connect(options: argparse.Namespace) -> int:
         return INTERRUPTED
 
 
-def _keywords(options: argparse.Namespace) -> dict[str, Any]:
+def _keywords(options: argparse.Namespace, event_loop: EventLoop) -> ConnectKeywords:
     """Return what `WebSocket.connect` is given. Raises `ValueError` for a header that is none."""
-    keywords: dict[str, Any] = {
+    keywords: ConnectKeywords = {
+        "on": event_loop,
         "headers": [_header(text) for text in options.header],
         "subprotocols": options.subprotocol,
         "close_timeout": CLOSE_TIMEOUT,
@@ -110,8 +127,6 @@ def _keywords(options: argparse.Namespace) -> dict[str, Any]:
     }
     if options.proxy is not None:
         keywords["proxy"] = options.proxy or None
-    if options.insecure and urlsplit(options.url).scheme == "wss":
-        keywords["ssl_context"] = _trusting_all()
     return keywords
 
 
@@ -122,6 +137,13 @@ def _header(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _dial_trusting(
+    loop: Loop, route: Route, make_protocol: Callable[[DialedTransport], ProtocolT]
+) -> ProtocolT | Coroutine[Any, Any, ProtocolT]:
+    """Connect as `dial` does, by TLS that takes any certificate, wherever a redirect or a proxy has led."""
+    return dial(loop, route._replace(ssl_context=_trusting_all()), make_protocol)
+
+
 def _trusting_all() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.check_hostname = False
@@ -129,16 +151,16 @@ def _trusting_all() -> ssl.SSLContext:
     return context
 
 
-def _talk(socket: WebSocket, screen: Screen, options: argparse.Namespace) -> int:
+def _talk(socket: WebSocket, screen: Screen, lines: Lines, options: argparse.Namespace) -> int:
     chosen = "" if socket.subprotocol is None else f", which speaks {socket.subprotocol}"
     screen.tell(f"Connected to {shown_url(options.url)}{chosen}")
     if options.ping is not None:
         _ping(socket, screen, options.ping)
     try:
         if is_terminal(sys.stdin) and is_terminal(sys.stdout) and has_prompt():
-            Prompt(socket, screen, options.binary).run()
+            Prompt(socket, screen, lines).run()
         else:
-            Piped(socket, screen, options.binary, options.wait).run()
+            Piped(socket, screen, lines, options.wait).run()
     except KeyboardInterrupt:
         socket.close()  # the end of the event loop waits for that
         raise

@@ -20,7 +20,7 @@ from ..server.configuration import import_if_there
 from ..server.importing import importing
 from ..server.perfect1 import global_routes
 from ..server.server import HTTPServer
-from .frames import first_of_user, place_of
+from .frames import first_of_user, in_one_line, place_of
 
 #: What can be served.
 Served: TypeAlias = Routes | HTTPServer
@@ -42,8 +42,8 @@ class BrokenModule(LaunchFailure):
     """
 
     def __init__(self, what: str, error: BaseException) -> None:
-        text = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
-        super().__init__(f"{place_of(error)}: {text.removeprefix(f'{type(error).__module__}.')} ({what})")
+        place = place_of(error)
+        super().__init__(f"{'' if place is None else f'{place}: '}{in_one_line(error)} ({what})")
         frames = first_of_user(error)
         if frames is None and not isinstance(error, SyntaxError):
             frames = error.__traceback__

@@ -40,9 +40,27 @@ class JSONFormatter(logging.Formatter):
 
 def _as_json(line: dict[str, Any]) -> str:
     try:
-        return json.dumps(line, default=repr)
-    except (TypeError, ValueError):  # a key that is no str, or a circle
-        return json.dumps({name: value if isinstance(value, str) else repr(value) for name, value in line.items()})
+        return _strictly(line)
+    except Exception:  # a key that is no str, NaN, a circle, a repr that fails; or it is too deep
+        return "{" + ", ".join(f"{json.dumps(str(name))}: {_piece(value)}" for name, value in line.items()) + "}"
+
+
+def _piece(value: object) -> str:
+    try:
+        return _strictly(value)
+    except Exception:
+        return json.dumps(_safe_repr(value))
+
+
+def _strictly(value: object) -> str:
+    return json.dumps(value, default=repr, allow_nan=False)
+
+
+def _safe_repr(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # it is the user's, or that of something too deep
+        return object.__repr__(value)
 
 
 def configure(level: str, form: str, has_access_log: bool) -> None:

@@ -9,6 +9,7 @@ from ..checks.spelling import right_spelling
 from .check import add_check
 from .connect import add_connect
 from .options import OPTIONS
+from .output import OutputFailure, flush_all, open_streams, tell
 from .routes import add_routes
 from .serve import add_serve
 
@@ -30,6 +31,18 @@ _OTHER_NAMES = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command, and return the exit code of the process."""
+    open_streams()
+    try:
+        try:
+            return _run(arguments)
+        finally:
+            flush_all()
+    except OutputFailure as failure:
+        tell(f"python -m perfectws: error: {failure}")
+        return 1
+
+
+def _run(arguments: list[str] | None) -> int:
     parser = _parser()
     options, unknown = parser.parse_known_args(arguments)
     if unknown:

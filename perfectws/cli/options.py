@@ -83,7 +83,10 @@ def _text(text: str) -> str:
 
 
 def _list(text: str) -> list[str]:
-    return [each.strip() for each in text.split(",") if each.strip()]
+    values = [each.strip() for each in text.split(",") if each.strip()]
+    if not values:
+        raise ValueError(f"it is one or several, with commas between them, not {text!r}")
+    return values
 
 
 def _flag(text: str) -> bool:

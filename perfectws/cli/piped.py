@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Iterator
 
@@ -12,6 +11,8 @@ from ..futures import Promise
 from ..transport import HIGH_WATER
 from ..websocket.socket import WebSocket
 from .incoming import Incoming
+from .lines import Lines
+from .output import OutputEnded, OutputFailure
 from .screen import Screen
 
 #: The most that is read at once, in bytes.
@@ -25,11 +26,15 @@ def lines_of(descriptor: int) -> Iterator[bytes]:
 
     Not by `sys.stdin`: at the end of the process a thread that reads there would hold a lock that Python needs.
     """
-    rest = b""
+    begun: list[bytes] = []  # the parts of a line: joined once it has an end, for it may be long
     while data := _read(descriptor):
-        *lines, rest = (rest + data).split(b"\n")
-        yield from (line.removesuffix(b"\r") for line in lines)
-    if rest:
+        first, *others = data.split(b"\n")
+        begun.append(first)
+        if others:
+            *lines, last = b"".join(begun), *others
+            begun = [last]
+            yield from (line.removesuffix(b"\r") for line in lines)
+    if rest := b"".join(begun):
         yield rest
 
 
@@ -46,15 +51,15 @@ class Piped:
     Args:
         socket: The open WebSocket.
         screen: Where messages are shown.
-        is_binary: Whether lines are sent as binary messages.
+        lines: What a line says as a message.
         wait: How long to wait for more messages once the input has ended, in seconds, before we close.
         input: The input's descriptor.
     """
 
-    def __init__(self, socket: WebSocket, screen: Screen, is_binary: bool, wait: float, input: int = 0) -> None:  # noqa: A002
+    def __init__(self, socket: WebSocket, screen: Screen, lines: Lines, wait: float, input: int = 0) -> None:  # noqa: A002
         self._socket = socket
         self._screen = screen
-        self._is_binary = is_binary
+        self._lines = lines
         self._wait = wait
         self._input = input
         self._incoming = Incoming(socket)
@@ -63,14 +68,21 @@ class Piped:
         self._unsent = 0
 
     def run(self) -> None:
-        """Return when the connection is closed. A KeyboardInterrupt leaves it open."""
+        """Return when the connection is closed, by us if nobody reads the messages.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C. The connection is left open.
+            OutputFailure: They cannot be written.
+        """
         threading.Thread(target=self._send_all, name="perfectws connect", daemon=True).start()
         try:
             for messages in self._incoming.batches():
                 self._screen.received(messages)
-        except BrokenPipeError:  # who read our output has had enough
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except OutputEnded:
             self._socket.close().wait()
+        except OutputFailure:
+            self._socket.close().wait()
+            raise
         finally:
             self._is_closed.set()
 
@@ -87,9 +99,9 @@ class Piped:
     def _send(self, line: bytes) -> bool:
         """Send a line, and wait if there is no room for more; tell whether the connection is still open."""
         try:
-            message: str | bytes = line if self._is_binary else line.decode()
-        except UnicodeDecodeError:
-            self._screen.tell_wrong("A line that is not UTF-8 was left out: --binary sends any bytes")
+            message = self._lines.message_of(line)
+        except ValueError as error:
+            self._screen.tell_wrong(str(error))
             return True
         self._unsent += 1
         if self._unsent < MOST_UNSENT and self._socket.buffered_amount < HIGH_WATER:

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 
 from ..websocket.socket import WebSocket
 from .incoming import Incoming
+from .lines import Lines
 from .screen import Screen
 
 
@@ -21,15 +22,15 @@ class Prompt:
     Args:
         socket: The open WebSocket.
         screen: Where messages are shown: on the standard output of the moment, which is above the prompt.
-        is_binary: Whether lines are sent as binary messages.
+        lines: What a line says as a message.
     """
 
-    def __init__(self, socket: WebSocket, screen: Screen, is_binary: bool) -> None:
+    def __init__(self, socket: WebSocket, screen: Screen, lines: Lines) -> None:
         from prompt_toolkit import PromptSession
 
         self._socket = socket
         self._screen = screen
-        self._is_binary = is_binary
+        self._lines = lines
         self._session = PromptSession[str]()
         self._incoming = Incoming(socket)
         self._is_closed = threading.Event()
@@ -57,7 +58,12 @@ class Prompt:
                 line = self._session.prompt("> ", pre_run=self._end_if_closed)
             except EOFError:
                 return
-            self._socket.send(line.encode() if self._is_binary else line)
+            try:
+                message = self._lines.message_of(line.encode(errors="surrogateescape"))
+            except ValueError as error:
+                self._screen.tell_wrong(str(error))
+            else:
+                self._socket.send(message)
 
     def _receive_all(self) -> None:
         for messages in self._incoming.batches():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ from ..server.static_files import StaticFileHandler
 from .arguments import add_module
 from .loading import BrokenModule, Served, load
 from .names import filter_names, handler_name, name_of
+from .output import show, tell
 
 #: What stands before a branch, before the last one, and before what hangs on them.
 _BRANCH, _LAST, _ON, _UNDER_LAST = "├── ", "└── ", "│   ", "    "
@@ -46,7 +46,8 @@ def add_routes(commands: Any) -> None:
         help="show the routes that a module defines",
         usage="python -m perfectws routes MODULE[:NAME]",
         description="Import a module, and print the tree of its routes: methods, pattern, handler, and what a request "
-        "passes before that. Of those that match a request alike, the last counts. Exit code 1: it cannot be served.",
+        "passes before that. Of those of one pattern the last counts; what no request can reach, check tells. Exit "
+        "code 1: it cannot be served.",
         allow_abbrev=False,
     )
     add_module(command)
@@ -58,13 +59,12 @@ def show_routes(options: argparse.Namespace) -> int:
     try:
         served = load(options.module, "python -m perfectws routes")
     except BrokenModule as error:
-        print(f"{error.report}\n{error}", file=sys.stderr)  # noqa: T201
+        tell(f"{error.report}\n{error}")
         return 1
     except PerfectWSError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        tell(str(error))
         return 1
-    for line in tree_of(served):
-        print(line)  # noqa: T201
+    show(tree_of(served))
     return 0
 
 

@@ -22,6 +22,7 @@ from .arguments import add_module, add_options
 from .loading import BrokenModule, Served, load
 from .logging import configure
 from .options import DEFAULT_PORT
+from .output import tell
 from .settings import Settings
 from .shadowing import unreachable
 
@@ -60,7 +61,7 @@ def serve(options: argparse.Namespace) -> int:
     """Serve what a module defines until SIGINT or SIGTERM, and return the exit code."""
     settings = Settings.of(options, os.environ)
     for problem in settings.problems:
-        print(f"python -m perfectws serve: error: {problem}", file=sys.stderr)  # noqa: T201
+        tell(f"python -m perfectws serve: error: {problem}")
     if settings.problems:
         return MISUSED
     configure(settings.get("log_level", "info"), settings.get("log_format", "text"), settings.has("access_log"))

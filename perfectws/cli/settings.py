@@ -61,7 +61,8 @@ class Settings:
             elif environment.get(option.variable):
                 self._read(option, environment[option.variable])
         self._settle()
-        self.problems += self._contradictions()
+        self.problems += dict.fromkeys(sentence for _, _, sentence in self._contradictions())
+        self.problems += self._needs()
         self.doubts = list(_misspelt(environment))
 
     @classmethod
@@ -90,34 +91,47 @@ class Settings:
 
     def _settle(self) -> None:
         """Leave out of the environment what the command line contradicts."""
-        for one, other, _ in EXCLUDING:
-            if self.has(one) and self.has(other):
-                for kept, left in ((one, other), (other, one)):
-                    if self._given[kept].is_typed and not self._given[left].is_typed:
-                        del self._given[left]
-                        break
+        while (key := next(self._outdone(), None)) is not None:
+            del self._given[key]
 
-    def _contradictions(self) -> Iterator[str]:
+    def _outdone(self) -> Iterator[str]:
+        """Yield the keys of what stands in the environment, and contradicts the command line."""
+        for one, other, _ in self._contradictions():
+            for kept, left in ((one, other), (other, one)):
+                if self._given[kept].is_typed and not self._given[left].is_typed:
+                    yield left
+
+    def _contradictions(self) -> Iterator[tuple[str, str, str]]:
+        """Yield the keys of each two that cannot both be given, and a sentence about them."""
         for one, other, why in EXCLUDING:
             if self.has(one) and self.has(other):
-                yield f"{self.title(one)} and {self.title(other)} contradict each other: {why}"
-        for one, other in NEEDING:
-            # In the environment it may stand ready for a time when the other is given.
-            if self.has(one) and not self.has(other) and (self._given[one].is_typed or one == "tls_key"):
-                yield f"{self.title(one)} means nothing without {BY_KEY[other].option}"
+                yield one, other, f"{self.title(one)} and {self.title(other)} contradict each other: {why}"
         yield from self._contradictions_of_address()
 
-    def _contradictions_of_address(self) -> Iterator[str]:
+    def _contradictions_of_address(self) -> Iterator[tuple[str, str, str]]:
         address = self.get("address", "")
         is_unix = self.has("unix") or unix_path(address) is not None
         if self.has("address") and self.has("port") and (is_unix or is_passed(address)) and not self.has("unix"):
             given = f"{self.title('address')} {address}"
-            yield f"{given} and {self.title('port')} contradict each other: there is no port to choose"
+            why = f"{given} and {self.title('port')} contradict each other: there is no port to choose"
+            yield "address", "port", why
         if self.has("reload") and is_passed(address):
             given = f"{self.title('reload')} and {self.title('address')} {address}"
-            yield f"{given} contradict each other: what listens already was passed to this process alone"
-        if self.has("unix_mode") and not is_unix and (self.has("address") or self.has("port")):
-            yield f"{self.title('unix_mode')} means nothing without {BY_KEY['unix'].option}"
+            why = f"{given} contradict each other: what listens already was passed to this process alone"
+            yield "reload", "address", why
+        for other in ("address", "port"):
+            if self.has("unix_mode") and self.has(other) and not is_unix:
+                yield "unix_mode", other, self._in_vain("unix_mode", "unix")
+
+    def _needs(self) -> Iterator[str]:
+        """Yield a sentence for each that was given, and means nothing without another that was not."""
+        for one, other in NEEDING:
+            # In the environment it may stand ready for a time when the other is given.
+            if self.has(one) and not self.has(other) and (self._given[one].is_typed or one == "tls_key"):
+                yield self._in_vain(one, other)
+
+    def _in_vain(self, one: str, other: str) -> str:
+        return f"{self.title(one)} means nothing without {BY_KEY[other].option}"
 
 
 def _misspelt(environment: Mapping[str, str]) -> Iterator[str]:

@@ -133,7 +133,7 @@ class Attempt:
             try:
                 return await self._opening.opened()
             except ConnectionRejected as refusal:
-                target = redirected(self._url, refusal) if self._order.follow_redirects else None
+                target = redirected(self._url, refusal, self._offer) if self._order.follow_redirects else None
                 if target is None:
                     raise
                 if hops == MAX_REDIRECTS:

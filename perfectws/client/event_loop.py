@@ -17,6 +17,7 @@ import trio
 
 from ..callbacks import CallbackLoop, running_loop, set_running_loop
 from ..checks.quantities import SECONDS
+from ..checks.signatures import check_callable
 from ..errors import LocalProtocolError, lone_error
 from ..futures import Promise
 from ..net.loop import Loop
@@ -172,8 +173,15 @@ def run(setup: Callable[[trio.Nursery], object], *, close_timeout: float = CLOSE
 
     Raises:
         KeyboardInterrupt: SIGINT has ended it, in order; a second one interrupts what runs, at once.
-        RuntimeError: This is called inside a trio program already, which can pass a nursery with ``on=``.
+        LocalProtocolError: This is called inside a trio program already, which can pass a nursery with ``on=``.
+        TypeError: ``setup`` cannot be called as documented.
     """
+    check_callable(setup, "the setup of run", "nursery")
+    if trio.lowlevel.in_trio_run():
+        raise LocalProtocolError(
+            "run() blocks, which would stop this trio program: begin the same here, with on= a nursery, or without it "
+            "in a callback"
+        )
     SECONDS.check("close_timeout", close_timeout)
     if run_until_signal(partial(_run_setup, setup, close_timeout), takes_sigterm=False) is not None:
         raise KeyboardInterrupt
@@ -232,26 +240,52 @@ class Startable(ABC):
     def loop(self) -> CallbackLoop:
         """The loop of what runs. Raises `LocalProtocolError` unless it does."""
 
+    @property
     @abstractmethod
-    def call_when_running(self, function: Callable[[CallbackLoop], object]) -> None:
-        """Call ``function(loop)`` at once if it runs, else as soon as it does. From any thread."""
+    def known_loop(self) -> CallbackLoop | None:
+        """The same; ``None`` if it does not run yet. Raises `LocalProtocolError` if it has stopped."""
+
+    @abstractmethod
+    def call_when_running(
+        self, function: Callable[[CallbackLoop], object], give_up: Callable[[LocalProtocolError], object]
+    ) -> None:
+        """Call ``function(loop)`` at once if it runs, else as soon as it does. From any thread.
+
+        Args:
+            function: What to call.
+            give_up: Is called with the reason instead, if it stops before it has run.
+
+        Raises:
+            LocalProtocolError: It has stopped.
+        """
 
 
-def begin_on(on: object, begin: Callable[[Loop], object]) -> None:
+def begin_on(
+    on: object, begin: Callable[[Loop], object], give_up: Callable[[LocalProtocolError], object] = lambda _: None
+) -> None:
     """Call ``begin(loop)`` with the loop that ``on=`` means: at once, or for a server as soon as it runs.
 
+    Args:
+        on: As for `loop_for`; the server need not run yet.
+        begin: What to call.
+        give_up: Is called with the reason instead, if the server stops before it has run.
+
     Raises:
-        LocalProtocolError: There is none; the message says what to pass.
+        LocalProtocolError: There is none, or none any more; the message says what to pass.
     """
     if isinstance(on, Startable):
-        on.call_when_running(begin)  # type: ignore[arg-type]  # a server's loop is a `Loop`
+        on.call_when_running(begin, give_up)  # type: ignore[arg-type]  # a server's loop is a `Loop`
     else:
         begin(loop_for(on))
 
 
 def known_loop(on: object) -> Loop | None:
-    """Return the loop that ``on=`` means; ``None`` for a server's, which may not run yet. Raises as `begin_on`."""
-    return None if isinstance(on, Startable) else loop_for(on)
+    """Return the loop that ``on=`` means; ``None`` for that of a server that does not run yet. Raises as `begin_on`."""
+    if not isinstance(on, Startable):
+        return loop_for(on)
+    loop = on.known_loop
+    assert loop is None or isinstance(loop, Loop)
+    return loop
 
 
 def loop_for(on: object) -> Loop:

@@ -31,6 +31,7 @@ from .. import __version__
 from ..errors import ConnectionRejected, HandshakeError, LocalProtocolError
 from ..http.headers import TCHAR, Headers, holds_token, is_field, is_token, list_elements
 from ..http.several import Several
+from ..net.quoting import SHOWN, quoted
 from ..websocket.arguments import check_subprotocols
 from ..websocket.deflate import Deflate, DeflateOptions, accept_answer, make_offer
 from ..websocket.handshake_response import HandshakeResponse
@@ -44,8 +45,6 @@ MAX_HEAD = 64 * 1024
 #: How much of an answer is read, in bytes: its body may be in chunks of a byte. What else there is (heads of the status
 #: 1xx, extensions of chunks) need never end.
 MAX_ANSWER = 256 * 1024
-#: How much of a body stands in an error's message, in characters.
-_SHOWN_BODY = 200
 
 #: Those that the application may set too.
 _REPLACED = frozenset({"authorization", "host", "user-agent"})
@@ -262,7 +261,7 @@ class ClientHandshake:
             raise HandshakeError(
                 f"{self._url.text}: the answer is not HTTP/1.1: the server speaks TLS there; use wss://"
             )
-        said = self._begun[:_SHOWN_BODY].decode(errors="replace").splitlines()[0]
+        said = self._begun[:SHOWN].decode(errors="replace").splitlines()[0]
         raise HandshakeError(f"{self._url.text}: the answer is not HTTP/1.1: it begins with {said!r}")
 
     @property
@@ -297,7 +296,7 @@ class ClientHandshake:
         if not data:
             where = "in the middle of its answer" if self._begun else "without an answer"
             return f"the server closed the connection {where}{self.hint}"
-        return f"the answer is not HTTP/1.1: {str(error).partition(': bytearray(')[0][:_SHOWN_BODY]}"
+        return f"the answer is not HTTP/1.1: {quoted(str(error).partition(': bytearray(')[0])}"
 
     def _reject(self) -> NoReturn:
         rejection = self.rejection()
@@ -311,7 +310,7 @@ class ClientHandshake:
         fields = [item for item in headers if is_field(*item)]
         phrase = next((known.phrase for known in HTTPStatus if known == status), "")
         body = bytes(self._body[:MAX_REJECTION_BODY])
-        said = " ".join(body[:_SHOWN_BODY].decode(errors="replace").split())
+        said = quoted(body)
         location = Headers(fields).get("Location") if status // 100 == 3 else None
         answer = f"{status} {phrase}".strip() + (f", to {shown_url(location)}," if location is not None else "")
         return ConnectionRejected(
@@ -335,7 +334,8 @@ class ClientHandshake:
             raise self._not_for_us("it has no 'Connection: Upgrade'")
         accepts = fields.get("sec-websocket-accept", ())
         if list(accepts) != [generate_accept_token(self._key).decode()]:
-            raise self._not_for_us(f"its Sec-WebSocket-Accept ({', '.join(accepts) or 'none'}) does not answer our key")
+            said = quoted(", ".join(accepts)) or "none"
+            raise self._not_for_us(f"its Sec-WebSocket-Accept ({said}) does not answer our key")
         return Accepted(self._judge_subprotocol(headers), self._judge_extensions(headers), leftover)
 
     def _judge_subprotocol(self, headers: Headers) -> str | None:
@@ -343,7 +343,7 @@ class ClientHandshake:
         offered = self._offer.subprotocols
         if chosen is not None and chosen not in offered:
             # One that was offered may be a token, and some servers answer the whole list: that is not shown.
-            said = "" if any(each.lower() in chosen.lower() for each in offered) else f" {chosen!r}"
+            said = "" if any(each.lower() in chosen.lower() for each in offered) else f" {quoted(chosen)!r}"
             raise self._not_for_us(f"it chose a subprotocol{said} that is none of the {len(offered)} offered")
         return chosen
 
@@ -354,7 +354,7 @@ class ClientHandshake:
         offered = self._offer.compression
         deflate = accept_answer(answers[0], offered) if offered is not None and len(answers) == 1 else None
         if deflate is None:
-            raise self._not_for_us(f"it uses an extension that was not offered so: {', '.join(answers)}")
+            raise self._not_for_us(f"it uses an extension that was not offered so: {quoted(', '.join(answers))}")
         return deflate
 
     def _not_for_us(self, wrong: str) -> HandshakeError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeAlias, cast
 
 from ..checks.quantities import SECONDS_ABOVE_0
@@ -70,10 +70,10 @@ class Order(NamedTuple):
         if not isinstance(follow_redirects, bool):
             raise TypeError(f"follow_redirects is True or False, not {follow_redirects!r}")
         headers, subprotocols = keywords.pop("headers", ()), keywords.pop("subprotocols", ())
-        cookies = cookie_header(_pairs(keywords.pop("cookies", ())))
+        cookies = cookie_header(_pairs("cookies", keywords.pop("cookies", ())))
         options = WebSocketOptions.of(**cast(WebSocketKeywords, keywords))  # which is what is left of them
         _check_asked_for(to, headers, subprotocols)
-        fields = headers if callable(headers) else _pairs(headers)
+        fields = headers if callable(headers) else _pairs("headers", headers)
         offer = _offer(
             () if callable(fields) else fields,
             () if callable(subprotocols) else subprotocols,
@@ -102,7 +102,7 @@ class Order(NamedTuple):
 
     def offer_of(self, headers: HeaderFields, subprotocols: Several[str]) -> ClientOffer:
         """Return what the handshake asks for, once that was told. Raises `TypeError` or `LocalProtocolError`."""
-        return _offer(_pairs(headers), subprotocols, self.cookies, self.options)
+        return _offer(_pairs("headers", headers), subprotocols, self.cookies, self.options)
 
     def parse_url(self, text: object) -> WebSocketURL:
         """Take a URL apart. Raises `InvalidURL`, also where the rest of the order makes no sense with it."""
@@ -130,7 +130,13 @@ def _offer(
     return ClientOffer.of(fields, subprotocols, options.compression)
 
 
-def _pairs(fields: HeaderFields) -> tuple[tuple[str, str], ...]:
-    if isinstance(fields, tuple):
-        return fields
-    return tuple(fields.items() if isinstance(fields, Mapping) else fields)
+def _pairs(name: str, fields: HeaderFields) -> tuple[tuple[str, str], ...]:
+    """Return headers, or cookies, as pairs. Raises `TypeError`."""
+    if isinstance(fields, Mapping):
+        return tuple(fields.items())
+    pairs = tuple(fields) if isinstance(fields, Iterable) and not isinstance(fields, str | bytes) else (fields,)
+    for pair in pairs:
+        if not isinstance(pair, tuple | list) or len(pair) != 2:
+            wrong = type(pair).__name__
+            raise TypeError(f"{name} are a mapping, or pairs such as [('name', 'value')], not {wrong}")
+    return pairs

@@ -13,7 +13,7 @@ from ..net.dialing import Route
 from ..net.proxying import Proxy
 from ..websocket.socket import ConnectKeywords
 from .proxies import proxy_choice, proxy_for
-from .url import WebSocketURL
+from .url import WebSocketURL, ascii_host
 
 
 class Place(NamedTuple):
@@ -100,9 +100,14 @@ _ANYWHERE = Place(None, None, None, None, None, None, proxy=True)
 
 
 def _name(keyword: str, name: object) -> str | None:
-    if name is not None and (not isinstance(name, str) or not name):
+    if name is None:
+        return None
+    if not isinstance(name, str) or not name:
         raise TypeError(f"{keyword} is a host name or an IP address, not {name!r}")
-    return name
+    try:
+        return ascii_host(name)
+    except ValueError as error:
+        raise ValueError(f"{keyword}: {error}") from None
 
 
 def _address(address: object) -> str | None:

@@ -13,11 +13,11 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from ..errors import HandshakeError, InvalidURL, LocalProtocolError
 from ..net.proxying import SCHEMES, Proxy
-from .url import WebSocketURL, shown_url
+from .url import WebSocketURL, ascii_host, shown_url, split_url
 
 #: curl's: "If the port number is not specified in the proxy string, it is assumed to be 1080."
 _PORT, _HTTPS_PORT = 1080, 443
@@ -77,7 +77,7 @@ def parse_proxy(text: str) -> Proxy:
     url = text if _HAS_SCHEME.match(text) else f"http://{text}"
     shown = shown_url(url)
     try:
-        parts = urlsplit(url)
+        parts = split_url(url)
         host, port = parts.hostname, parts.port
     except ValueError:
         raise InvalidURL(f"{shown!r} is no URL of a proxy") from None
@@ -86,10 +86,14 @@ def parse_proxy(text: str) -> Proxy:
         raise InvalidURL(f"{shown!r} is no URL of a proxy: it begins with {', '.join(sorted(SCHEMES))}")
     if not host:
         raise InvalidURL(f"{shown!r} names no host of a proxy")
+    try:
+        name = ascii_host(host)
+    except ValueError as error:
+        raise InvalidURL(f"{shown!r}: {error}") from None
     return Proxy(
         text=shown,
         scheme=scheme,
-        host=host,
+        host=name,
         port=port or (_HTTPS_PORT if scheme == "https" else _PORT),
         user=None if parts.username is None else unquote(parts.username),
         password=None if parts.password is None else unquote(parts.password),

@@ -28,8 +28,8 @@ _STATUSES = frozenset(
 _SCHEMES = {"http:": "ws:", "https:": "wss:", "ws:": "ws:", "wss:": "wss:"}
 
 
-def redirected(url: WebSocketURL, refusal: ConnectionRejected) -> WebSocketURL | None:
-    """Return where a server's refusal leads; ``None`` if it is no redirect.
+def redirected(url: WebSocketURL, refusal: ConnectionRejected, offer: ClientOffer) -> WebSocketURL | None:
+    """Return where a server's refusal of an offer leads; ``None`` if it is no redirect.
 
     The text of what is returned names each hop, for the errors that may follow.
 
@@ -49,6 +49,9 @@ def redirected(url: WebSocketURL, refusal: ConnectionRejected) -> WebSocketURL |
         raise not_followed(refusal, "what is asked for by wss: would go on unencrypted")
     if is_same_origin(url, target):
         target = target._replace(host=url.host, authorization=target.authorization or url.authorization)
+    elif offer.subprotocols:
+        # One of them may be a token, as a page has to send it. Without them a server may speak another protocol.
+        raise not_followed(refusal, "subprotocols= may hold a token, which goes to no other origin: connect there")
     return target._replace(text=f"{url.text} → {refusal.status} → {target.text}")
 
 

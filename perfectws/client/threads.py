@@ -41,13 +41,13 @@ def run_in_thread(
             function starts when it does. Not needed inside a callback or `perfectws.run`.
 
     Returns:
-        The future of the value; it fails with what ``function`` raises.
+        The future of the value; it fails with what ``function`` raises, or because the loop ends before.
 
     Calls back:
-        ``completion(value)`` in the loop, once, unless ``function`` raises.
+        ``completion(value)`` in the loop, once, unless the future fails.
 
     Raises:
-        LocalProtocolError: There is no event loop here.
+        LocalProtocolError: There is no event loop here, or it has ended.
         TypeError: ``function`` or ``completion`` cannot be called so.
 
     Source: Perfect-Thread's ``Threading.dispatch``; GCD's ``DispatchQueue.global().async``.
@@ -55,7 +55,7 @@ def run_in_thread(
     _check(function, completion, "run_in_thread")
     promise = _promise(known_loop(on), completion)
     job = _Job(function, promise)
-    begin_on(on, job.begin)
+    begin_on(on, job.begin, promise.fail)
     return promise.future_result
 
 
@@ -89,13 +89,14 @@ class SerialQueue:
             completion: Gets its value.
 
         Returns:
-            The future of the value; it fails with what ``function`` raises, and the next function runs all the same.
+            The future of the value; it fails with what ``function`` raises, or because the loop ends before. The next
+            function runs all the same.
 
         Calls back:
-            ``completion(value)`` in the event loop, once, unless ``function`` raises.
+            ``completion(value)`` in the event loop, once, unless the future fails.
 
         Raises:
-            LocalProtocolError: There is no event loop here, and the queue was given none.
+            LocalProtocolError: There is no event loop here, and the queue was given none; or it has ended.
             TypeError: ``function`` or ``completion`` cannot be called so.
 
         Source: Perfect-Thread's ``queue.dispatch { }``.
@@ -105,8 +106,7 @@ class SerialQueue:
         promise = _promise(loop, completion)
         if loop is not None:  # which goes on while its function waits for its turn
             loop.call_soon(loop.owner, loop.hold)
-            promise.future_result.when_complete(lambda _: loop.release())
-        self._add(lambda: self._start(function, promise, loop or self._on))
+        self._add(lambda: self._start(function, promise, loop))
         return promise.future_result
 
     def _add(self, start: Callable[[], object]) -> None:
@@ -117,15 +117,20 @@ class SerialQueue:
             self._is_busy = True
         self._start_next()
 
-    def _start(self, function: Callable[[], T], promise: Promise[T], on: object) -> None:
+    def _start(self, function: Callable[[], T], promise: Promise[T], loop: Loop | None) -> None:
         try:
-            future = run_in_thread(function, on=on)  # type: ignore[arg-type]  # a loop too
-        except PerfectWSError as error:  # the loop has ended
+            future = run_in_thread(function, on=loop or self._on)  # type: ignore[arg-type]  # a loop too
+        except PerfectWSError as error:  # the server, which did not run yet as this was dispatched, has stopped
             failed = Promise[T]()
             failed.fail(error)
             future = failed.future_result
         future.cascade(promise)
-        future.when_complete(lambda _: self._start_next())
+        future.when_complete(lambda _: self._go_on(loop))
+
+    def _go_on(self, loop: Loop | None) -> None:
+        if loop is not None:
+            loop.release()
+        self._start_next()
 
     def _start_next(self) -> None:
         with self._lock:

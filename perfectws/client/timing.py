@@ -33,7 +33,7 @@ def call_later(
         ``callback()`` once, unless it is cancelled or the loop ends before. An exception is logged.
 
     Raises:
-        LocalProtocolError: There is no event loop here.
+        LocalProtocolError: There is no event loop here, or it has ended.
         TypeError, ValueError: ``callback`` takes arguments, or ``seconds`` is no number of them.
     """
     return _started(on, ApplicationTimer(seconds, callback))
@@ -57,7 +57,7 @@ def call_every(
         ``callback()`` until it is cancelled or the loop ends. An exception is logged, and the next call made.
 
     Raises:
-        LocalProtocolError: There is no event loop here.
+        LocalProtocolError: There is no event loop here, or it has ended.
         TypeError, ValueError: ``callback`` takes arguments, or ``seconds`` is no number of them.
     """
     return _started(on, ApplicationTimer(seconds, callback, repeats=True))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, quote, unquote, urlsplit
 
 from ..errors import InvalidURL
+from ..net.quoting import quoted
 
 #: The schemes, each with its default port and whether it is encrypted.
 _SCHEMES = {"ws": (80, False), "wss": (443, True)}
@@ -26,6 +27,8 @@ _MAX_NAME, _MAX_LABEL = 253, 63
 _QUERY = re.compile(r"([?#]).*", re.DOTALL)
 #: Where a URL's authority ends.
 _AUTHORITY_END = re.compile(r"[/?#]|$")
+#: What brackets may stand around, and what behind it. RFC 3986 §3.2.2: IP-literal = "[" ( IPv6address / IPvFuture ) "]"
+_BRACKETED = re.compile(r"\[[^\[\]]*:[^\[\]]*\](:.*)?", re.DOTALL)
 #: All of ASCII that may stand in a request target: what the caller has encoded stays as it is.
 _TARGET_SAFE = "%/?:@!$&'()*+,;=-._~[]|^`{}\"<>\\"
 
@@ -68,10 +71,11 @@ class WebSocketURL(NamedTuple):
         if url.lower().startswith(_UNIX_SCHEME):
             return cls._parse_unix(url)
         try:
-            parts = urlsplit(url)
+            parts = split_url(url)
             port = parts.port
         except ValueError as error:
-            reason = "it is malformed" if "@" in url else error  # the error may show a part of the password
+            # The error may show a part of the password.
+            reason = "it is malformed" if "@" in url else quoted(str(error))
             raise InvalidURL(f"{shown!r} is no URL: {reason}") from None
         if "#" in _without_password(url):
             # RFC 6455 §3: "Fragment identifiers are meaningless in the context of WebSocket URIs and MUST NOT be used"
@@ -89,7 +93,7 @@ class WebSocketURL(NamedTuple):
             address, zone = _split_zone(parts.hostname, shown)
             host, named = address + zone, f"[{address}]"
         else:
-            host = named = _ascii_host(parts.hostname, shown)
+            host = named = _host_name(parts.hostname, shown)
         return cls(
             text=shown,
             host=host,
@@ -103,7 +107,7 @@ class WebSocketURL(NamedTuple):
 
     @classmethod
     def _parse_unix(cls, url: str) -> WebSocketURL:
-        rest, shown = url[len(_UNIX_SCHEME) :].removeprefix("//"), _without_query(url)
+        rest, shown = url[len(_UNIX_SCHEME) :].removeprefix("//"), quoted(_without_query(url))
         path, _, target = rest.partition(":")
         if not path.startswith("/"):
             raise InvalidURL(
@@ -117,9 +121,21 @@ class WebSocketURL(NamedTuple):
 _parse_and_remember = lru_cache(maxsize=32)(WebSocketURL._parse)
 
 
+def split_url(url: str) -> SplitResult:
+    """Take a URL apart, as `urlsplit` does, which does not look at what is beside brackets. Raises `ValueError`."""
+    parts = urlsplit(url)
+    place = parts.netloc.rpartition("@")[2]
+    if "[" in place and not _BRACKETED.fullmatch(place):
+        raise ValueError("brackets stand around an IPv6 address, and around all of it")
+    return parts
+
+
 def shown_url(url: str) -> str:
-    """Return ``url`` as it may be shown: without the password, and without the query, in which there may be a token."""
-    return _without_query(_without_password(url))
+    """Return ``url`` as it may be shown: without the password, and without the query, in which there may be a token.
+
+    It may be a redirect's, so that is no more of it than of whatever else a stranger says.
+    """
+    return quoted(_without_query(_without_password(url)))
 
 
 def _without_password(url: str) -> str:
@@ -154,21 +170,33 @@ def _split_zone(host: str, shown: str) -> tuple[str, str]:
         return address, ""
     name = unquote(zone.removeprefix("25"))
     if not _ZONE.fullmatch(name):
-        raise InvalidURL(f"{shown!r}: {zone!r} is no zone: write the interface behind %25, as in [fe80::1%25eth0]")
+        raise InvalidURL(
+            f"{shown!r}: {quoted(zone)!r} is no zone: write the interface behind %25, as in [fe80::1%25eth0]"
+        )
     return address, f"%{name}"
 
 
-def _ascii_host(host: str, shown: str) -> str:
+def _host_name(host: str, shown: str) -> str:
+    try:
+        return ascii_host(host)
+    except ValueError as error:
+        raise InvalidURL(f"{shown!r}: {error}") from None
+
+
+def ascii_host(host: str) -> str:
+    """Return a host's name, or IP address, in its ASCII form. Raises `ValueError`, with what is wrong."""
+    shown = repr(quoted(host))
     try:
         name = host if host.isascii() else host.encode("idna").decode("ascii")
     except UnicodeError as error:
-        raise InvalidURL(f"{shown!r}: {host!r} is no host name: {error}") from None
+        raise ValueError(f"{shown} is no host name: {error}") from None
     labels = name.removesuffix(".").split(".")  # the last dot stands for the root
     if len(name) > _MAX_NAME or not all(0 < len(label) <= _MAX_LABEL for label in labels):
-        raise InvalidURL(
-            f"{shown!r}: {host[:100]!r} is no host name: it has at most {_MAX_NAME} characters, and between two dots 1 "
-            f"to {_MAX_LABEL}"
+        raise ValueError(
+            f"{shown} is no host name: it has at most {_MAX_NAME} characters, and between two dots 1 to {_MAX_LABEL}"
         )
+    if _FORBIDDEN.search(name):
+        raise ValueError(f"{shown} is no host name: it holds a space or a control character")
     return name
 
 

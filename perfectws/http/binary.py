@@ -28,10 +28,11 @@ def bytes_of(data: BytesLike, takes: str) -> bytes:
     try:
         return bytes(memoryview(data))
     except TypeError:
-        raise TypeError(f"{takes}, not {_named(data)}") from None
+        raise TypeError(f"{takes}, not {named(data)}") from None
 
 
-def _named(data: object) -> str:
+def named(data: object) -> str:
+    """Return what ``data``, which is wrong, is called in an error's text: its type, and the beginning of its value."""
     return f"the class {data.__qualname__}" if isinstance(data, type) else f"{type(data).__name__} {data!r:.60}"
 
 

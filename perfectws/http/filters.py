@@ -155,8 +155,10 @@ def with_filters(
         members: The methods that each must have, with what they are called with.
 
     Raises:
-        TypeError: One of them is no such pair.
+        TypeError: They are no such pairs.
     """
+    if not isinstance(filters, Iterable):
+        raise TypeError(f"filters is a list of pairs such as (my_filter, FilterPriority.HIGH), not {filters!r}")
     pairs = [_check_pair(pair, members) for pair in filters]
     first = before[-1][1] + 1 if before else 0
     groups = [(each, first + _PRIORITIES.index(priority)) for each, priority in pairs]

@@ -8,7 +8,7 @@ from secrets import token_hex
 from typing import Any, overload
 
 from ..transport import Address
-from .binary import BytesLike, bytes_of
+from .binary import BytesLike, bytes_of, named
 from .cookies import parse_cookies
 from .forms import parse_form, parse_urlencoded
 from .headers import Headers
@@ -81,8 +81,13 @@ class HTTPRequest:
     ) -> None:
         self.method = parse_method(method)
         self._uri = uri
-        self._head = headers if isinstance(headers, bytes) else b""
-        self._headers = None if isinstance(headers, bytes) else Headers(headers)
+        self._head, self._headers = b"", None
+        if isinstance(headers, bytes):  # it has arrived, so that the rest is right
+            self._head = headers
+        else:
+            if not isinstance(uri, str):
+                raise TypeError(f"uri is a str, such as '/a?b=c', not {named(uri)}")
+            self._headers = Headers(headers)
         self._is_compact = False
         self._id: str | None = None
         self._body: bytes | None = bytes_of(body, "a body is bytes")

@@ -154,7 +154,9 @@ class Routes:
     ) -> Callable[[HandlerT], HandlerT] | None:
         """Add a route, or a `Route`, a `Routes` or a list of them.
 
-        Of two routes for the same requests the later one counts, but one of our own outdoes one of a nested `Routes`.
+        Of two routes of the same pattern the later one counts, but one of our own outdoes one of a nested `Routes`. A
+        variable of another name makes another pattern: of those that match alike, as in Perfect, the name that came
+        first is tried first, and those of a nested `Routes` come before our own.
 
         Args:
             method: The one method it is for; none means every method. Or what is to be added, alone.
@@ -176,7 +178,7 @@ class Routes:
         if method is not None and not isinstance(method, str):
             if (uri, handler, methods, uris) != (None, None, None, None):
                 raise RouteError(f"{method!r} is to be added alone: its methods, URIs and handlers are its own")
-            self._add_all([method] if isinstance(method, Route | Routes) else method)
+            self._add_all(method if isinstance(method, Iterable) else [method])
             return None
         if isinstance(method, str) and "/" in method:
             raise RouteError(f"{method!r} is a URI, and the method comes first: write add('GET', {method!r}, handler)")

@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections.abc import Callable, Coroutine
 from functools import lru_cache
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar, cast
 from typing import Protocol as Contract
 
 import trio
@@ -21,6 +21,7 @@ from ..errors import HandshakeError
 from ..transport import Address, DialedTransport, Protocol
 from .addresses import address_of, stream_addresses
 from .loop import Loop
+from .outgoing import encrypt, open_tcp, open_unix
 from .proxying import Proxy, dial_through
 from .reactor import Reactor
 from .reasons import reason_of
@@ -112,8 +113,8 @@ async def _open_stream(route: Route) -> Stream:
         context = route.context if route.proxy.is_secure else None
         return await dial_through(route.proxy, host, port, context, route.local_address)
     try:
-        return await trio.open_tcp_stream(host, port, local_address=route.local_address)
-    except (OSError, ValueError) as error:  # a ValueError of a local address that is of no use here
+        return await open_tcp(host, port, route.local_address)
+    except OSError as error:
         raise HandshakeError(f"cannot connect to {_place(host, port)}: {reason_of(error)}") from error
 
 
@@ -192,22 +193,20 @@ def _lost() -> HandshakeError:
 async def _encrypt(stream: Stream, route: Route) -> Stream:
     # RFC 6874 §1: a zone has "no meaning outside" this machine: no certificate names one.
     name = route.server_hostname or route.host.partition("%")[0]
-    tls = trio.SSLStream[trio.abc.Stream](stream, route.context, server_hostname=name)
     try:
-        await tls.do_handshake()
+        return await encrypt(cast(trio.abc.Stream, stream), route.context, name)
     except BaseException as error:
         await close_at_once(stream)  # TLS with a proxy is ended, if there is one; this one has not begun
         if isinstance(error, (trio.BrokenResourceError, ssl.SSLError)):
             raise HandshakeError(f"TLS with {_place(route.host, route.port)} failed: {reason_of(error)}") from error
         raise
-    return tls
 
 
 async def dial_unix(loop: Loop, path: str, make_protocol: Callable[[DialedTransport], ProtocolT]) -> ProtocolT:
     """Connect to a Unix socket, and return the protocol. Raises `HandshakeError`."""
     try:
-        stream = await trio.open_unix_socket(path)
-    except (OSError, RuntimeError) as error:  # a RuntimeError where there are no Unix sockets
+        stream = await open_unix(path)
+    except OSError as error:
         raise HandshakeError(f"cannot connect to {path}: {reason_of(error)}") from error
     return _attach(loop, stream, await _addresses(stream), make_protocol)
 

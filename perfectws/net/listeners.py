@@ -15,6 +15,10 @@ from .unix_sockets import EVERYBODY, BoundPath, listen_unix, unix_path
 
 BACKLOG = 1024
 
+#: What an address is that can be one.
+_A_NAME = "a host name has 1 to 63 characters between two dots, and none that no name has"
+_A_PATH = "a path holds no zero byte, and nothing that the file system cannot encode"
+
 #: Returns the sockets that listen on an address and a port already: another process has left them to this one.
 Inherit = Callable[[str, int], list[socket.socket]]
 
@@ -40,8 +44,16 @@ def listen(address: str, port: int, unix_mode: int | None = None) -> list[socket
     if is_passed(address):
         return passed_listeners(address)
     path = unix_path(address)
-    if path is not None:
-        return [listen_unix(path, BACKLOG, EVERYBODY if unix_mode is None else unix_mode)]
+    try:
+        if path is not None:
+            return [listen_unix(path, BACKLOG, EVERYBODY if unix_mode is None else unix_mode)]
+        return _listen_ip(address, port)
+    except ValueError as error:  # a UnicodeError too: what the system is not even asked for
+        wanted = _A_NAME if path is None else _A_PATH
+        raise OSError(wanted) from error
+
+
+def _listen_ip(address: str, port: int) -> list[socket.socket]:
     listeners: list[socket.socket] = []
     try:
         for family, _, _, _, name in _resolve(address, port):

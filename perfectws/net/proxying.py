@@ -14,6 +14,8 @@ import h11
 import trio
 
 from ..errors import ConnectionRejected, HandshakeError
+from .outgoing import encrypt, open_tcp
+from .quoting import quoted
 from .reasons import reason_of
 from .tls_end import close_at_once
 
@@ -30,8 +32,6 @@ MAX_BODY = 16 * 1024
 #: How much of an answer is read, in bytes: its body may be in chunks of a byte. What else there is (heads of the status
 #: 1xx, extensions of chunks) need never end.
 MAX_ANSWER = 256 * 1024
-#: How much of that stands in the error's message, in characters.
-_SHOWN_BODY = 200
 #: How long the rest of a refusal is waited for once its head is there, in seconds.
 REFUSAL_TIMEOUT = 1.0
 
@@ -118,12 +118,11 @@ async def _dial_through_socks(proxy: Proxy, host: str, port: int, local_address:
 async def _dial_through_http(
     proxy: Proxy, host: str, port: int, ssl_context: ssl.SSLContext | None, local_address: str | None
 ) -> trio.SocketStream | trio.SSLStream[trio.SocketStream]:
-    tcp = await trio.open_tcp_stream(proxy.host, proxy.port, local_address=local_address)
+    tcp = await open_tcp(proxy.host, proxy.port, local_address)
     stream: trio.SocketStream | trio.SSLStream[trio.SocketStream] = tcp
     try:
         if ssl_context is not None:
-            stream = trio.SSLStream(tcp, ssl_context, server_hostname=proxy.host)
-            await stream.do_handshake()
+            stream = await encrypt(tcp, ssl_context, proxy.host)
         await _Tunnel(proxy, stream, f"[{host}]:{port}" if ":" in host else f"{host}:{port}").open()
     except BaseException:
         await close_at_once(stream)
@@ -198,8 +197,7 @@ class _Tunnel:
         return body[:MAX_BODY]
 
     def _rejection(self, response: h11.Response, body: bytes) -> ConnectionRejected:
-        reason = response.reason.decode("latin-1")
-        said = " ".join(body[:_SHOWN_BODY].decode(errors="replace").split())
+        reason, said = quoted(response.reason), quoted(body)
         return ConnectionRejected(
             f"the proxy {self._proxy.text} answered {response.status_code} {reason}".strip()
             + f" instead of connecting to {self._target}"
@@ -210,4 +208,4 @@ class _Tunnel:
         )
 
     def _no_answer(self, reason: str) -> HandshakeError:
-        return HandshakeError(f"the proxy {self._proxy.text} does not answer CONNECT as HTTP does: {reason}")
+        return HandshakeError(f"the proxy {self._proxy.text} does not answer CONNECT as HTTP does: {quoted(reason)}")

@@ -91,18 +91,22 @@ class RoomGroup:
         difference = sent = 0
         for member in members:
             outbox = member.outbox
-            if member.early or member.socket in excluded:
-                difference += member.deliver_apart(messages[member.early :]) - count
-                member.early = 0
-            elif outbox.sending is IN_TURN:
-                if not may_drop or member.has_room(size, count):
-                    sent += outbox.write_shared(frames, count)
+            try:
+                if member.early or member.socket in excluded:
+                    difference += member.deliver_apart(messages[member.early :]) - count
+                    member.early = 0
+                elif outbox.sending is IN_TURN:
+                    if not may_drop or member.has_room(size, count):
+                        sent += outbox.write_shared(frames, count)
+                    else:
+                        difference -= count
+                elif outbox.sending is DEFLATED:
+                    sent += member.deliver_deflated(messages, turns)
                 else:
-                    difference -= count
-            elif outbox.sending is DEFLATED:
-                sent += member.deliver_deflated(messages, turns)
-            else:
-                difference += member.deliver_apart(messages) - count
+                    difference += member.deliver_apart(messages) - count
+            except Exception as error:  # it costs that member (law 4), and not the others what they are to get
+                difference -= count
+                outbox.fail(error)
         self._loop.counts.bytes_sent += sent
         self.count(count * len(members) + difference)
 

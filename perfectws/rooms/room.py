@@ -22,9 +22,10 @@ from ..checks.signatures import check_callable
 from ..futures import Promise
 from ..http.binary import BytesLike
 from ..websocket.arguments import binary_message, check_text
-from ..websocket.frames import build_frame, build_text_frame
+from ..websocket.frames import build_frame, build_text_frame, encoded
 from ..websocket.opcodes import OpcodeType
 from ..websocket.socket import WebSocket
+from .arguments import check_socket, wrong_exclude
 from .broker import Broker, LogLimits
 from .brokered import Brokered
 from .entry import RoomEntry, Stamp, check_stamp
@@ -90,7 +91,8 @@ class Room:
 
     Raises:
         TypeError: ``name`` is no ``str``, or ``broker`` is no broker: a URL, say, or a class.
-        ValueError: There is a room of that name on the broker, or it has a broker and no name.
+        ValueError: There is a room of that name on the broker, or it has a broker and no name. There is an ``on_drop``
+            without ``slow="drop"``.
 
     Calls back:
         ``stamp(entry)`` once for each message, however many members there are: when the turn ends in which it was sent,
@@ -124,6 +126,8 @@ class Room:
             raise ValueError(f'slow is "close" or "drop", not {slow!r}')
         if on_drop is not None:
             check_callable(on_drop, "on_drop", "socket", "missed")
+            if slow != "drop":
+                raise ValueError('on_drop is told of what slow="drop" drops: without that it would never be called')
         if on_empty is not None:
             check_callable(on_empty, "on_empty", "room")
         self.name = name
@@ -192,6 +196,7 @@ class Room:
         Raises:
             TypeError, ValueError: An argument is wrong: ``who`` is no name, or ``info`` is not for JSON, say.
         """
+        check_socket(socket, "join")
         if after is not None and not isinstance(after, str):
             raise TypeError(f"after is a position, a str, not {type(after).__name__}")
         if completion is not None:
@@ -213,7 +218,8 @@ class Room:
             self._loops = (*(reference for reference in self._loops if reference() is not None), ref(loop))
 
     def leave(self, socket: WebSocket) -> None:
-        """Let ``socket`` go. Harmless if it is not in."""
+        """Let ``socket`` go. Harmless if it is not in. Raises `TypeError` if it is no `WebSocket`."""
+        check_socket(socket, "leave")
         socket.call_in_loop(self._leave, socket)
 
     def _join(self, socket: WebSocket) -> None:
@@ -250,16 +256,20 @@ class Room:
 
         Args:
             string: The text.
-            exclude: A member that is not to get it: its author, say.
+            exclude: A member that is not to get it: its author, say. To leave out several, send to each of the others
+                instead: ``for member in room``.
 
         Raises:
-            TypeError: ``string`` is not a ``str``.
+            TypeError: ``string`` is not a ``str``, or ``exclude`` no `WebSocket`.
+            UnicodeEncodeError: ``string`` holds a lone surrogate.
         """
         check_text(string)
+        if exclude is not None and not isinstance(exclude, WebSocket):
+            raise wrong_exclude(exclude)
         if self._brokered is None:
             self._send(RoomMessage(bytes(build_text_frame(string)), exclude))
         else:
-            self._brokered.send(OpcodeType.TEXT, string.encode(), exclude)
+            self._brokered.send(OpcodeType.TEXT, encoded(string), exclude)
 
     def send_binary_message(self, data: BytesLike, exclude: WebSocket | None = None) -> None:
         """Send a binary message to every member.
@@ -269,9 +279,11 @@ class Room:
             exclude: A member that is not to get it.
 
         Raises:
-            TypeError: ``data`` is not bytes-like.
+            TypeError: ``data`` is not bytes-like, or ``exclude`` no `WebSocket`.
         """
         payload = binary_message(data)
+        if exclude is not None and not isinstance(exclude, WebSocket):
+            raise wrong_exclude(exclude)
         if self._brokered is None:
             self._send(RoomMessage(bytes(build_frame(OpcodeType.BINARY, payload)), exclude))
         else:

@@ -39,6 +39,7 @@ class Accepting:
 
     Attributes:
         connections: Those that are open.
+        has_stopped: Whether it is to stop, and accepts no more.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class Accepting:
         self._service = service
         self._certificates = certificates
         self._sharing = sharing
-        self._has_stopped = False
+        self.has_stopped = False
         self.connections = Connections(loop) if sharing is None else sharing.make_connections(loop)
         self.connections.per_address = service.per_address
         if service.max_buffered is not None:
@@ -70,7 +71,7 @@ class Accepting:
                     nursery.start_soon(self._certificates.watch)
                 begun()
                 await stop.wait()
-                self._has_stopped = True
+                self.has_stopped = True
                 nursery.cancel_scope.cancel()
             await self._retire(stop)
         finally:
@@ -106,6 +107,6 @@ class Accepting:
         if most is not None and self.connections.count_everywhere > most:
             self.connections.refuse(transport)
             self._loop.call(connection, connection.refuse_full)
-        if self._has_stopped:  # another process has passed it on just before
+        if self.has_stopped:  # another process has passed it on just before
             connection.retire()
         return connection

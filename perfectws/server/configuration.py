@@ -23,8 +23,9 @@
 The limits of `HTTPServer.launch` are keys as well: ``"maxConnections"``, ``"headerTimeout"``.
 
 A **handler** is a function that takes the route's dictionary and returns a request handler, or a request handler
-itself; or the dotted name of one. Further keys of a route or a filter are for that function. A filter's **name** works
-alike. Perfect's own names (``"PerfectHTTPServer.HTTPHandler.staticFiles"``) are understood.
+itself; or the dotted name of one. Further keys of a route or a filter are for that function, and where there is none
+that takes the dictionary they are refused. A filter's **name** works alike. Perfect's own names
+(``"PerfectHTTPServer.HTTPHandler.staticFiles"``) are understood.
 
 Source: Perfect's ``HTTPServerExConfig.swift`` and its guide on the HTTP server.
 """
@@ -34,19 +35,19 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from importlib import import_module
 from inspect import Parameter, signature
 from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 from ..checks.quantities import SECONDS
-from ..checks.spelling import did_you_mean
+from ..checks.spelling import unknown_key
 from ..errors import LaunchFailure, PerfectWSError
 from ..http.filters import FilterPriority, RequestFilters
 from ..http.limits import LIMITS
-from ..http.response import RequestHandler
 from ..http.routing import Route, Routes
+from .data import FILTER_KEYS, ROUTE_KEYS
 from .filters import HTTPFilter
 from .handlers import HTTPHandler
 from .keywords import ServerKeywords, needs_port
@@ -194,7 +195,7 @@ def _parse_route(data: Any, where: str) -> Route | Routes:
     methods = data.get("methods")
     is_list = methods is None or (isinstance(methods, list | tuple) and all(isinstance(each, str) for each in methods))
     _expect(is_list, f"{where}: 'methods'", "a list such as ['get', 'post']", methods)
-    handler = _make(data.get("handler"), data, 2, f"{where}: 'handler'")
+    handler = _make_handler(data, where)
     routes = Routes()
     try:
         routes.add(data.get("method"), data.get("uri"), handler, methods=methods, uris=data.get("uris"))
@@ -223,7 +224,11 @@ def _parse_filter(data: Mapping[str, Any], kind: str, where: str) -> tuple[Any, 
     _expect(priority in known, f"{where}: 'priority'", f"one of {', '.join(map(repr, known))}", priority)
     members = ("filter",) if kind == "request" else ("filter_headers", "filter_body")
     name = data.get("name")
-    made = name if all(hasattr(name, member) for member in members) else _make(name, data, 0, f"{where}: 'name'")
+    if all(hasattr(name, member) for member in members):
+        _check_keys(data, FILTER_KEYS, where)
+        made = name
+    else:
+        made = _make(_found(name, f"{where}: 'name'"), data, f"{where}: 'name'")
     is_filter = all(callable(getattr(made, member, None)) for member in members)
     _expect(is_filter, f"{where}: 'name'", f"what makes a {kind} filter, with {' and '.join(members)}", made)
     return made, FilterPriority(priority)
@@ -239,22 +244,32 @@ def _parse_tls(data: Any, where: str) -> TLSConfiguration:
     return TLSConfiguration(**keywords)
 
 
-def _make(given: object, data: Mapping[str, Any], arguments: int, where: str) -> Any:
-    """Return what a configuration names: called with ``data``, unless it takes ``arguments`` arguments itself."""
+def _make_handler(data: Mapping[str, Any], where: str) -> Any:
+    here = f"{where}: 'handler'"
+    function = _found(data.get("handler"), here)
+    if not _takes_one(function):  # a request handler itself, which sees nothing of the dictionary
+        _check_keys(data, ROUTE_KEYS, where)
+        return function
+    made = _make(function, data, here)
+    _expect(callable(made), here, "what returns a request handler, a function (request, response)", made)
+    return made
+
+
+def _found(given: object, where: str) -> Callable[..., Any]:
+    """Return the function that a configuration names, or has itself."""
     found = find(given, where) if isinstance(given, str) else given
     _expect(callable(found), where, "a function that takes this dictionary, or the dotted name of one", given)
-    function = cast(Callable[..., Any], found)
-    if arguments and not _takes_one(function):
-        return cast(RequestHandler, function)
+    return cast(Callable[..., Any], found)
+
+
+def _make(function: Callable[..., Any], data: Mapping[str, Any], where: str) -> Any:
+    """Return what a function makes of the dictionary that names it."""
     try:
-        made = function(data)
+        return function(data)
     except LaunchFailure:
         raise
     except Exception as error:
         raise LaunchFailure(f"{where}: {error or type(error).__name__}") from error
-    if arguments:
-        _expect(callable(made), where, "what returns a request handler, a function (request, response)", made)
-    return made
 
 
 def find(name: str, where: str = "") -> Any:
@@ -307,12 +322,9 @@ def _takes_one(function: Callable[..., Any]) -> bool:
     return len(needed) <= 1 <= len(positional)
 
 
-def _check_keys(data: Mapping[str, Any], known: Iterable[str], where: str) -> None:
-    for key in data:
-        if key not in known:
-            raise LaunchFailure(
-                f"{where}: {key!r} is no key here{did_you_mean(str(key), known)}; known are {', '.join(known)}"
-            )
+def _check_keys(data: Mapping[str, Any], known: Collection[str], where: str) -> None:
+    if wrong := unknown_key(data, known):
+        raise LaunchFailure(f"{where}: {wrong}")
 
 
 def _expect(is_right: bool, where: str, expected: str, found: object) -> None:

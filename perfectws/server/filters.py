@@ -19,6 +19,7 @@ from ..http.filters import HTTPRequestFilter, HTTPResponseFilter, ResponseFilter
 from ..http.mime_type import media_type
 from ..http.response import HTTPResponse
 from .compression import ContentCompression
+from .data import FILTER_KEYS, checked
 
 
 class HTTPFilter:
@@ -35,9 +36,12 @@ class HTTPFilter:
                 ``"text/*"``: what is compressed, by default everything, and what of that is not, by default what is
                 compressed already.
 
+        Raises:
+            LocalProtocolError: It has another key.
+
         Source: Perfect's ``HTTPFilter.contentCompression(data:)``.
         """
-        data = data or {}
+        data = checked(data, "compressTypes", "ignoreTypes", what="HTTPFilter.content_compression", beside=FILTER_KEYS)
         return ContentCompression(data.get("compressTypes"), data.get("ignoreTypes"))
 
     @staticmethod
@@ -48,11 +52,11 @@ class HTTPFilter:
             data: ``path`` is the file.
 
         Raises:
-            LocalProtocolError: There is no ``path``, or no such file.
+            LocalProtocolError: There is no ``path``, or no such file; or there is another key.
 
         Source: Perfect's ``HTTPFilter.custom404(data:)``.
         """
-        path = (data or {}).get("path")
+        path = checked(data, "path", what="HTTPFilter.custom_404", beside=FILTER_KEYS).get("path")
         if not isinstance(path, str | os.PathLike) or not os.path.isfile(path):
             raise LocalProtocolError(f"HTTPFilter.custom_404 needs the key 'path': a file, not {path!r}")
         return _Custom404(Path(path))
@@ -61,8 +65,12 @@ class HTTPFilter:
     def custom_req_filter(data: Mapping[str, Any] | None = None) -> HTTPRequestFilter:
         """Let every request pass: the filter that Perfect's guide gives as an example.
 
+        Raises:
+            LocalProtocolError: ``data`` has a key.
+
         Source: Perfect's ``HTTPFilter.customReqFilter(data:)``.
         """
+        checked(data, what="HTTPFilter.custom_req_filter", beside=FILTER_KEYS)
         return _PassAll()
 
 

@@ -15,6 +15,7 @@ from ..http.paths import split_target
 from ..http.request import HTTPRequest
 from ..http.response import HTTPResponse, RequestHandler
 from ..http.service import DOCUMENT_ROOT
+from .data import ROUTE_KEYS, checked
 from .readiness import why_not_ready
 from .static_files import StaticFileHandler
 
@@ -30,9 +31,12 @@ class HTTPHandler:
             data: ``documentRoot`` is the directory, ``"./webroot"`` by default; ``allowResponseFilters`` lets response
                 filters see the files.
 
+        Raises:
+            LocalProtocolError: It has another key.
+
         Source: Perfect's ``HTTPHandler.staticFiles(data:)``.
         """
-        data = data or {}
+        data = checked(data, "documentRoot", "allowResponseFilters", what="HTTPHandler.static_files", beside=ROUTE_KEYS)
         return StaticFileHandler(
             data.get("documentRoot", DOCUMENT_ROOT), bool(data.get("allowResponseFilters", False))
         ).handle_request
@@ -45,11 +49,11 @@ class HTTPHandler:
             data: ``base`` is what comes before the path: ``"https://example.org"``.
 
         Raises:
-            LocalProtocolError: There is no ``base``, or it has a scheme and no host.
+            LocalProtocolError: There is no ``base``, or it has a scheme and no host; or there is another key.
 
         Source: Perfect's ``HTTPHandler.redirect(data:)``.
         """
-        base = (data or {}).get("base")
+        base = checked(data, "base", what="HTTPHandler.redirect", beside=ROUTE_KEYS).get("base")
         if not isinstance(base, str) or not base:
             raise LocalProtocolError(
                 "HTTPHandler.redirect needs the key 'base': the server to redirect to, such as 'https://example.org'"
@@ -81,8 +85,11 @@ class HTTPHandler:
         Args:
             data: ``ready`` asks whether the server is ready; ``brokers`` whether the brokers of its rooms are connected
                 too: without them it still serves its own members.
+
+        Raises:
+            LocalProtocolError: It has another key.
         """
-        data = data or {}
+        data = checked(data, "ready", "brokers", what="HTTPHandler.health", beside=ROUTE_KEYS)
         asks_brokers = bool(data.get("brokers", False))
 
         def live(request: HTTPRequest, response: HTTPResponse) -> None:
@@ -113,10 +120,12 @@ class HTTPHandler:
 
         Raises:
             ImportError: prometheus-client is not installed: ``pip install 'perfectws[metrics]'``.
+            LocalProtocolError: ``data`` has another key.
         """
+        data = checked(data, "registry", what="HTTPHandler.metrics", beside=ROUTE_KEYS)
         from .metrics import metrics_handler  # few need it
 
-        return metrics_handler((data or {}).get("registry"))
+        return metrics_handler(data.get("registry"))
 
 
 def _is_base(base: str) -> bool:

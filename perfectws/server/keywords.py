@@ -90,6 +90,14 @@ def check_root(document_root: str | None) -> None:
         raise ValueError(f"document_root {document_root!r} is no directory")
 
 
+def checked_upgraders(upgraders: Iterable[WebSocketUpgrader]) -> list[WebSocketUpgrader]:
+    """Return upgraders as a list. Raises `TypeError` if they are none."""
+    found = list(upgraders) if isinstance(upgraders, Iterable) else None
+    if found is None or not all(isinstance(each, WebSocketUpgrader) for each in found):
+        raise TypeError(f"upgraders is a list of what HTTPServer.web_socket_upgrader(…) returns, not {upgraders!r}")
+    return found
+
+
 def flat(servers: Iterable[ServerT | Iterable[ServerT]], kind: type[ServerT]) -> list[ServerT]:
     """Return servers that were given one by one or in lists. Raises `TypeError` if one is none."""
     found: list[Any] = []

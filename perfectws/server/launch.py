@@ -113,8 +113,17 @@ class Launchable(Protocol):
     def loop(self) -> CallbackLoop:
         """The event loop that it runs on. Raises `LocalProtocolError` unless it runs."""
 
-    def call_when_running(self, function: Callable[[CallbackLoop], object]) -> None:
-        """Call ``function(loop)`` at once if it runs, else as soon as it does."""
+    @property
+    def known_loop(self) -> CallbackLoop | None:
+        """The same; ``None`` if it does not run yet. Raises `LocalProtocolError` if it has stopped."""
+
+    def call_when_running(
+        self, function: Callable[[CallbackLoop], object], give_up: Callable[[LocalProtocolError], object]
+    ) -> None:
+        """Call ``function(loop)`` at once if it runs, else as soon as it does; see `Startable`."""
+
+    def stopped_elsewhere(self) -> None:
+        """Take note that it has run in other processes, and has stopped."""
 
 
 class LaunchContext(Startable):
@@ -174,11 +183,26 @@ class LaunchContext(Startable):
     @property
     def loop(self) -> CallbackLoop:
         """The server's event loop, for ``on=``. Raises `LocalProtocolError` once it has stopped."""
+        self._check_goes_on()
         return self.server.loop
 
-    def call_when_running(self, function: Callable[[CallbackLoop], object]) -> None:
+    @property
+    def known_loop(self) -> CallbackLoop | None:
+        """The same; ``None`` if it does not run yet; perfectws's own."""
+        self._check_goes_on()
+        return self.server.known_loop
+
+    def call_when_running(
+        self, function: Callable[[CallbackLoop], object], give_up: Callable[[LocalProtocolError], object]
+    ) -> None:
         """Call ``function(loop)`` at once if it runs, else as soon as it does; perfectws's own."""
-        self.server.call_when_running(function)
+        self._check_goes_on()
+        self.server.call_when_running(function, give_up)
+
+    def _check_goes_on(self) -> None:
+        # The server may run again, launched anew: that is nothing to this context, which is of one run.
+        if not self._is_claimed:
+            raise LocalProtocolError(f"this launch of server {self.server.server_name!r} is over: it has stopped")
 
     def terminate(self) -> LaunchContext:
         """Stop the server in an orderly way, without waiting for that. From any thread; harmless when it has stopped.
@@ -227,6 +251,7 @@ class LaunchContext(Startable):
 
     def end(self) -> None:
         """Take note that it has stopped, in other processes; perfectws's own."""
+        self.server.stopped_elsewhere()
         self._closed = Promise[None]()
         self._closed.succeed(None)
 

@@ -52,6 +52,7 @@ from .keywords import (
     check_one_form,
     check_place,
     check_root,
+    checked_upgraders,
     flat,
     needs_port,
 )
@@ -355,9 +356,12 @@ class HTTPServer(SettableLimits, Startable):
 
         To be called before the server starts. A request that all of them refuse gets 404.
 
+        Raises:
+            TypeError: They are no upgraders.
+
         Source: Vapor 3's ``HTTPServer.start(upgraders:)``.
         """
-        self._upgraders += upgraders
+        self._upgraders += checked_upgraders(upgraders)
 
     @staticmethod
     def web_socket_upgrader(
@@ -425,9 +429,20 @@ class HTTPServer(SettableLimits, Startable):
         """The event loop that it runs on, for ``on=``. Raises `LocalProtocolError` unless it runs."""
         return self._starting.loop
 
-    def call_when_running(self, function: Callable[[CallbackLoop], object]) -> None:
+    @property
+    def known_loop(self) -> CallbackLoop | None:
+        """The event loop that it runs on; ``None`` if it does not run yet; perfectws's own."""
+        return self._starting.known_loop
+
+    def call_when_running(
+        self, function: Callable[[CallbackLoop], object], give_up: Callable[[LocalProtocolError], object]
+    ) -> None:
         """Call ``function(loop)`` at once if it runs, else as soon as it does; perfectws's own."""
-        self._starting.call_when_running(function)
+        self._starting.call_when_running(function, give_up)
+
+    def stopped_elsewhere(self) -> None:
+        """Take note that it has run in other processes, and has stopped; perfectws's own."""
+        self._starting.end()
 
     @property
     def figures(self) -> ServerFigures:

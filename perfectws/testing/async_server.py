@@ -80,7 +80,7 @@ class AsyncTestServer(AtHome):
 
         Raises:
             ConnectionRejected: The server said no; it has the answer's ``status``, ``headers`` and ``body``.
-            HandshakeError: The server answered nothing, or something that is no answer.
+            HandshakeError: The server answered nothing, or something that is no answer; or has stopped.
             TimeoutError: It did not answer.
         """
         given = connect_keywords(keywords, self.cookies)
@@ -119,7 +119,7 @@ class AsyncTestServer(AtHome):
             **keywords: The above by name.
 
         Raises:
-            ConnectionError: The server ended the connection before the answer was whole.
+            ConnectionError: The server ended the connection before the answer was whole, or has stopped.
             TimeoutError: The answer did not come, or did not end.
         """
         request = PlainRequest.of(method, path, keywords)
@@ -218,7 +218,10 @@ class AsyncTestServer(AtHome):
 
     @at_home
     async def stop(self) -> None:
-        """Stop the server in its order: it closes every WebSocket with 1001. What came before can still be received."""
+        """Stop the server in its order: it closes every WebSocket with 1001. What came before can still be received.
+
+        From then on nothing listens: who connects is refused.
+        """
         self.http_server.stop()
         await self.settle()
 

@@ -46,6 +46,8 @@ def _comes_of_a_callback(error: ConnectionClosed | ConnectionRejected | Connecti
     match error:
         case ConnectionClosed():
             return error.code == CloseCode.INTERNAL_ERROR
+        case ConnectionRefusedError():  # the server has stopped
+            return False
         case ConnectionRejected():
             return error.status == HTTPStatus.INTERNAL_SERVER_ERROR
     return True

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
+from ipaddress import ip_address
 from itertools import count
 from typing import TypeVar
 
@@ -11,6 +13,7 @@ import trio
 from ..errors import HandshakeError
 from ..net.dialing import Route, run_stream
 from ..net.loop import Loop
+from ..net.reasons import reason_of
 from ..net.stream_transport import StreamTransport
 from ..server.accepting import Accepting
 from ..transport import Address, DialedTransport, Protocol
@@ -46,13 +49,15 @@ class Network:
         self.is_closed = False
 
     def address(self, host: str) -> Address:
-        """Return an address on ``host`` that no connection had lately."""
+        """Return an address on ``host`` that no connection had lately. Raises `ValueError` if that is no IP address."""
+        if not isinstance(host, str) or not _is_ip_address(host):
+            raise ValueError(f"remote_address is an IP address, a str, not {host!r}")
         return host, _FIRST_PORT + next(self._ports) % (_LAST_PORT + 1 - _FIRST_PORT)
 
     def open(self, client: Address) -> PipeStream:
-        """Connect, and return the client's end. Raises `HandshakeError` once the server is closed."""
-        if self.is_closed:
-            raise HandshakeError("the test server is closed: connect while it runs")
+        """Connect, and return the client's end. Raises `ConnectionRefusedError` once the server accepts no more."""
+        if self.is_closed or self._accepting.has_stopped:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, "nothing listens: the test server has stopped")
         ours, theirs = stream_pair()
         self._accepting.take(StreamTransport(self._loop, theirs, client, self.server_address, self.is_secure))
         return ours
@@ -62,6 +67,14 @@ class Network:
         self.is_closed = True
         for transport in list(self._accepting.connections):
             transport.abort()
+
+
+def _is_ip_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 class MemoryDial:
@@ -83,9 +96,12 @@ class MemoryDial:
     async def __call__(
         self, loop: Loop, route: Route, make_protocol: Callable[[DialedTransport], ProtocolT], /
     ) -> ProtocolT:
-        """Connect, and return the protocol."""
+        """Connect, and return the protocol. Raises `HandshakeError` if nothing listens."""
         await trio.lowlevel.checkpoint()
         client, server = self._network.address(self._host), self._network.server_address
-        stream = self._network.open(client)
+        try:
+            stream = self._network.open(client)
+        except ConnectionRefusedError as error:
+            raise HandshakeError(f"cannot connect to {route.host}:{route.port}: {reason_of(error)}") from error
         self.transport = StreamTransport(loop, stream, server, client, route.is_secure)
         return run_stream(loop, self.transport, make_protocol)

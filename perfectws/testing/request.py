@@ -13,6 +13,7 @@ from urllib.parse import urlencode, urljoin, urlsplit, urlunsplit
 from ..checks.spelling import check_names
 from ..client.handshake import USER_AGENT
 from ..http.headers import Headers
+from ..http.methods import parse_method
 from ..websocket.connecting import HeaderFields
 
 #: A file of a form: what is in it; or its name and that; or its name, that and its media type.
@@ -76,7 +77,7 @@ class PlainRequest(NamedTuple):
             headers.add("Content-Type", media_type)
         if (body or "data" in keywords) and not {"content-length", "transfer-encoding"} & {*headers.names()}:
             headers.add("Content-Length", str(len(body)))
-        return cls(str(method).upper(), path, headers, body)
+        return cls(str(parse_method(method)), path, headers, body)
 
     def redirected(self, status: int, location: str) -> PlainRequest | None:
         """Return the request that follows a redirect; ``None`` if it leads to another server.

@@ -160,7 +160,7 @@ class TestServer:
 
         Raises:
             ConnectionRejected: The server said no; it has the answer's ``status``, ``headers`` and ``body``.
-            HandshakeError: The server answered nothing, or something that is no answer.
+            HandshakeError: The server answered nothing, or something that is no answer; or has stopped.
             TimeoutError: It did not answer.
         """
         seconds = keywords.get("timeout", self._timeout)
@@ -189,7 +189,7 @@ class TestServer:
             **keywords: The above by name.
 
         Raises:
-            ConnectionError: The server ended the connection before the answer was whole.
+            ConnectionError: The server ended the connection before the answer was whole, or has stopped.
             TimeoutError: The answer did not come, or did not end.
         """
         seconds = keywords.get("timeout", self._timeout)
@@ -249,7 +249,10 @@ class TestServer:
         self._call(lambda: server.advance(seconds), ADVANCE_TIMEOUT)
 
     def stop(self) -> None:
-        """Stop the server in its order: it closes every WebSocket with 1001. What came before can still be received."""
+        """Stop the server in its order: it closes every WebSocket with 1001. What came before can still be received.
+
+        From then on nothing listens: who connects is refused.
+        """
         self._call(self._server.stop, self._timeout)
 
     def _call(self, function: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from codecs import IncrementalDecoder
 from collections.abc import Iterable
 
 from ..errors import LocalProtocolError
 from ..futures import Promise
-from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
+from ..http.binary import BYTES_LIKE, BytesLike, bytes_of, named
 from ..http.headers import is_token
 
 
@@ -34,6 +35,34 @@ def check_completion(completion: object) -> None:
     """Raise `TypeError` unless ``completion`` can be called, or is ``None``."""
     if completion is not None and not callable(completion):
         raise TypeError(f"a completion is a callable without arguments, not {completion!r}")
+
+
+def check_final(final: object, name: str, called: str) -> None:
+    """Raise `TypeError` unless ``final`` says whether a message ends: a callback in its place would never be called.
+
+    Args:
+        final: What was given.
+        name: What it was given as.
+        called: What a callback, or a promise, is given as.
+    """
+    if not isinstance(final, int):  # as a bool is
+        raise TypeError(f"{name} is True or False, not {named(final)}: write {called}= before what is to be told")
+
+
+def check_utf8(utf8: IncrementalDecoder, data: bytes, is_last: bool) -> None:
+    """Raise `LocalProtocolError` unless ``data`` goes on as UTF-8 does; the decoder stays where it was then.
+
+    Args:
+        utf8: What has decoded what stands before it.
+        data: A part of a text.
+        is_last: Whether the text ends with it, and so may not within a character.
+    """
+    try:
+        utf8.decode(data, is_last)
+    except UnicodeDecodeError as error:
+        raise LocalProtocolError(
+            f"a text is UTF-8, which this is not: {error.reason}. Send other bytes as OpcodeType.BINARY"
+        ) from None
 
 
 def check_subprotocols(subprotocols: object) -> tuple[str, ...]:

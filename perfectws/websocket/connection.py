@@ -124,6 +124,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         "_ended",
         "_frames",
         "_gone",
+        "_has_peer_ended",
         "_input",
         "_is_client",
         "_is_close_requested",
@@ -189,6 +190,8 @@ class WebSocketConnection(SocketConnection, Protocol):
         self._parting = (b"", False)
         self._undelivered = self._pauses_left = 0
         self._input = _FLOWING
+        #: Whether the peer sends nothing more, as the transport says.
+        self._has_peer_ended = False
         #: Why the connection is lost, once its input has ended.
         self._lost_reason = ""
         #: Whether the application, or the end of its loop, has asked for the close.
@@ -370,6 +373,7 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def eof_received(self) -> None:
         """Take the end of the peer's output: its close frame may be among what is still to be read."""
+        self._has_peer_ended = True
         if self._state is _ANSWERING:
             return  # our close frame is still to go out, and closes
         if self._input is _OVER:
@@ -623,7 +627,7 @@ class WebSocketConnection(SocketConnection, Protocol):
 
     def _hang_up(self) -> None:
         """End the transport once both close frames are on their way."""
-        if self._is_client and self._state is not _LOST:
+        if self._is_client and self._state is not _LOST and not self._has_peer_ended:
             # RFC 6455 §7.1.1: "The underlying TCP connection, in most normal cases, SHOULD be closed first by the
             # server"
             self._set_close_timer(self._transport.abort)

@@ -10,7 +10,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import outcome
 
-from ..callbacks import CallbackLoop, Timer
+from ..callbacks import CallbackLoop
 from ..deadline import Deadline
 from ..errors import LocalProtocolError
 from ..log_limit import LogLimit
@@ -18,7 +18,7 @@ from ..suspension import Suspension
 from .arguments import check_continuation
 from .contract import Connection
 from .frames import Frame
-from .inbox import HALF_OF_FRAMES, MAX_PAUSES, DeliveringInbox, Delivery, Inbox
+from .inbox import HALF_OF_FRAMES, Delivery, Inbox
 from .opcodes import OpcodeType
 
 INVALID = OpcodeType.INVALID
@@ -63,14 +63,14 @@ class _AwaitedRead:
         self._suspension.resume(outcome.Value(Message(data, opcode, final)))
 
 
-class FrameInbox(DeliveringInbox):
+class FrameInbox(Inbox):
     """The frames that wait, and the read that waits for one.
 
     Attributes:
         is_chosen: Whether the session has read a frame this way, and so chosen it.
     """
 
-    __slots__ = ("_as_text", "_deadline", "_is_abandoned", "_pause", "_pauses_left", "_reader", "is_chosen")
+    __slots__ = ("_as_text", "_deadline", "_reader", "is_chosen")
 
     def __init__(self, connection: Connection, loop: CallbackLoop) -> None:
         Inbox.__init__(self, connection, loop)  # which costs half of `super`
@@ -80,10 +80,6 @@ class FrameInbox(DeliveringInbox):
         self._as_text: bool | None = None
         #: Of the pending read; made for the first that has one.
         self._deadline: Deadline | None = None
-        #: While a read is expected that is told of the end, since a frame was delivered behind it: for how many pauses.
-        self._pauses_left = 0
-        self._pause: Timer | None = None
-        self._is_abandoned = False
 
     @property
     def has_reader(self) -> bool:
@@ -212,11 +208,7 @@ class FrameInbox(DeliveringInbox):
         return bool(self._frames) or (self._has_ended and not self._connection.has_unfinished_sends)
 
     def _is_awaited(self) -> bool:
-        return self._reader is not None or (not self._is_abandoned and (self._pause is not None or bool(self._frames)))
-
-    def abandon(self) -> None:
-        """Let the end wait for no read that may come. What waits can still be read."""
-        self._is_abandoned = True
+        return self._reader is not None or super()._is_awaited()
 
     def _deliver_next(self) -> object:
         if not self._frames:
@@ -225,30 +217,8 @@ class FrameInbox(DeliveringInbox):
         assert reader is not None
         opcode, data, final = self._take()
         if self._has_ended:
-            self._expect_read()
+            self._expect_more()
         return reader(self._as_wanted(data), opcode, final)
-
-    def _expect_read(self) -> None:
-        """Let the end wait for the next read, which most sessions make as soon as they are done with this frame.
-
-        Nobody is made to read, so it waits for pauses, in which tasks run, and not for seconds.
-        """
-        self._pauses_left = MAX_PAUSES
-        if self._pause is None:
-            self._end_pause()
-
-    def _end_pause(self) -> None:
-        self._pause = None
-        if self._pauses_left:
-            self._pauses_left -= 1
-            self._pause = self._loop.call_later(self._connection, 0, self._end_pause)
-        else:
-            self.settle()
-
-    def _expect_nothing(self) -> None:
-        if self._pause is not None:
-            self._pause.cancel()
-            self._pause = None
 
     def _as_wanted(self, data: str | bytes) -> str | bytes | None:
         """Return a payload as the pending read wants it."""
@@ -298,14 +268,7 @@ class FrameInbox(DeliveringInbox):
         """Forget what waits, and end: the session failed."""
         if self._delivery is _ADDRESSED:
             self._delivery = _IDLE
-        self._expect_nothing()
         super().discard()
-
-    def outlive(self, ended: Connection) -> None:
-        """Ask ``ended`` from now on: the connection is over, and its end was told."""
-        if self._pause is not None:
-            self._expect_nothing()
-        Inbox.outlive(self, ended)
 
 
 def _deliver_to_reader(inbox: FrameInbox, frame: Frame) -> object:
@@ -316,7 +279,7 @@ def _deliver_to_reader(inbox: FrameInbox, frame: Frame) -> object:
     reader = inbox._reader
     inbox._reader = None
     if inbox._has_ended:
-        inbox._expect_read()
+        inbox._expect_more()
     opcode, data, final = frame
     wanted = data if inbox._as_text and isinstance(data, str) else inbox._as_wanted(data)
     return reader(wanted, opcode, final)  # type: ignore[misc]  # a read that is addressed cannot be cancelled

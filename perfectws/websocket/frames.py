@@ -43,6 +43,19 @@ def not_utf8(error: UnicodeDecodeError) -> FrameError:
     return FrameError(CloseCode.INVALID_DATA, f"a text that is not UTF-8: {error.reason}")
 
 
+#: Why a text cannot be sent that holds half a character, and what to do.
+LONE_SURROGATE = "surrogates not allowed: replace them first, as text.encode('utf-8', 'replace').decode() does"
+
+
+def encoded(text: str) -> bytes:
+    """Return a text as it is sent: as UTF-8. Raises `UnicodeEncodeError` if it holds a lone surrogate."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        error.reason = LONE_SURROGATE
+        raise
+
+
 #: The first byte of a text frame that is a whole message.
 _WHOLE_TEXT = FIN | TEXT
 _SHORT_TEXT_HEADERS = [bytes((_WHOLE_TEXT, size)) for size in range(TWO_BYTES)]
@@ -92,7 +105,11 @@ def build_text_frame(text: str) -> bytes | Parts:
     last, frame = _last_text
     if text is last:
         return frame
-    payload = text.encode()
+    try:  # as `encoded`, whose call would cost more than this
+        payload = text.encode()
+    except UnicodeEncodeError as error:
+        error.reason = LONE_SURROGATE
+        raise
     size = len(payload)
     if size < TWO_BYTES:
         frame = _SHORT_TEXT_HEADERS[size] + payload
@@ -110,7 +127,11 @@ def build_masked_text_frame(text: str) -> bytes | Parts:
     Raises:
         UnicodeEncodeError: ``text`` holds a lone surrogate.
     """
-    payload = text.encode()
+    try:  # as `encoded`, whose call would cost more than this
+        payload = text.encode()
+    except UnicodeEncodeError as error:
+        error.reason = LONE_SURROGATE
+        raise
     size = len(payload)
     if size >= TWO_BYTES:
         return build_frame(TEXT, payload, is_masked=True)

@@ -9,6 +9,7 @@ from ..transport import Parts
 from .deflate import Deflater
 from .frames import (
     BINARY,
+    LONE_SURROGATE,
     TEXT,
     build_binary_frame,
     build_frame,
@@ -56,7 +57,11 @@ class _Deflating:
         self._min_size = deflater.compression.min_size
 
     def text(self, text: str) -> bytes | Parts:
-        payload = text.encode()
+        try:  # as `encoded`, whose call would cost more than this
+            payload = text.encode()
+        except UnicodeEncodeError as error:
+            error.reason = LONE_SURROGATE
+            raise
         if len(payload) < self._min_size:
             return build_frame(TEXT, payload, True, False, self._is_masked)
         return build_frame(TEXT, self._deflater.compress(payload), True, True, self._is_masked)

@@ -18,7 +18,7 @@ from abc import ABC, abstractmethod
 from enum import Enum
 from operator import itemgetter
 
-from ..callbacks import CallbackLoop
+from ..callbacks import CallbackLoop, Timer
 from .contract import Connection
 from .frames import Frame
 from .options import READ_AHEAD_BYTES, READ_AHEAD_FRAMES
@@ -70,7 +70,17 @@ class Inbox(ABC):
         is_full: Whether so much waits that reading should pause.
     """
 
-    __slots__ = ("_connection", "_delivery", "_frames", "_has_ended", "_loop", "is_full")
+    __slots__ = (
+        "_connection",
+        "_delivery",
+        "_frames",
+        "_has_ended",
+        "_is_abandoned",
+        "_loop",
+        "_pause",
+        "_pauses_left",
+        "is_full",
+    )
 
     def __init__(self, connection: Connection, loop: CallbackLoop) -> None:
         self._connection = connection
@@ -78,6 +88,10 @@ class Inbox(ABC):
         self._frames: list[Frame] = []
         self._delivery = Delivery.HELD
         self._has_ended = False
+        #: While somebody is expected to ask for more: the pause that goes on, and how many are left.
+        self._pause: Timer | None = None
+        self._pauses_left = 0
+        self._is_abandoned = False
         self.is_full = False
 
     @property
@@ -152,49 +166,23 @@ class Inbox(ABC):
 
     def discard(self) -> None:
         """Forget what waits, and end: the session failed."""
+        self._expect_nothing()
         self._frames.clear()
         self.end()
 
     def outlive(self, ended: Connection) -> None:
         """Ask ``ended`` from now on: the connection is over, and its end was told."""
+        if self._pause is not None:
+            self._expect_nothing()
         self._connection = ended
 
-    def abandon(self) -> None:  # noqa: B027  # handlers take what waits, whatever the session does
-        """Let the end wait for no read that may come: the session has closed, and need not read on."""
+    def abandon(self) -> None:
+        """Let the end wait for nobody who may ask for more: the session has closed. What waits can still be had."""
+        self._is_abandoned = True
 
     def retire(self) -> None:
         """Tell the connection of no end: another inbox does, which has taken over. A delivery may still be queued."""
         self._has_ended = False
-
-    @abstractmethod
-    def settle(self) -> None:
-        """Deliver what is due; after the end, tell the connection once nothing is left to deliver."""
-
-    @abstractmethod
-    def _is_awaited(self) -> bool:
-        """Tell whether the session is still to be told something before the end is."""
-
-    def _take(self) -> Frame:
-        frame = self._frames.pop(0)
-        if self.is_full:
-            self._make_room()
-        return frame
-
-    def _make_room(self) -> None:
-        """Read more once half is taken, and not before: a slow session would pause and resume at every frame."""
-        if not self._is_crowded(HALF_OF_FRAMES + 1, READ_AHEAD_BYTES // 2 + 1):
-            self.is_full = False
-            self._connection.read_frames()
-
-    def _is_crowded(self, frames: int, size: int) -> bool:
-        """Tell whether at least so many frames wait, or so many bytes."""
-        return len(self._frames) >= frames or sum(map(len, map(_payload_of, self._frames))) >= size
-
-
-class DeliveringInbox(Inbox):
-    """An inbox that delivers by callbacks, each from the loop's queue."""
-
-    __slots__ = ()
 
     def settle(self) -> None:
         """Queue a delivery if one is due; after the end, tell the connection once nothing is left to deliver."""
@@ -220,3 +208,49 @@ class DeliveringInbox(Inbox):
     @abstractmethod
     def _deliver_next(self) -> object:
         """Deliver what is due, and return what the callback returned."""
+
+    def _is_awaited(self) -> bool:
+        """Tell whether the session is still to be told something before the end is."""
+        return not self._is_abandoned and (self._pause is not None or bool(self._frames))
+
+    # What may be asked for behind the end
+
+    def _expect_more(self) -> None:
+        """Let the end wait for the next who asks: most sessions do as soon as they are done with what they were given.
+
+        Nobody is made to ask, so it waits for pauses, in which tasks run, and not for seconds.
+        """
+        self._pauses_left = MAX_PAUSES
+        if self._pause is None:
+            self._end_pause()
+
+    def _end_pause(self) -> None:
+        self._pause = None
+        if self._pauses_left:
+            self._pauses_left -= 1
+            self._pause = self._loop.call_later(self._connection, 0, self._end_pause)
+        else:
+            self.settle()
+
+    def _expect_nothing(self) -> None:
+        if self._pause is not None:
+            self._pause.cancel()
+            self._pause = None
+
+    # The frames
+
+    def _take(self) -> Frame:
+        frame = self._frames.pop(0)
+        if self.is_full:
+            self._make_room()
+        return frame
+
+    def _make_room(self) -> None:
+        """Read more once half is taken, and not before: a slow session would pause and resume at every frame."""
+        if not self._is_crowded(HALF_OF_FRAMES + 1, READ_AHEAD_BYTES // 2 + 1):
+            self.is_full = False
+            self._connection.read_frames()
+
+    def _is_crowded(self, frames: int, size: int) -> bool:
+        """Tell whether at least so many frames wait, or so many bytes."""
+        return len(self._frames) >= frames or sum(map(len, map(_payload_of, self._frames))) >= size

@@ -14,7 +14,7 @@ from ..callbacks import CallbackLoop
 from ..errors import LocalProtocolError
 from .contract import Connection
 from .frames import BINARY, TEXT, Frame
-from .inbox import DeliveringInbox, Delivery, Inbox
+from .inbox import Delivery, Inbox
 from .opcodes import OpcodeType
 from .whole_inbox import WholeInbox
 
@@ -25,7 +25,7 @@ MessageHandler = Callable[[Any, Any], object]
 _, _IDLE, _, _, _ADDRESSED, _BUSY = Delivery
 
 
-class MessageInbox(WholeInbox, DeliveringInbox):
+class MessageInbox(WholeInbox):
     """The whole messages that wait, and the handlers that take them. Those that have no handler are dropped."""
 
     __slots__ = ("_handlers",)

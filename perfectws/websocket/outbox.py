@@ -8,6 +8,7 @@ cannot run out of memory; one that does not is cut off at ``max_write_buffer``.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from codecs import IncrementalDecoder
 from collections.abc import Callable, Generator
 from enum import Enum
 from functools import partial
@@ -15,15 +16,17 @@ from typing import Any
 
 import outcome
 
-from ..callbacks import CallbackLoop
+from ..callbacks import CallbackLoop, report_failure
 from ..errors import LocalProtocolError
 from ..futures import Promise
 from ..transport import HIGH_WATER, Parts, Transport
+from .arguments import check_utf8
 from .contract import Connection, Membership
 from .deflate import Compression, Deflate, Deflater
-from .frames import BINARY, CONTINUATION, TEXT, build_frame, is_compressed, mask_frame
+from .frames import BINARY, CONTINUATION, TEXT, build_frame, encoded, is_compressed, mask_frame
 from .framing import BuildBinary, BuildText, framing_of
 from .opcodes import CloseCode, OpcodeType
+from .payload import new_utf8_decoder
 
 #: What a send may be given, to be called or resolved when it was accepted.
 Completion = Callable[[], object] | Promise[None] | None
@@ -110,6 +113,7 @@ class Outbox(Drained):
         "_message_deflater",
         "_message_opcode",
         "_transport",
+        "_utf8",
         "_waiting",
         "_watched_above",
         "build_binary",
@@ -145,6 +149,8 @@ class Outbox(Drained):
         #: The opcode of the fragmented message under way, CONTINUATION if there is none; and what compresses it.
         self._message_opcode = CONTINUATION
         self._message_deflater: Deflater | None = None
+        #: What holds a text made by hand against UTF-8, once a part of it was sent: that may have cut a character.
+        self._utf8: IncrementalDecoder | None = None
         #: Messages of rooms that wait for the end of that message, each as its frame before it is masked.
         self._held: list[bytes] | None = None
         self._held_size = 0
@@ -212,7 +218,7 @@ class Outbox(Drained):
             self._counts.messages_sent += 1
             self._send(self._framing.text(text), completion)
         else:
-            self.send_data(TEXT, text.encode(), final, completion)
+            self.send_data(TEXT, encoded(text), final, completion)
 
     def send_data(self, opcode: OpcodeType, data: bytes, final: bool, completion: Completion) -> None:
         """Send a message, or a part of one: inside a fragmented message its opcode becomes CONTINUATION.
@@ -232,11 +238,18 @@ class Outbox(Drained):
             )
         self.send_fragment(CONTINUATION if begun else opcode, data, final, completion)
 
-    def send_fragment(self, opcode: OpcodeType, data: bytes, final: bool, completion: Completion) -> None:
+    def send_fragment(
+        self, opcode: OpcodeType, data: bytes, final: bool, completion: Completion, is_unchecked: bool = False
+    ) -> None:
         """Send a data frame with the opcode given, which must fit the message under way.
 
+        Args:
+            opcode, data, final, completion: As of `WebSocket.send_raw`.
+            is_unchecked: Whether the data, if it is text, is still to be held against UTF-8.
+
         Raises:
-            LocalProtocolError: CONTINUATION outside a fragmented message, or TEXT or BINARY inside one.
+            LocalProtocolError: CONTINUATION outside a fragmented message, or TEXT or BINARY inside one; or a text that
+                is not UTF-8.
         """
         is_first = opcode is not CONTINUATION
         if is_first == bool(self._message_opcode):
@@ -245,10 +258,19 @@ class Outbox(Drained):
                 if is_first
                 else "no fragmented message is under way: a CONTINUATION has nothing to continue"
             )
+        if is_unchecked or self._utf8 is not None:
+            self._check_text(opcode, data, final)
         self._deliver_rooms()  # ahead of it: before it is compressed, and before it begins or ends a message
         self._compose(opcode, data, final, completion)
         if final:
             self._release_held()
+
+    def _check_text(self, opcode: OpcodeType, data: bytes, final: bool) -> None:
+        """Hold a frame's data, if it is text, against UTF-8: a part may end within a character, the message may not."""
+        if (self._message_opcode or opcode) is TEXT:
+            utf8 = self._utf8 or new_utf8_decoder()
+            check_utf8(utf8, data, final)
+            self._utf8 = None if final else utf8
 
     def _compose(self, opcode: OpcodeType, data: bytes, final: bool, completion: Completion) -> None:
         """Send a data frame as it has to be for this receiver alone."""
@@ -358,6 +380,10 @@ class Outbox(Drained):
     def shed(self) -> None:
         """Be cut off, since all connections together have too much to send."""
         self._overflow("the write buffers of the server are full")
+
+    def fail(self, error: Exception) -> None:
+        """Take an error that what a room had for this socket has raised: the socket is closed with 1011."""
+        report_failure(self._connection, error)
 
     def _overflow(self, reason: str = "the write buffer is full") -> None:
         self._transport.discard_unsent()

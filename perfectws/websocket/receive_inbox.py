@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable
 from functools import partial
 from weakref import ref
 
@@ -17,11 +16,11 @@ import outcome
 
 from ..callbacks import CallbackLoop, Timer
 from ..errors import LocalProtocolError
-from ..futures import Future
+from ..futures import Future, OnResolved
 from ..suspension import Suspension
 from .contract import Connection
 from .frames import BINARY, TEXT, Frame
-from .inbox import DeliveringInbox, Inbox
+from .inbox import Inbox
 from .whole_inbox import WholeInbox
 
 Whole = str | bytes
@@ -49,7 +48,7 @@ class Received(Future[Whole]):
         self._inbox = inbox
         inbox.add_waiter(self._waiter, timeout)
 
-    def _add(self, on_resolved: Callable[[outcome.Outcome[Whole]], object]) -> None:
+    def _add(self, on_resolved: OnResolved) -> None:
         self._is_taken = True
         super()._add(on_resolved)
         self._waiter.keep(self)
@@ -125,19 +124,16 @@ class _FutureWaiter(_Waiter):
         return True
 
 
-class ReceiveInbox(WholeInbox, DeliveringInbox):
+class ReceiveInbox(WholeInbox):
     """The whole messages that wait, and those who wait for one."""
 
-    __slots__ = ("_expects_waiter", "_is_abandoned", "_waiters")
+    __slots__ = ("_waiters",)
 
     _not_beside = "whole messages are received: read_* cannot read frames beside that"
 
     def __init__(self, connection: Connection, loop: CallbackLoop, former: Inbox) -> None:
         super().__init__(connection, loop, former)
         self._waiters: deque[_Waiter] = deque()
-        #: Whether a message was given after the end, so that one more is likely to be asked for.
-        self._expects_waiter = False
-        self._is_abandoned = False
 
     @property
     def has_reader(self) -> bool:
@@ -156,7 +152,7 @@ class ReceiveInbox(WholeInbox, DeliveringInbox):
             waiter: Who.
             timeout: How long, in seconds; ``None`` or a negative number for ever.
         """
-        self._expects_waiter = False
+        self._expect_nothing()
         self._waiters.append(waiter)
         if timeout is not None and timeout >= 0:
             waiter.timer = self._loop.call_later(self._connection, timeout, self._time_out, waiter, timeout)
@@ -227,22 +223,13 @@ class ReceiveInbox(WholeInbox, DeliveringInbox):
         if waiter.timer is not None:
             waiter.timer.cancel()
         if not self._frames:
-            self._expects_waiter = False
             waiter.take(outcome.Error(self._connection.closed_error()))
         elif waiter.take(outcome.Value(self._frames[0][1])):
-            self._expects_waiter = self._has_ended
+            if self._has_ended:
+                self._expect_more()
             self._take()
         self.settle()
         return None
 
     def _is_awaited(self) -> bool:
-        return bool(self._waiters) or (not self._is_abandoned and (self._expects_waiter or bool(self._frames)))
-
-    def abandon(self) -> None:
-        """Let the end wait for nobody who may ask. What waits can still be received."""
-        self._is_abandoned = True
-
-    def discard(self) -> None:
-        """Forget what waits, and end: the session failed."""
-        self._expects_waiter = False
-        super().discard()
+        return bool(self._waiters) or super()._is_awaited()

@@ -6,8 +6,10 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from inspect import isawaitable
 from typing import Any, Protocol, TypeAlias, Unpack, cast
+from weakref import WeakSet
 
 from ..checks.signatures import check_callable
+from ..http.binary import named
 from ..http.request import HTTPRequest
 from ..http.response import Handled, HTTPResponse
 from .options import WebSocketKeywords, WebSocketOptions
@@ -89,6 +91,7 @@ class WebSocketHandler:
     Calls back:
         ``handler_producer(request, protocols)`` once per valid handshake, with the subprotocols that the client
         offers. ``None`` refuses with 400, as does a handler whose ``socket_protocol`` is not among those offered.
+        One that cannot be called as documented is an error (500), before the handshake is accepted.
 
     Source: Perfect's ``WebSocketHandler(handlerProducer:)``.
     """
@@ -134,8 +137,11 @@ class WebSocketHandler:
         if handler is None:
             refuse(response, PROTOCOLS_NOT_SUPPORTED)
             return
-        _check_handler(handler)
+        if type(handler) not in _checked:
+            _check_handler(handler)
         supported = handler.socket_protocol
+        if supported is not None and not isinstance(supported, str):
+            raise TypeError(f"the socket_protocol of a session handler is a str or None, not {named(supported)}")
         subprotocol = choose_subprotocol(offer.protocols, () if supported is None else (supported,))
         if isinstance(subprotocol, Refusal):
             refuse(response, subprotocol)
@@ -143,6 +149,10 @@ class WebSocketHandler:
 
         begin = partial(handler.handle_session, response.request)
         open_session(response, offer, subprotocol, Session(type(handler).__qualname__, begin, self._options, True))
+
+
+#: The classes whose instances need not be looked at any more: one of them was, and all are called alike.
+_checked: WeakSet[type] = WeakSet()
 
 
 def _check_handler(handler: Any) -> None:
@@ -157,3 +167,9 @@ def _check_handler(handler: Any) -> None:
             f"the handler producer returned {handler!r}, which is no WebSocketSessionHandler: it needs socket_protocol "
             "and handle_session(request, socket)"
         )
+    kind = type(handler)
+    if getattr(kind, "handle_session", None) is WebSocketSessionHandler.handle_session:
+        raise TypeError(f"{kind.__qualname__} must define handle_session(request, socket)")
+    check_callable(handler.handle_session, f"handle_session of {kind.__qualname__}", "request", "socket")
+    if hasattr(kind, "handle_session"):  # else each instance has one of its own
+        _checked.add(kind)

@@ -19,20 +19,30 @@ from ..checks.quantities import SECONDS_OR_NONE, WAIT
 from ..checks.signatures import arguments_for, check_callable
 from ..checks.spelling import Misspelt
 from ..errors import ConnectionClosed, LocalProtocolError
-from ..futures import Future, Promise
+from ..futures import Future, OnResolved, Promise
 from ..http.binary import BYTES_LIKE, BytesLike, bytes_of
 from ..http.request import HTTPRequest
 from ..http.several import Several
 from ..transport import Address, Transport
-from .arguments import binary_message, check_completion, check_continuation, check_promise, check_text
+from .arguments import (
+    binary_message,
+    check_completion,
+    check_continuation,
+    check_final,
+    check_promise,
+    check_text,
+    check_utf8,
+)
 from .contract import Connection
 from .frame_inbox import FrameInbox, Message
+from .frames import encoded
 from .handshake_response import HandshakeResponse
 from .keepalive import Keepalive, PingOrigin
 from .message_inbox import MessageInbox
 from .opcodes import MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, CloseCode, OpcodeType, is_sendable
 from .options import NO_TIMEOUT, WebSocketKeywords
 from .outbox import Completion, Drained, Outbox
+from .payload import new_utf8_decoder
 from .receive_inbox import Received, ReceiveInbox
 from .timer import ApplicationTimer
 
@@ -194,9 +204,9 @@ class WebSocket:
             ssl_context: How TLS is done; ``None`` verifies the certificate against the system's authorities.
             open_timeout: How long all until the server's answer may take, in seconds.
             reconnect: Whether to connect again after each drop, and after each attempt that failed unless the server
-                said no (4xx without ``Retry-After``, which is obeyed). A `Backoff` says how long to wait, and how
-                often to try. After the machine has slept it is tried at once. It ends when the application calls
-                `close`, also on a socket that has dropped already, or `Connecting.cancel`.
+                said no (all but 5xx, 408, 425, 429 and what says ``Retry-After``, which is obeyed). A `Backoff` says
+                how long to wait, and how often to try. After the machine has slept it is tried at once. It ends when
+                the application calls `close`, also on a socket that has dropped already, or `Connecting.cancel`.
             should_retry: Decides instead whether to connect again.
             on_drop, on_retry, on_give_up: Told what becomes of a client that connects again.
             queue: How many bytes of messages wait for the next connection: see `Reconnecting.send`.
@@ -205,7 +215,8 @@ class WebSocket:
                 ``True`` asks the environment, as curl does: ``wss_proxy``, ``https_proxy``, ``all_proxy``, for ``ws:``
                 ``ws_proxy``, ``http_proxy``, ``all_proxy``, and ``no_proxy``; this machine is reached directly then.
             follow_redirects: Whether to go where the server sends us, five times at most, and never from ``wss:`` to
-                ``ws:``. ``headers`` and credentials go to the same scheme, host and port only.
+                ``ws:``. ``headers`` and credentials go to the same scheme, host and port only; with ``subprotocols``,
+                which may hold a token, it is followed nowhere else.
             on_upgrade: What handles the WebSocket; may be ``async def``.
             **keywords: The above by name, and the limits and choices of `WebSocketOptions`.
 
@@ -478,7 +489,8 @@ class WebSocket:
             ``completion()`` once, also if the connection ends before. A send on a closed socket sends nothing.
 
         Raises:
-            TypeError: ``string`` is not a ``str``.
+            TypeError: ``string`` is not a ``str``, or ``final`` no ``bool``.
+            UnicodeEncodeError: ``string`` holds a lone surrogate.
             LocalProtocolError: A fragmented binary message is under way.
             ConnectionClosed: Only with ``await``.
 
@@ -490,17 +502,19 @@ class WebSocket:
             check_completion(completion)
         outbox = self.outbox
         build = outbox.build_text
-        if build is not None and final and get_ident() == self._loop.direct_thread:
+        if build is not None and final is True and get_ident() == self._loop.direct_thread:
             outbox.write_whole_message(build(string), completion)
         else:
             self._send_text(string, final, completion)
         return outbox if completion is None else None
 
     def _send_text(self, text: str, final: bool, completion: Completion) -> None:
+        if final is not True:
+            check_final(final, "final", "completion")
         if self._loop.is_here():
             self.outbox.send_text(text, final, completion)
         else:
-            text.encode()  # what cannot be encoded must raise here, not there
+            encoded(text)  # what cannot be encoded must raise here, not there
             self.call_in_loop(self.outbox.send_text, text, final, completion)
 
     @overload
@@ -523,7 +537,7 @@ class WebSocket:
             ``completion()`` once, also if the connection ends before.
 
         Raises:
-            TypeError: ``data`` is not bytes-like.
+            TypeError: ``data`` is not bytes-like, or ``final`` no ``bool``.
             LocalProtocolError: A fragmented text message is under way.
             ConnectionClosed: Only with ``await``.
 
@@ -548,6 +562,7 @@ class WebSocket:
 
         Raises:
             TypeError: ``message`` is neither.
+            UnicodeEncodeError: It is a text that holds a lone surrogate.
             LocalProtocolError: A fragmented message is under way.
 
         Source: websocket-kit's ``send``.
@@ -568,7 +583,14 @@ class WebSocket:
     def _send_binary(self, payload: bytes, final: bool, completion: Completion) -> None:
         outbox = self.outbox
         build = outbox.build_binary
-        if build is None or not final or isinstance(completion, Promise) or get_ident() != self._loop.direct_thread:
+        if (
+            build is None
+            or final is not True
+            or isinstance(completion, Promise)
+            or get_ident() != self._loop.direct_thread
+        ):
+            if final is not True:
+                check_final(final, "final", "completion")
             self.call_in_loop(outbox.send_data, OpcodeType.BINARY, payload, final, completion)
         else:
             outbox.write_whole_message(build(payload), completion)
@@ -585,18 +607,20 @@ class WebSocket:
         """Send one frame with the opcode given: the parts of a message by hand, or a control frame.
 
         Args:
-            data: The payload; UTF-8 for `OpcodeType.TEXT`.
+            data: The payload. That of a text is UTF-8; a part of one may end within a character.
             opcode: TEXT, BINARY, CONTINUATION, PING or PONG. To close, call `close`.
             fin: Whether this ends the message; always true for PING and PONG.
             promise: As for `send`.
 
         Raises:
             LocalProtocolError: The frame does not fit here: CONTINUATION with nothing to continue, TEXT or BINARY
-                inside a fragmented message, a control frame that is too long or not final, or CLOSE.
+                inside a fragmented message, a control frame that is too long or not final, or CLOSE. Or it makes a text
+                that is not UTF-8.
 
         Source: websocket-kit's ``send(raw:opcode:fin:promise:)``.
         """
         payload = bytes_of(data, "send_raw takes a payload of bytes")
+        check_final(fin, "fin", "promise")
         check_promise(promise)
         opcode = OpcodeType(opcode)
         if opcode in (OpcodeType.CLOSE, OpcodeType.INVALID):
@@ -606,7 +630,10 @@ class WebSocket:
                 raise LocalProtocolError("a control frame cannot be fragmented: fin must be True")
             self._send_control(opcode, payload, promise)
         else:
-            self.call_in_loop(self.outbox.send_fragment, opcode, payload, fin, promise)
+            is_whole_text = opcode is OpcodeType.TEXT and fin
+            if is_whole_text:  # what is wrong with one shows here, whatever thread this is
+                check_utf8(new_utf8_decoder(), payload, True)
+            self.call_in_loop(self.outbox.send_fragment, opcode, payload, fin, promise, not is_whole_text)
         return self.outbox if promise is None else None
 
     @overload
@@ -659,6 +686,8 @@ class WebSocket:
         self, opcode: OpcodeType, completion: Callable[[], object] | BytesLike | None, data: BytesLike
     ) -> Drained | None:
         if isinstance(completion, BYTES_LIKE):
+            if data != b"":
+                raise TypeError(f"send_{opcode.name.lower()} takes one payload, not two: the first argument, or data=")
             return self._ping_or_pong(opcode, None, completion)
         check_completion(completion)
         payload = bytes_of(data, "the data of a ping or a pong is bytes")
@@ -841,6 +870,7 @@ class WebSocket:
 
         Raises:
             TypeError: The code is no int, or the reason no string.
+            UnicodeEncodeError: The reason holds a lone surrogate.
             LocalProtocolError: The code or the reason cannot be sent.
 
         Source: RFC 6455 §7.1.2. Perfect differs: its ``close()`` sends no code and waits for nothing.
@@ -851,7 +881,7 @@ class WebSocket:
             raise LocalProtocolError(
                 f"close code {code} is never sent: use 1000 to 1003, 1007 to 1014, or 3000 to 4999 for your own"
             )
-        if len(reason.encode()) > MAX_CLOSE_REASON:
+        if len(encoded(reason)) > MAX_CLOSE_REASON:
             raise LocalProtocolError(f"a close reason is at most {MAX_CLOSE_REASON} bytes of UTF-8")
         check_promise(promise)
         if promise is not None:
@@ -860,7 +890,10 @@ class WebSocket:
         return self._connection.gone
 
     def call_in_loop(self, function: Callable[..., object], *args: Any) -> None:
-        """Call ``function`` here if this is the loop's thread, else there, where errors are logged; perfectws's own."""
+        """Call ``function`` here if this is the loop's thread, else there; perfectws's own.
+
+        What is wrong there is logged, and the promise, if one is among ``args``, fails with it.
+        """
         if self._loop.is_here():
             function(*args)
         else:
@@ -966,7 +999,7 @@ class Connecting(Future[WebSocket]):
         if self._opener is not None:
             self._opener.cancel()
 
-    def _add(self, on_resolved: Callable[[outcome.Outcome[WebSocket]], object]) -> None:
+    def _add(self, on_resolved: OnResolved) -> None:
         self._is_taken = True
         super()._add(on_resolved)
         if self._opener is not None and not self.is_done:
@@ -1001,10 +1034,11 @@ class Reconnecting(Connecting):
 
         Raises:
             TypeError: ``message`` is neither.
+            UnicodeEncodeError: It is a text that holds a lone surrogate.
         """
         check_promise(promise)
         if isinstance(message, str):
-            opcode, payload = OpcodeType.TEXT, message.encode()
+            opcode, payload = OpcodeType.TEXT, encoded(message)
         else:
             opcode, payload = OpcodeType.BINARY, bytes_of(message, "send takes a str or bytes")
         if self._opener is not None:
@@ -1059,3 +1093,6 @@ def _log_misuse(function: Callable[..., object], args: tuple[Any, ...]) -> None:
         function(*args)
     except LocalProtocolError as error:
         logger.error("A call from another thread was wrong: %s", error)
+        for each in args:
+            if isinstance(each, Promise):
+                each.fail(error)

@@ -54,6 +54,8 @@ def url() -> Iterator[str]:
                 ws.send("\x1b[2J\x07red\u202e")
             elif text == "bytes":
                 ws.send(b"\x00\xff")
+            elif text == "lines":
+                ws.send("one\ntwo\r\nthree\r\n\nfour")
             elif text == "vanish":
                 ws._transport.abort()
             else:

@@ -12,12 +12,22 @@ from typing import Any
 
 import pytest
 
-from perfectws import EventLoop, HTTPServer, Routes, TLSConfiguration, WebSocket
+from perfectws import (
+    EventLoop,
+    HTTPRequest,
+    HTTPResponse,
+    HTTPResponseStatus,
+    HTTPServer,
+    Routes,
+    TLSConfiguration,
+    WebSocket,
+)
 from perfectws.cli import connect as command
 from perfectws.cli import incoming
 from perfectws.cli.incoming import Incoming
+from perfectws.cli.lines import BinaryLines, JSONLines, TextLines
 from perfectws.cli.main import main
-from perfectws.cli.piped import lines_of
+from perfectws.cli.piped import READ_SIZE, lines_of
 from perfectws.cli.screen import Screen
 
 from ..certificates import server_context
@@ -74,6 +84,18 @@ def test_elsewhere_they_are_shown_as_numbers(url: str, capfd: pytest.CaptureFixt
     assert capfd.readouterr().out == "00 ff\n"
 
 
+def test_a_message_is_one_line_whatever_is_in_it(url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(url, typed=b"lines\nnext\n") == 0
+    assert capfd.readouterr().out == "one two three  four\nnext\n"
+
+
+def test_as_json_nothing_is_lost_either_way(url: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(url, "--json", typed=b'"lines"\n"a\\nb\\u00e4"\n[0, 255]\nx\n') == 0
+    out, told = capfd.readouterr()
+    assert out == '"one\\ntwo\\r\\nthree\\r\\n\\nfour"\n"a\\nb\\u00e4"\n[0, 255]\n'
+    assert "A line that is neither a JSON string nor an array of bytes was left out\n" in told
+
+
 @pytest.mark.parametrize(
     ("typed", "code", "told"),
     [
@@ -105,7 +127,10 @@ def test_a_refusal_is_told_with_its_status(url: str, capfd: pytest.CaptureFixtur
         (["ws://x", "--header", "Upgrade: x"], "sets Upgrade itself"),
         (["ws://x", "--subprotocol", "a b"], "cannot be the name of a subprotocol"),
         (["ws://x", "--proxy", "ftp://x"], "is no URL of a proxy"),
-        (["ws://x", "--ping", "never"], "it is a number of seconds, not 'never'"),
+        (["ws://x", "--ping", "never"], "argument --ping: it is a number of seconds of at least 0.000001, not 'never'"),
+        (["ws://x", "--ping", "0"], "argument --ping: it is a number of seconds of at least 0.000001, not '0'"),
+        (["ws://x", "--wait", "-1"], "argument --wait: it is a number of seconds, not '-1'"),
+        (["ws://x", "--json", "--binary"], "argument --binary: not allowed with argument --json"),
         (["ws://x", "--nonsense"], "unrecognized arguments: --nonsense"),
     ],
 )
@@ -145,6 +170,26 @@ def test_a_certificate_is_looked_at_unless_it_is_not_to_be(capfd: pytest.Capture
     assert command._trusting_all().verify_mode is ssl.CERT_NONE
 
 
+def test_it_is_not_to_be_looked_at_wherever_a_redirect_leads(capfd: pytest.CaptureFixture[str]) -> None:
+    there, here = Routes(), Routes()
+    there.web_socket("/", lambda request, ws: ws.on_text(lambda ws, text: ws.send(text)))
+    tls = TLSConfiguration(ssl_context=server_context("localhost"))
+    secure = HTTPServer.secure_server(tls, name="x", address="127.0.0.1", port=0, routes=there)
+    with HTTPServer.launch(secure, wait=False)[0] as target:
+
+        @here.get("/")
+        def go(request: HTTPRequest, response: HTTPResponse) -> None:
+            response.status = HTTPResponseStatus.FOUND
+            response.set_header("Location", f"wss://localhost:{target.port}/").completed()
+
+        with HTTPServer.launch(name="y", address="127.0.0.1", port=0, routes=here, wait=False) as context:
+            url = f"ws://127.0.0.1:{context.port}/"
+            assert run(url) == 1
+            assert "unable to get local issuer certificate" in capfd.readouterr().err
+            assert run(url, "--insecure", typed=b"there\n") == 0
+            assert capfd.readouterr().out == "there\n"
+
+
 def test_a_line_that_is_no_text_is_left_out(url: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert run(url, typed=b"one\n\xff\ntwo\n") == 0
     out, told = capfd.readouterr()
@@ -171,6 +216,34 @@ def test_lines_have_no_ends(data: bytes, lines: list[bytes]) -> None:
         assert list(lines_of(0)) == lines
 
 
+@pytest.mark.parametrize("ending", [b"", b"\n", b"\r\n"])
+def test_a_line_may_come_in_many_parts(ending: bytes) -> None:
+    long = bytes(range(ord("0"), ord("z"))) * READ_SIZE
+    with input_of(b"a\n" + long + ending):
+        assert list(lines_of(0)) == [b"a", long]
+
+
+@pytest.mark.parametrize("message", ["", "a\nb\r\n\rc\u2028d\x85\0", '"\\"', "\ud7ff", b"", b"\0\xff\n"])
+def test_json_lines_are_what_they_were(message: str | bytes) -> None:
+    line = JSONLines().line_of(message)
+    assert isinstance(line, str)
+    assert line.splitlines(keepends=True) == [line]
+    assert JSONLines().message_of(line[:-1].encode()) == message
+
+
+@pytest.mark.parametrize(
+    "line", [b"", b"x", b"5", b"null", b"{}", b'["a"]', b"[256]", b"[1.5]", b'"\\ud800"', b'"\xff"', b"[" * 100_000]
+)
+def test_a_line_that_is_no_message_in_json_says_so(line: bytes) -> None:
+    with pytest.raises(ValueError, match="neither a JSON string nor an array of bytes"):
+        JSONLines().message_of(line)
+
+
+@pytest.mark.parametrize("lines", [TextLines(), BinaryLines()])
+def test_a_text_is_one_line(lines: TextLines) -> None:
+    assert lines.line_of("a\nb\r\nc\rd\n") == "a b c d \n"
+
+
 def test_what_is_closed_has_no_lines() -> None:
     assert list(lines_of(10_000)) == []
 
@@ -185,7 +258,7 @@ class Terminal(io.StringIO):
 def test_what_a_peer_sends_cannot_move_the_cursor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_COLOR", "1")
     output = Terminal()
-    Screen(output=output).received(["\x1b[2J\x07\r\nü\t\u202ex\ud800", b"\x00\xff"])
+    Screen(TextLines(), output=output).received(["\x1b[2J\x07\r\nü\t\u202ex\ud800", b"\x00\xff"])
     assert output.getvalue() == "< \\x1b[2J\\x07\\r\\nü\t\\u202ex\\ud800\n< 2 bytes: 00 ff\n"
 
 
@@ -201,7 +274,7 @@ def test_there_are_colours_on_a_terminal_only(
         monkeypatch.setenv(name, value)
     terminal, file = Terminal(), io.StringIO()
     for output in (terminal, file):
-        screen = Screen(output=output, told=output)
+        screen = Screen(TextLines(), output=output, told=output)
         screen.received(["hello"])
         screen.tell("told")
         screen.tell_wrong("wrong")

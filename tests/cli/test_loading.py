@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from perfectws import HTTPServer, LaunchFailure, Routes
+from perfectws.cli import frames
 from perfectws.cli.loading import BrokenModule, Served, load, split_name
 
 from .conftest import Write
@@ -135,6 +136,10 @@ def test_what_is_not_there_is_one_sentence(write: Write, code: str, name: str, s
         ("import sys; sys.exit(3)", "shop.py:6: SystemExit: 3 (as shop is imported)"),
         ("Routes().add('GET', '/a', 5)", "shop.py:6: RouteError: a handler is a function with"),
         ("import json; json.loads('[')", "shop.py:6: JSONDecodeError: Expecting value"),
+        ("raise ValueError('multi\\nline')", "shop.py:6: ValueError: multi line (as shop is imported)"),
+        ("raise ValueError", "shop.py:6: ValueError (as shop is imported)"),
+        ("e = ValueError('x')\ne.add_note('a note')\nraise e", "shop.py:8: ValueError: x (as shop is imported)"),
+        ("raise ValueError('\\n')", "shop.py:6: ValueError (as shop is imported)"),
         (
             "def perfect_server_module_init(): 1/0",
             "shop.py:6: ZeroDivisionError: division by zero (as shop is asked for",
@@ -149,7 +154,26 @@ def test_what_the_module_raises_is_told_with_the_last_line_of_its_code(write: Wr
     assert "\n" not in str(caught.value)
     assert "perfectws/cli" not in caught.value.report
     assert "importlib" not in caught.value.report
-    assert says.split(": ")[1] in caught.value.report
+    assert says.split(": ")[1].removesuffix(" (as shop is imported)") in caught.value.report
+
+
+@pytest.mark.parametrize("name", ["shop", "shop.py"])
+def test_what_no_line_has_raised_is_told_without_one(write: Write, name: str) -> None:
+    write("x = '\0'")
+    with pytest.raises(BrokenModule, match="SyntaxError: source code string cannot contain null bytes") as caught:
+        found(name)
+    assert "frozen" not in str(caught.value)
+    assert str(caught.value).endswith(f"(as {name} is imported)")
+
+
+def test_what_is_installed_is_named_where_no_line_of_the_users_has_raised_it(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write("x = 1/0")
+    monkeypatch.setattr(frames, "_INSTALLED", (f"{tmp_path}/",))
+    monkeypatch.setattr(frames, "_OTHERS", (*frames._OTHERS, f"{tmp_path}/"))
+    with pytest.raises(BrokenModule, match=r"^shop.py:6: ZeroDivisionError"):
+        found()
 
 
 def test_what_a_function_raises_that_makes_the_routes_is_told_likewise(write: Write) -> None:

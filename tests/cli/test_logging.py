@@ -22,7 +22,7 @@ def line_of(level: int = logging.INFO, message: str = "x", *arguments: object, *
     record.stack_info = None
     text = JSONFormatter().format(record)
     assert "\n" not in text
-    found: dict[str, Any] = json.loads(text)
+    found: dict[str, Any] = json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
     return found
 
 
@@ -56,6 +56,38 @@ def test_what_json_has_no_form_for_costs_no_line() -> None:
     assert line_of(thing={1, 2})["thing"] == "{1, 2}"
     assert line_of(circle=circle)["circle"] == "[[...]]"
     assert line_of(keys={(1, 2): 3})["keys"] == "{(1, 2): 3}"
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+def test_a_number_that_json_has_not_stands_as_its_repr_and_others_stay(number: str) -> None:
+    line = line_of(x=float(number), within=[float(number)], order=5, tags=["a"])
+    assert (line["x"], line["within"], line["order"], line["tags"]) == (number, f"[{number}]", 5, ["a"])
+
+
+class Unshown:
+    """What has no repr."""
+
+    def __repr__(self) -> str:
+        raise ValueError("not today")
+
+
+def test_a_repr_that_fails_costs_no_line() -> None:
+    assert "Unshown object at 0x" in line_of(thing=Unshown())["thing"]
+    assert "list object at 0x" in line_of(things=[Unshown()])["things"]
+    assert line_of(thing=Unshown(), order=5)["order"] == 5
+
+
+def nested(depth: int) -> list[Any]:
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def test_however_deep_it_is_the_log_call_does_not_raise() -> None:
+    limit = sys.getrecursionlimit()
+    for depth in (*range(limit - 150, limit + 5), 20 * limit):
+        assert line_of(body=nested(depth), order=5)["order"] == 5
 
 
 @pytest.fixture

@@ -99,6 +99,9 @@ def test_the_help_tells_every_option(capsys: pytest.CaptureFixture[str]) -> None
         (["--log-level", "loud"], "--log-level: it is one of debug, info, warning, error, critical, not 'loud'"),
         (["--log-format", "xml"], "--log-format: it is one of text, json, not 'xml'"),
         (["--tls-cert", ""], "--tls-cert: it is not to be empty"),
+        (["--reload-dir", ","], "--reload-dir: it is one or several, with commas between them, not ','"),
+        (["--reload-include", " "], "--reload-include: it is one or several, with commas between them, not ' '"),
+        (["--proxy-from", ""], "--proxy-from: it is one or several, with commas between them, not ''"),
         (["--host", "x"], "unrecognized arguments: --host x (did you mean --address?)"),
         (["--uds=x"], "unrecognized arguments: --uds=x (did you mean --unix?)"),
         (["--max-conections", "3"], "(did you mean --max-connections?)"),
@@ -220,6 +223,34 @@ class TestContradictions:
         assert not any(settings.has(key) for key in ("port", "address", "reload"))
         settings = Settings({"port": 2}, {"PERFECTWS_UNIX": "a"})
         assert (settings.problems, settings.has("unix"), settings.get("port")) == ([], False, 2)
+
+    @pytest.mark.parametrize(
+        ("variables", "arguments", "left"),
+        [
+            ({"ADDRESS": "unix:a"}, ["--port", "1"], {"address"}),
+            ({"ADDRESS": "fd:0"}, ["--reload", "--port", "1"], {"address"}),
+            ({"ADDRESS": "fd:0"}, ["--reload"], {"address"}),
+            ({"PORT": "1"}, ["--address", "unix:a"], {"port"}),
+            ({"PORT": "1"}, ["--address", "fd:0"], {"port"}),
+            ({"RELOAD": "1"}, ["--address", "fd:0"], {"reload"}),
+            ({"UNIX": "a", "UNIX_MODE": "660"}, ["--port", "1"], {"unix", "unix_mode"}),
+            ({"UNIX_MODE": "660"}, ["--address", "::1", "--port", "1"], {"unix_mode"}),
+            ({"UNIX_MODE": "660", "ADDRESS": "::1"}, ["--port", "1"], {"unix_mode"}),
+            ({"ADDRESS": "::1", "PORT": "1"}, ["--unix-mode", "660"], {"address", "port"}),
+            ({"UNIX_MODE": "660"}, ["--address", "unix:a"], set()),
+        ],
+    )
+    def test_whatever_it_is_that_contradicts(
+        self, variables: dict[str, str], arguments: list[str], left: set[str]
+    ) -> None:
+        environment = {f"PERFECTWS_{name}": value for name, value in variables.items()}
+        settings = Settings.of(_parser().parse_args(["serve", "module", *arguments]), environment)
+        assert settings.problems == []
+        assert {name.lower() for name in variables if not settings.has(name.lower())} == left
+
+    def test_what_two_say_together_is_told_once(self) -> None:
+        arguments = ["--unix-mode", "660", "--address", "::1", "--port", "1"]
+        assert typed(*arguments).problems == ["--unix-mode means nothing without --unix"]
 
     def test_two_variables_may_contradict_each_other(self) -> None:
         settings = in_environment(PERFECTWS_UNIX="a", PERFECTWS_PORT="1")

@@ -182,6 +182,10 @@ class TestCheck:
                 " so",
             ),
             (
+                "raise ValueError('multi\\nline')",
+                "shop.py:13: ValueError: multi line (as shop is imported)",
+            ),
+            (
                 "HTTPServer.launch(name='x', port=0, routes=routes)",
                 "shop.py:13: LaunchFailure: the module launches a server as it is imported, and so would "
                 "hold up python -m perfectws check: write that below if __name__ == '__main__': (as shop is imported)",

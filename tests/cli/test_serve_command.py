@@ -131,6 +131,15 @@ class TestTheLaunch:
         plan = launched.keywords["plan"]
         assert (plan.workers, plan.drain) == (3, 2.0)
 
+    def test_what_the_command_line_contradicts_in_the_environment_is_left_aside(
+        self, launched: Launched, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("PERFECTWS_ADDRESS", "unix:/nowhere/x.sock")
+        monkeypatch.setenv("PERFECTWS_UNIX_MODE", "660")
+        assert main(["serve", "shop:routes", "--port", "18"]) == 0
+        server = launched.servers[0]
+        assert (server.server_address, server.server_port, server.unix_mode) == ("0.0.0.0", 18, None)
+
     def test_a_document_root_is_enough_to_serve(self, launched: Launched, tmp_path: Path) -> None:
         (tmp_path / "shop.py").write_text("from perfectws import *\nroutes = Routes()")
         assert main(["serve", "shop", "--document-root", "."]) == 0
@@ -182,23 +191,56 @@ class TestTheLaunch:
         assert f"HTTP server 'shop' cannot listen on 127.0.0.1:{port}: " in caplog.messages[-1]
         assert caplog.messages[-1].endswith("choose another --port, or 0 for any that is free")
 
+    @pytest.mark.parametrize("address", ["chat..example.org", "x" * 300, "unix:a\0b"])
+    def test_an_address_that_can_be_none_is_told(
+        self, shop: None, caplog: pytest.LogCaptureFixture, address: str
+    ) -> None:
+        assert main(["serve", "shop", "--address", address]) == 1
+        assert f"HTTP server 'shop' cannot listen on {address}" in caplog.messages[-1]
+        assert all(record.exc_info is None for record in caplog.records)
+
     def test_a_certificate_that_is_not_there_is_told(self, shop: None, caplog: pytest.LogCaptureFixture) -> None:
         assert main(["serve", "shop", "--tls-cert", "nowhere.pem"]) == 1
         assert "cert_path 'nowhere.pem': there is no such file" in caplog.messages[-1]
 
 
-@pytest.mark.slow
-def test_a_program_of_variables_alone_logs_json(shop: None, tmp_path: Path) -> None:
+def _lines_in_json(directory: Path) -> list[dict[str, Any]]:
+    """Return what a program of variables alone logs, which ends since it has no certificate."""
     variables = {"PERFECTWS_LOG_FORMAT": "json", "PERFECTWS_TLS_CERT": "nowhere.pem", "PERFECTWS_ADDRESS": "127.0.0.1"}
     ended = subprocess.run(
         [*python(), "-m", "perfectws", "serve", "shop:routes"],
-        cwd=tmp_path,
+        cwd=directory,
         env={**os.environ, "PYTHONPATH": str(ROOT), **variables},
         capture_output=True,
         text=True,
         timeout=60,
     )
     assert ended.returncode == 1
-    line = json.loads(ended.stderr)
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is no JSON")
+
+    return [json.loads(line, parse_constant=refuse) for line in ended.stderr.splitlines()]
+
+
+@pytest.mark.slow
+def test_a_program_of_variables_alone_logs_json(shop: None, tmp_path: Path) -> None:
+    (line,) = _lines_in_json(tmp_path)
     assert (line["level"], line["logger"]) == ("critical", "perfectws")
     assert "nowhere.pem" in line["message"]
+
+
+@pytest.mark.slow
+def test_whatever_the_application_logs_is_a_line_of_json(shop: None, tmp_path: Path) -> None:
+    more = """import json, logging
+for depth in (5, 970, 990, 20000):
+    body = []
+    for _ in range(depth):
+        body = [body]
+    logging.getLogger("shop").info("deep", extra={"body": body})
+logging.getLogger("shop").info("no number", extra={"x": float("nan")})
+"""
+    (tmp_path / "shop.py").write_text(CODE + more)
+    *deep, no_number, _ = _lines_in_json(tmp_path)
+    assert [line["message"] for line in deep] == ["deep"] * 4
+    assert no_number["x"] == "nan"

@@ -203,12 +203,20 @@ async def test_cookies_are_one_header(raw_server: RawServer, cookies: Any) -> No
         ({"cookies": {"a b": "c"}}, LocalProtocolError),
         ({"cookies": {"a": "b\r\nX: y"}}, LocalProtocolError),
         ({"cookies": {"a": 1}}, TypeError),
+        ({"to": "ws://[::1]x/"}, InvalidURL),
         ({"cookies": {"a": "b"}, "headers": {"Cookie": "c=d"}}, LocalProtocolError),
         ({"host": ""}, TypeError),
         ({"host": 5}, TypeError),
         ({"port": 0}, ValueError),
         ({"port": 70_000}, ValueError),
         ({"server_hostname": ""}, TypeError),
+        ({"server_hostname": "a" * 300}, ValueError),
+        ({"server_hostname": "a..b"}, ValueError),
+        ({"server_hostname": ".x"}, ValueError),
+        ({"server_hostname": "a\0b"}, ValueError),
+        ({"server_hostname": "\ud800"}, ValueError),
+        ({"host": "a b"}, ValueError),
+        ({"host": "a..b"}, ValueError),
         ({"local_address": "localhost"}, ValueError),
         ({"local_address": ("127.0.0.1", 0)}, ValueError),
         ({"sock": 5}, TypeError),
@@ -221,6 +229,17 @@ async def test_what_is_given_wrongly_is_refused(wrong: dict[str, Any], error: ty
     async with trio.open_nursery() as nursery:
         with pytest.raises(error):
             await WebSocket.connect(on=nursery, **{"to": "ws://h", **wrong})
+
+
+@pytest.mark.parametrize("name", ["headers", "cookies"])
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [(5, "int"), (None, "NoneType"), ("ab", "str"), (["ab"], "str"), ((5,), "int"), ([("a", "b"), ("a",)], "tuple")],
+)
+async def test_what_are_no_pairs_are_told_what_pairs_are(name: str, given: Any, kind: str) -> None:
+    async with trio.open_nursery() as nursery:
+        with pytest.raises(TypeError, match=rf"{name} are a mapping, or pairs such as .*, not {kind}$"):
+            WebSocket.connect(to="ws://h", on=nursery, **{name: given})
 
 
 async def test_a_socket_of_no_use_is_refused(raw_server: RawServer) -> None:

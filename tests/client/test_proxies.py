@@ -177,6 +177,8 @@ ANSWERS: dict[str, tuple[bytes, str]] = {
         "answered 407 Proxy Authentication Required instead of connecting to server.invalid:80: who",
     ),
     "a redirect": (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "answered 302 Found"),
+    "a long reason": (b"HTTP/1.1 502 " + b"a" * 60_000 + b"\r\nContent-Length: 0\r\n\r\n", "answered 502 " + "a" * 200),
+    "a long line": (b"a" * 60_000 + b"\r\n\r\n", "does not answer CONNECT as HTTP does"),
     "no HTTP": (b"SSH-2.0-x\r\n\r\n", "does not answer CONNECT as HTTP does"),
     "too much": (b"HTTP/1.1 200 OK\r\n\r\nmore", "it sent more than its answer"),
     "extensions without an end": (
@@ -210,6 +212,7 @@ async def test_a_proxy_that_answers_wrongly_is_told_with_what_it_said(
         nursery.start_soon(answer)
         error = await refused("ws://server.invalid/", f"http://127.0.0.1:{raw_server.port}")
     assert text in str(error)
+    assert len(str(error)) < 200 + 200
 
 
 @pytest.mark.parametrize("scheme", ["http", "socks5"])

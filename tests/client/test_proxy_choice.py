@@ -99,3 +99,16 @@ def test_a_proxy_s_user_and_password_are_read_and_not_shown() -> None:
     with pytest.raises(InvalidURL) as refused:
         parse_proxy("a:secret@host:port")
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["a..b", ".", "a" * 64, f"{'a.' * 127}b", "a%00b\0"])
+def test_a_proxy_whose_host_can_be_none_is_no_proxy(host: str) -> None:
+    with pytest.raises(InvalidURL, match="is no host name"):
+        parse_proxy(f"http://{host}:8080")
+
+
+@pytest.mark.parametrize("place", ["[::1]x", "x[::1]", "[::1]x:8080", "[::1]8080"])
+def test_what_is_beside_a_proxy_s_brackets_is_not_overlooked(place: str) -> None:
+    with pytest.raises(InvalidURL, match="is no URL of a proxy"):
+        parse_proxy(f"http://{place}")
+    assert parse_proxy("http://[::1]:8080").host == "::1"

@@ -8,6 +8,9 @@ import pytest
 import trio
 
 from perfectws import Backoff, ConnectionRejected, ConnectionTimeout, HandshakeError, WebSocket
+from perfectws.client.handshake import ClientOffer
+from perfectws.client.redirects import redirected
+from perfectws.client.url import WebSocketURL
 
 from .conftest import PATIENCE
 from .proxies import held_proxy
@@ -63,7 +66,7 @@ async def test_nothing_of_the_application_s_own_goes_to_another_origin(
     async with RawServer.listen() as other, trio.open_nursery() as nursery:
         user = "ann:s3@" if with_user else ""
         url = f"ws://{user}127.0.0.1:{raw_server.port}/"
-        future = WebSocket.connect(to=url, on=nursery, headers=SECRETS, subprotocols=["chat"])
+        future = WebSocket.connect(to=url, on=nursery, headers=SECRETS)
         await redirect(await raw_server.accept(), 307, other.url)
         connection = await other.accept()
         await connection.upgrade()
@@ -72,7 +75,39 @@ async def test_nothing_of_the_application_s_own_goes_to_another_origin(
     assert "s.3" not in str(connection.headers)
     assert "authorization" not in connection.headers
     assert connection.headers["host"] == f"127.0.0.1:{other.port}"
-    assert connection.headers["sec-websocket-protocol"] == "chat"
+
+
+@pytest.mark.parametrize("is_asked_for", [False, True])
+async def test_who_offers_subprotocols_follows_to_no_other_origin(
+    transport: str, raw_server: RawServer, is_asked_for: bool
+) -> None:
+    subprotocols = ["chat", "bearer.s.3"]
+    async with RawServer.listen() as other, trio.open_nursery() as nursery:
+        offered = (lambda: subprotocols) if is_asked_for else subprotocols
+        future = WebSocket.connect(to=raw_server.url, on=nursery, subprotocols=offered)
+        await redirect(await raw_server.accept(), 302, "/there")
+        await redirect(await raw_server.accept(), 302, other.url)
+        with pytest.raises(ConnectionRejected, match="not followed: subprotocols= may hold a token") as caught:
+            await future
+        connecting = trio.CancelScope(deadline=trio.current_time())
+        with connecting:  # nobody has connected there
+            await other.accept()
+    assert connecting.cancelled_caught
+    assert caught.value.status == 302
+    assert ("Location", other.url) in caught.value.headers
+    assert "s.3" not in str(caught.value)
+
+
+def test_an_offer_of_subprotocols_is_for_its_own_origin() -> None:
+    url = WebSocketURL.parse("ws://one.example/a")
+    refusal = ConnectionRejected("no", 302, [("Location", "ws://two.example/")], b"")
+    target = redirected(url, refusal, ClientOffer())
+    assert target is not None
+    assert target.authority == "two.example"
+    with pytest.raises(ConnectionRejected, match="not followed"):
+        redirected(url, refusal, ClientOffer(subprotocols=("chat",)))
+    within = ConnectionRejected("no", 302, [("Location", "//ONE.example/b")], b"")
+    assert redirected(url, within, ClientOffer(subprotocols=("chat",))) is not None
 
 
 async def test_what_was_left_behind_does_not_come_back_with_the_origin(raw_server: RawServer) -> None:

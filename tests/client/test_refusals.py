@@ -175,6 +175,49 @@ async def test_what_is_no_answer_of_http_is_told_for_what_it_is_at_once(
     assert not isinstance(error, ConnectionRejected)
 
 
+LONG = "a" * 60_000
+REDIRECT = "HTTP/1.1 302 No\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n"
+UPGRADE = "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n"
+
+#: The last of them for a client that has got through the others: what is said, how often it may stand in the error.
+LENGTHY: dict[str, tuple[str, int]] = {
+    "a body": (f"HTTP/1.1 403 No\r\nContent-Length: {len(LONG)}\r\n\r\n{LONG}", 1),
+    "a place in no URL": (REDIRECT.format(f"file:///{LONG}"), 2),
+    "a place at no host": (REDIRECT.format(f"ws://{LONG}/"), 3),
+    "a place at no port": (REDIRECT.format(f"ws://h:{LONG}/"), 3),
+    "a place in no zone": (REDIRECT.format(f"ws://[fe80::1%25%{LONG}]/"), 3),
+    "a place in a Unix socket": (REDIRECT.format(f"ws+unix:{LONG}"), 2),
+    "a subprotocol": (f"{UPGRADE}Sec-WebSocket-Protocol: {LONG}\r\n\r\n", 1),
+    "an extension": (f"{UPGRADE}Sec-WebSocket-Extensions: {LONG}\r\n\r\n", 1),
+    "an answer to our key": (f"{UPGRADE.format(accept=LONG)}\r\n", 1),
+    "another protocol": (LONG, 1),
+}
+
+
+@pytest.mark.parametrize("name", LENGTHY)
+@pytest.mark.parametrize("is_behind_a_redirect", [False, True])
+async def test_an_error_has_no_more_than_200_characters_of_what_a_server_says(
+    raw_server: RawServer, name: str, is_behind_a_redirect: bool
+) -> None:
+    text, times = LENGTHY[name]
+    async with trio.open_nursery() as nursery:
+        future = WebSocket.connect(to=raw_server.url, on=nursery)
+        connection = await raw_server.accept()
+        if is_behind_a_redirect:
+            await answer(connection, REDIRECT.format(f"/{LONG}").encode())
+            connection = await raw_server.accept()
+        await connection.read_request()
+        await connection.stream.send_all(text.replace("{accept}", connection.accept_key).encode())
+        with pytest.raises(HandshakeError) as caught:
+            await future
+    assert 150 < str(caught.value).count("a") < 200 * (times + is_behind_a_redirect) + 50
+
+
+async def test_what_a_server_says_does_nothing_to_a_terminal(raw_server: RawServer) -> None:
+    error = await refused(raw_server, b"HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\n\x1b[2Jno\r\nw")
+    assert str(error).endswith("the server answered 403 Forbidden instead of 101: �[2Jno w")
+
+
 async def test_an_end_before_a_byte_is_told_at_once(transport: str, raw_server: RawServer) -> None:
     error = await refused(raw_server, b"", ENDS, open_timeout=1000)
     assert "the server closed the connection without an answer" in str(error)

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from perfectws import Backoff, ConnectionClosed, ConnectionRejected, HandshakeError, LocalProtocolError, WebSocket
-from perfectws.client.retrying import may_pass, retry_after
+from perfectws.client.retrying import Waits, may_pass, retry_after
 from perfectws.http.dates import http_date
 
 from ..calls import Calls
@@ -143,6 +143,12 @@ def test_only_what_a_server_says_can_say_it() -> None:
 )
 def test_a_no_is_final_and_all_else_may_pass(error: Exception, passes: bool) -> None:
     assert may_pass(error) == passes
+
+
+@pytest.mark.parametrize(("text", "waits"), [("0", [1, 2, 4]), ("3", [3, 3, 4]), ("5", [5, 5, 5])])
+def test_retry_after_makes_a_wait_longer_and_never_shorter(text: str, waits: list[float]) -> None:
+    row, error = Waits(Backoff(1, 2, 30, jitter=0)), rejection(403, Retry_After=text)
+    assert [row.next_wait(error) for _ in waits] == waits
 
 
 async def test_retry_after_is_obeyed(raw_server: RawServer, caplog: pytest.LogCaptureFixture) -> None:

@@ -275,7 +275,7 @@ async def test_what_cannot_be_sent_raises_at_once(raw_server: RawServer) -> None
             future.send(5)  # type: ignore[arg-type]  # on purpose
         with pytest.raises(TypeError, match="promise is a Promise"):
             future.send("x", print)  # type: ignore[arg-type]  # on purpose
-        with pytest.raises(UnicodeEncodeError):
+        with pytest.raises(UnicodeEncodeError, match="surrogates not allowed: replace them"):
             future.send("\ud800")
 
 

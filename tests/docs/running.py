@@ -25,6 +25,7 @@ import logging
 import re
 import socket
 import sys
+import threading
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -229,6 +230,14 @@ def _replaced(text: str, ports: dict[int, int]) -> str:
     return re.sub(rf"\b({'|'.join(map(str, ports))})\b", lambda found: str(ports[int(found[1])]), text)
 
 
+def threads_left(before: set[threading.Thread]) -> list[str]:
+    """Return the names of the threads that a page has begun and that do not end: no worker could be forked then."""
+    begun = [each for each in threading.enumerate() if each not in before and not each.name.startswith("Trio thread")]
+    for thread in begun:
+        thread.join(PATIENCE)
+    return [thread.name for thread in begun if thread.is_alive()]
+
+
 @contextmanager
 def running(
     page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
@@ -238,6 +247,7 @@ def running(
     caplog.set_level(logging.getLogger("perfectws.access").level, "perfectws.access")
     caplog.set_level(logging.INFO, "perfectws")
     running = RunningPage(page, folder, lambda: caplog.text)
+    threads = set(threading.enumerate())
     bind, connect = HTTPServer.bind, socket.socket.connect
     monkeypatch.setattr(HTTPServer, "bind", lambda server, *inherited: running.bind(server, bind, *inherited))
     monkeypatch.setattr(socket.socket, "connect", lambda client, address: running.connect(client, address, connect))
@@ -245,6 +255,8 @@ def running(
     monkeypatch.setattr(
         socket.socket, "connect_ex", lambda client, address: running.connect(client, address, connect_ex)
     )
+    report = threading.excepthook  # pytest's, which minds a thread that exits
+    monkeypatch.setattr(threading, "excepthook", lambda end: None if end.exc_type is SystemExit else report(end))
     monkeypatch.setattr("perfectws.server.server.launch", running.launch)
     monkeypatch.setattr("perfectws.server.server.make_plan", lambda *_, **__: None)  # workers: `tests.workers`
     monkeypatch.chdir(folder)
@@ -255,5 +267,6 @@ def running(
     finally:
         running.end()
     errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    assert not threads_left(threads)
     expected = running.namespace["expected_errors"]
     assert not [error for error in errors if not any(part in error for part in expected)]

@@ -48,6 +48,12 @@ def test_a_bot_whose_name_is_taken_says_so_and_ends(server: RunningServer) -> No
             assert robbie.process.wait(PATIENCE) == 0
 
 
+def test_a_bot_that_cannot_be_called_so_says_so_and_ends(server: RunningServer) -> None:
+    with script(*bot(server.port, "R\u043ebbie")) as robbie:
+        assert robbie.next_line().startswith("A name's letters are of one alphabet")
+        assert robbie.process.wait(PATIENCE) == 0
+
+
 def test_the_bot_comes_back_when_the_server_does(server: RunningServer) -> None:
     def wait_for_the_room(robbie: Script) -> None:
         while robbie.next_line() != "In #café with nobody":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sqlite3
 import subprocess
@@ -269,6 +270,18 @@ def test_perfect_s_page_is_told_what_is_wrong_and_heard_on(ana: ChatClient, open
     assert ana.receive_type("message")["message"]["name"] == "Ben"
 
 
+@pytest.mark.parametrize("message", [5, "", "   ", "x" * 200_000], ids=range(4))
+def test_perfect_s_page_is_told_what_is_wrong_with_what_it_joins_with(
+    ana: ChatClient, open_chat: Open, message: object
+) -> None:
+    perfect = open_chat("chat")
+    user = {"email": "b", "avatar": "", "displayName": "Ben"}
+    perfect.send(**user, message=message)
+    assert {perfect.receive()["user"] for _ in range(2)} == {"Bot"}
+    perfect.send(**user, message="hello")
+    assert ana.receive_type("message")["message"]["text"] == "hello"
+
+
 @pytest.mark.parametrize(
     "origin",
     ["http://example.org", "null", "http://127.0.0.1", "http://127.0.0.1:{port}0", "http://127.0.0.1:{port}.evil.org"],
@@ -379,6 +392,32 @@ def test_a_restart_loses_no_message_and_no_message_is_kept_with_memory(tmp_path:
     connection.close()
     with running("-m", "examples.chat", "--port", "0", "--memory") as server, chatting(server.port) as ana:
         assert ana.hello("Ana")["messages"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["--workers", "0"], 1, "workers is a number from 1 to"),
+        (["--workers", "0", "--redis", "redis://127.0.0.1:1"], 1, "workers is a number from 1 to"),
+        (["--workers", "-1", "--redis", "redis://127.0.0.1:1"], 1, "workers is a number from 1 to"),
+        (["--workers", "2"], 2, "several workers need --redis"),
+        (["--memory", "--redis", "redis://127.0.0.1:1"], 2, "not allowed with"),
+        (["--database", "x.sqlite3", "--redis", "redis://127.0.0.1:1"], 2, "not allowed with"),
+        (["--database", "x.sqlite3", "--memory"], 2, "not allowed with"),
+        (["--redis", "127.0.0.1"], 1, "no URL of Redis"),
+    ],
+)
+def test_what_is_wrong_on_the_command_line_is_told(
+    arguments: list[str], code: int, complaint: str, tmp_path: Path
+) -> None:
+    command = [*python(), "-m", "examples.chat", "--port", "0", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
+    assert ended.returncode == code
+    assert complaint in ended.stderr.splitlines()[-1]
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_database_that_is_none_is_named_in_one_line_and_the_exit_code_is_1(tmp_path: Path) -> None:

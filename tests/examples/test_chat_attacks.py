@@ -75,6 +75,16 @@ def test_half_of_a_character_is_refused_wherever_it_stands_and_all_rooms_go_on(
 
 
 @pytest.mark.parametrize("half", HALVES)
+@pytest.mark.parametrize("message", ['{"type": ["%s"]}', '{"type": {"%s": 1}}', '{"type": "say", "room": ["%s"]}'])
+def test_half_of_a_character_is_told_to_no_page_again(open_chat: Open, message: str, half: str) -> None:
+    eve = open_chat("perfectws-rooms")
+    eve.introduce("Eve")
+    eve.send_text(message % half)
+    assert eve.receive()["code"] in ("bad-message", "not-joined")
+    assert eve.ask("beat") == {"type": "beat"}
+
+
+@pytest.mark.parametrize("half", HALVES)
 @pytest.mark.parametrize("field", ["email", "avatar", "displayName", "message"])
 def test_half_of_a_character_harms_nobody_in_perfect_s_language_either(open_chat: Open, field: str, half: str) -> None:
     ana, eve = open_chat(), open_chat("chat")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from collections.abc import Callable, Iterator
 from http.client import HTTPConnection
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -13,9 +15,10 @@ import pytest
 from examples.chat import images
 from examples.chat.image_types import image_type
 
+from ..platforms import python
 from . import pictures
 from .chat_client import chatting
-from .running import PATIENCE, RunningServer, running
+from .running import PATIENCE, ROOT, RunningServer, running
 
 
 @pytest.fixture(scope="module")
@@ -134,12 +137,56 @@ def test_who_sends_many_is_asked_to_wait() -> None:
     assert statuses[-1] == 429
 
 
+def test_images_are_kept_where_it_is_said_whatever_becomes_of_the_messages(tmp_path: Path) -> None:
+    with running("-m", "examples.chat", "--port", "0", "--memory", "--images", str(tmp_path / "images")) as server:
+        status, answer = send(server.port, pictures.png(3, 3))
+        assert status == 201
+        server.stop()
+    assert [file.name for file in (tmp_path / "images").iterdir()] == [answer["image"]]
+
+
 def test_the_oldest_make_room_for_the_newest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "MAX_IN_ALL", 30)
     for number in range(5):
         images.write(tmp_path, f"{number}", bytes(10))
         os.utime(tmp_path / f"{number}", (number, number))
     assert sorted(file.name for file in tmp_path.iterdir()) == ["2", "3", "4"]
+
+
+def test_an_image_that_comes_again_while_it_is_written_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_bytes = Path.write_bytes
+    again = [b"the same"]
+
+    def meanwhile(path: Path, data: bytes) -> int:
+        written = write_bytes(path, data)
+        if again:
+            images.write(tmp_path, "image", again.pop())
+        return written
+
+    monkeypatch.setattr(Path, "write_bytes", meanwhile)
+    images.write(tmp_path, "image", b"the same")
+    assert [file.name for file in tmp_path.iterdir()] == ["image"]
+
+
+def test_a_file_that_is_gone_before_it_is_looked_at_hinders_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda folder: chain([folder / "gone"], there(folder)))
+    images.write(tmp_path, "image", b"")
+    assert (tmp_path / "image").exists()
+
+
+def test_processes_that_keep_images_in_one_folder_do_not_hinder_each_other(tmp_path: Path) -> None:
+    program = f"""
+from pathlib import Path
+from examples.chat.images import write
+for number in range(300):
+    write(Path({str(tmp_path)!r}), f"{{number % 3}}", bytes(50_000))
+"""
+    processes = [subprocess.Popen([*python(), "-c", program], cwd=ROOT) for _ in range(3)]
+    assert [process.wait(PATIENCE) for process in processes] == [0, 0, 0]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["0", "1", "2"]
 
 
 def test_the_size_of_each_kind_is_read() -> None:

@@ -177,6 +177,8 @@ def test_two_sockets_of_one_person_are_one_and_may_change_the_name(
 def test_a_new_name_that_somebody_has_leaves_the_old_one(ana: ChatClient, ben: ChatClient, room: str) -> None:
     ana.introduce("Ben", "the secret of Ana")
     assert ana.enter(room)["code"] == "name-taken"
+    ana.ask("say", room=room, key="0", text="who am I")
+    assert ben.receive()["message"]["name"] == "Ana"
     ana.introduce("Ana")
     assert ana.enter(room)["people"] == ["Ana", "Ben"]
     assert ana.introduce("Ana", "the secret of Ben")["code"] == "bad-message"

@@ -104,6 +104,22 @@ def test_a_name_is_somebody_s_in_all_processes(open_chat: Open, ana: ChatClient,
     assert other_window.receive()["type"] == "message"
 
 
+def test_who_takes_a_name_of_somebody_in_another_process_talks_under_the_old_one(
+    open_chat: Open, ana: ChatClient, ben: ChatClient, room: str
+) -> None:
+    eve = open_chat(1, PAGE)
+    eve.introduce("Eve")
+    assert sorted(eve.enter(room)["people"]) == ["Ana", "Ben", "Eve"]
+    eve.introduce("Ana", "the secret of Eve")
+    eve.send(type="typing", room=room, typing=True)
+    eve.send(type="say", room=room, key="1", text="before it was asked for")
+    assert eve.enter(room)["code"] == "name-taken"
+    eve.send(type="say", room=room, key="2", text="after it was refused")
+    for chat in (ana, ben):
+        assert chat.receive_type("typing")["name"] == "Eve"
+        assert [chat.receive_type("message")["message"]["name"] for _ in range(2)] == ["Eve", "Eve"]
+
+
 def test_a_message_that_is_sent_again_to_another_process_is_kept_once(
     open_chat: Open, ana: ChatClient, ben: ChatClient
 ) -> None:
@@ -212,4 +228,35 @@ def test_who_is_sent_away_is_gone_from_all_processes(redis: RedisServer, open_ch
         ben.introduce("Ben")
         ben.enter("elsewhere")
         assert again.hello("Eve")["code"] == "removed"
+    assert ana.say("I may stay", "1")["type"] == "stored"
+
+
+def test_who_is_sent_away_is_gone_from_a_process_in_which_nobody_has_the_page(
+    redis: RedisServer, open_chat: Open, ana: ChatClient
+) -> None:
+    admin = open_chat(0, PAGE)
+    admin.introduce("Root")
+    admin.ask("admin", token="a token that is long")
+    window = open_chat(0, PAGE)
+    me = window.introduce("Mallory")["me"]
+    window.connection.close()
+    with (
+        running("-m", "examples.chat", "--port", "0", "--redis", redis.url) as server,
+        chatting(server.port) as mallory,
+        chatting(server.port) as again,
+    ):
+        assert mallory.hello("Mallory")["type"] == "welcome"
+        admin.send(type="remove", by=me, name="Mallory", minutes=5)
+        with pytest.raises(ConnectionClosed):
+            mallory.receive_type("nothing")
+        assert mallory.connection.close_code == 4003
+        assert again.hello("Mallory")["code"] == "removed"
+    with (
+        running("-m", "examples.chat", "--port", "0", "--redis", redis.url) as server,
+        chatting(server.port) as mallory,
+    ):
+        mallory.send(type="hello", name="Mallory", session="the secret of Mallory")
+        with pytest.raises(ConnectionClosed):
+            mallory.receive_type("nothing")
+        assert mallory.connection.close_code == 4003
     assert ana.say("I may stay", "1")["type"] == "stored"

@@ -47,6 +47,25 @@ def test_a_wrong_order_is_answered_and_the_session_goes_on(server: RunningServer
         assert json.loads(client.recv(PATIENCE))["symbol"] == "ACME"
 
 
+def test_a_price_that_is_asked_for_many_times_at_once_is_told_once(server: RunningServer) -> None:
+    with connect(f"ws://127.0.0.1:{server.port}/ticker", proxy=None) as client:
+        client.send(json.dumps({"subscribe": ["ACME"] * 1000}))
+        client.send("x")
+        for _ in range(1000):
+            if "error" in json.loads(client.recv(PATIENCE)):
+                break
+        else:
+            pytest.fail("the price was told a thousand times")
+
+
+@pytest.mark.parametrize("example", ["ticker", "monitor"])
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf"])
+def test_a_ticker_that_could_not_tick_does_not_begin(example: str, seconds: str) -> None:
+    with script("-m", f"examples.{example}", "--port", "0", "--every", seconds) as ticker:
+        assert ticker.process.wait(PATIENCE) == 2
+        assert ticker.next_line().startswith("usage:")
+
+
 def test_the_ticker_can_be_watched_on_the_command_line(server: RunningServer) -> None:
     with script("-m", "examples.ticker", "--watch", f"ws://127.0.0.1:{server.port}/ticker", "ACME") as watcher:
         for _ in range(5):

@@ -15,11 +15,13 @@ import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks import recorded
 
@@ -63,25 +65,30 @@ def last_json(process: subprocess.CompletedProcess[str]) -> dict[str, float]:
     return found
 
 
-def fuzz(name: str, seconds: float, seed: int, is_guided: bool, failures: Path) -> Result:
-    """Run one target, and shorten the first input that fails."""
+class Failing(NamedTuple):
+    """An input that fails, and what was said of it then."""
+
+    data: bytes
+    said: str
+
+
+def fuzz(name: str, seconds: float, seed: int, is_guided: bool) -> tuple[Result, Failing | None]:
+    """Run one target, until an input fails."""
     with tempfile.TemporaryDirectory() as made:
         found = Path(made) / "found"
         found.mkdir()
-        failing = Path(made) / "failing"
+        failing, said = Path(made) / "failing", ""
         if is_guided:
-            result = guided(name, seconds, seed, found, failing)
+            result, said = guided(name, seconds, seed, found, failing)
         else:
             options = ["--seconds", seconds, "--seed", seed, "--failing", failing]
             counts = last_json(child("mutate", name, *options, timeout=seconds + PATIENCE))
             result = Result(name, "mutation", seed, int(counts["executions"]), counts["seconds"], int(counts["lines"]))
-        if failing.exists():
-            tell_failure(result, failing.read_bytes(), failures)
-    return result
+        return result, Failing(failing.read_bytes(), said) if failing.exists() else None
 
 
-def guided(name: str, seconds: float, seed: int, found: Path, failing: Path) -> Result:
-    """Run one target by libFuzzer."""
+def guided(name: str, seconds: float, seed: int, found: Path, failing: Path) -> tuple[Result, str]:
+    """Run one target by libFuzzer, and return what came of it, with what was said if an input failed."""
     limits = [f"-max_total_time={max(1, round(seconds))}", f"-timeout={TIMEOUT}", f"-rss_limit_mb={MEMORY}"]
     ways = ["-max_len=2000", "-len_control=20", f"-seed={seed or 1}", f"-exact_artifact_path={failing}"]
     options = [*limits, *ways, "-print_final_stats=1", found, CORPUS / name]
@@ -91,17 +98,18 @@ def guided(name: str, seconds: float, seed: int, found: Path, failing: Path) -> 
         raise SystemExit(f"the fuzzing itself failed:\n{process.stderr[-3000:]}")
     folders = ["--folder", found, "--folder", CORPUS / name]
     replayed = last_json(child("replay", name, *folders, timeout=seconds + PATIENCE))
-    return Result(name, "atheris", seed, int(executed[1]), seconds, int(replayed["lines"]))
+    said = re.search(r"(?s)(=== Uncaught Python|==\d+== ERROR).{,3000}", process.stderr)
+    return Result(name, "atheris", seed, int(executed[1]), seconds, int(replayed["lines"])), said[0] if said else ""
 
 
-def tell_failure(result: Result, data: bytes, failures: Path) -> None:
+def tell_failure(result: Result, failing: Failing, failures: Path) -> None:
     """Shorten an input that fails, and write it where it can be had again."""
     target = load(result.target)
-    data = shrink(target, data)
+    data = shrink(target, failing.data)
     failures.mkdir(parents=True, exist_ok=True)
     path = failures / f"{result.target}-{len(data)}"
     path.write_bytes(data)
-    result.failure = failure_of(target, data) or "it took too long, or fails only sometimes"
+    result.failure = failure_of(target, data) or f"it took too long, or fails only sometimes: {failing.said}"
     result.reproduce = f"python -m tests.fuzz {result.target} {path}"
     say(f"{result.target} FAILS: {result.failure}")
     say(f"    shortest input, {len(data)} bytes: {data!r}\n    {result.reproduce}")
@@ -148,8 +156,9 @@ def counts_of(result: Result) -> dict[str, Any]:
 
 def as_typed(options: argparse.Namespace) -> str:
     """Return the command that does the same again."""
-    seed = f" --seed {options.seed}" if options.seed else ""
-    return f"python -m tests.fuzz --seconds {options.seconds:g}{seed}{' --plain' if options.plain else ''} --record"
+    more = f" --seed {options.seed}" if options.seed else ""
+    more += f" --jobs {options.jobs}" if options.jobs > 1 else ""
+    return f"python -m tests.fuzz --seconds {options.seconds:g}{more}{' --plain' if options.plain else ''} --record"
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -158,6 +167,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=f"{', '.join(TARGETS)}; then perhaps one FILE")
     parser.add_argument("--seconds", type=float, default=20, help="how long in all (20)")
     parser.add_argument("--seed", type=int, default=0, help="another seed, other inputs (0)")
+    parser.add_argument("--jobs", type=int, default=1, help="how many targets at once, each for its part (1)")
     parser.add_argument("--plain", action="store_true", help="by chance, though atheris is installed")
     parser.add_argument("--failures", type=Path, default=Path("fuzz-failures"), help="where inputs that fail go")
     parser.add_argument("--results", type=Path, help="where to write what came of it, as JSON")
@@ -179,14 +189,17 @@ def main(arguments: list[str]) -> int:
         if name not in TARGETS:
             parser.error(f"there is no target {name!r}: choose from {', '.join(TARGETS)}")
     is_guided = find_spec("atheris") is not None and not options.plain
+    run = partial(fuzz, seconds=options.seconds / len(names), seed=options.seed, is_guided=is_guided)
     results = []
-    for name in names:
-        result = fuzz(name, options.seconds / len(names), options.seed, is_guided, options.failures)
-        say(
-            f"{name}: {result.executions} executions in {result.seconds:.0f} s by {result.engine}, "
-            f"{result.lines} lines of perfectws reached"
-        )
-        results.append(result)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for result, failing in pool.map(run, names):
+            if failing is not None:
+                tell_failure(result, failing, options.failures)
+            say(
+                f"{result.target}: {result.executions} executions in {result.seconds:.0f} s by {result.engine}, "
+                f"{result.lines} lines of perfectws reached"
+            )
+            results.append(result)
     if options.record:
         record(results, as_typed(options))
     if options.results is not None:

@@ -13,7 +13,7 @@ import pytest
 from benchmarks import recorded
 
 from . import TARGETS, seeds
-from .__main__ import Result, as_typed, main, make_parser, record
+from .__main__ import Failing, Result, as_typed, main, make_parser, record, tell_failure
 from .child import MAX_LENGTH, mutate
 from .data import Data, cut
 from .shrinking import failure_of, shrink
@@ -104,15 +104,31 @@ def test_the_command_tells_executions_and_coverage_and_writes_them(
     assert f"frames: {told['executions']} executions in" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_two_targets_at_once_are_told_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plain_head", "frames", "--plain", "--seconds", "0.2", "--jobs", "2"]) == 0
+    assert [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()] == ["plain_head", "frames"]
+
+
+def test_of_an_input_that_does_not_fail_again_it_is_told_what_was_said_then(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = seeds("frames")[0].read_bytes()
+    result = Result("frames", "atheris", 7, 1000, 15.0, 300)
+    tell_failure(result, Failing(data, "=== Uncaught Python exception: ===\nAssertionError: once"), tmp_path)
+    assert (tmp_path / f"frames-{len(data)}").read_bytes() == data
+    assert "fails only sometimes: === Uncaught Python exception: ===\nAssertionError: once" in capsys.readouterr().out
+
+
 def test_what_came_of_all_targets_is_recorded_with_the_command_that_repeats_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recorded, "FILE", tmp_path / "results.json")
     results = [Result(name, "atheris", 7, 1000, 15.0, 300) for name in TARGETS]
     results[0].failure = "it is wrong"
-    record(results, as_typed(make_parser().parse_args(["--seconds", "60", "--seed", "7", "--record"])))
+    record(results, as_typed(make_parser().parse_args(["--seconds", "60", "--seed", "7", "--jobs", "2", "--record"])))
     entry = recorded.read()["fuzz"]
-    assert entry["command"] == "python -m tests.fuzz --seconds 60 --seed 7 --record"
+    assert entry["command"] == "python -m tests.fuzz --seconds 60 --seed 7 --jobs 2 --record"
     assert (entry["counts"]["executions"], entry["counts"]["seconds"], entry["counts"]["failures"]) == (4000, 60, 1)
     assert entry["counts"]["targets"].keys() == TARGETS.keys()
     assert entry["counts"]["targets"]["frames"] == {

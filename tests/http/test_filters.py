@@ -535,6 +535,7 @@ class TestMisuse:
     @pytest.mark.parametrize(
         ("given", "says"),
         [
+            (5, "filters is a list of pairs such as .*, not 5"),
             ([Noting("x", [])], "pairs"),
             ([(Noting("x", []), "high")], "pairs"),
             ([(Noting, HIGH)], r"Noting\(\)"),

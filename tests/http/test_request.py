@@ -1,6 +1,7 @@
 """`HTTPRequest`, as an application and its tests see it."""
 
 from http import HTTPMethod
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,12 @@ def test_a_request_can_be_made_in_a_test() -> None:
     assert request.server_name == ""
     assert request.document_root == "./webroot"
     assert repr(request) == "<HTTPRequest GET /a?***>"
+
+
+@pytest.mark.parametrize("uri", [5, None, b"/a"])
+def test_a_uri_that_is_no_string_is_refused(uri: Any) -> None:
+    with pytest.raises(TypeError, match="uri is a str, such as"):
+        HTTPRequest(uri=uri)
 
 
 def test_the_path_is_percent_encoded_and_free_of_doubled_slashes() -> None:

@@ -190,6 +190,14 @@ class TestVariables:
         assert find(routes, "/Foo/1/Baz/2")[1] == {"bar": "1", "bum": "2"}
         assert find(routes, "/Foo/ABC/Baz/abc")[1] == {"bar": "ABC", "bum": "abc"}
 
+    def test_as_in_perfect_the_name_that_came_first_is_tried_first(self) -> None:
+        first = Route(uri="/a/{x}", handler=Handler("first"))
+        later = Route(uri="/a/{y}", handler=Handler("later"))
+        again = Route(uri="/a/{x}", handler=Handler("again"))
+        assert find(Routes(routes=[first, later]), "/a/v") == (["first"], {"x": "v"})
+        assert find(Routes(routes=[first, later, again]), "/a/v") == (["again"], {"x": "v"})
+        assert find(Routes(routes=[first, Routes(routes=[later])]), "/a/v") == (["later"], {"y": "v"})
+
     def test_as_in_perfect_a_trailing_slash_is_a_component_to_a_variable(self) -> None:
         assert find(routes_of("/foo/{bar}"), "/foo/")[1] == {"bar": "/"}
 
@@ -367,6 +375,7 @@ class TestAdding:
             (lambda r: r.add("GET", uris=[], handler=print), "needs a URI and a method"),
             (lambda r: r.add(methods=[], uri="/a", handler=print), "needs a URI and a method"),
             (lambda r: r.add(Routes(), "/a"), "is to be added alone"),
+            (lambda r: r.add(5), "5 is neither a Route nor a Routes: write add"),
             (lambda r: r.add([5]), "neither a Route nor a Routes"),
             (lambda r: r.add(r), "cannot be added to itself"),
         ],

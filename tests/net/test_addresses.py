@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 import pytest
 import trio
 
-from perfectws import HTTPClient, HTTPRequest, HTTPServer, Routes, TLSConfiguration, WebSocket
+from perfectws import HTTPClient, HTTPRequest, HTTPServer, LaunchFailure, Routes, TLSConfiguration, WebSocket
 from perfectws.net.addresses import address_of
 from perfectws.net.listeners import listen
 from tests import certificates
 from tests.conftest import PATIENCE
 
+NEEDS_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="workers are forked")
 LOOPBACK, INDEX = socket.if_indextoname(1), 1
 
 
@@ -48,6 +50,22 @@ def test_a_listener_is_bound_to_the_zone_that_was_asked_for(monkeypatch: pytest.
     with pytest.raises(OSError, match="no such address"):
         listen("fe80::1%x", 80)
     assert bound == [("fe80::1", 80, 0, 7)]
+
+
+NO_ADDRESSES = ["chat..example.org", ".", f"{'a' * 64}.example.org", "\udcff", "unix:a\0b", "unix:\ud800"]
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES)
+def test_what_can_be_no_address_is_an_error_of_the_system_s_kind(address: str) -> None:
+    with pytest.raises(OSError, match="a path holds no zero byte" if "unix" in address else "1 to 63 characters"):
+        listen(address, 0)
+
+
+@pytest.mark.parametrize("address", NO_ADDRESSES)
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=NEEDS_FORK)])
+def test_a_server_at_what_can_be_no_address_is_a_launch_failure(address: str, workers: int) -> None:
+    with pytest.raises(LaunchFailure, match="'shop' cannot listen on"):
+        HTTPServer.launch(name="shop", address=address, port=0, routes=Routes(), workers=workers)
 
 
 def link_local() -> str:

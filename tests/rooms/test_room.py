@@ -5,13 +5,14 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import trio
 import trio.testing
 
 from perfectws import LocalBroker, Promise, Room, WebSocket
+from perfectws.websocket.outbox import Outbox
 
 from ..calls import quiet
 from ..conftest import Connect
@@ -342,6 +343,9 @@ def test_what_a_room_is_given_is_checked_at_once() -> None:
         Room("tea", broker=LocalBroker)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="str"):
         Room().send_string_message(b"bytes")  # type: ignore[arg-type]
+    for room in (Room(), Room(history=1)):
+        with pytest.raises(UnicodeEncodeError, match="surrogates not allowed: replace them"):
+            room.send_string_message("\ud800")
     with pytest.raises(TypeError, match="bytes"):
         Room().send_binary_message("text")  # type: ignore[arg-type]
 
@@ -367,6 +371,76 @@ async def test_on_empty_is_told_each_time_that_the_last_member_has_left(connect:
     room.join(second)  # before it is told
     await quiet()
     assert rooms == [(room, 0)] * 2
+
+
+WRONG_SOCKETS = [5, "me", [], {1}, object(), WebSocket]
+
+
+@pytest.mark.parametrize("in_thread", [False, True], ids=["in the loop", "in a thread"])
+@pytest.mark.parametrize("options", [{}, {"history": 5}], ids=["alone", "with a history"])
+async def test_a_wrong_exclude_is_refused_and_takes_nothing_else_along(
+    connect: Connect, options: dict[str, Any], in_thread: bool
+) -> None:
+    room = Room("lobby", **options)
+    pairs = await members(connect, room, 2)
+    await quiet()
+
+    def talk() -> None:
+        room.send_string_message("before")
+        for wrong in (*WRONG_SOCKETS, [pairs[0][1]], {pairs[0][1]}):
+            with pytest.raises(TypeError, match="to leave out several, send to each of the others"):
+                room.send_string_message("wrong", exclude=wrong)  # type: ignore[arg-type]
+            with pytest.raises(TypeError, match="to leave out several, send to each of the others"):
+                room.send_binary_message(b"wrong", exclude=wrong)  # type: ignore[arg-type]
+        room.send_string_message("behind")
+
+    if in_thread:
+        await trio.to_thread.run_sync(talk)
+    else:
+        await in_callback(pairs[0][1], talk)
+    for peer, _ in pairs:
+        assert [await peer.receive_text() for _ in range(2)] == ["before", "behind"]
+    assert room.figures.messages == 2
+
+
+@pytest.mark.parametrize("wrong", [*WRONG_SOCKETS, None])
+def test_what_joins_or_leaves_is_a_socket(wrong: Any) -> None:
+    with pytest.raises(TypeError, match="join takes a WebSocket, not "):
+        Room().join(wrong)
+    with pytest.raises(TypeError, match="leave takes a WebSocket, not "):
+        Room().leave(wrong)
+
+
+async def test_an_error_at_one_member_costs_the_others_nothing(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    room = Room()
+    (alice, _), (bob, b), (carol, _) = await members(connect, room, 3)
+    write_shared = Outbox.write_shared
+
+    def fail_at_bob(outbox: Outbox, frames: bytes, count: int) -> int:
+        if outbox is b.outbox:
+            raise RuntimeError("at bob's")
+        return write_shared(outbox, frames, count)
+
+    monkeypatch.setattr(Outbox, "write_shared", fail_at_bob)
+
+    def talk() -> None:
+        room.send_string_message("one")
+        room.send_string_message("two")
+
+    await in_callback(b, talk)
+    for peer in (alice, carol):
+        assert [await peer.receive_text() for _ in range(2)] == ["one", "two"]
+    assert (await bob.receive_close()).close_code == 1011
+    assert room.figures == (2, 2, 4, 0)
+    assert "at bob's" in caplog.text
+    caplog.clear()
+
+
+def test_on_drop_is_refused_where_nothing_is_dropped() -> None:
+    with pytest.raises(ValueError, match='slow="drop"'):
+        Room("lobby", on_drop=lambda socket, missed: None)
 
 
 @pytest.mark.parametrize("keyword", ["on_drop", "on_empty"])

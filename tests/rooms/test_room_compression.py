@@ -19,7 +19,7 @@ import trio.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perfectws import Room
+from perfectws import Room, WebSocket
 from perfectws.http.headers import list_elements
 from perfectws.rooms.deflate import MAX_HISTORY
 from perfectws.websocket.deflate import Compression, DeflateOptions, accept_answer, answer_offers, make_offer
@@ -54,7 +54,7 @@ class Window:
         return self._inflate.decompress(payload + TAIL)
 
 
-class Guest:
+class Guest(WebSocket):
     """A socket in memory, and all that its peer must get.
 
     Args:
@@ -345,7 +345,7 @@ class TestContext:
         hall = Hall(ALIKE, ALIKE)
         other = Room()
         for guest in hall.guests:
-            other.join(guest)  # type: ignore[arg-type]
+            other.join(guest)
         for number in range(10):
             hall.says(line(number))
             hall.end_turn()

@@ -12,11 +12,13 @@ import pytest
 
 from perfectws import (
     EventLoop,
+    Future,
     HandshakeError,
     HTTPClient,
     InvalidURL,
     LocalProtocolError,
     OpcodeType,
+    Promise,
     WebSocket,
     call_later,
     run_in_thread,
@@ -199,3 +201,26 @@ def test_a_hundred_loops_one_after_the_other_leave_nothing_behind() -> None:
             pass
     assert len(os.listdir("/proc/self/fd")) == before
     assert loop_threads() == []
+
+
+def test_a_conversation_may_be_a_loop_of_futures_however_long_it_gets(server_port: int) -> None:
+    rounds = 1500
+
+    def converse(ws: WebSocket, left: int) -> Future[str | bytes]:
+        ws.send(str(left))
+        return ws.receive().flat_map(lambda _: converse(ws, left - 1)) if left else ws.receive()
+
+    with EventLoop(close_timeout=1) as event_loop:
+        ws = WebSocket.connect(to=f"ws://127.0.0.1:{server_port}/echo", on=event_loop).wait(PATIENCE)
+        assert converse(ws, rounds).wait(PATIENCE) == "0"
+
+
+def test_a_script_that_waits_for_a_send_which_proves_wrong_is_told_so(server_port: int) -> None:
+    with EventLoop(close_timeout=1) as event_loop:
+        ws = WebSocket.connect(to=f"ws://127.0.0.1:{server_port}/echo", on=event_loop).wait(PATIENCE)
+        promise = Promise[None]()
+        ws.send_raw(b"", OpcodeType.CONTINUATION, promise=promise)
+        with pytest.raises(LocalProtocolError, match="nothing to continue"):
+            promise.future_result.wait(PATIENCE)
+        ws.send("still here")
+        assert ws.receive().wait(PATIENCE) == "still here"

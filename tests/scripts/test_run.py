@@ -140,5 +140,24 @@ def test_a_hundred_runs_leave_nothing_behind() -> None:
 
 
 async def test_inside_a_trio_program_it_raises() -> None:
-    with pytest.raises(RuntimeError, match="run"):
+    with pytest.raises(LocalProtocolError, match="begin the same here, with on= a nursery"):
         perfectws.run(lambda nursery: None)
+
+
+def test_inside_a_callback_it_raises() -> None:
+    raised: list[LocalProtocolError] = []
+
+    def run_again() -> None:
+        try:
+            perfectws.run(lambda nursery: None)
+        except LocalProtocolError as error:
+            raised.append(error)
+
+    perfectws.run(lambda nursery: call_later(0, run_again))
+    assert len(raised) == 1
+
+
+@pytest.mark.parametrize("setup", [5, lambda: None, lambda nursery, more: None])
+def test_a_setup_that_cannot_be_called_is_refused(setup: Any) -> None:
+    with pytest.raises(TypeError, match=r"the setup of run is a callable that takes \(nursery\)"):
+        perfectws.run(setup)

@@ -238,6 +238,22 @@ WRONG: list[tuple[Any, str]] = [
     ({}, "configuration: 'servers': expected a list of servers, but it is missing"),
     ({"servers": []}, "'servers': expected a list of servers"),
     ({"server": []}, "'server' is no key here: did you mean 'servers'?"),
+    (
+        one(routes=[{"uri": "/**", "handler": HTTPHandler.static_files, "document_root": "/srv"}]),
+        "'handler': HTTPHandler.static_files: 'document_root' is no key here: did you mean 'documentRoot'?",
+    ),
+    (
+        one(routes=[{"uri": "/a", "metods": ["get"], "handler": lambda request, response: None}]),
+        "routes[0] ('/a'): 'metods' is no key here: did you mean 'methods'?",
+    ),
+    (
+        one(filters=[{"type": "response", "prioriti": "low", "name": HTTPFilter.content_compression}]),
+        "'name': HTTPFilter.content_compression: 'prioriti' is no key here",
+    ),
+    (
+        one(filters=[{"type": "response", "prioriti": "low", "name": HTTPFilter.content_compression()}]),
+        "filters[0]: 'prioriti' is no key here: did you mean 'priority'?",
+    ),
     ({"servers": ["x"]}, "servers[0]: expected a dictionary, not 'x'"),
     ({"servers": [{"port": 1}]}, "servers[0]: 'name': expected a str, but it is missing"),
     ({"servers": [{"name": "a", "port": 1}, {"name": "b"}]}, "servers[1] ('b'): 'port': expected a number from 0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,40 @@ from perfectws.http.routing import Routes as PlainRoutes
 from tests.http.fakes import Server, echo_path, everything, get
 from tests.server.conftest import Launch, raw
 from tests.server.test_static_files import NurseryLoop, TrioServer
+
+
+class TestData:
+    """The dictionary that each is made of."""
+
+    @pytest.mark.parametrize(
+        ("make", "data", "message"),
+        [
+            (HTTPHandler.static_files, {"document_root": "/srv"}, "'document_root' is no key here: did you mean 'docu"),
+            (
+                HTTPHandler.redirect,
+                {"base": "https://a.example", "status": 302},
+                "'status' is no key here; known are b",
+            ),
+            (HTTPHandler.health, {"raedy": True}, "'raedy' is no key here: did you mean 'ready'?; known are ready, b"),
+            (HTTPHandler.metrics, {"regestry": None}, "'regestry' is no key here: did you mean 'registry'?"),
+            (HTTPFilter.content_compression, {"typ": 1}, "'typ' is no key here"),
+            (HTTPFilter.custom_404, {"file": "404.html"}, "'file' is no key here"),
+            (HTTPFilter.custom_req_filter, {"any": 1}, "'any' is no key here; there are none"),
+        ],
+    )
+    def test_a_key_that_nobody_reads_is_refused(self, make: Any, data: Any, message: str) -> None:
+        with pytest.raises(LocalProtocolError, match=f"^{make.__qualname__}: {re.escape(message)}"):
+            make(data)
+
+    def test_what_is_no_dictionary_is_refused(self) -> None:
+        path: Any = "/srv"
+        with pytest.raises(TypeError, match=r"HTTPHandler.static_files takes a dictionary, not '/srv'"):
+            HTTPHandler.static_files(path)
+
+    def test_the_keys_that_a_configuration_reads_are_let_pass(self) -> None:
+        of_route = {"method": "get", "methods": ["get"], "uri": "/", "uris": ["/"], "handler": "a", "ready": True}
+        assert callable(HTTPHandler.health(of_route))
+        HTTPFilter.custom_req_filter({"type": "request", "priority": "high", "name": "b"})
 
 
 class TestHandlers:

@@ -32,6 +32,7 @@ from tests.examples.running import running
 from tests.server.conftest import PATIENCE, Launch, hello, raw, url
 
 HELLO = "127.0.0.1 plain test"
+UPGRADER = HTTPServer.web_socket_upgrader(on_upgrade=lambda ws, request: None)
 
 
 def get(context: LaunchContext, path: str = "/hello") -> httpx.Response:
@@ -259,6 +260,9 @@ class TestMisuse:
             ({"port": 0, "routes": Routes(), "workers": 2}, "'workers'"),
             ({"port": 0, "routes": Routes(), "configuration_data": {}}, "either servers, or"),
             ({"port": 0, "routes": Routes(), "request_filters": [1]}, "pairs"),
+            ({"port": 0, "upgraders": [5]}, "upgraders is a list of what HTTPServer.web_socket_upgrader(…) returns"),
+            ({"port": 0, "upgraders": UPGRADER}, "upgraders is a list of what HTTPServer.web_socket_upgrader(…)"),
+            ({"port": 0, "upgraders": [UPGRADER, print]}, "upgraders is a list"),
         ],
     )
     def test_arguments_that_describe_no_server_are_refused_at_once(self, keywords: Any, says: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
+from collections.abc import Callable
 
 import pytest
 import trio
@@ -13,7 +15,9 @@ from perfectws import (
     EventLoop,
     HTTPServer,
     LaunchContext,
+    LaunchFailure,
     LocalProtocolError,
+    PerfectWSError,
     Room,
     Routes,
     SerialQueue,
@@ -22,6 +26,9 @@ from perfectws import (
     call_later,
     run_in_thread,
 )
+from perfectws.callbacks import CallbackLoop
+from perfectws.net.loop import open_loop
+from perfectws.server.starting import Starting
 
 PATIENCE = 30
 
@@ -110,16 +117,127 @@ def test_timers_and_threads_that_are_begun_on_a_server_wait_for_it() -> None:
     end(context)
 
 
-def test_a_context_that_has_stopped_waits_for_the_servers_next_start() -> None:
+def test_a_server_that_has_stopped_refuses_what_it_might_never_do_until_it_runs_again() -> None:
+    server = make_server()
+    end(launch(server))
+    for begin in begins(server):
+        with pytest.raises(LocalProtocolError, match=r"this server has stopped.*on_start"):
+            begin()
+    again = launch(server)
+    assert run_in_thread(lambda: "again", on=server).wait(PATIENCE) == "again"
+    end(again)
+
+
+def test_a_context_is_over_with_its_run_and_has_no_part_in_the_next() -> None:
     server = make_server()
     context = launch(server)
     end(context)
-    future = run_in_thread(lambda: "again", on=context)
-    with pytest.raises(TimeoutError):
-        future.wait(0.05)
     again = launch(server)
-    assert future.wait(PATIENCE) == "again"
+    for begin in begins(context):
+        with pytest.raises(LocalProtocolError, match="this launch of server '' is over"):
+            begin()
+    assert run_in_thread(lambda: "again", on=again).wait(PATIENCE) == "again"
     end(again)
+
+
+def begins(on: HTTPServer | LaunchContext) -> list[Callable[[], object]]:
+    """Return what begins something on a server or its context."""
+    return [
+        lambda: run_in_thread(print, on=on),
+        lambda: SerialQueue(on=on).dispatch(print),
+        lambda: call_later(0, print, on=on),
+        lambda: call_every(1, print, on=on),
+        lambda: WebSocket.connect("ws://127.0.0.1:1/", on=on),
+    ]
+
+
+def test_what_a_queue_was_given_is_answered_though_the_server_stops_before_its_turn() -> None:
+    server = make_server()
+    context = launch(server)
+    queue, begun, release, ran = SerialQueue("jobs", on=context), threading.Event(), threading.Event(), []
+
+    def block() -> None:
+        begun.set()
+        release.wait(PATIENCE)
+
+    blocked = queue.dispatch(block)
+    assert begun.wait(PATIENCE)
+    waiting = [queue.dispatch(lambda: ran.append(1)) for _ in range(1000)]
+    end(context)
+    release.set()
+    for future in [blocked, *waiting]:
+        with pytest.raises(PerfectWSError, match="ended before"):
+            future.wait(PATIENCE)
+    assert ran == []
+    assert repr(queue) == "<SerialQueue 'jobs', 0 waiting>"
+
+
+def test_what_a_queue_was_given_before_the_start_is_answered_though_the_server_stops_before_its_turn() -> None:
+    server = make_server()
+    queue, begun, release = SerialQueue("jobs", on=server), threading.Event(), threading.Event()
+
+    def block() -> None:
+        begun.set()
+        release.wait(PATIENCE)
+
+    blocked, waiting = queue.dispatch(block), queue.dispatch(lambda: "waiting")
+    context = launch(server)
+    assert begun.wait(PATIENCE)
+    end(context)
+    release.set()
+    for future in (blocked, waiting):
+        with pytest.raises(PerfectWSError, match=r"ended before|has stopped"):
+            future.wait(PATIENCE)
+
+
+def test_an_error_in_a_queue_that_nobody_asks_for_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with EventLoop() as event_loop:
+        queue = SerialQueue("jobs", on=event_loop)
+        queue.dispatch(lambda: 1 // 0)
+        queue.dispatch(lambda: None).wait(PATIENCE)
+    gc.collect()
+    assert "nobody asked for its result" in caplog.text
+
+
+def test_what_waits_for_a_server_that_cannot_listen_waits_on() -> None:
+    server = make_server()
+    future = run_in_thread(lambda: "at last", on=server)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server.server_port = taken.getsockname()[1]
+        with pytest.raises(LaunchFailure):
+            launch(server)
+    assert not future.is_done
+    context = launch(server)
+    assert future.wait(PATIENCE) == "at last"
+    end(context)
+
+
+class TestStarting:
+    """What has the three states."""
+
+    def test_what_waits_is_given_up_by_an_end_without_a_beginning(self) -> None:
+        starting, given_up = Starting(), list[Exception]()
+        starting.call_when_running(lambda loop: pytest.fail("it never ran"), given_up.append)
+        assert starting.known_loop is None
+        starting.end()
+        assert [type(error) for error in given_up] == [LocalProtocolError]
+        starting.end()
+        assert len(given_up) == 1
+
+    async def test_between_two_runs_nothing_waits(self) -> None:
+        starting, begun = Starting(), list[CallbackLoop]()
+        async with open_loop() as loop:
+            for _ in range(2):
+                starting.begin(loop)
+                starting.call_when_running(begun.append, lambda error: pytest.fail("it runs"))
+                assert starting.loop is starting.known_loop is loop
+                starting.end()
+                with pytest.raises(LocalProtocolError, match="has stopped"):
+                    starting.call_when_running(begun.append, lambda error: None)
+                for name in ("loop", "known_loop"):
+                    with pytest.raises(LocalProtocolError, match="has stopped"):
+                        getattr(starting, name)
+        assert begun == [loop, loop]
 
 
 def test_a_client_can_be_opened_on_a_server_that_runs() -> None:

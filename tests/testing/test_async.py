@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 import trio
 
-from perfectws import ConnectionClosed, ConnectionRejected, Routes
+from perfectws import ConnectionClosed, ConnectionRejected, HandshakeError, Routes
 from perfectws.testing import AsyncTestServer, open_test_server
 
 Run = Callable[[Callable[[], Awaitable[None]]], None]
@@ -69,6 +69,10 @@ def test_iteration_and_the_end(run: Run, routes: Routes) -> None:
             await server.settle()
             await server.stop()
             assert [message async for message in ws] == ["one", "two"]
+            with pytest.raises(ConnectionRefusedError):
+                await server.get("/reflect")
+            with pytest.raises(HandshakeError):
+                await server.connect("/echo")
             other = ws.close_code
         assert other == 1001
 

@@ -96,6 +96,11 @@ def test_a_request_has_one_body(server: TestServer) -> None:
         server.get("/reflect", header={})  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="begins with a slash"):
         server.get("reflect")
+    for method in (5, "", "/reflect", "GET /"):
+        with pytest.raises(ValueError, match="is not a request method: write"):
+            server.request(method, "/reflect")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="remote_address is an IP address, a str, not 'nope'"):
+        server.get("/reflect", remote_address="nope")
 
 
 def test_an_answer_that_is_no_json_is_shown() -> None:

@@ -8,7 +8,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from perfectws import ConnectionClosed, ConnectionRejected, LocalProtocolError, Routes, WebSocket
+from perfectws import (
+    ConnectionClosed,
+    ConnectionRejected,
+    HandshakeError,
+    HTTPServer,
+    LocalProtocolError,
+    Routes,
+    WebSocket,
+)
 from perfectws.testing import TestServer, TestWebSocket
 
 
@@ -126,6 +134,51 @@ def test_a_stop_closes_with_1001_and_what_came_before_is_received(server: TestSe
     server.stop()
     assert ws.receive() == "hi"
     assert ws.receive_close() == 1001
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_whoever_stops_it_nothing_listens_from_then_on(server: TestServer, ws: TestWebSocket, is_ours: bool) -> None:
+    if is_ours:
+        server.stop()
+    else:
+        server.http_server.stop()
+    assert ws.receive_close() == 1001
+    with pytest.raises(ConnectionRefusedError, match="nothing listens: the test server has stopped"):
+        server.get("/reflect")
+    with pytest.raises(HandshakeError, match="cannot connect to testserver:80: nothing listens"):
+        server.connect("/echo")
+
+
+def test_an_error_of_a_callback_is_no_cause_of_that(server: TestServer) -> None:
+    with server.connect("/echo") as ws:
+        ws.send("boom")
+        assert ws.receive_close() == 1011
+    server.stop()
+    with pytest.raises(ConnectionRefusedError) as refused:
+        server.get("/reflect")
+    assert refused.value.__cause__ is None
+    server.errors.clear()
+
+
+def test_a_stop_that_takes_its_time_accepts_nothing_either(routes: Routes) -> None:
+    http_server = HTTPServer.server(name="x", port=0, routes=routes)
+    http_server.drain = 60
+    with TestServer(http_server) as server:
+        ws = server.connect("/echo")
+        server.stop()
+        with pytest.raises(HandshakeError, match="nothing listens"):
+            server.connect("/echo")
+        server.advance(60)
+        assert ws.receive_close() == 1001
+
+
+def test_a_client_has_an_ip_address(server: TestServer) -> None:
+    for address in ("nope", "", "10.0.0.1, evil", "1.2.3.4\n", 5, None):
+        with pytest.raises(ValueError, match="remote_address is an IP address, a str, not"):
+            server.connect("/echo", remote_address=address)  # type: ignore[arg-type]
+    with server.connect("/echo", remote_address="fe80::1%x") as ws:
+        ws.send("hi")
+        assert ws.receive() == "hi"
 
 
 def test_messages_can_be_iterated_over_until_the_close() -> None:

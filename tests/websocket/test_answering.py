@@ -10,7 +10,7 @@ import trio
 
 from perfectws import ConnectionClosed, HTTPRequest, Room, WebSocket
 from perfectws.websocket.connection import WebSocketConnection
-from perfectws.websocket.options import WebSocketOptions
+from perfectws.websocket.options import READ_AHEAD_FRAMES, WebSocketOptions
 
 from .. import peer as wire
 from ..calls import NOTHING, Calls, Reads
@@ -467,3 +467,51 @@ class TestTheOrderOfTheEnd(Alone):
         assert self.lose() == ["completion"]
         self.loop.advance(60)
         assert self.order == ["completion", "on_close"]
+
+
+class TestTheEndOfAClient(Alone):
+    """Who closes the connection first: RFC 6455 §7.1.1 wants the server to."""
+
+    TEXTS = b"".join(frame_bytes(wire.TEXT, str(number), mask=b"") for number in range(3))
+    CLOSE = frame_bytes(wire.CLOSE, close_payload(4001, "bye"), mask=b"")
+
+    def setup_method(self) -> None:
+        super().setup_method()
+        options = WebSocketOptions(ping_interval=None)
+        self.connection = WebSocketConnection(
+            self.transport, self.loop, None, options, is_client=True, session_name="Client"
+        )
+        self.socket = self.connection.socket
+        self.connection.start_without_session()
+
+    def turn(self) -> None:
+        for _ in range(20):
+            self.loop.run_ready()
+            self.loop.run_before_writing()
+            self.loop.ring(0)
+
+    def test_it_waits_for_the_server(self) -> None:
+        self.connection.data_received(self.TEXTS + self.CLOSE)
+        self.turn()
+        assert self.transport.sent  # our close frame, which is masked
+        assert self.transport.is_open
+        self.connection.eof_received()
+        assert self.transport.linger is not None
+
+    def test_not_for_one_that_has_ended_its_side_before_our_close_frame_went_out(self) -> None:
+        self.connection.data_received(self.TEXTS + self.CLOSE)
+        self.connection.eof_received()
+        assert self.transport.is_open  # our close frame is still to go out
+        self.turn()
+        assert self.transport.sent
+        assert self.transport.linger is not None
+
+    def test_nor_where_the_close_frame_waited_behind_messages_for_which_there_was_no_room(self) -> None:
+        many = frame_bytes(wire.TEXT, "x", mask=b"") * (2 * READ_AHEAD_FRAMES)
+        self.connection.data_received(many + self.CLOSE)
+        self.connection.eof_received()
+        assert self.transport.is_open
+        self.socket.on_text(lambda socket, text: None)
+        self.turn()
+        assert self.socket.close_code == 4001
+        assert self.transport.linger is not None

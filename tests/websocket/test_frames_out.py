@@ -157,8 +157,9 @@ class TestRemembering:
         assert build_text_frame(short) is frame
 
     def test_a_lone_surrogate_is_the_senders_error(self) -> None:
-        with pytest.raises(UnicodeEncodeError):
-            build_text_frame("\ud800")
+        for build in (build_text_frame, build_masked_text_frame):
+            with pytest.raises(UnicodeEncodeError, match="surrogates not allowed: replace them"):
+                build("\ud800")
 
 
 #: RFC 6455 §7.4.1, the IANA registry, and §7.4.2's ranges at both ends.

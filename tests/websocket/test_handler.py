@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from perfectws import (
     WebSocketHandler,
     WebSocketSessionHandler,
 )
+from perfectws.checks import signatures
+from perfectws.websocket import session_handler
 from perfectws.websocket.options import WebSocketOptions
 
 from ..conftest import Connect, Handler
@@ -256,6 +260,65 @@ class TestFailing:
 
     async def test_a_producer_that_returns_the_class(self, connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
         await self.failed(connect, lambda *_: WebSocketSessionHandler, caplog, "return WebSocketSessionHandler()")
+
+    @pytest.mark.parametrize("kind", [WebSocketSessionHandler, object])
+    @pytest.mark.parametrize(
+        "session", [lambda self, socket: None, lambda self: None, lambda self, request, socket, more: None]
+    )
+    async def test_a_session_handler_that_cannot_be_called(
+        self, connect: Connect, caplog: pytest.LogCaptureFixture, kind: type, session: Callable[..., object]
+    ) -> None:
+        wrong = type("Wrong", (kind,), {"socket_protocol": None, "handle_session": session})
+        for _ in range(2):  # it is not taken for checked
+            expected = "handle_session of Wrong is a callable that takes (request, socket)"
+            await self.failed(connect, lambda *_: wrong(), caplog, expected)
+            caplog.clear()
+
+    async def test_a_session_handler_that_does_not_say_how(
+        self, connect: Connect, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        class Empty(WebSocketSessionHandler):
+            pass
+
+        await self.failed(connect, lambda *_: Empty(), caplog, "Empty must define handle_session(request, socket)")
+
+    async def test_one_that_has_a_method_of_its_own_that_cannot_be_called(
+        self, connect: Connect, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        own: list[Any] = [
+            SimpleNamespace(socket_protocol=None, handle_session=lambda request, socket: None),
+            SimpleNamespace(socket_protocol=None, handle_session=lambda socket: None),
+        ]
+        assert (await shake(connect, WebSocketHandler(lambda *_: own[0]))).status == 101
+        await self.failed(connect, lambda *_: own[1], caplog, "takes (request, socket)")
+
+    @pytest.mark.parametrize("protocol", [5, ["chat"], b"chat"])
+    async def test_a_subprotocol_that_is_no_string(
+        self, connect: Connect, caplog: pytest.LogCaptureFixture, protocol: object
+    ) -> None:
+        wrong: Any = SimpleNamespace(socket_protocol=protocol, handle_session=greet)
+        await self.failed(connect, lambda *_: wrong, caplog, "socket_protocol of a session handler is a str or None")
+
+    async def test_a_class_is_looked_at_once(self, memory_connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+        looked_at: list[str] = []
+        check = signatures.check_callable
+
+        def check_and_note(callback: object, what: str, *parameters: str) -> None:
+            looked_at.append(what)
+            check(callback, what, *parameters)
+
+        class One(Handler):
+            pass
+
+        class Other(Handler):
+            pass
+
+        handlers = [One(greet), Other(greet), One(greet), Other(greet)]
+        serve = WebSocketHandler(lambda *_: handlers.pop())
+        monkeypatch.setattr(session_handler, "check_callable", check_and_note)
+        for _ in range(4):
+            assert (await shake(memory_connect, serve)).status == 101
+        assert [what.rsplit(".", 1)[1] for what in looked_at] == ["Other", "One"]
 
     async def test_a_session_that_raises_closes_its_socket_with_1011(
         self, connect: Connect, caplog: pytest.LogCaptureFixture

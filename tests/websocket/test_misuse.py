@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import trio
 
-from perfectws import ConnectionClosed, LocalProtocolError, OpcodeType, Promise, WebSocket
+from perfectws import ConnectionClosed, LocalProtocolError, OpcodeType, Promise, Room, WebSocket
 
 from .. import peer as wire
 from ..calls import NOTHING, TEXT, Calls, quiet
@@ -21,18 +21,26 @@ Wrong = Callable[[Any], object]
 WRONG_ARGUMENTS = [
     (lambda s: s.send_string_message(b"x"), TypeError, "send_binary_message"),
     (lambda s: s.send_string_message(None), TypeError, "str"),
-    (lambda s: s.send_string_message("\ud800"), UnicodeEncodeError, "surrogates"),
+    (lambda s: s.send_string_message("\ud800"), UnicodeEncodeError, "surrogates not allowed: replace them"),
     (lambda s: s.send_string_message("x", completion="x"), TypeError, "callable"),
     (lambda s: s.send_string_message("x", completion=Promise()), TypeError, "callable"),
+    (lambda s: s.send_string_message("x", print), TypeError, "final is True or False, not .*: write completion="),
+    (lambda s: s.send_string_message("x", Promise()), TypeError, "completion="),
+    (lambda s: s.send_string_message("x", None), TypeError, "True or False"),
+    (lambda s: s.send_binary_message(b"x", print), TypeError, "completion="),
+    (lambda s: s.send_raw(b"x", OpcodeType.TEXT, print), TypeError, "fin is True or False, not .*: write promise="),
+    (lambda s: s.send_raw(b"x", OpcodeType.PING, Promise()), TypeError, "promise="),
     (lambda s: s.send_binary_message("x"), TypeError, "send_string_message"),
     (lambda s: s.send_binary_message(1), TypeError, "bytes, not int"),
     (lambda s: s.send_binary_message([1, 256]), ValueError, "256"),
     (lambda s: s.send([1, "2"]), TypeError, "a str or bytes, or a list of ints from 0 to 255, which '2' is not"),
     (lambda s: s.send_binary_message(b"", True, 5), TypeError, "callable"),
     (lambda s: s.send(5), TypeError, "bytes"),
-    (lambda s: s.send("\ud800"), UnicodeEncodeError, "surrogates"),
+    (lambda s: s.send("\ud800"), UnicodeEncodeError, "surrogates not allowed: replace them"),
     (lambda s: s.send("x", print), TypeError, "Promise"),
     (lambda s: s.send_raw("x", OpcodeType.TEXT), TypeError, "bytes"),
+    (lambda s: s.send_raw(b"\xff\xfe", OpcodeType.TEXT), LocalProtocolError, "UTF-8.*OpcodeType.BINARY"),
+    (lambda s: s.send_raw(b"\xc3", OpcodeType.TEXT), LocalProtocolError, "UTF-8"),
     (lambda s: s.send_raw(b"x", OpcodeType.CLOSE), LocalProtocolError, "close\\("),
     (lambda s: s.send_raw(b"x", OpcodeType.INVALID), LocalProtocolError, "INVALID"),
     (lambda s: s.send_raw(b"x", 5), ValueError, "OpcodeType"),
@@ -41,6 +49,8 @@ WRONG_ARGUMENTS = [
     (lambda s: s.send_ping(data=bytes(126)), LocalProtocolError, "125"),
     (lambda s: s.send_ping("text"), TypeError, "callable"),
     (lambda s: s.send_ping(data="text"), TypeError, "bytes"),
+    (lambda s: s.send_ping(b"first", data=b"second"), TypeError, "send_ping takes one payload"),
+    (lambda s: s.send_pong([1], data=[2]), TypeError, "send_pong takes one payload"),
     (lambda s: s.send_pong(bytes(126)), LocalProtocolError, "125"),
     (lambda s: s.read_string_message("x"), TypeError, "continuation"),
     (lambda s: s.read_bytes_message(5), TypeError, "continuation"),
@@ -53,7 +63,7 @@ WRONG_ARGUMENTS = [
     (lambda s: s.close(1000.0), TypeError, "code"),
     (lambda s: s.close(1000, b"bye"), TypeError, "reason"),
     (lambda s: s.close(1000, "x" * 124), LocalProtocolError, "123"),
-    (lambda s: s.close(1000, "\ud800"), UnicodeEncodeError, "surrogates"),
+    (lambda s: s.close(1000, "\ud800"), UnicodeEncodeError, "surrogates not allowed: replace them"),
     (lambda s: s.close(promise=print), TypeError, "Promise"),
     (lambda s: setattr(s, "ping_interval", 0), ValueError, "None"),
     (lambda s: setattr(s, "ping_interval", -1), ValueError, "None"),
@@ -98,7 +108,25 @@ def begin_inside_a_message(socket: WebSocket) -> None:
     socket.send_raw(b"x", OpcodeType.TEXT)
 
 
+def cut_a_character_and_go_on_with_another(socket: WebSocket) -> None:
+    socket.send_raw(b"\xc3", OpcodeType.TEXT, fin=False)
+    socket.send_raw(b"x", OpcodeType.CONTINUATION, fin=False)
+
+
+def end_within_a_character(socket: WebSocket) -> None:
+    socket.send_string_message("x", final=False)
+    socket.send_raw(b"\xc3", OpcodeType.CONTINUATION)
+
+
+def cut_a_character_and_go_on_with_a_text(socket: WebSocket) -> None:
+    socket.send_raw(b"\xc3", OpcodeType.TEXT, fin=False)
+    socket.send_string_message("x")
+
+
 WRONG_STATES = [
+    (cut_a_character_and_go_on_with_another, "UTF-8"),
+    (end_within_a_character, "UTF-8"),
+    (cut_a_character_and_go_on_with_a_text, "UTF-8"),
     (read_beside_handlers, "on_text"),
     (set_a_handler_with_a_read_pending, "pending"),
     (change_kind_inside_a_message, "final=True"),
@@ -130,6 +158,28 @@ async def test_at_the_wrong_time_from_another_thread_it_is_logged_and_closes_not
     caplog.clear()
 
 
+@pytest.mark.parametrize(
+    "send",
+    [
+        lambda socket, promise: socket.send_raw(b"x", OpcodeType.TEXT, promise=promise),
+        lambda socket, promise: socket.send(b"x", promise),
+        lambda socket, promise: socket.send([1, 2], promise=promise),
+    ],
+)
+async def test_the_promise_of_a_send_that_proves_wrong_in_the_loop_fails_with_the_reason(
+    connect: Connect, caplog: pytest.LogCaptureFixture, send: Callable[[WebSocket, Promise[None]], object]
+) -> None:
+    _, socket = await connect.socket()
+    socket.send_raw(b"x", OpcodeType.TEXT, fin=False)
+    promise = Promise[None]()
+    await trio.to_thread.run_sync(send, socket, promise)
+    with pytest.raises(LocalProtocolError, match="a fragmented"), trio.fail_after(30):
+        await promise.future_result
+    assert caplog.text.count("A call from another thread was wrong") == 1
+    assert socket.is_connected
+    caplog.clear()
+
+
 async def test_an_error_leaves_a_fragmented_message_where_it_was(connect: Connect) -> None:
     peer, socket = await connect.socket()
     socket.send_string_message("one ", final=False)
@@ -141,6 +191,51 @@ async def test_an_error_leaves_a_fragmented_message_where_it_was(connect: Connec
     assert [(await peer.receive())[:3] for _ in range(2)] == [
         (wire.TEXT, b"one ", False),
         (wire.CONTINUATION, b"two", True),
+    ]
+
+
+def fragment(socket: WebSocket) -> None:
+    socket.send_raw(b"x", OpcodeType.TEXT, fin=False)
+
+
+@pytest.mark.parametrize("prepare", [Room().join, fragment, WebSocket.close], ids=["room", "message", "closed"])
+@pytest.mark.parametrize("options", [{}, {"compression": True}], ids=["plain", "compressed"])
+async def test_what_is_wrong_is_refused_on_whatever_way_a_message_would_go(
+    connect: Connect, options: dict[str, Any], prepare: Callable[[WebSocket], object]
+) -> None:
+    _, socket = await connect.socket(**options)
+    prepare(socket)
+    called: Any = Calls()
+    calls: list[Callable[[], object]] = [
+        lambda: socket.send_string_message("x", called),
+        lambda: socket.send_binary_message(b"x", called),
+        lambda: socket.send_string_message("\ud800"),
+        lambda: socket.send("\ud800"),
+    ]
+    for call in calls:
+        with pytest.raises((TypeError, UnicodeEncodeError), match=r"write completion=|surrogates not allowed: replace"):
+            call()
+    await quiet()
+    assert called.got == []
+
+
+async def test_a_character_may_be_cut_where_a_part_of_a_text_ends(connect: Connect) -> None:
+    peer, socket = await connect.socket()
+    socket.send_raw("é".encode()[:1], OpcodeType.TEXT, fin=False)
+    with pytest.raises(LocalProtocolError, match="UTF-8"):
+        socket.send_raw(b"x", OpcodeType.CONTINUATION)
+    socket.send_raw("é".encode()[1:], OpcodeType.CONTINUATION, fin=False)
+    socket.send_string_message("!")
+    socket.send_raw(b"\xc3", OpcodeType.BINARY, fin=False)
+    socket.send_raw(b"\xff", OpcodeType.CONTINUATION)
+    socket.send_raw("é".encode(), OpcodeType.TEXT)
+    assert [(await peer.receive())[:3] for _ in range(6)] == [
+        (wire.TEXT, b"\xc3", False),
+        (wire.CONTINUATION, b"\xa9", False),
+        (wire.CONTINUATION, b"!", True),
+        (wire.BINARY, b"\xc3", False),
+        (wire.CONTINUATION, b"\xff", True),
+        (wire.TEXT, b"\xc3\xa9", True),
     ]
 
 

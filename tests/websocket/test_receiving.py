@@ -13,7 +13,8 @@ from perfectws import ConnectionClosed, HTTPRequest, LocalProtocolError, Promise
 
 from .. import peer as wire
 from ..calls import Calls, quiet
-from ..conftest import Connect
+from ..conftest import PATIENCE, Connect
+from ..peer import Peer
 
 
 async def test_a_message_in_fragments_comes_whole(connect: Connect) -> None:
@@ -268,3 +269,70 @@ async def test_nothing_is_given_before_the_session_has_begun(connect: Connect) -
     assert await got[0] == "early"
     assert got[1] is False
     await peer.close_handshake()
+
+
+class TestWhenTheEndIsTold:
+    """Once what came before has been given, whoever asks for more or does not.
+
+    ``close_timeout`` is longer than a test waits: no deadline may be what tells it.
+    """
+
+    @staticmethod
+    async def close(peer: Peer) -> None:
+        await peer.stream.send_all(wire.frame_bytes(wire.TEXT, "last"))
+        await peer.close_handshake()
+
+    async def test_behind_the_last_message_though_nobody_asks_for_another(
+        self, connect: Connect, nursery: trio.Nursery
+    ) -> None:
+        peer, socket = await connect.socket(close_timeout=10 * PATIENCE)
+        asked = socket.receive()
+        nursery.start_soon(self.close, peer)
+        assert await asked == "last"
+        await socket.on_close
+
+    async def test_behind_a_loop_that_was_left(self, connect: Connect, nursery: trio.Nursery) -> None:
+        peer, socket = await connect.socket(close_timeout=10 * PATIENCE)
+        nursery.start_soon(self.close, peer)
+        async for _ in socket:
+            break
+        await socket.on_close
+
+    async def test_behind_a_session_that_asks_once_and_waits_for_it(self, connect: Connect) -> None:
+        told = Calls()
+
+        async def session(request: HTTPRequest, socket: WebSocket) -> None:
+            told(await socket.receive())
+            await socket.on_close
+            told("the end")
+
+        peer = await connect(session, close_timeout=10 * PATIENCE)
+        await self.close(peer)
+        assert await told.until(2) == [("last",), ("the end",)]
+
+    async def test_not_before_who_asks_again_at_once_was_told(self, connect: Connect, nursery: trio.Nursery) -> None:
+        order: list[str] = []
+        peer, socket = await connect.socket(close_timeout=10 * PATIENCE)
+        socket.on_close.when_complete(lambda _: order.append("on_close"))
+        nursery.start_soon(self.close, peer)
+        assert await socket.receive() == "last"
+        with pytest.raises(ConnectionClosed):
+            await socket.receive()
+        order.append("told")
+        await socket.on_close
+        await quiet()
+        assert order == ["told", "on_close"]
+
+    async def test_not_while_a_message_waits_that_may_be_asked_for(
+        self, connect: Connect, nursery: trio.Nursery
+    ) -> None:
+        peer, socket = await connect.socket(close_timeout=10 * PATIENCE)
+        asked = socket.receive()
+        await peer.send_text("first")
+        await self.close(peer)
+        assert await asked == "first"
+        await quiet()
+        ended = socket.on_close
+        assert not ended.is_done
+        assert await socket.receive() == "last"
+        await ended

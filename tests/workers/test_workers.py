@@ -175,6 +175,19 @@ print("behind", contexts[0].terminated, contexts[0].on_close.is_done, file=sys.s
     assert [line for line in program.lines if line.startswith("behind")] == ["behind True True"]
 
 
+def test_what_was_begun_on_the_server_before_is_given_up_in_the_process_that_serves_nothing(run: Start) -> None:
+    program = run("""
+server = HTTPServer.server(address="127.0.0.1", port=0, routes=routes, close_timeout=0.2)
+future = run_in_thread(lambda: print("ran in a worker", file=sys.stderr, flush=True), on=server)
+HTTPServer.launch(server, workers=2)
+future.when_failure(lambda error: print("behind:", error, file=sys.stderr, flush=True))
+""")
+    for _ in range(2):
+        program.line("ran in a worker")
+    assert program.stop() == 0
+    assert [line for line in program.lines if line.startswith("behind: this server has stopped")]
+
+
 def test_a_second_sigint_ends_it_at_once(run: Start) -> None:
     program = run(
         """

@@ -150,6 +150,24 @@ async def test_members_hear_each_other_though_redis_is_stopped(memory_connect: C
     redis.go_on()
 
 
+async def test_a_wrong_exclude_goes_nowhere_and_what_is_sent_around_it_to_all(
+    memory_connect: Connect, redis: RedisServer
+) -> None:
+    here, there = (Room("lobby", broker=RedisBroker(redis.url)) for _ in range(2))
+    pairs = [await memory_connect.socket() for _ in range(2)]
+    for room, (_, socket) in zip((here, there), pairs, strict=True):
+        joined = Calls()
+        room.join(socket, completion=joined)
+        await joined.until(1)
+    here.send_string_message("before")
+    for wrong in ([pairs[0][1]], "me"):
+        with pytest.raises(TypeError, match="exclude is a WebSocket or None"):
+            here.send_string_message("wrong", exclude=wrong)  # type: ignore[arg-type]
+    here.send_string_message("behind")
+    for peer, _ in pairs:
+        assert [(await peer.receive()).payload for _ in range(2)] == [b"before", b"behind"]
+
+
 async def test_who_joins_while_redis_is_gone_is_let_in_and_told_of_a_gap(
     memory_connect: Connect, redis: RedisServer
 ) -> None:
