@@ -15,6 +15,7 @@ steps per turn, while a thousand sockets with one callback each cost one round. 
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
@@ -22,6 +23,7 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from time import perf_counter
 from typing import Any, TypeVarTuple
+from weakref import ref
 
 import outcome
 
@@ -96,7 +98,10 @@ class CallbackLoop(ABC):
         is_behind: Whether the last turn had no time for all that was ready.
         note_backlog: Is to be called with how many bytes more wait for a peer for which much waits; ``None`` unless a
             server limits what waits for all. To be set before connections are made.
+        ends_when_idle: Whether it may end as soon as nothing is under way in it, as a script's does.
     """
+
+    ends_when_idle = False
 
     def __init__(self) -> None:
         self.counts = Counts()
@@ -331,3 +336,54 @@ def context_in(loop: CallbackLoop) -> Context:
 def set_running_loop(loop: CallbackLoop) -> None:
     """Make ``loop`` the running one for this context, and for those copied from it."""
     _running.set(loop)
+
+
+class LoopWatcher(ABC):
+    """What may have something to do that no loop has asked for, and does it in any loop of this process."""
+
+    def __init__(self) -> None:
+        _watchers[ref(self, _watchers.pop)] = None
+
+    @abstractmethod
+    def loop_began(self, loop: CallbackLoop) -> None:
+        """Take it that one more loop runs. In its thread."""
+
+    @abstractmethod
+    def forget_loops(self) -> None:
+        """Take it that no loop runs that did: this is a process that was forked."""
+
+
+# Both are read as a whole, in one step, by any thread.
+_watchers: dict[ref[LoopWatcher], None] = {}
+_loops: dict[CallbackLoop, None] = {}
+
+
+def loops_here() -> list[CallbackLoop]:
+    """Return the loops of this process in which tasks can be started, the oldest first. From any thread."""
+    return list(_loops)
+
+
+def note_begun(loop: CallbackLoop) -> None:
+    """Take it that tasks can be started in ``loop`` from now on. In its thread, as `note_ending`."""
+    _loops[loop] = None
+    for watcher in _all_watchers():
+        watcher.loop_began(loop)
+
+
+def note_ending(loop: CallbackLoop) -> None:
+    """Take it that no task is to be started in ``loop`` any more."""
+    _loops.pop(loop, None)
+
+
+def _all_watchers() -> list[LoopWatcher]:
+    return [watcher for reference in list(_watchers) if (watcher := reference()) is not None]
+
+
+def _forget_loops() -> None:
+    _loops.clear()
+    for watcher in _all_watchers():
+        watcher.forget_loops()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_loops)

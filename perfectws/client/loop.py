@@ -25,6 +25,8 @@ from ..net.reactor import Reactor
 class ClientLoop(Loop):
     """A `Loop` that is held by what is under way."""
 
+    ends_when_idle = True
+
     def __init__(self, reactor: Reactor | None) -> None:
         super().__init__(reactor)
         self._holds = 0

@@ -23,7 +23,7 @@ from weakref import WeakSet
 import outcome
 import trio
 
-from ..callbacks import CallbackLoop, CallbackOwner, Timer, logger, set_running_loop
+from ..callbacks import CallbackLoop, CallbackOwner, Timer, logger, note_begun, note_ending, set_running_loop
 from ..errors import LocalProtocolError
 from ..per_address import PerAddress
 from ..transport import Address
@@ -464,8 +464,10 @@ async def _running(loop: Loop) -> AsyncIterator[None]:
             try:
                 async with trio.open_nursery() as loop.tasks:
                     try:
+                        note_begun(loop)
                         yield
                     finally:
+                        note_ending(loop)
                         loop.tasks.cancel_scope.cancel()
                         loop.run_to_end()  # coroutines that this makes begin still have their nursery
             finally:

@@ -206,7 +206,8 @@ class Channel(ABC):
 
         Args:
             message: The message, whose ``sent`` may be kept with it.
-            loop: Where tasks can be started for it, if the broker has no loop yet; ``None`` if none is known.
+            loop: The loop in which it was sent, ``None`` if in none: that is where tasks are started for it, if the
+                broker has no loop yet. Else any that runs in this process will do, or the next that does.
         """
 
     @abstractmethod

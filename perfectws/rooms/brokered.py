@@ -90,7 +90,7 @@ class Brokered(Subscriber):
         """Send a message to every member, here and elsewhere. From any thread."""
         with self._lock:
             message = self.log.new(opcode, data)
-            self._channel.publish(message, running_loop() or self.presence.home)
+            self._channel.publish(message, running_loop())
             self.log.sent(message)
             self._feed([message], exclude)
         self._flush()

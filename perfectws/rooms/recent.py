@@ -106,15 +106,21 @@ class Recent:
         if position is not self.start:
             self.start = max(self.start, position)
 
-    def fill(self, log: Log) -> None:
-        """Take what the log holds: what came before ``start`` is put there."""
+    def fill(self, log: Log) -> bool:
+        """Take what the log holds: what came before ``start`` is put there.
+
+        Returns:
+            Whether it was taken. It is not if it is another log than this belongs to, or does not go as far as this
+            begins.
+        """
         if log.end.epoch != self.start.epoch or log.end < self.start:
-            return  # it is not the log that this belongs to, or not as far as this begins
+            return False
         self.is_whole = True
         self._messages.extendleft(reversed(self._older(log)))
         self.start = min(self.start, log.start)
         while len(self._messages) > self._limits.messages:
             self._drop_first()
+        return True
 
     def _older(self, log: Log) -> list[LogMessage]:
         here = {(message.instance, message.sequence) for message in self._messages}

@@ -84,7 +84,7 @@ class Room:
         broker: What carries the messages to the rooms of the same name in other processes, and keeps them: each message
             reaches the members here at once, whatever the broker does. A process has one room of a name on a broker.
         history: How many messages are kept for those who come back and for `last_messages`. Without a broker they are
-            kept in this process.
+            kept in this process. `RedisBroker` says how far back a process reads what it did not hear itself.
         history_seconds: How long each is kept; ``None``: no limit. With a broker and neither, 256 are, for an hour.
         stamp: ``stamp(entry)`` makes of each `RoomEntry` what the members are sent, a ``str`` or bytes: so a client
             learns the ids and positions to come back with. Without one they are sent the data as it is.
@@ -306,7 +306,7 @@ class Room:
             group.send(message)
 
     def last_messages(self, count: int, completion: Callable[[list[RoomEntry]], object]) -> None:
-        """Find out what the room was sent last, as far as its history goes.
+        """Find out what the room was sent last, as far as its history goes, and the broker reads it.
 
         Args:
             count: How many messages at most.

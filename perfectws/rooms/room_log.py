@@ -14,7 +14,7 @@ from .entry import RoomEntry, Stamp, StampedMessage, entry_of, position_behind
 from .instance import Instance
 from .message import RoomMessage
 from .position import NOWHERE, Position
-from .recent import Heard, Recent, kept, last_of
+from .recent import Heard, Recent, kept, last_of, once
 
 
 class Lack(Enum):
@@ -208,14 +208,30 @@ class RoomLog:
 
     def _was_read(self, log: Log | None) -> None:
         with self._lock:
+            is_early = log is not None and self.is_ready and not self._fill(log)
+        if is_early:  # the room has begun to listen meanwhile, behind what was read
+            self._channel.read_log(self._was_read_again)
+        else:
+            self._tell(log)
+
+    def _was_read_again(self, log: Log | None) -> None:
+        with self._lock:
+            if log is not None and self.is_ready:
+                self._fill(log)
+        self._tell(log)
+
+    def _fill(self, log: Log) -> bool:
+        is_filled = self._recent.fill(log)
+        for message in log.messages:
+            if message.position <= self.position:  # the others are to come
+                self._heard.is_new(message)
+                self._confirmed(message)
+        return is_filled
+
+    def _tell(self, log: Log | None) -> None:
+        with self._lock:
             waiting, self._after_reading = self._after_reading, []
             self.reads += 1
-            if log is not None and self.is_ready:
-                self._recent.fill(log)
-                for message in log.messages:
-                    if message.position <= self.position:  # the others are to come
-                        self._heard.is_new(message)
-                        self._confirmed(message)
         for done in waiting:
             done(log)
 
@@ -235,4 +251,4 @@ class RoomLog:
 
     def _last(self, count: int, log: Log | None) -> list[RoomEntry]:
         logged = self._recent.last(count) if log is None else kept(log.messages, self._limits)
-        return [self._entry(message) for message in last_of((*logged, *self._unlogged), count)]
+        return [self._entry(message) for message in last_of(once((*logged, *self._unlogged)), count)]

@@ -226,3 +226,32 @@ def test_outside_of_any_loop_it_calls_back_in_the_calling_thread() -> None:
     told: list[list[RoomEntry]] = []
     room.last_messages(5, told.append)
     assert [entry.data for (entries,) in [told] for entry in entries] == ["1"]
+
+
+def test_last_messages_that_were_read_before_the_room_begins_to_listen_further_on_are_read_again() -> None:
+    log = FakeLog()
+    there, here = Process(log, "b"), Process(log)
+    there.send("1")
+    there.settle()
+    told: list[list[RoomEntry]] = []
+    early = log.read()
+    with here.running():
+        here.room.last_messages(5, told.append)
+        there.send("2")
+        there.settle()
+        client = here.join()
+        here.broker.begin()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(log, "read", lambda: early)
+            here.broker.answer()
+    here.settle()
+    assert [[entry.data for entry in entries] for entries in told] == [["1", "2"]]
+    assert here.broker.asked.count(("read_log",)) == 2
+    assert client.said == []
+
+
+def test_what_is_in_the_log_before_this_process_is_told_so_is_there_once() -> None:
+    process = Process()
+    process.send("1")
+    process.broker.push(again=True)
+    assert [entry.data for entry in ask(process, 5)] == ["1"]

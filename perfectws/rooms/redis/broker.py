@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl as tls
 from collections.abc import Callable
 
-from ...callbacks import CallbackLoop
+from ...callbacks import CallbackLoop, running_loop
 from ...checks.quantities import COUNT, LEASE
 from ...log_limit import LogLimit
 from ..broker import Broker, Channel, Log, LogMessage, Person, Subscriber
@@ -26,10 +26,16 @@ class RedisBroker(Broker):
     """Carries the messages of rooms between processes and machines, by Redis 7 or later; the extra ``redis``.
 
     To be made once in a program, and given to each room: ``Room("lobby", broker=broker)``. One that is made before the
-    server forks its workers serves them all. It connects when a room gets its first member or message.
+    server forks its workers serves them all. It connects when a room gets its first member or message, or is asked for
+    its last ones; in an event loop of this process: that of the member, or of who sends or asks, else any that runs.
+    While none runs, messages wait for the next, and nothing is known of what was said before.
 
     Local delivery never waits for Redis. While Redis cannot be reached, what is sent waits in a queue. What finds no
     room there reaches only this process, as does a single one of more than 8 MiB; it is counted, and the log says so.
+
+    A room's history is kept as its ``history`` and ``history_seconds`` say. A process that was not there when something
+    was said, since nobody was in the room there, reads it when somebody asks: the last 4 MiB. What is older it cannot
+    tell from what was trimmed: who comes back with such a position is told of a gap, and the log says so.
 
     Args:
         url: Where Redis is: ``redis://user:password@host:6379/0``, ``rediss://…`` for TLS,
@@ -71,7 +77,7 @@ class RedisBroker(Broker):
         self._publishing = Publishing(max_queue, self._counts, log)
         self._presence = Presence(lease, self._keys, log)
         self._listening = Listening(self._counts, log, self._presence, self._publishing)
-        self._reading = Reading()
+        self._reading = Reading(log)
         duties = Duties(self._publishing, self._listening, self._presence, self._reading)
         self._link = Link(where, ssl_context, duties, self._counts, log)
         super().__init__()  # last: servers ask every broker for its figures, which one that cannot be made has not
@@ -145,13 +151,13 @@ class RedisChannel(Channel):
     def read_log(self, done: Callable[[Log | None], object]) -> None:
         """Read the log in Redis."""
         self._reading.read(self._room, done)
-        if not self._link.is_asking:
+        if not self._link.ask(running_loop()):
             self._reading.give_up()
 
     def enter(self, member: int, person: Person, unique: bool, done: Callable[[bool], object]) -> None:
         """Write who is here, and let the others hear it."""
         self._presence.enter(self._room, member, person, unique, done)
-        if not self._link.is_asking:
+        if not self._link.ask(running_loop()):
             self._presence.give_up()
 
     def exit(self, member: int) -> None:

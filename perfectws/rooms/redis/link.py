@@ -1,33 +1,35 @@
-"""The connection to Redis, kept up in a loop of one of the rooms as long as there is something to do.
+"""The connection to Redis, kept up in a loop of this process as long as there is something to do.
 
 ::
 
-    none ──► connecting ──► connected ──► none     nothing is left to do, or the loop ends
+    none ──► connecting ──► connected ──► none     nothing is left to do, or the loop ends and no other runs
                  ▲  │            │
                  │  └─► waiting ◄┘                 it failed, whatever the reason
                  └─────────┘
 
-All that is to be said and heard waits outside of it, so a connection that fails takes nothing with it.
+All that is to be said and heard waits outside of it, so a connection that fails takes nothing with it. Where no loop
+runs, it waits for the next that does.
 """
 
 from __future__ import annotations
 
 import logging
 import ssl
+from collections.abc import Iterator
 from inspect import CORO_CLOSED, getcoroutinestate
 from random import uniform
 from threading import Lock
 from typing import NamedTuple
 from weakref import WeakSet
 
-from ...callbacks import CallbackLoop, CallbackOwner, context_in
+from ...callbacks import CallbackLoop, CallbackOwner, LoopWatcher, context_in, loops_here
 from ...log_limit import LogLimit
 from .connection import RedisConnection, open_connection
 from .counts import Counts
 from .listening import Listening
 from .presence import Presence
 from .publishing import Publishing
-from .reading import Reading
+from .reading import PATIENCE, Reading
 from .url import RedisURL
 
 logger = logging.getLogger("perfectws")
@@ -56,10 +58,20 @@ class Duties(NamedTuple):
     @property
     def is_idle(self) -> bool:
         """Whether there is nothing to do."""
-        return not (self.publishing.queue or self.listening or self.presence or self.reading)
+        return not (self.is_waiting or self.listening)
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether anything is to be said or asked, which any loop will do for."""
+        return bool(self.publishing.queue or self.presence or self.reading)
+
+    @property
+    def done(self) -> int:
+        """How much was done so far of what comes and goes while no room listens."""
+        return self.publishing.flights + self.reading.reads
 
 
-class Link:
+class Link(LoopWatcher):
     """Keeps the connection up.
 
     Args:
@@ -71,7 +83,6 @@ class Link:
 
     Attributes:
         is_connected: Whether there is a connection.
-        is_asking: Whether Redis can be asked, as far as is known: it is connected, or is tried for the first time.
     """
 
     def __init__(
@@ -82,73 +93,124 @@ class Link:
         self._duties = duties
         self._counts = counts
         self._log = log
+        #: Guards which loop is taken. Who adds something to do then reads `_loop`; who takes no loop any more looks
+        #: then whether there is something to do: so one of them sees it.
         self._lock = Lock()
         self._loop: CallbackLoop | None = None
-        #: Loops that were asked too late.
+        #: Loops that were asked too late, or are about to end.
         self._ended: WeakSet[CallbackLoop] = WeakSet()
         self._connections = 0
         self._failures = 0
         self._is_closed = False
+        self._is_asking = False
         self.is_connected = False
-        self.is_asking = False
+        super().__init__()
 
     def need(self, loop: CallbackLoop | None) -> None:
-        """See to it that there will be a connection; in ``loop``, unless there is one elsewhere. From any thread."""
-        if self._loop is not None or loop is None or self._is_closed:
+        """See to it that there will be a connection, unless there is. From any thread.
+
+        Args:
+            loop: Where, if it runs. Else it is in another that does; if none does, in the next.
+        """
+        if self._loop is not None or self._is_closed:
             return
         with self._lock:
-            if self._loop is not None:
-                return
-            self._loop = loop
-        self.is_asking = True
-        loop.ask(loop.owner, self._start, loop)
+            taken = self._take(loop) if self._loop is None else None
+        self._begin(taken)
+
+    def ask(self, loop: CallbackLoop | None) -> bool:
+        """As `need`; tell whether Redis can be asked, as far as is known: it is connected, or is tried first."""
+        self.need(loop)
+        with self._lock:
+            return self._is_asking
 
     def close(self) -> None:
         """Say what is still to be said, and connect no more. From any thread."""
         self._is_closed = True
+
+    def loop_began(self, loop: CallbackLoop) -> None:
+        """Do what has waited for a loop."""
+        if self._duties.is_waiting:
+            self.need(loop)
+
+    def forget_loops(self) -> None:
+        """Begin anew, in a process that was forked."""
+        self._lock = Lock()
+        self._loop = None
+        self._is_asking = self.is_connected = False
+
+    # Which loop
+
+    def _take(self, loop: CallbackLoop | None) -> CallbackLoop | None:
+        """Take a loop, if there is one. Under the lock."""
+        self._loop = self._choose(loop)
+        self._is_asking = self._loop is not None
+        return self._loop
+
+    def _choose(self, loop: CallbackLoop | None, besides: CallbackLoop | None = None) -> CallbackLoop | None:
+        """Return a loop that runs: ``loop``, else one in which a room has members, else any that will do."""
+        running = dict.fromkeys(each for each in loops_here() if each is not besides and each not in self._ended)
+        if loop in running:
+            return loop
+        with_members = next((each for each in self._loops_with_members() if each in running), None)
+        return with_members or (next(iter(running), None) if self._duties.is_waiting else None)
+
+    def _loops_with_members(self) -> Iterator[CallbackLoop]:
+        for room in self._duties.listening.rooms():
+            subscriber = room.subscriber
+            if subscriber is not None:
+                yield from subscriber.loops()
+
+    def _is_in_the_way(self) -> bool:
+        """Tell whether this keeps a loop from its end that could end, only for members of rooms in another."""
+        loop = self._loop
+        if loop is None or not loop.ends_when_idle or self._duties.is_waiting:
+            return False
+        return all(each is not loop for each in self._loops_with_members()) and self._choose(None, loop) is not None
+
+    def _begin(self, loop: CallbackLoop | None) -> None:
+        if loop is not None:
+            loop.ask(loop.owner, self._start, loop)
 
     def _start(self, loop: CallbackLoop) -> None:
         running = self._run(loop)
         loop.start_task(CallbackOwner(context_in(loop)), running)
         if getcoroutinestate(running) == CORO_CLOSED:  # the loop has ended, and ran nothing
             self._ended.add(loop)
-            self._end(self._other_than(loop))
+            self._end(goes_on=True)
 
     async def _run(self, loop: CallbackLoop) -> None:
-        next_loop = self._other_than
+        is_ending, goes_on = True, True
         try:
-            await self._keep_up()
-            next_loop = self._same
+            goes_on = await self._keep_up()
+            is_ending = False
         finally:
-            self._end(next_loop(loop))
+            if is_ending:
+                self._ended.add(loop)
+            self._end(goes_on)
 
-    def _end(self, loop: CallbackLoop | None) -> None:
-        """Do nothing more here. What is left to do, or has come meanwhile, is done in ``loop``."""
-        self._loop = None
-        self.is_asking = False
-        self._give_up()
-        self.need(loop)
+    def _end(self, goes_on: bool) -> None:
+        """Do nothing more here.
 
-    def _same(self, loop: CallbackLoop) -> CallbackLoop | None:
-        """Return the loop, if something is left to do. What could not be sent for long waits for the next message."""
-        return None if self._duties.is_idle or self._failures else loop
-
-    def _other_than(self, loop: CallbackLoop) -> CallbackLoop | None:
-        """Return another loop in which a room has members."""
-        for room in self._duties.listening.rooms():
-            subscriber = room.subscriber
-            for other in [] if subscriber is None else subscriber.loops():
-                if other is not loop and other not in self._ended:
-                    return other
-        return None
+        Args:
+            goes_on: Whether what is left to do, or has come meanwhile, is done in a loop that runs. If not it waits for
+                the next message.
+        """
+        with self._lock:
+            self._loop = None
+            self._is_asking = False
+            taken = self._take(None) if goes_on and not (self._is_closed or self._duties.is_idle) else None
+        if taken is None:
+            self._give_up()
+        self._begin(taken)
 
     def _give_up(self) -> None:
         """Answer those who wait for an answer: there will be none soon."""
         self._duties.presence.give_up()
         self._duties.reading.give_up()
 
-    async def _keep_up(self) -> None:
-        """Connect again and again, until nothing is left to do."""
+    async def _keep_up(self) -> bool:
+        """Connect again and again, until nothing is left to do; tell whether that is so, or Redis was away for long."""
         from trio import current_time, sleep
 
         self._failures, last_seen = 0, current_time()
@@ -156,19 +218,23 @@ class Link:
             connections, began = self._connections, current_time()
             try:
                 await self._serve()
-                return
+                return True
             except* Exception as errors:  # beside them there may be the cancellation of the loop's end, which goes on
                 self._complain(errors)
             now = current_time()
             if self._connections == connections:
-                self.is_asking = False
+                self._is_asking = False
                 self._give_up()
                 self._duties.publishing.tell_lost()
             else:
+                self._duties.reading.give_up(PATIENCE)  # over the next connection it may be no better
                 last_seen = now
+            if self._duties.is_idle:
+                return True
             if not self._duties.listening and now - last_seen > MAX_TRYING:
-                return
+                return False
             await sleep(self._pause(now - began))
+        return True
 
     def _complain(self, error: BaseException) -> None:
         """Say what is wrong, in the words of what is behind it all: trio wraps one error in another."""
@@ -207,7 +273,7 @@ class Link:
         self._connections += 1
         if self._failures:
             logger.info("There is a connection to Redis at %s again", self._url.text)
-        self.is_connected = self.is_asking = True
+        self.is_connected = self._is_asking = True
 
     async def _work(self, connection: RedisConnection) -> None:
         from trio import current_time, open_nursery, sleep
@@ -223,11 +289,10 @@ class Link:
             ):
                 nursery.start_soon(run, connection)
             nursery.start_soon(connection.until_lost)
-            refreshed = current_time()
-            # Who says something again and again keeps the connection, though all is answered when this looks.
-            while not self._is_closed and (
-                not duties.is_idle or current_time() < duties.publishing.last + LOOK_INTERVAL / 2
-            ):
+            refreshed, done = current_time(), -1
+            # Who says or asks something again and again keeps the connection, though all is answered when this looks.
+            while not (self._is_closed or self._is_in_the_way()) and (not duties.is_idle or duties.done != done):
+                done = duties.done
                 await sleep(LOOK_INTERVAL)
                 if current_time() - refreshed > REFRESH_INTERVAL:
                     refreshed = current_time()
@@ -253,7 +318,7 @@ class Link:
                     await duties.publishing.settle()
                 while await duties.presence.say(connection):
                     pass
-                if self._loop is None or self._other_than(self._loop) is None:
+                if self._is_closed or duties.is_idle or self._choose(None, besides=self._loop) is None:
                     await duties.presence.lease.leave(connection)
             except Exception as error:
                 self._log.log("last", "Redis did not hear the last of this process: %s", error)

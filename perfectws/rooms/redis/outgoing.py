@@ -148,12 +148,13 @@ def _first_entry(waiting: deque[LogMessage]) -> list[LogMessage]:
     if not waiting:
         return []
     taken = [waiting.popleft()]
-    first, size = taken[0], len(taken[0].data)
-    while waiting and size < ENTRY_BYTES and waiting[0].sequence == first.sequence + len(taken):
-        if waiting[0].instance != first.instance:  # it was forked meanwhile
-            break
+    size, instance, sequence = len(taken[0].data), taken[0].instance, taken[0].sequence
+    while waiting and size < ENTRY_BYTES:
+        following = waiting[0]
+        if following.sequence != sequence + len(taken) or following.instance != instance:
+            break  # something found no room, or the process was forked from the one that spoke before
         taken.append(waiting.popleft())
-        size += len(taken[-1].data)
+        size += len(following.data)
     return taken
 
 

@@ -40,13 +40,13 @@ class Publishing:
     Attributes:
         queue: What waits.
         signal: Set when there is something to do.
-        last: When the last flight went out, on trio's clock.
+        flights: How many went out.
     """
 
     def __init__(self, max_queue: int, counts: Counts, log: LogLimit) -> None:
         self.queue = Queue(max_queue)
         self.signal = Signal()
-        self.last = self._due = -inf
+        self.flights = 0
         self._counts = counts
         self._log = log
         #: What is on its way, or was when the connection was lost.
@@ -64,7 +64,7 @@ class Publishing:
 
     def publish(self, room: RedisRoom, message: LogMessage) -> None:
         """Let a message wait. From any thread, but for one room from one at a time."""
-        if room.instance != message.instance:
+        if room.instance != message.instance:  # it is the first, of this process: this may be a fork of another
             room.instance, room.logged = message.instance, message.sequence
         if self.queue.add(room, message):
             return
@@ -89,9 +89,10 @@ class Publishing:
 
         self._counts.resent += sum(parcel.messages for parcel in self._flight)
         self._tear()
+        due = -inf  # by the clock of this run of trio's: that of the next one is another
         while True:
-            if self.queue.is_waiting and current_time() < self._due:
-                await sleep_until(self._due)
+            if self.queue.is_waiting and current_time() < due:
+                await sleep_until(due)
                 self.signal.clear()
             self.tell_lost()
             if self._is_under_way(connection):
@@ -101,8 +102,7 @@ class Publishing:
             if not self._is_under_way(connection):
                 now = current_time()
                 if self.send(connection):
-                    self.last = now
-                    self._due = max(self._due, now - AHEAD) + PACE
+                    due = max(due, now - AHEAD) + PACE
             elif self.queue.is_waiting:
                 connection.rest(0)
             if self._torn:
@@ -140,6 +140,7 @@ class Publishing:
             for answer in self._answers:
                 answer.then = self._answered
             if self._answers:
+                self.flights += 1
                 connection.send()
                 connection.rest(LULL)
         return bool(self._flight)
@@ -165,7 +166,8 @@ class Publishing:
         position = position_of(answer)
         if position is not None:
             room.epoch = b"%d" % position.epoch
-            room.logged = parcel.sequence + parcel.messages
+            if parcel.entry.startswith(room.instance):
+                room.logged = parcel.sequence + parcel.messages
             self._counts.published += parcel.messages
             if subscriber is not None:
                 subscriber.confirmed(parcel.sequence, parcel.messages, position)

@@ -1,10 +1,12 @@
-"""The end of a room's log, read for those who come back."""
+"""The end of a room's log, read for those who come back, and for those who ask what was said last."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import count
+from time import monotonic
 
+from ...log_limit import LogLimit
 from ..broker import Log, LogMessage
 from ..position import NOWHERE, Position
 from .connection import RedisConnection
@@ -14,8 +16,9 @@ from .scripts import READ_END
 from .signal import Signal
 from .wire import Answer
 
-#: How much of a log is read, in bytes: what is older is taken for trimmed.
-MAX_BYTES = 4 * 1024 * 1024
+#: How much of a log is read, in MiB and in bytes, but for the rest of an entry: what is older is taken for trimmed.
+MAX_MIB = 4
+MAX_BYTES = MAX_MIB * 1024 * 1024
 
 #: How long somebody waits for a log, in seconds.
 PATIENCE = 2.0
@@ -26,14 +29,21 @@ Done = Callable[[Log | None], object]
 class Reading:
     """Reads logs for rooms.
 
+    Args:
+        log: Where to say that one is longer than what is read.
+
     Attributes:
         signal: Set when there is something to do.
+        reads: How many were read.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, log: LogLimit) -> None:
         self.signal = Signal()
+        self.reads = 0
+        self._log = log
         self._numbers = count()
-        self._asked: dict[int, tuple[RedisRoom, Done]] = {}
+        #: The room of each question, who is to be told, and when it was asked.
+        self._asked: dict[int, tuple[RedisRoom, Done, float]] = {}
 
     def __bool__(self) -> bool:
         """Tell whether anybody waits for a log."""
@@ -42,32 +52,46 @@ class Reading:
     def read(self, room: RedisRoom, done: Done) -> None:
         """Read the log of a room; ``done(log)`` is called once. From any thread, as `give_up`."""
         room.hold()
-        self._asked[next(self._numbers)] = (room, done)
+        self._asked[next(self._numbers)] = (room, done, monotonic())
         self.signal.set()
 
-    def give_up(self) -> None:
-        """Tell all that wait that there is nothing to be read now."""
-        for number in list(self._asked):
-            self._answer(number, None)
+    def give_up(self, waited: float = 0.0) -> None:
+        """Tell all that wait, or have waited for so many seconds, that there is nothing to be read now."""
+        now = monotonic()
+        for number, (_, _, asked_at) in list(self._asked.items()):
+            if now - asked_at >= waited:
+                self._answer(number, None)
 
     async def run(self, connection: RedisConnection) -> None:
         """Read, over one connection, until it is lost. What is not answered then is read again over the next."""
         from trio import move_on_after
 
         while True:
-            answers = {number: _ask(connection, room) for number, (room, _) in list(self._asked.items())}
+            answers = [(number, room, _ask(connection, room)) for number, (room, _, _) in list(self._asked.items())]
             with move_on_after(PATIENCE) as waiting:
-                for number, answer in answers.items():
-                    self._answer(number, log_of(await answer))
+                for number, room, answer in answers:
+                    self._answer(number, self._read(room, await answer))
             if waiting.cancelled_caught:
                 self.give_up()
             elif not answers:
                 await self.signal.wait()
 
+    def _read(self, room: RedisRoom, answer: Sequence[object]) -> Log:
+        end, is_cut, *found = answer
+        self.reads += 1
+        if is_cut:
+            self._log.log(
+                "cut",
+                "The history of room %r takes more than the last %d MiB, which are all that is read of it",
+                room.name,
+                MAX_MIB,
+            )
+        return log_of(end, found)
+
     def _answer(self, number: int, log: Log | None) -> None:
         asked = self._asked.pop(number, None)
         if asked is not None:
-            room, done = asked
+            room, done, _ = asked
             room.release()
             done(log)
 
@@ -76,12 +100,12 @@ def _ask(connection: RedisConnection, room: RedisRoom) -> Answer:
     return connection.run_script(READ_END, [room.log], min(room.limits.messages, room.entries), MAX_BYTES)
 
 
-def log_of(answer: Sequence[object]) -> Log:
-    """Return a log as `READ_END` has read it, the newest entry first."""
-    end = position_of(answer[0]) or NOWHERE
+def log_of(number: object, found: Sequence[object]) -> Log:
+    """Return a log as `READ_END` has read it: the number of its last entry, and entries, the newest first."""
+    end = position_of(number) or NOWHERE
     start, is_whole = end, True
     messages: list[LogMessage] = []
-    for position, data in numbered(answer[1:]):
+    for position, data in numbered(found):
         entry = Entry.decode(data)
         is_whole = is_whole and position == start
         if is_whole:

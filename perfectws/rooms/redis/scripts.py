@@ -136,16 +136,20 @@ return found
 """
 )
 
-#: Read the end of a log: so many messages, as far as they fit. Returns its last number, and its entries, each behind
-#: its number, the newest first.
+#: Read the end of a log: so many messages, as far as they fit. Returns its last number, 1 if more were wanted and are
+#: there, and its entries, each behind its number, the newest first.
 READ_END = Script(
     _CURRENT
     + """
 local log, wanted, most = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
-local found, size, start = {last_of(log) or ''}, 0, '+'
-while size < most and wanted > 0 do
+local found, size, start = {last_of(log) or '', 0}, 0, '+'
+while wanted > 0 do
     local some = redis.pcall('XREVRANGE', log, start, '-', 'COUNT', 2)
     if some.err then some = {} end
+    if size >= most then
+        found[2] = math.min(#some, 1)
+        break
+    end
     for _, item in ipairs(some) do
         local entry = item[2][2]
         start = '(' .. item[1]

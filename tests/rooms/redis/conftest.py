@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from perfectws.net.loop import Loop, open_loop
-from perfectws.rooms.broker import LogLimits
+from perfectws.rooms.broker import LogLimits, brokers
 from perfectws.rooms.redis import lease, link
 from perfectws.rooms.redis.broker import RedisBroker
 
@@ -32,6 +32,15 @@ async def loop() -> AsyncIterator[Loop]:
     """A loop, as a server has one."""
     async with open_loop() as loop:
         yield loop
+
+
+@pytest.fixture(autouse=True)
+def close_brokers() -> Iterator[None]:
+    """Let no broker of this test say something in the loop of another."""
+    before = set(brokers())
+    yield
+    for broker in set(brokers()) - before:
+        broker.close()
 
 
 class Processes:
