@@ -230,7 +230,7 @@ def test_outside_of_any_loop_it_calls_back_in_the_calling_thread() -> None:
 
 def test_last_messages_that_were_read_before_the_room_begins_to_listen_further_on_are_read_again() -> None:
     log = FakeLog()
-    there, here = Process(log, "b"), Process(log)
+    there, here = Process(log), Process(log)
     there.send("1")
     there.settle()
     told: list[list[RoomEntry]] = []
