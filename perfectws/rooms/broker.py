@@ -4,15 +4,18 @@ A room delivers to its own members at once, whatever the broker does. Behind it 
 is sent is appended there, and what others appended comes back, in the order of the log, each message once::
 
     Room ──► Channel      publish  open  close  read_log  enter  exit
-    Room ◄── Subscriber   opened  take  take_own  gap  confirmed  lost  people_changed
+    Room ◄── Subscriber   opened  take  take_own  gap  torn  confirmed  lost  people_changed
 
 An entry of the log holds one message or several: what one process sent to a room in one turn. Entries are numbered
-without holes within an epoch (`Position`), so a hole shows, and so does a log that was lost and begun anew. Messages
-are numbered per process and room (``instance``, ``sequence``), so one that was appended twice, since nobody answered
-the first time, is heard once.
+without holes within an epoch (`Position`), so a hole shows, and so does a log that was lost and begun anew. Each room
+has a name of its own (``instance``), and numbers what it is sent (``sequence``): so one that was appended twice, since
+nobody answered the first time, is heard once, and two brokers in one process are like two processes.
 
 A `Subscriber` has a *position*: the number up to which all that the log holds has been given to it. It only grows, but
 for a new epoch. What this process published itself comes back too, and moves the position; the members have it already.
+
+What could not be appended is a hole: the log says so as soon as it can, in an entry that may hold nothing else. So
+everybody has the same answer for one position, who was there and who reads the log later.
 
 Nothing here blocks, and nothing here raises for what a network does.
 """
@@ -35,8 +38,8 @@ class LogMessage:
     """A message as the log has it.
 
     Args:
-        instance: The process that sent it.
-        sequence: Its number among what that process sent to this room: grows by one from message to message.
+        instance: The room that was sent it, in the process where it was sent.
+        sequence: Its number among what that room was sent: grows by one from message to message.
         opcode: TEXT or BINARY.
         data: What it says, before it is stamped.
         when: When it was sent, in seconds since 1970.
@@ -151,21 +154,26 @@ class Subscriber(ABC):
 
     @abstractmethod
     def gap(self, position: Position) -> None:
-        """Go on from ``position``, though something before it never came: the log was trimmed, or lost.
+        """Go on from ``position``, though something before it never came: the log was trimmed, or lost."""
 
-        It may be where the room is already: something did not come that another process could not publish.
-        """
+    @abstractmethod
+    def torn(self) -> None:
+        """Take it that something was said behind the position where this is, and is in no log."""
 
     @abstractmethod
     def confirmed(self, first: int, count: int, position: Position) -> None:
         """Take it that the log's server has answered: messages of one's own are in the log, as one entry.
 
+        What was lost before them is missing there, as the entry says, which holds nothing else if ``count`` is 0.
         Told whether the channel is open or not; if it is, `take` brings them in their turn all the same.
         """
 
     @abstractmethod
     def lost(self, first: int, count: int) -> None:
-        """Forget ``count`` messages of one's own from sequence ``first`` on: they will never be in the log."""
+        """Forget ``count`` messages of one's own from sequence ``first`` on: they will never be in the log.
+
+        Told before `confirmed` tells of anything behind them.
+        """
 
     @abstractmethod
     def people_changed(self, arrived: Mapping[str, Person], gone: Collection[str]) -> None:

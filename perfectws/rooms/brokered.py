@@ -183,6 +183,13 @@ class Brokered(Subscriber):
                 self.log.go_on(position)
         self._go_on()
 
+    def torn(self) -> None:
+        """Take it that something was said behind the position where this is, and is in no log."""
+        with self._lock:
+            if self.log.is_ready:
+                self.log.tear()
+        self._go_on()
+
     def confirmed(self, first: int, count: int, position: Position) -> None:
         """Take it that messages of one's own are in the log."""
         with self._lock:

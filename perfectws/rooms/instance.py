@@ -1,34 +1,42 @@
-"""Which process speaks: so that each knows its own messages when they come back, and hears each of others' once."""
+"""Who speaks: so that each knows its own messages when they come back, and hears each of others' once."""
 
 from __future__ import annotations
 
 import os
 import secrets
-from time import monotonic_ns
 
-#: How many bytes name a process.
+#: How many bytes a name has.
 INSTANCE_SIZE = 16
 
-_instance = b""
+#: What stands for this process: another object in each child that it forks.
+_process = object()
 
 
-def instance() -> bytes:
-    """Return the name of this process: random, and chosen when it is first asked for, so not before a fork."""
-    global _instance
-    if not _instance:
-        _instance = secrets.token_bytes(INSTANCE_SIZE)
-    return _instance
+class Instance:
+    """A name that nobody else has, neither in this process nor in another. From one thread at a time.
 
+    It is random, and chosen when it is first asked for, so not before a fork; who is forked later chooses another.
+    """
 
-def first_sequence() -> int:
-    """Return where a room begins to number: above all that one of its name has numbered before in this process."""
-    return monotonic_ns() // 1000
+    __slots__ = ("_name", "_process")
+
+    def __init__(self) -> None:
+        self._name = b""
+        self._process: object = None
+
+    @property
+    def name(self) -> bytes:
+        """The name."""
+        if self._process is not _process:
+            self._name = secrets.token_bytes(INSTANCE_SIZE)
+            self._process = _process
+        return self._name
 
 
 def _forget() -> None:
-    """Let a forked child choose a name of its own."""
-    global _instance
-    _instance = b""
+    """Let a forked child choose names of its own."""
+    global _process
+    _process = object()
 
 
 if hasattr(os, "register_at_fork"):

@@ -21,11 +21,11 @@ from .position import NOWHERE, Position
 
 
 class Heard:
-    """Which messages have come: the highest number of each process. What is not above it has come before."""
+    """Which messages have come: the highest number of each instance. What is not above it has come before."""
 
     __slots__ = ("_highest", "_last")
 
-    #: How many processes are remembered: those that were heard last.
+    #: How many instances are remembered: those that were heard last.
     _MOST = 1024
 
     def __init__(self) -> None:
@@ -58,14 +58,16 @@ class Recent:
     Attributes:
         start: Nothing that the log has had behind it is missing here. What is here and is older has a hole behind it.
         end: The room's position: the number up to which all has come; `NOWHERE` as long as that is not known.
+        floor: Who comes from before it misses something that is in no log.
         is_whole: Whether the log was read: what is not here, it does not have.
     """
 
-    __slots__ = ("_limits", "_messages", "end", "is_whole", "start")
+    __slots__ = ("_limits", "_messages", "end", "floor", "is_whole", "start")
 
     def __init__(self, limits: LogLimits) -> None:
         self._limits = limits
         self._messages: deque[LogMessage] = deque()
+        self.floor = NOWHERE
         self.begin(NOWHERE)
 
     def begin(self, position: Position) -> None:
@@ -77,6 +79,10 @@ class Recent:
         """Go on from ``position``, though something before it is missing: what is here does not lead to what comes."""
         self.start = self.end = position
         self.is_whole = not self._limits.messages
+
+    def tear(self, position: Position) -> None:
+        """Take it that before ``position`` something was said that is in no log."""
+        self.floor = max(self.floor, position)
 
     def add(self, message: LogMessage) -> None:
         """Take the next message of the log."""
@@ -127,7 +133,7 @@ class Recent:
     def after(self, position: Position) -> list[LogMessage] | None:
         """Return all messages behind ``position``, in order; ``None`` if some of them are not here."""
         self._drop_old()
-        if position.epoch != self.end.epoch or not self.start <= position <= self.end:
+        if position.epoch != self.end.epoch or not max(self.start, self.floor) <= position <= self.end:
             return None
         found = []
         for message in reversed(self._messages):

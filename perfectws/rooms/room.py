@@ -90,6 +90,7 @@ class Room:
             learns the ids and positions to come back with. Without one they are sent the data as it is.
 
     Raises:
+        TypeError: ``name`` is no ``str``, or ``broker`` is no broker: a URL, say, or a class.
         ValueError: There is a room of that name on the broker, or it has a broker and no name. There is an ``on_drop``
             without ``slow="drop"``.
 
@@ -116,6 +117,11 @@ class Room:
         history_seconds: float | None = None,
         stamp: Stamp | None = None,
     ) -> None:
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name is a str, not {type(name).__name__}")
+        if broker is not None and not isinstance(broker, Broker):
+            what = f"the class {broker.__name__}" if isinstance(broker, type) else type(broker).__name__
+            raise TypeError(f'broker is an object that carries messages: give a RedisBroker("redis://…"), not {what}')
         if slow not in ("close", "drop"):
             raise ValueError(f'slow is "close" or "drop", not {slow!r}')
         if on_drop is not None:

@@ -11,7 +11,7 @@ from ..websocket.frames import build_frame
 from ..websocket.opcodes import OpcodeType
 from .broker import Channel, Log, LogLimits, LogMessage
 from .entry import RoomEntry, Stamp, StampedMessage, entry_of, position_behind
-from .instance import first_sequence, instance
+from .instance import Instance
 from .message import RoomMessage
 from .position import NOWHERE, Position
 from .recent import Heard, Recent, kept, last_of, once
@@ -50,11 +50,15 @@ class RoomLog:
         self._stamp = stamp
         self._is_exact = is_exact
         self._lock = lock
-        self._next_sequence = 0
+        #: Who says what is sent here, and how many messages that were.
+        self._instance = Instance()
+        self._sequence = 0
         self._recent = Recent(limits)
         self._heard = Heard()
         #: What was sent, and has not come back in its turn: the members have it, and who recovers gets it.
         self._unlogged: deque[LogMessage] = deque()
+        #: The number behind the last message that was lost, while the log does not say yet that it is missing; else 0.
+        self._lost = 0
         self.is_open = self.is_ready = False
         self.reads = 0
         self._after_reading: list[Callable[[Log | None], object]] = []
@@ -74,8 +78,12 @@ class RoomLog:
         """Go on from ``position``, though something before it never came."""
         self._recent.go_on(position)
 
+    def tear(self) -> None:
+        """Take it that something was said behind the position where this is, and is in no log."""
+        self._recent.tear(self.position.next)
+
     def close(self) -> None:
-        """Forget all: the room is empty."""
+        """Forget all, but for where the log is torn: the room is empty."""
         self.is_open = self.is_ready = False
         self._recent.begin(NOWHERE)
         self._heard = Heard()
@@ -84,13 +92,12 @@ class RoomLog:
     # What is sent, and what comes
 
     def new(self, opcode: OpcodeType, data: bytes) -> LogMessage:
-        """Return the next message of this process."""
-        message = LogMessage(instance(), self._next_sequence or first_sequence(), opcode, data)
-        self._next_sequence = message.sequence + 1
-        return message
+        """Return the next message of this room."""
+        self._sequence += 1
+        return LogMessage(self._instance.name, self._sequence, opcode, data)
 
     def sent(self, message: LogMessage) -> None:
-        """Take a message of this process that was published."""
+        """Take a message of this room that was published."""
         if message.position is NOWHERE:
             if not self._is_exact:
                 self._unlogged.append(message)
@@ -110,13 +117,12 @@ class RoomLog:
         self._recent.move(position)
 
     def _confirmed(self, message: LogMessage) -> LogMessage | None:
-        """Return the message of this process that has got into the log, if it is one that the members have."""
+        """Return the message of this room that has got into the log, if it is one that the members have."""
         unlogged = self._unlogged
-        if message.instance != instance():
-            return None
-        while unlogged and unlogged[0].sequence < message.sequence:
+        # Not the name of this room: it was another before a fork.
+        while unlogged and unlogged[0].instance == message.instance and unlogged[0].sequence < message.sequence:
             unlogged.popleft()
-        if not unlogged or unlogged[0].sequence != message.sequence:
+        if not unlogged or unlogged[0].instance != message.instance or unlogged[0].sequence != message.sequence:
             return None
         own = unlogged.popleft()
         own.position, own.is_last = message.position, message.is_last
@@ -136,13 +142,16 @@ class RoomLog:
         return True
 
     def confirm(self, first: int, count: int, position: Position) -> None:
-        """Take it that messages of this process are in the log, though they have not come back in their turn."""
+        """Take it that messages of this room are in the log, though they have not come back in their turn."""
         end = first + count
         for message in self._unlogged:
             if message.sequence >= end:
                 break
             if message.sequence >= first:
                 message.position, message.is_last = position, message.sequence == end - 1
+        if self._lost and first >= self._lost:  # the entry says so
+            self._lost = 0
+            self._recent.tear(position)
         self._drop_logged()
 
     def _drop_logged(self) -> None:
@@ -154,9 +163,10 @@ class RoomLog:
             unlogged.popleft()
 
     def lose(self, first: int, count: int) -> None:
-        """Forget messages of this process: they will never be in the log."""
+        """Forget messages of this room: they will never be in the log."""
         lost = range(first, first + count)
         self._unlogged = deque(message for message in self._unlogged if message.sequence not in lost)
+        self._lost = max(self._lost, lost.stop)
 
     # What is said of it
 
@@ -179,14 +189,14 @@ class RoomLog:
         """Return all that came, or was sent, behind ``position``, or why that is not here."""
         if not self.is_ready:
             return Lack.NOT_YET
-        missed = self._recent.after(position)
+        missed = None if self._lost else self._recent.after(position)
         if missed is not None:
             return [self.said(message) for message in (*missed, *self._unlogged)]
-        if position.epoch != self.position.epoch:
+        if position.epoch != self.position.epoch or position < self._recent.floor:
             return Lack.GAP
         if position > self.position:
             return Lack.GAP if self._is_exact else Lack.NOT_YET
-        return Lack.GAP if self._recent.is_whole else Lack.NOT_READ
+        return Lack.GAP if self._lost or self._recent.is_whole else Lack.NOT_READ
 
     def read(self, done: Callable[[Log | None], object]) -> None:
         """Read the log, once for all who ask meanwhile; ``done(log)`` as `Channel.read_log`."""

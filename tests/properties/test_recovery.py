@@ -19,7 +19,7 @@ from ..rooms.fakes import Client, FakeLog, Process
 
 #: What happens often, and what happens now and then; in which process or to which person; how much.
 OFTEN = ["send", "push", "pull", "come"]
-SELDOM = ["twice", "trim", "lose", "late", "go", "hesitate"]
+SELDOM = ["twice", "fail", "trim", "lose", "late", "go", "hesitate"]
 STEPS = st.lists(
     st.tuples(st.sampled_from([*OFTEN, *OFTEN, *OFTEN, *SELDOM]), st.integers(0, 1), st.integers(0, 3)),
     min_size=20,
@@ -37,6 +37,7 @@ class Person:
         base: From where on nothing is missing.
         excused: What was said before, where they came to: who is not told that nothing is missing loads that.
         known: The ids of what they have, with what each says, in the order in which it came first.
+        is_torn: Whether something is in no log, where they came to, that was said behind the position they came with.
     """
 
     client: Client | None = None
@@ -45,6 +46,7 @@ class Person:
     excused: set[str] = field(default_factory=set)
     known: dict[str, str] = field(default_factory=dict)
     said: set[str] = field(default_factory=set)
+    is_torn: bool = False
 
     def look(self, log: FakeLog, unread: int = 0) -> None:
         """Read what the connection has brought, but for the last messages, which did not get through."""
@@ -69,11 +71,14 @@ class Person:
         if recovery.recovered and came_with is not None:
             missed = said_between(log, Position.parse(came_with), position)
             assert missed - self.excused <= set(self.known.values()), "what is called recovered is"
+            assert not self.is_torn, "where something is missing, nothing is called recovered"
 
     def come(self, log: FakeLog, process: Process, said: set[str]) -> None:
         """Connect, to a process that has sent something already."""
         self.go(log, 1)
         self.said = set(said)
+        broker = process.broker
+        self.is_torn = broker.lost > broker.logged or is_torn(log, self.position, broker.position)
         self.client = process.join(after=self.position)
 
     def go(self, log: FakeLog, unread: int) -> None:
@@ -82,6 +87,12 @@ class Person:
         if self.client is not None:
             self.client.leave()
             self.client = None
+
+
+def is_torn(log: FakeLog, position: str | None, end: Position | None) -> bool:
+    """Tell whether the log says that something is missing behind a position, as far as it has been heard."""
+    start = Position.parse(position or "")
+    return start is not None and end is not None and any(start < torn <= end for torn in log.torn)
 
 
 def said_between(log: FakeLog, start: Position | None, end: Position | None) -> set[str]:
@@ -96,7 +107,7 @@ class World:
 
     def __init__(self) -> None:
         self.log = FakeLog()
-        self.processes = [Process(self.log, name) for name in "ab"]
+        self.processes = [Process(self.log) for _ in range(2)]
         self.people = [Person(), Person()]
         self.sent: list[set[str]] = [set(), set()]
         self.count = 0
@@ -118,6 +129,8 @@ class World:
                     process.broker.push()
                 case "twice":
                     process.broker.push(again=True)
+                case "fail":
+                    process.broker.lose()
                 case "pull":
                     process.broker.pull(much)
                 case "hesitate":

@@ -6,12 +6,12 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 from weakref import ref
 
 from perfectws import Broker, BrokerFigures, Recovery, Room, RoomEntry, WebSocket
 from perfectws.callbacks import CallbackLoop
-from perfectws.rooms import instance as naming
 from perfectws.rooms.broker import Channel, Log, LogMessage, Person, Subscriber
 from perfectws.rooms.position import Position
 from perfectws.websocket.connection import WebSocketConnection
@@ -66,12 +66,14 @@ class FakeLog:
 
     Attributes:
         all: Every message that ever was in it.
-        entries: What it holds: the number of each entry, and its messages.
+        entries: What it holds: the messages of each entry.
+        torn: The positions of those entries that say that something is missing before them.
     """
 
     def __init__(self) -> None:
         self.all: list[LogMessage] = []
         self.entries: deque[list[LogMessage]] = deque()
+        self.torn: list[Position] = []
         self.epoch, self.number, self.start = 1, 0, 0
 
     @property
@@ -79,9 +81,11 @@ class FakeLog:
         """How far it has got."""
         return Position(self.epoch, self.number)
 
-    def append(self, messages: list[LogMessage]) -> None:
+    def append(self, messages: list[LogMessage], *, is_torn: bool = False) -> None:
         """Append what one process has sent in one turn."""
         self.number += 1
+        if is_torn:
+            self.torn.append(self.end)
         entry = [
             LogMessage(
                 message.instance,
@@ -111,7 +115,8 @@ class FakeLog:
     def read(self) -> Log:
         """Return what it holds."""
         messages = [message for entry in self.entries for message in entry]
-        return Log(Position(self.epoch, self.start), self.end, messages)
+        start = max([Position(self.epoch, self.start), *(torn for torn in self.torn if torn.epoch == self.epoch)])
+        return Log(start, self.end, messages)
 
 
 class FakeBroker(Broker):
@@ -129,6 +134,10 @@ class FakeBroker(Broker):
         super().__init__()
         self.log = log
         self.queue: list[LogMessage] = []
+        #: Who has published.
+        self.instance = b""
+        #: The numbers behind the last message that was appended, is known to be, and was lost.
+        self.appended, self.logged, self.lost = 1, 1, 0
         self.answers: deque[Callable[[], object]] = deque()
         self.asked: list[tuple[object, ...]] = []
         self.subscriber: Subscriber | None = None
@@ -165,12 +174,36 @@ class FakeBroker(Broker):
 
     def push(self, *, again: bool = False) -> None:
         """Append the queue to the log, as one entry; ``again``: nobody has heard that it is there, so it will come."""
-        if self.queue:
-            self.log.append(self.queue)
+        logged = self.logged
+        for entry in self._entries():
+            first = entry[0].sequence if entry else self.lost
+            self.log.append(entry, is_torn=first > self.logged)
+            self.logged = first + len(entry)
             if not again:
-                first, count, position = self.queue[0].sequence, len(self.queue), self.log.end
-                self.queue = []
-                self.answers.append(lambda: self.room().confirmed(first, count, position))
+                self.answers.append(partial(self.room().confirmed, first, len(entry), self.log.end))
+        self.appended = self.logged
+        if again:
+            self.logged = logged
+        else:
+            self.queue = []
+
+    def _entries(self) -> list[list[LogMessage]]:
+        """Return what waits, as far as its numbers follow each other; an empty entry says that the last is missing."""
+        entries: list[list[LogMessage]] = []
+        for message in self.queue:
+            if entries and message.sequence == entries[-1][-1].sequence + 1:
+                entries[-1].append(message)
+            else:
+                entries.append([message])
+        said = self.queue[-1].sequence + 1 if self.queue else self.logged
+        return [*entries, []] if self.lost > said else entries
+
+    def lose(self) -> None:
+        """Lose the last message that waits, if it was not appended."""
+        if self.queue and self.queue[-1].sequence >= self.appended:
+            lost = self.queue.pop().sequence
+            self.lost = lost + 1
+            self.room().lost(lost, 1)
 
     def pull(self, entries: int) -> None:
         """Give the subscriber so many entries, if there are."""
@@ -183,16 +216,17 @@ class FakeBroker(Broker):
             self.subscriber.gap(self.position)
         behind = self.position.number - log.start
         for entry in list(log.entries)[behind : behind + entries]:
-            self.position = entry[-1].position
-            if not self._take_own(entry):
-                self.duplicates += self.subscriber.take(entry, self.position)
+            self.position = self.position.next
+            if self.position in log.torn:
+                self.subscriber.torn()
+            elif self._take_own(entry):
+                continue
+            self.duplicates += self.subscriber.take(entry, self.position)
 
     def _take_own(self, entry: list[LogMessage]) -> bool:
         first = entry[0]
         assert self.subscriber is not None
-        return first.instance == naming.instance() and self.subscriber.take_own(
-            first.sequence, len(entry), first.position
-        )
+        return first.instance == self.instance and self.subscriber.take_own(first.sequence, len(entry), first.position)
 
     def answer(self) -> None:
         """Answer the first question that is owed an answer."""
@@ -208,6 +242,7 @@ class FakeChannel(Channel):
         self._subscriber = subscriber
 
     def publish(self, message: LogMessage, loop: CallbackLoop | None) -> None:
+        self._broker.instance = message.instance
         self._broker.queue.append(message)
 
     def open(self, loop: CallbackLoop) -> None:
@@ -236,12 +271,10 @@ class Process:
 
     Args:
         log: The log that it shares with others; ``None`` for one of its own.
-        name: What it is called: the first bytes of its instance.
         **options: Those of `Room`.
     """
 
-    def __init__(self, log: FakeLog | None = None, name: str = "a", **options: Any) -> None:
-        self.instance = name.encode().ljust(16, b".")
+    def __init__(self, log: FakeLog | None = None, **options: Any) -> None:
         self.loop = TaskLoop()
         self.broker = FakeBroker(log or FakeLog())
         self.room = Room("tea", **{"broker": self.broker, "history": 100, "stamp": stamp, **options})
@@ -253,13 +286,9 @@ class Process:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Be this process for a while, then let its loop run."""
-        before, naming._instance = naming._instance, self.instance
-        try:
-            yield
-            self.loop.run()
-        finally:
-            naming._instance = before
+        """Do something in this process, then let its loop run."""
+        yield
+        self.loop.run()
 
     def send(self, text: str) -> None:
         """Send a message to the room."""

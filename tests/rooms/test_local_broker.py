@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
-import subprocess
-import sys
 import threading
 from time import time
 from weakref import ref
@@ -15,7 +12,6 @@ import pytest
 from perfectws import BrokerFigures, LocalBroker, Room
 from perfectws.rooms import local_broker
 from perfectws.rooms.broker import Broker, brokers
-from perfectws.rooms.instance import first_sequence, instance
 from perfectws.rooms.position import Position
 
 from ..conftest import Connect
@@ -181,34 +177,10 @@ async def test_members_in_other_threads_loops_recover_in_one_order(connect: Conn
         assert [int(number) for _, who, number in texts if who == name] == list(range(100))
 
 
-# Names and positions
+# Positions
 
 
 def test_a_position_is_what_it_is_written_as() -> None:
     position = Position(17, 4)
     assert Position.parse(str(position)) == position
     assert Position.parse("17-4-") is None
-
-
-def test_a_process_has_one_name_and_its_numbers_grow() -> None:
-    assert instance() == instance()
-    assert len(instance()) == 16
-    assert first_sequence() <= first_sequence()
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
-def test_a_forked_process_chooses_a_name_of_its_own() -> None:
-    code = """
-import os
-from perfectws.rooms.instance import instance
-here = instance()
-reading, writing = os.pipe()
-if os.fork() == 0:
-    os.write(writing, instance())
-    os._exit(0)
-os.wait()
-there = os.read(reading, 16)
-assert len(there) == 16
-assert there != here == instance()
-"""
-    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)

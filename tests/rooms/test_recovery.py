@@ -6,9 +6,10 @@ from time import time
 
 import pytest
 
-from perfectws import CloseCode, LocalBroker, Recovery, Room
+from perfectws import CloseCode, LocalBroker, OpcodeType, Recovery, Room
 from perfectws.rooms import local_broker, recent
 from perfectws.rooms.arrival import RECOVERY_SECONDS
+from perfectws.rooms.broker import LogMessage
 from perfectws.rooms.joining import NOT_LET_IN
 from perfectws.rooms.position import Position
 from perfectws.transport import HIGH_WATER
@@ -170,7 +171,7 @@ async def test_members_that_compress_recover_too(connect: Connect) -> None:
 
 def test_a_herd_is_answered_by_one_question_to_the_broker() -> None:
     log = FakeLog()
-    there, process = Process(log, "b"), Process(log)
+    there, process = Process(log), Process(log)
     there.join()
     there.settle()
     for number in range(10):
@@ -209,7 +210,7 @@ def test_a_broker_that_cannot_read_is_a_gap_at_once() -> None:
 
 def test_a_position_of_another_process_that_is_ahead_is_waited_for() -> None:
     log = FakeLog()
-    there, here = Process(log, "b"), Process(log)
+    there, here = Process(log), Process(log)
     behind = here.join()
     there.join()
     there.settle()
@@ -240,7 +241,7 @@ def test_a_position_ahead_that_never_comes_is_a_gap() -> None:
 
 def test_what_the_log_lost_before_it_came_here_is_a_gap_for_those_who_come_from_before() -> None:
     log = FakeLog()
-    there, here = Process(log, "b"), Process(log)
+    there, here = Process(log), Process(log)
     there.join()
     client = here.join()
     for process in (there, here):
@@ -275,7 +276,7 @@ def test_a_log_that_was_begun_anew_is_a_gap() -> None:
 
 def test_what_is_appended_twice_is_heard_once() -> None:
     log = FakeLog()
-    there, here = Process(log, "b"), Process(log)
+    there, here = Process(log), Process(log)
     there.join()
     client = here.join()
     for process in (there, here):
@@ -308,17 +309,77 @@ def test_what_this_process_sent_is_taken_without_being_read_again() -> None:
     assert client.said == ["1", "2", "3"]
 
 
-def test_what_never_reaches_the_log_is_not_recovered() -> None:
+def recovers(process: Process, *positions: str) -> list[bool]:
+    """Return whether those who come with these positions get all that they have missed."""
+    clients = [process.join(after=position) for position in positions]
+    process.settle()
+    return [recovery.recovered for client in clients for recovery in client.recoveries]
+
+
+def test_what_never_reaches_the_log_is_a_gap_for_those_who_come_from_before_it() -> None:
+    log = FakeLog()
+    there, here = Process(log), Process(log)
+    stays = there.join()
+    here.join()
+    for process in (there, here):
+        process.settle()
+    there.send("kept")
+    there.settle()
+    there.send("lost")
+    there.broker.lose()
+    late = there.join(after="1-1")
+    assert late.recoveries == [Recovery(False, 0, "1-1")], "it is known already that this is in no log"
+    for process in (there, here):
+        process.settle()
+    there.send("later")
+    for process in (there, here, Process(log)):
+        process.join()
+        process.settle()
+        assert recovers(process, "1-0", "1-1", "1-2", "1-3") == [False, False, True, True]
+        assert process.join(after="1-2").said == ["later"]
+    assert stays.said == ["kept", "lost", "later"]
+
+
+def test_what_is_lost_between_others_is_a_gap_between_them() -> None:
     process = Process()
     process.join()
     process.settle()
-    process.send("kept")
-    process.send("lost")
-    lost = process.broker.queue.pop()
-    with process.running():
-        process.broker.room().lost(lost.sequence, 1)
+    for text in ("1", "2"):
+        process.send(text)
+    process.broker.lose()
+    process.send("3")
+    assert recovers(process, "1-0", "1-1", "1-2") == [False, False, True]
+
+
+def test_what_was_lost_while_the_room_was_empty_is_a_gap() -> None:
+    process = Process()
+    client = process.join()
     process.settle()
-    assert process.join(after="1-0").said == ["kept"]
+    process.send("1")
+    process.settle()
+    client.leave()
+    process.send("2")
+    process.broker.lose()
+    late = process.join(after="1-1")
+    process.settle()
+    assert [recovery.recovered for recovery in late.recoveries] == [False]
+    assert recovers(process, "1-1", "1-2") == [False, True]
+    late.leave()
+    assert recovers(process, "1-1", "1-2") == [False, True], "that is not forgotten with the room's members"
+
+
+def test_what_another_process_says_though_it_is_in_no_log_is_heard_and_a_gap() -> None:
+    process = Process()
+    client = process.join()
+    process.settle()
+    with process.running():
+        process.broker.room().torn()
+        process.broker.room().take([LogMessage(b"b" * 16, 1, OpcodeType.TEXT, b"unlogged")], Position(1, 0))
+    assert client.said == ["unlogged"]
+    assert recovers(process, "1-0") == [False]
+    process.send("1")
+    process.settle()
+    assert recovers(process, "1-0", "1-1") == [False, True]
 
 
 # Sockets that are slow, or go

@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from perfectws import Promise, Room, WebSocket
+from perfectws import LocalBroker, Promise, Room, WebSocket
 from perfectws.websocket.outbox import Outbox
 
 from ..calls import quiet
@@ -336,6 +336,11 @@ async def test_what_waits_behind_a_message_in_parts_counts_as_buffered(
 def test_what_a_room_is_given_is_checked_at_once() -> None:
     with pytest.raises(ValueError, match="slow"):
         Room(slow="never")  # type: ignore[arg-type]
+    for name in (5, b"tea"):
+        with pytest.raises(TypeError, match="name is a str"):
+            Room(name)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"not the class LocalBroker$"):
+        Room("tea", broker=LocalBroker)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="str"):
         Room().send_string_message(b"bytes")  # type: ignore[arg-type]
     for room in (Room(), Room(history=1)):

@@ -37,7 +37,7 @@ def test_members_get_what_it_returns_and_it_is_called_once_for_each_message() ->
 
 def test_a_message_of_another_process_has_the_same_id_there() -> None:
     log = FakeLog()
-    there, here = Process(log, "b"), Process(log)
+    there, here = Process(log), Process(log)
     members = [process.join() for process in (there, here)]
     for process in (there, here):
         process.settle()
@@ -171,7 +171,7 @@ def test_a_room_that_is_empty_or_has_no_history_or_no_broker_has_last_messages_t
 
 def test_last_messages_are_read_from_the_broker_once_and_hold_what_is_not_there_yet() -> None:
     log = FakeLog()
-    there, here = Process(log, "b"), Process(log)
+    there, here = Process(log), Process(log)
     there.send("1")
     there.settle()
     assert [entry.data for entry in ask(here, 5)] == ["1"]
@@ -230,7 +230,7 @@ def test_outside_of_any_loop_it_calls_back_in_the_calling_thread() -> None:
 
 def test_last_messages_that_were_read_before_the_room_begins_to_listen_further_on_are_read_again() -> None:
     log = FakeLog()
-    there, here = Process(log, "b"), Process(log)
+    there, here = Process(log), Process(log)
     there.send("1")
     there.settle()
     told: list[list[RoomEntry]] = []

@@ -47,6 +47,7 @@ class RedisBroker(Broker):
 
     Raises:
         ImportError: hiredis is not installed.
+        TypeError: ``ssl_context`` is none.
         ValueError: The URL is none of Redis, or a number is out of its range.
     """
 
@@ -64,6 +65,8 @@ class RedisBroker(Broker):
         LEASE.check("lease", lease)
         if not isinstance(prefix, str) or not prefix:
             raise ValueError(f'prefix is a str that is not empty, "chat" say, not {prefix!r}')
+        if ssl_context is not None and not isinstance(ssl_context, tls.SSLContext):
+            raise TypeError(f"ssl_context is an ssl.SSLContext, not {type(ssl_context).__name__}")
         load_parser()
         if where.is_secure and ssl_context is None:
             ssl_context = tls.create_default_context()

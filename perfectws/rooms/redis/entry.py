@@ -2,9 +2,9 @@
 
 ::
 
-    instance   16 bytes   who said it: a process, for as long as it lives
-    sequence    8 bytes   the number of the first message; each has the next, per instance and room
-    count       4 bytes   how many messages follow
+    instance   16 bytes   who said it: a room of a process, for as long as it lives
+    sequence    8 bytes   the number of the first message; each has the next
+    count       4 bytes   how many messages follow; none only if some are missing
     missing     4 bytes   how many messages before the first are in no log: the queue was full, or they were refused
     when        8 bytes   when they were sent, in milliseconds since 1970
     message               opcode (1 byte), length (4 bytes), payload
@@ -42,9 +42,9 @@ class Entry(NamedTuple):
     """What one process said to a room at once.
 
     Attributes:
-        instance: The process.
+        instance: Who said it.
         sequence: The number of the first message.
-        messages: The messages, at least one.
+        messages: The messages; none if all that is to be said is that some are missing.
         missing: How many messages before the first are in no log.
         when: When they were sent, in milliseconds since 1970.
     """
@@ -69,7 +69,8 @@ class Entry(NamedTuple):
         if len(data) < HEAD_SIZE:
             return None
         instance, sequence, count, missing, when = _HEAD.unpack_from(data)
-        if not 1 <= sequence <= _MAX_SEQUENCE or not 1 <= count <= (len(data) - HEAD_SIZE) // MESSAGE_SIZE:
+        least, most = (0 if missing else 1), (len(data) - HEAD_SIZE) // MESSAGE_SIZE
+        if not 1 <= sequence <= _MAX_SEQUENCE or not least <= count <= most:
             return None
         messages = _messages(data, count)
         return None if messages is None else cls(instance, sequence, messages, missing, when)
@@ -85,7 +86,7 @@ class Entry(NamedTuple):
 
 
 def sent_by(instance: bytes, data: bytes) -> range | None:
-    """Return the sequence numbers of an entry, if this process sent it, and nothing is missing before it."""
+    """Return the sequence numbers of an entry, if this instance sent it, and nothing is missing before it."""
     if not instance or len(data) < HEAD_SIZE or not data.startswith(instance):
         return None
     _, sequence, count, missing, _ = _HEAD.unpack_from(data)

@@ -8,6 +8,8 @@
     pws:instances          how long each process is known to live, a sorted set; and the channel on which they say so
     pws:instance:INSTANCE  the channel of one process, by which it finds out whether it hears
 
+An instance is a name that a broker has chosen in its process.
+
 The braces put a room's keys into one slot of a cluster. Channels, unlike keys, are the same in all databases of a
 server: one that is not 0 is written behind them.
 """

@@ -4,6 +4,8 @@ What a process says holds for a lease. Who says nothing for so long is dead, or 
 at once. But the dead are told from the living only while all can speak: where Redis refuses what this process says
 (its memory is full), was away, or was cut off from here, nobody is taken for dead until a whole lease has passed in
 order.
+
+A process is here what one broker is in it: two brokers in one process are as two processes.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...log_limit import LogLimit
-from ..instance import INSTANCE_SIZE, instance
+from ..instance import INSTANCE_SIZE, Instance
 from .connection import RedisConnection, refusal
 from .keys import Keys
 from .scripts import BEAT, LEAVE
@@ -67,6 +69,7 @@ class Lease:
         self._keys = keys
         self._neighbours = neighbours
         self._log = log
+        self._instance = Instance()
         self._frozen_until = 0.0
         self._unheard = 0
         self.living: set[bytes] = set()
@@ -91,7 +94,7 @@ class Lease:
 
     def own_name(self) -> bytes:
         """Return this process's name, in hexadecimal digits."""
-        return instance().hex().encode()
+        return self._instance.name.hex().encode()
 
     @property
     def channels(self) -> tuple[bytes, bytes]:

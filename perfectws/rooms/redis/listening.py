@@ -154,7 +154,7 @@ class Listening:
         entry = Entry.decode(data)
         # One's own are known to be lost.
         if entry is not None and entry.instance != subscription.room.instance and subscription.position is not None:
-            self._give(subscription, entry._replace(missing=0), subscription.position)
+            self._give(subscription, entry, subscription.position)
 
     def _is_open(self, subscription: Subscription) -> bool:
         return self._subscriptions.get(subscription.room.channel) is subscription
@@ -274,8 +274,8 @@ class Listening:
         subscriber, here = subscription.room.subscriber, subscription.position
         if subscriber is None or here is None:
             return
-        if entry is not None and entry.missing:
-            subscriber.gap(here)  # who sent it has counted what is missing
+        if entry is not None and (entry.missing or position == here):
+            subscriber.torn()  # who sent it has counted what is missing, before it or of it
         messages = [] if entry is None else entry.log_messages(position)
         try:
             self._counts.duplicates += subscriber.take(messages, position)

@@ -1,7 +1,8 @@
 """What waits to be appended to the logs, bounded in bytes; and what found no room.
 
 What a room says while entries are on their way becomes one entry of the next *flight*: so the more there is to say, the
-less each message costs. An entry says how many messages are missing before it.
+less each message costs. An entry says how many messages are missing before it. Where none follows those that are, one
+that holds no message says so: who comes back is to be told of a gap, wherever they come to.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from itertools import islice
 from threading import Lock
+from time import time
 from typing import NamedTuple
 
 from ..broker import LogMessage
@@ -29,7 +31,7 @@ class Parcel(NamedTuple):
 
     Attributes:
         room: The room.
-        sequence: The number of its first message.
+        sequence: The number of its first message, or of the one that would follow.
         messages: How many messages it has.
         size: What it takes of the queue, in bytes.
         entry: The entry.
@@ -75,13 +77,25 @@ class Queue:
                 self._waiting[room] = deque((message,))
         return True
 
+    def tear(self, room: RedisRoom, end: int) -> None:
+        """Let the log of a room say, once it has all that waits, that something is missing before this number."""
+        with self._lock:
+            room.lost = max(room.lost, end)
+            if room not in self._waiting:
+                room.hold()
+                self._waiting[room] = deque()
+
     def load(self) -> deque[Parcel]:
         """Return the next flight: one entry for each of several rooms; empty if nothing waits."""
         flight: deque[Parcel] = deque()
         size = 0
         for room in self._rooms():
-            flight.append(self._parcel(room))
-            size += flight[-1].size
+            parcel = self._parcel(room)
+            if parcel is None:
+                room.release()
+                continue
+            flight.append(parcel)
+            size += parcel.size
             if size >= FLIGHT_BYTES:
                 break
         return flight
@@ -91,23 +105,21 @@ class Queue:
         with self._lock:
             return list(islice((room for room in self._waiting if not room.is_opening), FLIGHT_ROOMS))
 
-    def _parcel(self, room: RedisRoom) -> Parcel:
+    def _parcel(self, room: RedisRoom) -> Parcel | None:
+        """Return the next entry of a room; ``None`` if its log says already what is missing."""
         with self._lock:
             waiting = self._waiting.pop(room)
             messages = _first_entry(waiting)
-            if waiting:
-                room.hold()  # for these, beside the parcel
+            if waiting or (messages and messages[-1].sequence < room.lost):
+                room.hold()  # for these, or for what is missing behind, beside the parcel
                 self._waiting[room] = waiting  # behind the others
-        first = messages[0]
-        missing = 0 if room.logged is None else first.sequence - room.logged
-        entry = Entry(
-            first.instance,
-            first.sequence,
-            [(message.opcode, message.data) for message in messages],
-            min(max(missing, 0), MAX_MISSING),
-            max(0, int(first.when * 1000)),
-        ).encode()
-        return Parcel(room, first.sequence, len(messages), len(entry) - HEAD_SIZE, entry)
+        instance, sequence, when = _head(messages[0]) if messages else (room.instance, room.lost, time())
+        missing = 0 if room.logged is None else min(max(sequence - room.logged, 0), MAX_MISSING)
+        if not messages and not missing:
+            return None
+        said = [(message.opcode, message.data) for message in messages]
+        entry = Entry(instance, sequence, said, missing, max(0, int(when * 1000))).encode()
+        return Parcel(room, sequence, len(messages), len(entry) - HEAD_SIZE, entry)
 
     def forget(self, parcel: Parcel) -> None:
         """Let go of a parcel that was answered."""
@@ -126,8 +138,15 @@ class Queue:
         return bool(self.messages)
 
 
+def _head(first: LogMessage) -> tuple[bytes, int, float]:
+    """Return who says an entry that begins with this message, its number, and when."""
+    return first.instance, first.sequence, first.when
+
+
 def _first_entry(waiting: deque[LogMessage]) -> list[LogMessage]:
-    """Take the messages of one entry: as far as one process's numbers follow each other, and not too many."""
+    """Take the messages of one entry: as far as one instance's numbers follow each other, and not too many."""
+    if not waiting:
+        return []
     taken = [waiting.popleft()]
     size, instance, sequence = len(taken[0].data), taken[0].instance, taken[0].sequence
     while waiting and size < ENTRY_BYTES:
@@ -152,6 +171,10 @@ class Lost:
             ranges = self._ranges.setdefault(room, [])
             first = ranges.pop().start if ranges and ranges[-1].stop == sequence else sequence
             ranges.append(range(first, sequence + 1))
+
+    def __bool__(self) -> bool:
+        """Tell whether there are any."""
+        return bool(self._ranges)
 
     def take(self) -> dict[RedisRoom, list[range]]:
         """Return them, and forget them."""

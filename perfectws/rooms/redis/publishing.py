@@ -1,7 +1,7 @@
 """What rooms say, appended to their logs and announced, a flight after the other.
 
 A flight that nobody answered is sent again as it was, ahead of everything newer; who listens knows by the sequence
-numbers what it has heard already.
+numbers what it has heard already. What is refused is lost; that it is, is said until it is not refused any more.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from .wire import Answer
 PACE, AHEAD = 0.0008, 0.0032
 #: How long the answer to a flight may wait to be read with the next, in seconds.
 LULL = 0.0015
+#: After how long is said again that something is missing, where that was refused, in seconds.
+RETRY_SECONDS = 1.0
 
 
 class Publishing:
@@ -55,6 +57,10 @@ class Publishing:
         #: Whether answers are looked for by who will send the next.
         self._looks = False
         self._lost = Lost()
+        #: The rooms of which something was refused, and the number behind that: their logs do not say that it is
+        #: missing. And when they are to, on the clock of this run of trio.
+        self._torn: dict[RedisRoom, int] = {}
+        self._tears_at = inf
 
     def publish(self, room: RedisRoom, message: LogMessage) -> None:
         """Let a message wait. From any thread, but for one room from one at a time."""
@@ -64,6 +70,7 @@ class Publishing:
             return
         self._counts.lose(1)
         self._lost.add(room, message.sequence)
+        self.queue.tear(room, message.sequence + 1)
         self._log.log(
             "full", "The queue for Redis is full: what room %r says now does not reach other processes", room.name
         )
@@ -81,6 +88,7 @@ class Publishing:
         from trio import current_time, sleep_until
 
         self._counts.resent += sum(parcel.messages for parcel in self._flight)
+        self._tear()
         due = -inf  # by the clock of this run of trio's: that of the next one is another
         while True:
             if self.queue.is_waiting and current_time() < due:
@@ -97,7 +105,26 @@ class Publishing:
                     due = max(due, now - AHEAD) + PACE
             elif self.queue.is_waiting:
                 connection.rest(0)
+            if self._torn:
+                await self._wait_to_tear()
+            else:
+                await self.signal.wait()
+
+    async def _wait_to_tear(self) -> None:
+        """Wait for something to do, which is to say what is missing, sooner or later."""
+        from trio import move_on_at
+
+        with move_on_at(self._tears_at) as waiting:
             await self.signal.wait()
+        if waiting.cancelled_caught:
+            self._tear()
+
+    def _tear(self) -> None:
+        """Let the logs of rooms say that what was refused is missing."""
+        torn, self._torn, self._tears_at = self._torn, {}, inf
+        for room, end in torn.items():
+            if room.subscriber is not None:
+                self.queue.tear(room, end)
 
     def _is_under_way(self, connection: RedisConnection) -> bool:
         return bool(self._flight) and self._over is connection
@@ -133,6 +160,8 @@ class Publishing:
             self.signal.set()
 
     def _settle(self, parcel: Parcel, answer: object) -> None:
+        if self._lost:
+            self.tell_lost()  # the entry may say that it is missing
         room, subscriber = parcel.room, parcel.room.subscriber
         position = position_of(answer)
         if position is not None:
@@ -144,11 +173,20 @@ class Publishing:
                 subscriber.confirmed(parcel.sequence, parcel.messages, position)
             return
         reason = refusal(answer)
+        self._log.log("refused", "Redis keeps no log of room %r: %s", room.name, reason)
+        self._lose(parcel)
+        if subscriber is not None and parcel.messages:
+            subscriber.lost(parcel.sequence, parcel.messages)
+
+    def _lose(self, parcel: Parcel) -> None:
+        """Take it that an entry was refused: that it is missing, its room's log is to say in a while."""
+        from trio import current_time
+
         self._counts.refused += parcel.messages
         self._counts.lose(parcel.messages)
-        self._log.log("refused", "Redis keeps no log of room %r: %s", room.name, reason)
-        if subscriber is not None:
-            subscriber.lost(parcel.sequence, parcel.messages)
+        self._torn[parcel.room] = parcel.sequence + parcel.messages
+        self._tears_at = min(self._tears_at, current_time() + RETRY_SECONDS)
+        self.signal.set()  # so that it waits no longer than until then
 
 
 def _sent(parcel: Parcel, connection: RedisConnection) -> Answer:

@@ -35,8 +35,9 @@ class RedisRoom:
         log: The key of its log.
         channel: The channel on which it is announced.
         limits: What is wanted of the log.
-        instance: What this process is called in its messages; ``b""`` before the first.
+        instance: What the room is called in its messages; ``b""`` before the first.
         logged: The sequence number behind the last that is in the log; ``None`` before the first.
+        lost: The sequence number behind the last that will never be in the log; 0 if there is none.
         epoch: That of the log, as the connection that is open has heard it last; ``b""`` if it has not.
     """
 
@@ -52,6 +53,7 @@ class RedisRoom:
         "limits",
         "log",
         "logged",
+        "lost",
         "name",
     )
 
@@ -65,6 +67,7 @@ class RedisRoom:
         self.log = keys.log(self.name)
         self.channel = keys.channel_of(self.log)
         self.logged: int | None = None
+        self.lost = 0
         self.epoch = b""
         self.instance = b""
 

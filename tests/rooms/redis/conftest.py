@@ -57,12 +57,8 @@ class Processes:
         self.count = 0
 
     def broker(self, **options: Any) -> RedisBroker:
-        """Make a broker, which has the name of another process than all others."""
-        self.count += 1
-        broker = RedisBroker(options.pop("url", self._url), **options)
-        name = b"%032x" % self.count
-        setattr(broker._presence.lease, "own_name", lambda: name)  # noqa: B010
-        return broker
+        """Make a broker, which is to all others as one of another process."""
+        return RedisBroker(options.pop("url", self._url), **options)
 
     def room(self, broker: RedisBroker | None = None, *, name: str = "lobby", limits: LogLimits = LIMITS) -> Listener:
         """Make a room, on a broker of its own unless there is one."""

@@ -41,6 +41,7 @@ class Listener(Subscriber):
         self.position: Position | None = None
         self.openings = 0
         self.gaps: list[Position] = []
+        self.tears: list[Position | None] = []
         self.confirmations: list[tuple[int, int, Position]] = []
         self.losses: list[tuple[int, int]] = []
         self.people: dict[str, Person] = {}
@@ -91,6 +92,10 @@ class Listener(Subscriber):
     def gap(self, position: Position) -> None:
         self.gaps.append(position)
         self.position = position
+        self._change()
+
+    def torn(self) -> None:
+        self.tears.append(self.position)
         self._change()
 
     def confirmed(self, first: int, count: int, position: Position) -> None:

@@ -9,6 +9,7 @@ import weakref
 import pytest
 import trio
 
+from perfectws import Room
 from perfectws.client.loop import make_loop, run_client_loop
 from perfectws.net.loop import Loop, open_loop
 from perfectws.rooms.broker import LogLimits, brokers
@@ -110,6 +111,21 @@ async def test_a_room_without_members_can_be_spoken_to(processes: Processes) -> 
     assert not first.openings
     await first.until(lambda: first.confirmations)
     assert first.confirmations == [(1, 1, second.position)]
+
+
+async def test_what_waited_at_a_fork_is_said_in_its_old_name_and_the_rest_in_the_new_one(
+    processes: Processes, redis: RedisServer
+) -> None:
+    first, second = processes.room(), processes.room()
+    second.open()
+    await second.until_open()
+    first.say("before")
+    before, first.instance = first.instance, b"forked".ljust(16)
+    first.say("after", "again")
+    assert await second.until_heard(3) == ["before", "after", "again"]
+    assert second.heard == {before: 1, first.instance: 3}
+    assert not second.tears
+    assert redis.ask("XLEN", "pws:{lobby}") == "2"
 
 
 async def test_an_empty_room_gives_its_subscription_back(processes: Processes, redis: RedisServer) -> None:
@@ -221,6 +237,25 @@ async def test_it_says_where_it_is_but_not_the_password(redis: RedisServer) -> N
 def test_what_cannot_be_is_refused_where_it_is_given(options: dict[str, object], reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         RedisBroker("redis://host", **options)  # type: ignore[arg-type]
+
+
+def test_an_ssl_context_that_is_none_is_refused_where_it_is_given() -> None:
+    with pytest.raises(TypeError, match=r"ssl_context is an ssl.SSLContext, not bool"):
+        RedisBroker("rediss://host", ssl_context=True)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("broker", ["redis://user:secret@host", RedisBroker, 5])
+def test_what_is_no_broker_is_refused_by_a_room_and_no_password_is_shown(broker: object) -> None:
+    with pytest.raises(TypeError, match=r'give a RedisBroker\("redis://…"\), not (the class RedisBroker|str|int)$'):
+        Room("lobby", broker=broker)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", [5, b"lobby", ("lobby",), object()])
+def test_what_is_no_name_is_refused_by_a_room_and_the_broker_does_not_know_it(name: object) -> None:
+    broker = RedisBroker("redis://host")
+    with pytest.raises(TypeError, match="name is a str, not "):
+        Room(name, broker=broker)  # type: ignore[arg-type]
+    assert not broker._subscribers
 
 
 def test_without_hiredis_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ import trio
 
 from perfectws.net.loop import Loop
 from perfectws.rooms.broker import LogLimits
-from perfectws.rooms.redis import connection
+from perfectws.rooms.redis import connection, publishing
 from perfectws.rooms.redis.broker import RedisBroker
 from perfectws.rooms.redis.entry import MESSAGE_SIZE
 
@@ -138,12 +138,37 @@ async def test_what_a_full_redis_does_not_keep_is_heard_and_counted_and_is_a_gap
     first.say("a21")
     assert await second.until_heard(22) == said_by("a", 22)
     assert await first.until_heard(2) == ["a0", "a21"]  # one's own that are lost do not come back
-    assert second.gaps == [before]
+    assert set(second.tears) == {before}
+    assert not second.gaps
     assert brokers[1].figures.gaps == 0
     log = await second.log()
     assert log is not None
     assert log.start == log.end  # from nowhere before the last everything can be had
     assert [message.data for message in log.messages] == [b"a0", b"a21"]
+
+
+async def test_that_something_was_refused_the_log_says_though_nothing_follows(
+    processes: Processes, redis: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "RETRY_SECONDS", 0.05)
+    first, second = await processes.two()
+    first.say("a0")
+    await second.until_heard(1)
+    before = second.position
+    assert before is not None
+    redis.ask("CONFIG", "SET", "maxmemory", "1")
+    first.say("a1", "a2")
+    await second.until(lambda: len(second.tears) > 3)  # it is said again and again
+    assert second.position == before
+    redis.ask("CONFIG", "SET", "maxmemory", "0")
+    await second.until(lambda: second.position == before.next)
+    await first.until(lambda: (4, 0, before.next) in first.confirmations)
+    assert first.losses == [(2, 2)]
+    first.say("a3")
+    assert await second.until_heard(4) == said_by("a", 4)
+    assert second.position == before.next.next
+    log = await processes.room().log()
+    assert log is None or log.start == before.next
 
 
 async def test_what_finds_no_room_in_the_queue_is_lost_exactly_as_counted(
@@ -168,7 +193,29 @@ async def test_what_finds_no_room_in_the_queue_is_lost_exactly_as_counted(
     first.say("later")
     assert (await second.until_heard(21))[-1] == "later"
     assert broker.figures.lost == 80
-    assert len(second.gaps) == 2  # Redis has lost its memory, and then something was missing
+    assert len(second.gaps) == 1  # Redis has lost its memory
+    assert len(second.tears) == 1
+
+
+async def test_that_something_found_no_room_the_log_says_though_nothing_follows(
+    processes: Processes, redis: RedisServer
+) -> None:
+    broker = processes.broker(max_queue=2 * MESSAGE_SIZE + 2)
+    first, second = processes.room(broker), processes.room()
+    for room in (first, second):
+        room.open()
+        await room.until_open()
+    redis.kill()
+    first.say("a", "b", "lost", "lost too")
+    redis.start()
+    assert await second.until_heard(2) == ["a", "b"]
+    await second.until(lambda: second.tears)
+    behind = second.tears[0]
+    assert behind is not None
+    await second.until(lambda: second.position == behind.next)
+    await first.until(lambda: (5, 0, behind.next) in first.confirmations)
+    assert broker.figures.lost == 2
+    assert broker.figures.queued == 0
 
 
 async def test_a_message_larger_than_the_queue_is_taken_alone(processes: Processes) -> None:
