@@ -71,6 +71,7 @@ async def test_watchers_are_told_of_each_loop_and_are_not_kept() -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nothing is forked there")
 async def test_none_runs_in_a_process_that_was_forked() -> None:
+    assert sys.platform != "win32"
     watcher = Watcher()
     async with open_loop() as loop:
         child = os.fork()
