@@ -69,15 +69,15 @@ async def test_watchers_are_told_of_each_loop_and_are_not_kept() -> None:
     assert told == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="nothing is forked there")
-async def test_none_runs_in_a_process_that_was_forked() -> None:
-    assert sys.platform != "win32"
-    watcher = Watcher()
-    async with open_loop() as loop:
-        child = os.fork()
-        if child == 0:
-            os._exit(0 if watcher.is_forked and loops_here() == [] else 1)
-        assert os.waitpid(child, 0)[1] == 0
-        assert not watcher.is_forked
-        assert isinstance(loop, Loop)
-        assert loops_here() == [loop]
+if sys.platform != "win32":  # where nothing is forked
+
+    async def test_none_runs_in_a_process_that_was_forked() -> None:
+        watcher = Watcher()
+        async with open_loop() as loop:
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if watcher.is_forked and loops_here() == [] else 1)
+            assert os.waitpid(child, 0)[1] == 0
+            assert not watcher.is_forked
+            assert isinstance(loop, Loop)
+            assert loops_here() == [loop]
