@@ -183,11 +183,15 @@ class CallbackLoop(ABC):
                 if not left:
                     if perf_counter() > deadline:
                         self.is_behind = bool(ready)
+                        del call
                         return
                     left = CLOCK_INTERVAL
             if not ready:
-                return
-        self.is_behind = True
+                break
+        else:
+            self.is_behind = True
+        # An error that a callback has raised refers to this frame, and may be what another callback was given.
+        del call
 
     def count_failure(self, owner: CallbackOwner, error: Exception) -> None:
         """Take an exception that has left a callback: it is counted, and goes to its owner."""

@@ -134,10 +134,12 @@ class Future(Generic[T]):
         resolve: Callable[[Promise[Any], Any], object],
     ) -> Future[Any]:
         """Return the future of what ``callback`` makes of the outcome; one that it is not for is passed on."""
-        promise = Promise[Any](self._loop, self._owner)
+        taken_once = [Promise[Any](self._loop, self._owner)]
+        future = taken_once[0].future_result
         self._retrieved = True
 
         def apply(result: outcome.Outcome[T]) -> object:
+            promise = taken_once.pop()
             args = argument(result)
             if args is None:
                 promise.resolve(_copy(result))
@@ -146,6 +148,7 @@ class Future(Generic[T]):
                 made = callback(*args)
             except Exception as error:
                 promise.fail(error)
+                del promise  # the error's traceback refers to this frame: see `_unwrapped`
                 return None
             if isinstance(made, Coroutine):
                 return _resolve_later(promise, made, resolve)
@@ -153,7 +156,10 @@ class Future(Generic[T]):
             return None
 
         self._queue_when_resolved(apply, lambda result: (_copy(result),))
-        return promise.future_result
+        try:
+            return future
+        finally:
+            del future  # ``apply`` may have been called by now, from here
 
     def belong_to(self, owner: CallbackOwner) -> None:
         """Let the callbacks that are given from now on be those of ``owner``; perfectws's own."""
@@ -488,6 +494,8 @@ async def _resolve_later(
     except BaseException:
         promise.fail(PerfectWSError("the event loop ended before the callback returned"))
         raise
+    finally:
+        del promise  # as `_unwrapped` says
 
 
 def _value_of(result: outcome.Outcome[Any]) -> tuple[Any] | None:

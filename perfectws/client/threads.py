@@ -192,7 +192,9 @@ class _Job(Generic[T]):
     def settle(self) -> None:
         """Resolve the promise with what the function came to, in the loop's thread."""
         ended = PerfectWSError("the event loop ended before the function returned")
-        self._promise.resolve(outcome.Error(ended) if self._result is None else self._result)
+        promise, result = self._promise, self._result
+        del self._promise, self._result  # an error's traceback refers to `run`, and so to this job
+        promise.resolve(outcome.Error(ended) if result is None else result)
 
 
 _Jobs = deque[_Job[Any]]

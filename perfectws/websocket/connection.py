@@ -811,4 +811,5 @@ def until_first_wait(session: Coroutine[Any, Any, object], opened: Callable[[], 
     except StopIteration as stop:
         return stop.value
     finally:
+        value = None  # the error that leaves refers to this frame, which would refer to it
         session.close()

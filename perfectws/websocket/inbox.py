@@ -174,6 +174,7 @@ class Inbox(ABC):
         """Ask ``ended`` from now on: the connection is over, and its end was told."""
         if self._pause is not None:
             self._expect_nothing()
+        self._is_abandoned = True  # nothing waits for whoever may ask, and the loop may make no pauses any more
         self._connection = ended
 
     def abandon(self) -> None:
@@ -220,6 +221,8 @@ class Inbox(ABC):
 
         Nobody is made to ask, so it waits for pauses, in which tasks run, and not for seconds.
         """
+        if self._is_abandoned:
+            return
         self._pauses_left = MAX_PAUSES
         if self._pause is None:
             self._end_pause()

@@ -236,6 +236,30 @@ WAYS = [
 ]
 
 
+async def whose_session_was_left_by_the_end_while_it_received(connect: Connect) -> None:
+    async def session(request: HTTPRequest, socket: WebSocket) -> None:
+        async for _ in socket:
+            pass
+
+    peer = await connect(session)
+    await peer.send_text("x")
+    await quiet()
+    await peer.vanish()
+
+
+async def whose_session_was_left_by_the_end_while_it_sent(connect: Connect) -> None:
+    async def session(request: HTTPRequest, socket: WebSocket) -> None:
+        while True:
+            await socket.send_binary_message(bytes(1_000_000))
+
+    peer = await connect(session)
+    await quiet()
+    await peer.vanish()
+
+
+WAYS += [whose_session_was_left_by_the_end_while_it_received, whose_session_was_left_by_the_end_while_it_sent]
+
+
 @pytest.mark.parametrize("way", WAYS)
 async def test_a_servers_connection(connect: Connect, way: Callable[[Connect], Awaitable[None]]) -> None:
     with no_cycles():
