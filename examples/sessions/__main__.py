@@ -48,8 +48,7 @@ def make_routes(driver: SessionMemoryDriver) -> Routes:
 
     @routes.post("/login")
     def login(request: HTTPRequest, response: HTTPResponse) -> None:
-        session: Session = request.scratch_pad["session"]
-        driver.renew(session)
+        session = driver.renew(request)
         session.data["name"] = (request.param("name") or "").strip()[:40]
         response.set_header("Location", "/").completed(303)
 

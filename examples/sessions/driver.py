@@ -33,6 +33,7 @@ class Session:
         self.data: dict[str, Any] = {}
         self.token = self.known_token = ""  # ours, and the one that the browser knows
         self._csrf = ""
+        self.is_over = False  # what is still under way with it does not bring it back
 
     @property
     def csrf(self) -> str:
@@ -42,7 +43,7 @@ class Session:
 
     @property
     def is_worth_keeping(self) -> bool:
-        return bool(self.data or self._csrf)
+        return not self.is_over and bool(self.data or self._csrf)
 
 
 class SessionMemoryDriver(HTTPRequestFilter, HTTPResponseFilter):
@@ -91,10 +92,14 @@ class SessionMemoryDriver(HTTPRequestFilter, HTTPResponseFilter):
         while len(self.sessions) > self.most:
             del self.sessions[next(iter(self.sessions))]
 
-    def renew(self, session: Session) -> None:
-        """Give the session another token: at a login, so that who planted the old one is not logged in with it."""
-        self.end(session)
-        session.token = ""
+    def renew(self, request: HTTPRequest) -> Session:
+        """Go on with a new session: at a login, so that who planted the old one is not logged in with it."""
+        old = request.scratch_pad["session"]
+        self.end(old)
+        session = request.scratch_pad["session"] = Session()
+        session.data.update(old.data)
+        return session
 
     def end(self, session: Session) -> None:
+        session.is_over = True
         self.sessions.pop(session.token, None)

@@ -189,6 +189,10 @@ class _Job(Generic[T]):
         except Exception as error:
             self._result = outcome.Error(error)
 
+    def fail(self, error: Exception) -> None:
+        """Take it that the function cannot be called."""
+        self._result = outcome.Error(error)
+
     def settle(self) -> None:
         """Resolve the promise with what the function came to, in the loop's thread."""
         ended = PerfectWSError("the event loop ended before the function returned")
@@ -228,6 +232,10 @@ async def _run_first(loop: Loop, jobs: _Jobs) -> None:
     try:
         # The loop's end must not wait for a thread that blocks.
         await trio.to_thread.run_sync(take_and_run, abandon_on_cancel=True)
+    except RuntimeError as error:  # the system gives us no thread: that is this job's failure, and not the loop's
+        take()
+        for job in taken:
+            job.fail(error)
     finally:
         if not taken:
             take()

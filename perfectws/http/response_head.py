@@ -12,8 +12,9 @@ from .headers import Headers
 from .request_head import RequestHead
 from .response import HTTPResponse, ResponseState, error_text
 
-#: RFC 9110 §6.4.1: "204 (No Content) and 304 (Not Modified) responses never include content".
-_BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+#: RFC 9110 §6.4.1: "204 (No Content) and 304 (Not Modified) responses never include content"; §15.3.6: "a server MUST
+#: NOT generate content in a 205 response".
+_BODILESS = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED, HTTPStatus.RESET_CONTENT)
 #: Headers of a response about which h11 has rules of its own.
 _JUDGED_BY_H11 = frozenset({"connection", "content-length", "host", "transfer-encoding"})
 #: Headers about the body, which a 101 has not, or about the connection, which the handshake sets.
@@ -94,6 +95,10 @@ def _frame(response: HTTPResponse, method: bytes, body: bytes, *, last: bool, cl
         # RFC 9112 §6.1 and RFC 9110 §8.6: a 204 has neither. A 304 may have what the 200 would have.
         headers.remove("Transfer-Encoding")
         headers.remove("Content-Length")
+    elif response.status == HTTPStatus.RESET_CONTENT:
+        # Other than these it ends where it says so.
+        headers.remove("Transfer-Encoding")
+        headers.set("Content-Length", "0")
     if "Date" not in headers:
         headers.add("Date", current_http_date())
     if close:

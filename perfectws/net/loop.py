@@ -266,7 +266,10 @@ class Loop(CallbackLoop):
         done: Callable[[outcome.Outcome[Any]], object] | None,
     ) -> None:
         with trio.CancelScope(shield=True):  # who asks relies on its being called
-            result = await trio.to_thread.run_sync(outcome.capture, function)
+            try:
+                result = await trio.to_thread.run_sync(outcome.capture, function)
+            except RuntimeError:  # the system gives us no thread: so it blocks, as where the loop has ended
+                result = outcome.capture(function)
         if done is not None:
             self.call(owner, done, result)
 

@@ -18,7 +18,8 @@ async def open_tcp(host: str, port: int, local_address: str | None) -> trio.Sock
     """Connect to a host, trying its addresses as RFC 8305 says ("happy eyeballs"). Raises `OSError`."""
     try:
         return await trio.open_tcp_stream(host, port, local_address=local_address)
-    except ValueError as error:  # of a name, or of a local address that is of no use here
+    except (ValueError, RuntimeError) as error:
+        # Of a name, or of a local address that is of no use here; or the system gives no thread to look a name up in.
         raise OSError(str(error)) from error
 
 

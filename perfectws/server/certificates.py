@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import ssl
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import trio
@@ -66,7 +67,8 @@ class Certificates:
         """Look every few seconds, until cancelled, in a thread: a file may be far away."""
         while self._paths:
             await trio.sleep(LOOK)
-            await trio.to_thread.run_sync(self.look, abandon_on_cancel=True)
+            with suppress(RuntimeError):  # the system gives us no thread: the next look may get one
+                await trio.to_thread.run_sync(self.look, abandon_on_cancel=True)
 
     def look(self) -> None:
         """Read the files again if one of them has changed. From any thread."""

@@ -76,6 +76,9 @@ class ContentCompression(HTTPResponseFilter):
         """Choose the coding, and say so in the headers."""
         if response.status == HTTPStatus.NOT_MODIFIED:
             _mark_not_modified(response)
+        elif response.status == HTTPStatus.PARTIAL_CONTENT:
+            if self._is_of_kind(response):
+                _add_vary(response)  # RFC 9110 §15.3.7: it has the Vary that a 200 would have
         elif self._is_compressible(response):
             _add_vary(response)
             coding = choose_coding(response.request.header("Accept-Encoding") or "")
@@ -107,15 +110,21 @@ class ContentCompression(HTTPResponseFilter):
             response.request.scratch_pad[self._key] = zlib.compressobj(LEVEL, zlib.DEFLATED, _CODINGS[coding])
 
     def _is_compressible(self, response: HTTPResponse) -> bool:
+        return (
+            response.status != HTTPStatus.NO_CONTENT
+            and "Content-Range" not in response.headers
+            and self._is_large(response)
+            and self._is_of_kind(response)
+        )
+
+    def _is_of_kind(self, response: HTTPResponse) -> bool:
+        """Tell whether what this is, or is a part of, may be compressed."""
         headers = response.headers
         return (
             response.is_body_filtered
-            and response.status not in (HTTPStatus.NO_CONTENT, HTTPStatus.PARTIAL_CONTENT)
             and "Content-Encoding" not in headers
-            and "Content-Range" not in headers
             and "no-transform" not in (headers.get("Cache-Control") or "").lower()
             and not response.request.scratch_pad.get("no-compression")
-            and self._is_large(response)
             and self._is_type_compressed(headers.get("Content-Type") or media_type(response.request.path))
         )
 

@@ -470,8 +470,11 @@ class _Run:
                 continue
             logger.info("SIGHUP: certificates are read again, if there are any; with workers the code would be, too")
             notifier().tell_reloading("Reading certificates again")
-            for context in self.contexts:
-                await trio.to_thread.run_sync(context.server.reload_certificates, abandon_on_cancel=True)
+            try:
+                for context in self.contexts:
+                    await trio.to_thread.run_sync(context.server.reload_certificates, abandon_on_cancel=True)
+            except RuntimeError as error:  # the system gives us no thread
+                logger.error("The certificates are not read again: %s", error)
             notifier().tell_reloaded()
 
     async def _stop_at_signal(self, signals: StopSignals) -> None:

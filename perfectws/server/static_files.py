@@ -295,7 +295,9 @@ def requested_range(request: HTTPRequest, file: StaticFile) -> range | None:
     if unit.strip().lower() != "bytes" or not is_wellformed or max(len(first), len(last)) > 20:
         return whole
     if not first:
-        part = whole[-int(last) :] if int(last) else range(0)
+        if int(last):  # RFC 9110 §14.1.2: then it "is satisfiable", also of an empty file
+            return whole[-int(last) :]
+        part = range(0)
     else:
         if last and int(last) < int(first):
             return whole

@@ -60,6 +60,12 @@ class TLSConfiguration:
         if self.ssl_context is not None:
             self._check_alone()
             return self.ssl_context
+        try:
+            return self._make_context()
+        except OSError as error:
+            raise ValueError(f"PEM text cannot be written to a temporary file, as OpenSSL needs it: {error}") from error
+
+    def _make_context(self) -> ssl.SSLContext:
         if self.cert_path is None:
             raise ValueError("a TLSConfiguration needs cert_path or ssl_context")
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

@@ -10,7 +10,7 @@ import pytest
 
 from examples.sessions.__main__ import make_routes
 from examples.sessions.driver import Session, SessionMemoryDriver
-from perfectws import FilterPriority
+from perfectws import FilterPriority, HTTPRequest, HTTPResponse
 from perfectws.testing import TestResponse, TestServer
 
 from .running import running
@@ -106,3 +106,32 @@ class TestTheDriver:
         session = self.kept(driver)
         assert driver.find(session.token) is None
         assert driver.sessions == {}
+
+    def under_way(self, driver: SessionMemoryDriver, token: str) -> tuple[HTTPRequest, HTTPResponse]:
+        """Let a request with that cookie pass the request filter; its response is still to be filtered."""
+        request = HTTPRequest(method="GET", uri="/", headers=[("Cookie", f"session={token}")])
+        response = HTTPResponse(request)
+        driver.filter(request, response, lambda result: None)
+        return request, response
+
+    def test_who_planted_a_session_is_not_told_of_the_login_by_a_request_that_was_under_way(self) -> None:
+        driver = SessionMemoryDriver()
+        planted = self.kept(driver).token
+        theirs, their_response = self.under_way(driver, planted)
+        ours, our_response = self.under_way(driver, planted)
+        driver.renew(ours).data["name"] = "Eve"
+        for response in (their_response, our_response):
+            driver.filter_headers(response, lambda result: None)
+        assert their_response.header("Set-Cookie") is None
+        assert theirs.scratch_pad["session"].data["name"] == "x"
+        assert "session=" in (our_response.header("Set-Cookie") or "")
+        assert driver.find(planted) is None
+
+    def test_a_request_that_was_under_way_does_not_undo_a_logout(self) -> None:
+        driver = SessionMemoryDriver()
+        session = self.kept(driver)
+        _, response = self.under_way(driver, session.token)
+        driver.end(session)
+        driver.filter_headers(response, lambda result: None)
+        assert driver.find(session.token) is None
+        assert response.header("Set-Cookie") is None

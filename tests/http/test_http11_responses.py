@@ -82,6 +82,15 @@ class TestFraming:
         answers = server.ask(get("/") * 2)
         assert [(a.status, a.body, a.header("content-length")) for a in answers] == [(status, b"", None)] * 2
 
+    @pytest.mark.parametrize("is_streaming", [False, True])
+    def test_205_has_no_content_either_and_says_so(self, is_streaming: bool) -> None:
+        def handle(request: HTTPRequest, response: HTTPResponse) -> None:
+            response.is_streaming = is_streaming
+            response.set_body("ignored").completed(205)
+
+        answers = Server(everything(handle)).ask(get("/") * 2)
+        assert [(a.status, a.body, a.header("content-length")) for a in answers] == [(205, b"", "0")] * 2
+
     def test_a_304_may_declare_the_length_of_what_it_stands_for(self) -> None:
         assert asked(lambda q, r: r.set_header("Content-Length", "9").completed(304))[0].header("content-length") == "9"
 

@@ -107,7 +107,6 @@ class TestLeftAlone:
             with_headers(("Content-Type", "image/png")),
             with_headers(("Content-Type", "video/mp4")),
             with_headers(("Content-Type", "application/zip")),
-            with_headers(("Content-Range", "bytes 0-9/10"), status=206),
             with_headers(("Cache-Control", "private, No-Transform")),
         ],
     )
@@ -115,6 +114,12 @@ class TestLeftAlone:
         answer = fetch(handler)
         assert answer.header("content-encoding") in (None, "br")
         assert answer.header("vary") is None
+
+    def test_a_part_is_sent_as_it_is_with_the_vary_that_the_whole_has(self) -> None:
+        part = ("Content-Range", "bytes 0-9/10")
+        answer = fetch(with_headers(part, status=206))
+        assert (answer.header("content-encoding"), answer.header("vary")) == (None, "Accept-Encoding")
+        assert fetch(with_headers(part, ("Content-Type", "image/png"), status=206)).header("vary") is None
 
     def test_a_body_of_just_the_least_size_is_compressed(self) -> None:
         assert fetch(with_headers(body=b"x" * MIN_SIZE)).header("content-encoding") == "gzip"

@@ -63,6 +63,26 @@ def test_sighup_reads_them_again_and_ends_nothing(files: Files) -> None:
         assert any("has read its certificate again" in line for line in server.lines)
 
 
+#: What a system does that has no room for another thread.
+WITHOUT_THREADS = """
+import trio._threads
+def refuse(*arguments):
+    raise RuntimeError("can't start new thread")
+trio._threads.start_thread_soon = refuse
+"""
+
+
+@pytest.mark.slow
+def test_where_there_is_no_thread_to_read_them_in_nothing_ends_either(files: Files) -> None:
+    with running("-c", WITHOUT_THREADS + PROGRAM, str(files.cert), str(files.key)) as server:
+        server.process.send_signal(signal.SIGHUP)
+        for _ in range(5):  # several turns of the loop, in the first of which it takes the signal
+            with Raw(("127.0.0.1", server.port), files.trusting) as client:
+                assert client.ask(HELLO)[1] == b"hello"
+        assert server.stop() == 0
+        assert any("The certificates are not read again: can't start new thread" in line for line in server.lines)
+
+
 async def test_it_is_taken_as_long_as_the_block_lasts(no_terminal: None) -> None:
     former = signal.getsignal(signal.SIGHUP)
     with HangUps() as hang_ups:

@@ -259,6 +259,8 @@ class TestRanges:
 
     def test_an_empty_file_has_no_range_but_can_be_had_whole(self) -> None:
         assert requested_range(asking(("Range", "bytes=0-")), a_file(0)) is None
+        assert requested_range(asking(("Range", "bytes=-5")), a_file(0)) == range(0)
+        assert requested_range(asking(("Range", "bytes=-0")), a_file(0)) is None
         assert requested_range(asking(), a_file(0)) == range(0)
 
     def test_head_ignores_ranges(self) -> None:

@@ -142,7 +142,7 @@ READ_END = Script(
     _CURRENT
     + """
 local log, wanted, most = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
-local found, size, start = {last_of(log) or '', 0}, 0, '+'
+local found, seen, size, start = {last_of(log) or '', 0}, {}, 0, '+'
 while wanted > 0 do
     local some = redis.pcall('XREVRANGE', log, start, '-', 'COUNT', 2)
     if some.err then some = {} end
@@ -156,7 +156,11 @@ while wanted > 0 do
         found[#found + 1] = item[1]
         found[#found + 1] = entry
         size = size + #entry + 64
-        wanted = wanted - (#entry < 28 and 0 or struct.unpack('>I4', string.sub(entry, 25, 28)))
+        -- What was sent again, as nobody had answered, or by each process that inherited it, counts once.
+        if #entry >= 28 and not seen[entry] then
+            wanted = wanted - struct.unpack('>I4', string.sub(entry, 25, 28))
+        end
+        seen[entry] = true
     end
     if #some < 2 then break end
 end
