@@ -205,6 +205,28 @@ async def test_one_whose_connections_are_lost_again_and_again_as_it_is_asked_is_
     assert len(asker.answers) == 1
 
 
+#: Appends the last entry of a log three times more.
+SENT_AGAIN = """
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+local epoch, number = string.match(last[1], '(%d+)-(%d+)')
+for more = 1, 3 do
+    redis.call('XADD', KEYS[1], string.format('%s-%d', epoch, number + more), 'e', last[2][2])
+end
+"""
+
+
+async def test_what_the_log_has_several_times_counts_once(processes: Processes, redis: RedisServer, loop: Loop) -> None:
+    """Where nobody answered it is sent again, and where it waited in a process that is forked, by each child."""
+    room = processes.room()
+    for number, text in enumerate("abcd"):
+        room.say(text)
+        await room.until(lambda: len(room.confirmations) > number)  # noqa: B023  # it is called before the next
+    (log,) = [key for key in redis.ask("KEYS", "*").split() if redis.ask("TYPE", key).strip() == "stream"]
+    redis.ask("EVAL", SENT_AGAIN, "1", log)
+    asker = Asker(processes.broker(), history=4)
+    assert await asker.answer(loop, 4) == ["a", "b", "c", "d"]
+
+
 # A log that is longer than what is read of it
 
 
