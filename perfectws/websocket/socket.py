@@ -1093,6 +1093,7 @@ def _log_misuse(function: Callable[..., object], args: tuple[Any, ...]) -> None:
         function(*args)
     except LocalProtocolError as error:
         logger.error("A call from another thread was wrong: %s", error)
+        error = error.with_traceback(None)  # which refers to this frame, and so to the promise that is to keep it
         for each in args:
             if isinstance(each, Promise):
                 each.fail(error)
