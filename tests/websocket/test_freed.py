@@ -19,8 +19,6 @@ from perfectws import (
     HandshakeError,
     HTTPRequest,
     HTTPResponse,
-    LocalProtocolError,
-    OpcodeType,
     Promise,
     Room,
     Routes,
@@ -259,19 +257,9 @@ async def whose_session_was_left_by_the_end_while_it_sent(connect: Connect) -> N
     await peer.vanish()
 
 
-async def that_was_sent_wrongly_from_a_thread(connect: Connect) -> None:
-    peer, socket = await connect.socket()
-    promise = Promise[None]()
-    await trio.to_thread.run_sync(lambda: socket.send_raw(b"x", OpcodeType.CONTINUATION, promise=promise))
-    with pytest.raises(LocalProtocolError):
-        await promise.future_result
-    await peer.close_handshake()
-
-
 WAYS += [
     whose_session_was_left_by_the_end_while_it_received,
     whose_session_was_left_by_the_end_while_it_sent,
-    that_was_sent_wrongly_from_a_thread,
 ]
 
 
