@@ -147,9 +147,14 @@ async def echo_late(scene: Scene) -> None:
     await _echo_by_handler(scene, "echo, later", "/later")
 
 
-async def stay(scene: Scene) -> None:
-    """Open a connection that stays, and say a word now and then, to the end."""
+async def stay(scene: Scene, opened: Callable[[], object]) -> None:
+    """Open a connection that stays, and say a word now and then, to the end.
+
+    Calls back:
+        ``opened()`` once it is there.
+    """
     async with _client(scene, "/messages") as socket:
+        opened()
         await _talk(scene, STAYING, socket, _words(scene))
 
 

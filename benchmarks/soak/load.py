@@ -31,10 +31,10 @@ from .scene import PATIENCE, Scene
 from .tally import Tally
 
 #: How many steps all sessions together take in a second, at most.
-_STEPS = 1000.0
+_STEPS = 600.0
 #: So many connections come and go, at most; those that are asked for beyond them stay to the end. Who comes and goes
 #: does far more to a server, and no machine opens ten thousand connections as fast as such as these leave.
-_VISITORS = 2500
+_VISITORS = 2000
 #: How often it is seen to that there are enough connections, in seconds.
 _LOOK = 0.5
 #: How long the first of all kinds may take that are not counted, in seconds.
@@ -93,6 +93,8 @@ class Load:
         self._random = Random(seed)
         self._tally = Tally()
         self._faults = Faults()
+        #: How many of those who stay have no connection yet.
+        self._coming = 0
         #: How many squatters have not begun their last stay yet.
         self._missing = 0
         self._squatting = trio.Event()
@@ -167,9 +169,16 @@ class Load:
         """Let some come who stay, whenever fewer are connected than are to be; ``others`` are no connections."""
         await trio.sleep(self._slow_start(scene))
         while not scene.over.is_set():
-            for _ in range(self._connections - scene.coming - (open_descriptors() - others)):
-                sessions.start_soon(_be_honest, scene, honest.STAYING, honest.stay)
+            for _ in range(self._connections - self._coming - (open_descriptors() - others)):
+                self._let_stay(scene, sessions)
             await trio.sleep(_LOOK)
+
+    def _let_stay(self, scene: Scene, sessions: trio.Nursery) -> None:
+        def opened() -> None:
+            self._coming -= 1
+
+        self._coming += 1
+        sessions.start_soon(_be_honest, scene, honest.STAYING, partial(honest.stay, opened=opened))
 
     async def _give_up(self, sessions: trio.Nursery) -> None:
         """End all sessions, once none has been answered for so long: on a slow machine many may be on their way."""
@@ -184,7 +193,7 @@ class Load:
         good, bad = self._sides.honest, self._sides.bad
         shares = sum(kind.share for kind in good.values()) + sum(kind.share for kind in bad.values())
         each = min(self._connections, _VISITORS) / shares
-        sessions.start_soon(_be_honest, scene, honest.STAYING, honest.stay)
+        self._let_stay(scene, sessions)
         for name, kind in good.items():
             for _ in range(max(1, round(each * kind.share / kind.connections))):
                 sessions.start_soon(self._repeat, scene, partial(_be_honest, scene, name, kind.session))

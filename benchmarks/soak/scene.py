@@ -58,11 +58,6 @@ class Scene:
         """Return where a squatter goes that is dropped on ``transports``."""
         return Place("strict", self.random.choice([each for each in self.transports if each in transports]))
 
-    @property
-    def coming(self) -> int:
-        """How many connections wait to be opened, and are none yet."""
-        return self._opening.statistics().tasks_waiting
-
     @asynccontextmanager
     async def opening(self) -> AsyncIterator[None]:
         """Open a connection in the block, when there are not too many about it."""

@@ -296,17 +296,19 @@ async def test_as_many_stay_as_are_missing(
     load = Load(AT_A_SERVER, Places(Path(), {}), ("plain",), 10, 1, 1)
     connected = 7
 
-    async def stay(scene: Scene) -> None:
+    async def stay(scene: Scene, opened: Callable[[], object]) -> None:
         nonlocal connected
+        await trio.sleep(0.7)  # longer than it takes to look again
         connected += 1
+        opened()
 
     monkeypatch.setattr(honest, "stay", stay)
     monkeypatch.setattr("benchmarks.soak.load.open_descriptors", lambda: 20 + connected)
     async with trio.open_nursery() as sessions:
         sessions.start_soon(load._fill_up, load._scene(Tally(), nursery), sessions, 20)
-        await trio.sleep(1)
+        await trio.sleep(2)
         assert connected == 10
         connected = 4
-        await trio.sleep(1)
+        await trio.sleep(2)
         assert connected == 10
         sessions.cancel_scope.cancel()
