@@ -66,7 +66,7 @@ _HTTP_LIMITS: dict[str, LimitKeywords] = {
     },
 }
 _WEBSOCKET_LIMITS: dict[str, WebSocketKeywords] = {
-    "patient": {"ping_interval": 20.0, "ping_timeout": NEVER, "close_timeout": 5.0},
+    "patient": {"ping_interval": 8.0, "ping_timeout": NEVER, "close_timeout": 5.0},
     "strict": {"ping_interval": 1.0, "ping_timeout": 2.0, "close_timeout": 1.0, "max_write_buffer": 256 * 1024},
 }
 
