@@ -126,14 +126,10 @@ def soak(arguments: argparse.Namespace) -> Findings:
 def _soak_server(arguments: argparse.Namespace, directory: Path) -> Findings:
     with running_server(directory) as server:
         before = held = after = server.census()
-        samples: list[Sample] = []
-        report: dict[str, Any] = {}
-        told = 0
-        began = time.monotonic()
+        watch = _Watch()
         with running_load(server.places, **_asked_of_load(arguments), over=arguments.over) as load:
             for report in load.reports():
-                samples.append(Sample(time.monotonic() - began, server.sample()))
-                told = _tell(samples[-1], report["tally"], told)
+                watch.look(report, server.sample())
                 if report["stage"] == Stage.SQUATTING:
                     held = server.when_quiet(before)
                     after = server.at_rest(before)
@@ -143,10 +139,11 @@ def _soak_server(arguments: argparse.Namespace, directory: Path) -> Findings:
             seconds=arguments.minutes * 60,
             before=before,
             after=after,
-            samples=samples,
-            tally=report["tally"],
-            faults={"server": server.faults(), "load": report["faults"]},
-            left=report["left"],
+            samples=watch.samples,
+            tally=watch.report["tally"],
+            faults={"server": server.faults(), "load": watch.report["faults"]},
+            left=watch.report["left"],
+            gathered=watch.gathered,
             in_cycles=held.beyond(after),
         )
 
@@ -154,23 +151,20 @@ def _soak_server(arguments: argparse.Namespace, directory: Path) -> Findings:
 def _soak_clients(arguments: argparse.Namespace, directory: Path) -> Findings:
     """Soak perfectws's own clients, which are a load that tells of itself what it holds."""
     with running_foreign(directory, arguments.seed) as places:
-        samples: list[Sample] = []
-        report: dict[str, Any] = {}
-        told, began = 0, None
+        watch = _Watch()
         with running_load(places, "--clients", **_asked_of_load(arguments)) as load:
             for report in load.reports():
-                began = time.monotonic() if began is None else began  # the warm-up is over
-                samples.append(Sample(time.monotonic() - began, Census(**report["sample"])))
-                told = _tell(samples[-1], report["tally"], told)
+                watch.look(report, Census(**report["sample"]))
     return Findings(
         connections=arguments.connections,
         seconds=arguments.minutes * 60,
-        before=Census(**report["before"]),
-        after=Census(**report["after"]),
-        samples=samples,
-        tally=report["tally"],
-        faults={"clients": report["faults"]},
+        before=Census(**watch.report["before"]),
+        after=Census(**watch.report["after"]),
+        samples=watch.samples,
+        tally=watch.report["tally"],
+        faults={"clients": watch.report["faults"]},
         left={},
+        gathered=watch.gathered,
         subject="clients",
     )
 
@@ -185,16 +179,41 @@ def _asked_of_load(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _tell(sample: Sample, tally: dict[str, Any], told: int) -> int:
-    """Say how far it is, and what has failed since; return how many failures have been told of."""
-    census, sent, answered = sample.census, sum(tally["sent"].values()), sum(tally["answered"].values())
-    say(
-        f"{sample.seconds:6.0f} s  {sent:10,} sent {answered:10,} answered {tally['failed']:4,} failures  "
-        f"{census.memory / 2**20:7.1f} MiB {census.descriptors:6,} descriptors {census.tasks:5,} tasks"
-    )
-    for failure in tally["failures"][told:]:
-        say(f"    {failure}")
-    return len(tally["failures"])
+class _Watch:
+    """What is seen of a soak while it goes on, and told at once.
+
+    Attributes:
+        samples: What was held at each report of the load, in seconds from the first.
+        report: The last of these.
+        gathered: When all had come who stay.
+    """
+
+    def __init__(self) -> None:
+        self.samples: list[Sample] = []
+        self.report: dict[str, Any] = {"stage": Stage.GATHERING}
+        self.gathered = 0.0
+        self._began: float | None = None
+        self._told = 0
+
+    def look(self, report: dict[str, Any], census: Census) -> None:
+        """Keep what is reported and held now, and say how far it is, and what has failed since."""
+        now = time.monotonic()
+        self._began = now if self._began is None else self._began
+        self.samples.append(Sample(now - self._began, census))
+        if self.report["stage"] == Stage.GATHERING:
+            self.gathered = now - self._began
+        self.report = report
+        self._tell(self.samples[-1], report["tally"])
+
+    def _tell(self, sample: Sample, tally: dict[str, Any]) -> None:
+        census, sent, answered = sample.census, sum(tally["sent"].values()), sum(tally["answered"].values())
+        say(
+            f"{sample.seconds:6.0f} s  {sent:10,} sent {answered:10,} answered {tally['failed']:4,} failures  "
+            f"{census.memory / 2**20:7.1f} MiB {census.descriptors:6,} descriptors {census.tasks:5,} tasks"
+        )
+        for failure in tally["failures"][self._told :]:
+            say(f"    {failure}")
+        self._told = len(tally["failures"])
 
 
 def as_text(findings: Findings) -> str:

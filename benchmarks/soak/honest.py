@@ -148,13 +148,14 @@ async def echo_late(scene: Scene) -> None:
 
 
 async def stay(scene: Scene, opened: Callable[[], object]) -> None:
-    """Open a connection that stays, and say a word now and then, to the end.
+    """Open a connection that stays, and say a word now and then, from when all have begun to the end.
 
     Calls back:
         ``opened()`` once it is there.
     """
     async with _client(scene, "/messages") as socket:
         opened()
+        await scene.begun.wait()
         await _talk(scene, STAYING, socket, _words(scene))
 
 

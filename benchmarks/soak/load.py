@@ -35,6 +35,8 @@ _STEPS = 600.0
 #: So many connections come and go, at most; those that are asked for beyond them stay to the end. Who comes and goes
 #: does far more to a server, and no machine opens ten thousand connections as fast as such as these leave.
 _VISITORS = 2000
+#: Within how many seconds those who stay have come, or it begins without the others.
+_GATHERING = 300.0
 #: How often it is seen to that there are enough connections, in seconds.
 _LOOK = 0.5
 #: How long the first of all kinds may take that are not counted, in seconds.
@@ -44,6 +46,8 @@ _WARM_UP = 5.0
 class Stage(StrEnum):
     """How far a load is."""
 
+    #: Those who stay come, and say nothing yet.
+    GATHERING = "gathering"
     #: Everybody is at it.
     SOAKING = "soaking"
     #: All have gone, but for those who never do. It waits for a line on its standard input until these go too.
@@ -78,7 +82,7 @@ class Load:
         places: The servers.
         transports: Those of `TRANSPORTS` that are used.
         connections: How many connections there are at once: at least, when they have all come.
-        seconds: How long new ones are opened.
+        seconds: How long new ones are opened, from when all have come who stay.
         seed: What chance begins with.
     """
 
@@ -93,6 +97,7 @@ class Load:
         self._random = Random(seed)
         self._tally = Tally()
         self._faults = Faults()
+        self._stage = Stage.GATHERING
         #: How many of those who stay have no connection yet.
         self._coming = 0
         #: How many squatters have not begun their last stay yet.
@@ -105,19 +110,19 @@ class Load:
         if self._sides.are_soaked:
             await self._warm_up()
         before = take_census()
-        self._print(Stage.SOAKING)
+        self._print()
         async with trio.open_nursery() as nursery, trio.open_nursery() as squatters:
             nursery.start_soon(self._tell, interval)
             await self._soak(squatters, before.descriptors)
             if not self._sides.are_soaked:
                 await self._squatting.wait()
-                self._print(Stage.SQUATTING)
+                self._enter(Stage.SQUATTING)
                 await trio.to_thread.run_sync(sys.stdin.readline)
             squatters.cancel_scope.cancel()
             nursery.cancel_scope.cancel()
         after = await _at_rest(before)
         ends = {"before": before.as_json(), "after": after.as_json()}
-        self._print(Stage.OVER, faults=self._faults.as_json(), left=after.beyond(before), **ends)
+        self._enter(Stage.OVER, faults=self._faults.as_json(), left=after.beyond(before), **ends)
 
     async def _warm_up(self) -> None:
         """Let one of each kind come, so that what is remembered of paths and classes is remembered already."""
@@ -144,10 +149,14 @@ class Load:
     async def _tell(self, interval: float) -> None:
         while True:
             await trio.sleep(interval)
-            self._print(Stage.SOAKING)
+            self._print()
 
-    def _print(self, stage: Stage, **more: Any) -> None:
-        report = {"stage": stage, "tally": self._tally.as_json(), "sample": take_sample().as_json(), **more}
+    def _enter(self, stage: Stage, **more: Any) -> None:
+        self._stage = stage
+        self._print(**more)
+
+    def _print(self, **more: Any) -> None:
+        report = {"stage": self._stage, "tally": self._tally.as_json(), "sample": take_sample().as_json(), **more}
         sys.stdout.write(json.dumps(report) + "\n")
         sys.stdout.flush()
 
@@ -155,6 +164,9 @@ class Load:
         async with trio.open_nursery() as clients, trio.open_nursery() as beside:
             scene = self._scene(self._tally, clients)
             async with trio.open_nursery() as sessions, trio.open_nursery() as attackers:
+                await self._gather(scene, sessions)
+                self._enter(Stage.SOAKING)
+                scene.begun.set()
                 self._start(scene, sessions, attackers, squatters)
                 beside.start_soon(self._fill_up, scene, sessions, others)
                 await trio.sleep(self._seconds)
@@ -164,6 +176,14 @@ class Load:
             beside.cancel_scope.cancel()
         if sessions.cancel_scope.cancelled_caught:
             self._tally.fail(f"sessions waited {PATIENCE:.0f} seconds for an answer, in vain")
+
+    async def _gather(self, scene: Scene, sessions: trio.Nursery) -> None:
+        """Let those come who stay, at least one, before the others do: a machine that is busy opens few beside."""
+        for _ in range(max(1, self._connections - _VISITORS)):
+            self._let_stay(scene, sessions)
+        with trio.move_on_after(_GATHERING):
+            while self._coming:
+                await trio.sleep(_LOOK)
 
     async def _fill_up(self, scene: Scene, sessions: trio.Nursery, others: int) -> None:
         """Let some come who stay, whenever fewer are connected than are to be; ``others`` are no connections."""
@@ -193,7 +213,6 @@ class Load:
         good, bad = self._sides.honest, self._sides.bad
         shares = sum(kind.share for kind in good.values()) + sum(kind.share for kind in bad.values())
         each = min(self._connections, _VISITORS) / shares
-        self._let_stay(scene, sessions)
         for name, kind in good.items():
             for _ in range(max(1, round(each * kind.share / kind.connections))):
                 sessions.start_soon(self._repeat, scene, partial(_be_honest, scene, name, kind.session))
@@ -276,7 +295,7 @@ def main() -> None:
         arguments.seed,
     )
     # Whatever happens, even to trio, this ends, and says where it hung.
-    faulthandler.dump_traceback_later(arguments.seconds + 4 * PATIENCE, exit=True)
+    faulthandler.dump_traceback_later(_GATHERING + arguments.seconds + 4 * PATIENCE, exit=True)
     trio.run(load.run, arguments.interval)
 
 

@@ -32,6 +32,7 @@ class Scene:
         clients: The nursery in which perfectws's own clients are opened.
         random: Where all chance comes from.
         pause: Seconds between two steps of a session, on the average.
+        begun: Set when all have come who stay.
         over: Set when nothing new is to be begun.
         rooms: The rooms that honest peers are in now.
     """
@@ -42,6 +43,7 @@ class Scene:
     clients: trio.Nursery
     random: Random
     pause: float
+    begun: trio.Event = field(default_factory=trio.Event)
     over: trio.Event = field(default_factory=trio.Event)
     rooms: set[str] = field(default_factory=set)
     _opening: trio.CapacityLimiter = field(default_factory=lambda: trio.CapacityLimiter(_OPENING))

@@ -74,6 +74,7 @@ class Findings:
         tally: The books of the load.
         faults: What the server, and the load, have logged as errors.
         left: What the load held at its end and not before.
+        gathered: When all had come who stay, as the samples count: the seconds that were asked for begin then.
         in_cycles: What the server held until it looked for cycles.
         subject: What was soaked, and so is called the server above: it, or clients.
     """
@@ -86,6 +87,7 @@ class Findings:
     tally: dict[str, Any]
     faults: dict[str, dict[str, Any]]
     left: dict[str, int]
+    gathered: float = 0.0
     in_cycles: dict[str, int] = field(default_factory=dict)
     subject: str = "server"
 
@@ -113,7 +115,8 @@ class Findings:
     @property
     def watched(self) -> Sequence[Sample]:
         """The samples by which memory is judged: from a while after all connections are there, until they are to go."""
-        soaking = [sample for sample in self.samples if sample.seconds <= self.seconds]
+        end = self.gathered + self.seconds
+        soaking = [sample for sample in self.samples if self.gathered <= sample.seconds <= end]
         enough = self.before.descriptors + ALL_THERE * self.connections
         full = next((sample.seconds for sample in soaking if sample.census.descriptors >= enough), inf)
         return [sample for sample in soaking if sample.seconds >= full + WARM_UP]
@@ -196,6 +199,7 @@ class Findings:
         return {
             "connections": self.connections,
             "seconds": self.seconds,
+            "gathered": self.gathered,
             "sent": self.sent,
             "answered": self.answered,
             "lost": self.lost,

@@ -266,6 +266,12 @@ def test_memory_is_judged_a_while_after_the_connections_are_there_however_long_t
     assert found.growth == (0, 0)
 
 
+def test_the_minutes_begin_when_those_have_come_who_stay() -> None:
+    found = findings(samples=loaded(), gathered=100.0, seconds=150)
+    assert found.watched[0].seconds == 100 + WARM_UP
+    assert found.watched[-1].seconds == 250
+
+
 def test_connections_that_never_came_are_a_complaint() -> None:
     found = findings(samples=loaded(connections=9))
     assert found.connected is None
@@ -311,4 +317,30 @@ async def test_as_many_stay_as_are_missing(
         connected = 4
         await trio.sleep(2)
         assert connected == 10
+        sessions.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(("each", "expected"), [(3.0, 3), (1e9, 300)], ids=["they come", "they never come"])
+async def test_those_who_stay_come_first_and_are_waited_for_but_not_for_ever(
+    nursery: trio.Nursery,
+    monkeypatch: pytest.MonkeyPatch,
+    autojump_clock: trio.testing.MockClock,
+    each: float,
+    expected: float,
+) -> None:
+    load = Load(AT_A_SERVER, Places(Path(), {}), ("plain",), 2010, 1, 1)
+    came = 0
+
+    async def stay(scene: Scene, opened: Callable[[], object]) -> None:
+        nonlocal came
+        came += 1
+        await trio.sleep(each)
+        opened()
+
+    monkeypatch.setattr(honest, "stay", stay)
+    began = trio.current_time()
+    async with trio.open_nursery() as sessions:
+        await load._gather(load._scene(Tally(), nursery), sessions)
+        assert trio.current_time() - began == pytest.approx(expected, abs=1)
+        assert came == 10
         sessions.cancel_scope.cancel()
