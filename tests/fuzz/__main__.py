@@ -109,7 +109,9 @@ def tell_failure(result: Result, failing: Failing, failures: Path) -> None:
     failures.mkdir(parents=True, exist_ok=True)
     path = failures / f"{result.target}-{len(data)}"
     path.write_bytes(data)
-    result.failure = failure_of(target, data) or f"it took too long, or fails only sometimes: {failing.said}"
+    result.failure = (
+        failure_of(target, data) or f"it took too long or too much memory, or fails only sometimes: {failing.said}"
+    )
     result.reproduce = f"python -m tests.fuzz {result.target} {path}"
     say(f"{result.target} FAILS: {result.failure}")
     say(f"    shortest input, {len(data)} bytes: {data!r}\n    {result.reproduce}")

@@ -67,6 +67,7 @@ class World:
         #: What handlers were to be told, by number: how often they were.
         self.told: list[int] = []
         self.requests = 0
+        self._seen = 0
 
     def once(self) -> Callable[[object], None]:
         """Return a callback that is to be called once."""
@@ -159,9 +160,11 @@ class World:
         assert max(self.told, default=0) <= 1, "a callback was called twice"
 
     def seen(self) -> tuple[object, ...]:
-        """Return what the peer and the handlers see."""
+        """Return what the peer and the handlers see; of what was sent, what is new since it was last asked."""
         wire = self.wire
-        return bytes(wire.sent), wire.stage, wire.is_paused, wire.buffered_amount, self.requests, list(self.told)
+        new = bytes(wire.sent[self._seen :])
+        self._seen += len(new)
+        return new, wire.stage, wire.is_paused, wire.buffered_amount, self.requests, list(self.told)
 
     def finish(self) -> ref[HTTPConnection]:
         """Let the peer vanish, and fail if anything is left."""

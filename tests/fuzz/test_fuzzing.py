@@ -16,6 +16,7 @@ from . import TARGETS, seeds
 from .__main__ import Failing, Result, as_typed, main, make_parser, record, tell_failure
 from .child import MAX_LENGTH, mutate
 from .data import Data, cut
+from .http import PIECES, World
 from .shrinking import failure_of, shrink
 
 
@@ -54,6 +55,19 @@ def test_an_input_is_shortened_as_long_as_it_fails_in_the_same_way() -> None:
     assert shrink(target, b"a longer one: abcd, and more") in (b"bd", b"db")
     assert failure_of(target, b"bd") == failure_of(target, b"b...d") != failure_of(target, b"b")
     assert failure_of(target, b"") is None
+
+
+def test_of_what_was_sent_each_step_holds_what_is_new() -> None:
+    """Else a long script would take gigabytes, and the fuzzer end it."""
+    world = World([0])
+    for _ in range(2):
+        world.wire.bring(PIECES[0])
+        world.loop.run()
+        sent = world.seen()[0]
+        assert isinstance(sent, bytes)
+        assert sent.count(b"HTTP/1.1 200 OK") == 1
+    assert world.seen()[0] == b""
+    world.finish()
 
 
 def test_the_command_runs_a_target_on_one_input_again(capsys: pytest.CaptureFixture[str]) -> None:
