@@ -111,15 +111,17 @@ class Load:
             await self._warm_up()
         before = take_census()
         self._print()
-        async with trio.open_nursery() as nursery, trio.open_nursery() as squatters:
-            nursery.start_soon(self._tell, interval)
-            await self._soak(squatters, before.descriptors)
+        async with trio.open_nursery() as squatters:
+            async with trio.open_nursery() as telling:
+                telling.start_soon(self._tell, interval)
+                await self._soak(squatters, before.descriptors)
+                if not self._sides.are_soaked:
+                    await self._squatting.wait()
+                telling.cancel_scope.cancel()
             if not self._sides.are_soaked:
-                await self._squatting.wait()
                 self._enter(Stage.SQUATTING)
                 await trio.to_thread.run_sync(sys.stdin.readline)
             squatters.cancel_scope.cancel()
-            nursery.cancel_scope.cancel()
         after = await _at_rest(before)
         ends = {"before": before.as_json(), "after": after.as_json()}
         self._enter(Stage.OVER, faults=self._faults.as_json(), left=after.beyond(before), **ends)

@@ -72,15 +72,15 @@ def test_a_file_that_is_not_there_is_named(server: RunningServer, tmp_path: Path
     assert ended.stderr == "There is no file nothing.bin\n"
 
 
-@pytest.mark.parametrize("name", ["../secret", "/etc/passwd", "", ".", "..", ".hidden", "a/b", "a\0b", 1, None])
 def test_nothing_outside_the_directory_is_read_or_written(
-    server: RunningServer, directory: Path, tmp_path: Path, name: object
+    server: RunningServer, directory: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "secret").write_text("secret")
-    with open_files(server) as client:
-        for order in ({"get": name}, {"put": name, "size": 3}):
-            client.send(json.dumps(order))
-            assert "plain file" in json.loads(client.recv(PATIENCE))["error"]
+    for name in ["../secret", "/etc/passwd", "", ".", "..", ".hidden", "a/b", "a\0b", 1, None]:
+        with open_files(server) as client:
+            for order in ({"get": name}, {"put": name, "size": 3}):
+                client.send(json.dumps(order))
+                assert "plain file" in json.loads(client.recv(PATIENCE))["error"], order
     assert list(directory.iterdir()) == []
 
 
