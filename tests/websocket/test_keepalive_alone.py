@@ -5,6 +5,7 @@ What it does for a whole connection is in `test_keepalive`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -86,6 +87,19 @@ class TestPings:
         bench.connection.is_connected = False
         bench.advance(1000)
         assert bench.connection.asked == []
+        assert bench.loop.live_timers == 0
+
+    @pytest.mark.parametrize("send", [lambda bench: bench.advance(20), lambda bench: bench.keepalive.probe()])
+    def test_one_that_ends_the_connection_leaves_no_timer(self, send: Callable[[Bench], object]) -> None:
+        bench = Bench()
+
+        def overflow(*_: object) -> None:
+            bench.connection.is_connected = False
+            bench.keepalive.stop()
+
+        bench.connection.reactions["send_control"] = overflow
+        send(bench)
+        assert len(bench.pings()) == 1
         assert bench.loop.live_timers == 0
 
     def test_none_is_sent_where_all_is_over(self) -> None:
