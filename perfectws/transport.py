@@ -81,7 +81,7 @@ class Protocol(CallbackOwner, ABC):
 
     @abstractmethod
     def resume_writing(self) -> None:
-        """Send more, if anything waits: the output, which stood at `HIGH_WATER` or above, has fallen below it."""
+        """Send more, if anything waits: the output, which stood at its high-water mark or above, fell below it."""
 
     @abstractmethod
     def connection_lost(self, error: Exception | None) -> None:
@@ -155,6 +155,9 @@ class Transport(Contract):
 
     def set_protocol(self, protocol: Protocol) -> None:
         """Feed ``protocol`` from now on."""
+
+    def set_high_water(self, amount: int) -> None:
+        """Take ``amount`` for the high-water mark of the output, in bytes: at most `HIGH_WATER`, which it is else."""
 
     def write(self, data: bytes | Parts) -> None:
         """Send ``data``, once per turn together with all else that was written. Ignored after `close` or `abort`."""

@@ -17,7 +17,6 @@ from collections import deque
 from ..callbacks import CallbackLoop, CallbackOwner, Timer, logger
 from ..errors import ConnectionClosed
 from ..futures import Promise
-from ..transport import HIGH_WATER
 from ..websocket.connection import WebSocketConnection
 from ..websocket.opcodes import CloseCode, OpcodeType
 from .counted_transport import CountedTransport
@@ -140,7 +139,7 @@ class SendQueue:
         connection, transport = self._connection, self._transport
         if connection is None or transport is None:
             return
-        while self._waiting and self._has_room(connection, transport):
+        while self._waiting and self._has_room(connection):
             message = self._waiting[0]
             message.end = transport.written
             connection.outbox.send_data(message.opcode, message.payload, True, None)
@@ -151,7 +150,7 @@ class SendQueue:
             self.amount -= message.size
         if not self._waiting:
             self._is_full = False
-        elif connection.is_connected and transport.buffered_amount >= HIGH_WATER and not self._waits_for_room:
+        elif connection.is_connected and not connection.outbox.has_room and not self._waits_for_room:
             self._waits_for_room = True
             connection.outbox.call_when_drained(self._drained)
         self._look_soon()
@@ -160,10 +159,10 @@ class SendQueue:
         self._waits_for_room = False
         self._flush()
 
-    def _has_room(self, connection: WebSocketConnection, transport: CountedTransport) -> bool:
+    def _has_room(self, connection: WebSocketConnection) -> bool:
         # Inside a fragmented message of the application's own it would become a part of that.
         is_free = connection.is_connected and not connection.outbox.is_inside_message
-        return is_free and transport.buffered_amount < HIGH_WATER
+        return is_free and connection.outbox.has_room
 
     def _look_soon(self) -> None:
         """Look in the next turn, when this one's output is with the kernel, as a rule; else again and again."""

@@ -71,6 +71,7 @@ class SocketTransport:
         "_events",
         "_has_ended",
         "_held",
+        "_high_water",
         "_is_paused",
         "_kept",
         "_linger",
@@ -111,6 +112,7 @@ class SocketTransport:
         self._events = READABLE
         #: What `_events` says: whether reading is paused, or the peer's end was seen; and whether output waits.
         self._is_paused = False
+        self._high_water = HIGH_WATER
         self._waits_for_room = False
         #: What is not with the kernel. If it is anything, a flush will come: at the turn's end, or when there is room.
         self._output: Output = []
@@ -137,6 +139,10 @@ class SocketTransport:
             self._socket.close()
             raise
         self._loop.connections.add(self)
+
+    def set_high_water(self, amount: int) -> None:
+        """Tell the protocol to go on once the output falls below so many bytes."""
+        self._high_water = amount
 
     def set_protocol(self, protocol: Protocol) -> None:
         """Feed another protocol from now on."""
@@ -346,10 +352,10 @@ class SocketTransport:
 
     def flush(self) -> int:
         """Write what is buffered, once. Return how many bytes the kernel has taken."""
-        output: list[Any] = self._output  # below HIGH_WATER it holds bytes only: `Parts` are longer than that
+        output: list[Any] = self._output  # below its high water it holds bytes only: `Parts` are longer than that
         amount = self.buffered_amount
         try:
-            if amount < HIGH_WATER and self._stage is _OPEN:
+            if amount < self._high_water and self._stage is _OPEN:
                 sent = write(self._descriptor, output[0] if len(output) == 1 else b"".join(output))
                 if sent == amount:
                     # All that `_all_sent` would do here; if it had waited for room, `_flush_on` does the rest.
@@ -370,7 +376,7 @@ class SocketTransport:
             self.abort(_no_memory())
             return 0
         self._drop_sent(sent, tried)
-        if amount >= HIGH_WATER > self.buffered_amount and self._stage is _OPEN:
+        if amount >= self._high_water > self.buffered_amount and self._stage is _OPEN:
             try:
                 self.protocol.resume_writing()
             except Exception as error:

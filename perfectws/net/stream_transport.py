@@ -55,6 +55,7 @@ class StreamTransport:
         self._loop = loop
         self._stream = stream
         self._output: list[bytes] = []
+        self._high_water = HIGH_WATER
         #: How many of the first of the output are not to be discarded; see `output`.
         self._kept = 0
         #: How many bytes the stream has taken in all.
@@ -73,6 +74,10 @@ class StreamTransport:
         self._scope = trio.CancelScope()
         self._reading = trio.CancelScope()
         self._has_read = trio.Event()
+
+    def set_high_water(self, amount: int) -> None:
+        """Tell the protocol to go on once the output falls below so many bytes."""
+        self._high_water = amount
 
     def set_protocol(self, protocol: Protocol) -> None:
         """Feed ``protocol`` from now on."""
@@ -264,11 +269,11 @@ class StreamTransport:
         for start in range(0, len(data), WRITE_SIZE):
             piece = data[start : start + WRITE_SIZE]
             await self._stream.send_all(piece)
-            was_above = self.buffered_amount >= HIGH_WATER
+            was_above = self.buffered_amount >= self._high_water
             self.buffered_amount -= len(piece)
             self._taken += len(piece)
             self._loop.counts.bytes_sent += len(piece)
-            if was_above and self.buffered_amount < HIGH_WATER:
+            if was_above and self.buffered_amount < self._high_water:
                 self._tell(self.protocol.resume_writing)
 
     async def _end_output(self) -> None:

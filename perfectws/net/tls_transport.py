@@ -78,6 +78,7 @@ class TLSTransport(Protocol):
     __slots__ = (
         "_below",
         "_connections",
+        "_high_water",
         "_incoming",
         "_input",
         "_is_blocked",
@@ -126,6 +127,7 @@ class TLSTransport(Protocol):
         self._incoming: ssl.MemoryBIO
         self._outgoing: ssl.MemoryBIO
         self._output: list[bytes | memoryview] = []
+        self._high_water = HIGH_WATER
         self._unencrypted = 0
         self._is_dirty = False
         #: How many of the first of the output are not to be discarded; see `output`. Encryption is their beginning.
@@ -325,6 +327,11 @@ class TLSTransport(Protocol):
         """What sends a file: none, since its bytes are to be encrypted."""
         return None
 
+    def set_high_water(self, amount: int) -> None:
+        """Tell the protocol to go on once the output falls below so many bytes."""
+        self._high_water = amount
+        self._lower.set_high_water(amount)
+
     def set_protocol(self, protocol: Protocol) -> None:
         """Feed another protocol from now on."""
         self.protocol = protocol
@@ -442,7 +449,7 @@ class TLSTransport(Protocol):
         self._below = below = self._lower.buffered_amount
         if self._unencrypted and below < HIGH_WATER and not self._is_blocked:
             self._mark_dirty()
-        if amount >= HIGH_WATER > self._unencrypted + below and self._stage is _OPEN:
+        if amount >= self._high_water > self._unencrypted + below and self._stage is _OPEN:
             self._room_made()
         return 0
 

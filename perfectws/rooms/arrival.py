@@ -226,7 +226,7 @@ class Arrival:
         if self._state is not State.SENDING or not self.socket.outbox.is_open:
             return
         while self._next < len(self._held):
-            if self.socket.buffered_amount >= HIGH_WATER:
+            if not self.socket.outbox.has_room:
                 self._wait_for_room()
                 return
             self._send_some()

@@ -484,8 +484,8 @@ class WebSocketConnection(SocketConnection, Protocol):
         return None if self.on_ping is None else self.on_ping(self.socket, payload)
 
     def send_control(self, opcode: OpcodeType, payload: bytes) -> None:
-        """Send a ping or a pong."""
-        self.outbox.send_control(opcode, payload)
+        """Send a ping or a pong of our own."""
+        self.outbox.send_own_control(opcode, payload)
 
     def _count_control_frame(self) -> None:
         if self._control_times is None:

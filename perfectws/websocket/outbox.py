@@ -25,8 +25,11 @@ from .contract import Connection, Membership
 from .deflate import Compression, Deflate, Deflater
 from .frames import BINARY, CONTINUATION, TEXT, build_frame, encoded, is_compressed, mask_frame
 from .framing import BuildBinary, BuildText, framing_of
-from .opcodes import CloseCode, OpcodeType
+from .opcodes import MAX_CONTROL_PAYLOAD, CloseCode, OpcodeType
 from .payload import new_utf8_decoder
+
+#: The most bytes that a control frame takes, with a header of two and a mask of four.
+MAX_CONTROL_FRAME = MAX_CONTROL_PAYLOAD + 6
 
 #: What a send may be given, to be called or resolved when it was accepted.
 Completion = Callable[[], object] | Promise[None] | None
@@ -103,6 +106,7 @@ class Outbox(Drained):
         "_connection",
         "_counts",
         "_deflater",
+        "_delayed",
         "_framing",
         "_held",
         "_held_size",
@@ -143,6 +147,8 @@ class Outbox(Drained):
         self.build_binary: BuildBinary | None = None
         #: Below so many bytes with the transport no completion waits, and nothing overflows.
         self._mark = min(HIGH_WATER, max_write_buffer + 1)
+        if self._mark < HIGH_WATER:
+            transport.set_high_water(self._mark)
         #: What is added above this is looked at: what is too much, and where a server limits all buffers, what is much.
         self._watched_above = max_write_buffer if loop.note_backlog is None else self._mark - 1
         self._memberships: tuple[Membership, ...] = ()
@@ -154,6 +160,8 @@ class Outbox(Drained):
         #: Messages of rooms that wait for the end of that message, each as its frame before it is masked.
         self._held: list[bytes] | None = None
         self._held_size = 0
+        #: What `send_own_control` keeps until there is room: the payload of the last of each kind.
+        self._delayed: dict[OpcodeType, bytes] | None = None
         #: Completions above the high-water mark, in order. Called with None, or with why it will never be.
         self._waiting: list[Callable[[Exception | None], object]] = []
         self.sending = PLAIN
@@ -190,6 +198,11 @@ class Outbox(Drained):
     def has_waiting(self) -> bool:
         """Whether completions wait."""
         return bool(self._waiting)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether the write buffer stands below its high-water mark: if not, `call_when_drained` tells when it does."""
+        return self._transport.buffered_amount < self._mark
 
     @property
     def compression(self) -> Compression | None:
@@ -298,6 +311,30 @@ class Outbox(Drained):
         """Send a ping or a pong; a fragmented message under way stays as it is."""
         self._deliver_rooms()
         self._send(build_frame(opcode, payload, is_masked=self._is_client), completion)
+
+    def send_own_control(self, opcode: OpcodeType, payload: bytes) -> None:
+        """Send a ping or a pong that the application knows nothing of, and is not to be cut off for.
+
+        Where the write buffer cannot hold it, it waits for room, and the last of its kind takes its place.
+
+        Source: RFC 6455 §5.5.3: an endpoint may answer the last ping only.
+        """
+        if not self.is_open:
+            return
+        self._deliver_rooms()
+        if self.has_room or self._transport.buffered_amount + MAX_CONTROL_FRAME <= self._max_write_buffer:
+            self._send(build_frame(opcode, payload, is_masked=self._is_client), None)
+        elif self._delayed is None:
+            self._delayed = {opcode: payload}
+            self._wait(self._send_delayed)
+        else:
+            self._delayed[opcode] = payload
+
+    def _send_delayed(self, error: Exception | None) -> None:
+        delayed, self._delayed = self._delayed, None
+        if delayed is not None and error is None:
+            for opcode, payload in delayed.items():
+                self.send_own_control(opcode, payload)
 
     def close(self, payload: bytes) -> None:
         """Send the close frame, the last of all, whatever the write buffer holds."""
@@ -412,10 +449,10 @@ class Outbox(Drained):
 
     def call_when_drained(self, callback: Callable[[], object]) -> None:
         """Queue ``callback()`` once the write buffer has room, or the connection has ended."""
-        if self._waiting or self._transport.buffered_amount >= HIGH_WATER:
+        if self._waiting or not self.has_room:
             self._wait(partial(self._complete, callback))
         else:
-            self.loop.call(self._connection, callback)  # below the mark no `resume` will come
+            self.loop.call(self._connection, callback)  # no `resume` will come
 
     async def wait_until_drained(self) -> None:
         """Wait until the write buffer stands below its high-water mark.
@@ -427,7 +464,7 @@ class Outbox(Drained):
             drained = Promise[None](self.loop, self._connection)
             self.loop.ask(self._connection, self._resolve_when_drained, drained)
             await drained.future_result
-        elif self.is_open and (self._waiting or self._transport.buffered_amount >= HIGH_WATER):
+        elif self.is_open and (self._waiting or not self.has_room):
             suspension = self.loop.suspension()
             self._wait(lambda error: suspension.resume(outcome.Value(None) if error is None else outcome.Error(error)))
             await suspension.sleep()
@@ -439,7 +476,7 @@ class Outbox(Drained):
     def _resolve_when_drained(self, drained: Promise[None]) -> None:
         if not self.is_open:
             drained.fail(self._connection.closed_error())
-        elif self._waiting or self._transport.buffered_amount >= HIGH_WATER:
+        elif self._waiting or not self.has_room:
             self._wait(partial(self._complete, drained))
         else:
             drained.succeed()

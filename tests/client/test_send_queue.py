@@ -123,10 +123,11 @@ async def test_what_the_kernel_never_took_goes_out_on_the_next_connection_and_al
     assert numbers[0] > 10  # what the kernel took is not sent again
 
 
+@pytest.mark.parametrize("max_write_buffer", [16 * 2**20, 1000])
 async def test_while_the_peer_does_not_read_messages_wait_here_and_their_promises_with_them(
-    transport: str, raw_server: RawServer
+    transport: str, raw_server: RawServer, max_write_buffer: int
 ) -> None:
-    async with connecting(raw_server, queue=50_000_000) as future:
+    async with connecting(raw_server, queue=50_000_000, max_write_buffer=max_write_buffer) as future:
         connection = await upgraded(raw_server)
         first, last = Promise[None](), Promise[None]()
         future.send("x", first)

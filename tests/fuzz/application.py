@@ -37,6 +37,7 @@ class Application:
         accepted: The messages that it has sent, as long as none was sent in parts.
         closings: The codes with which it has closed an open socket, by itself or by an error.
         sends_in_parts, takes_messages: Whether it has ever tried to.
+        sends_beside_others: Whether it has ever sent something while something waited.
     """
 
     def __init__(self, loop: WireLoop, socket: WebSocket) -> None:
@@ -48,7 +49,7 @@ class Application:
         self.messages: list[str | bytes] = []
         self.accepted: list[str | bytes] = []
         self.closings: list[int] = []
-        self.sends_in_parts = self.takes_messages = self.is_in_thread = False
+        self.sends_in_parts = self.takes_messages = self.sends_beside_others = self.is_in_thread = False
         entry = self.ledger.add(Kind.ON_CLOSE)
         socket.on_close.when_complete(lambda result: self.called(entry))
 
@@ -149,6 +150,13 @@ class Application:
 
     # Sending
 
+    def attempt_to_send(self, kind: Kind, call: Callable[[Entry], object], is_certain: bool = True) -> bool:
+        self.note_send()
+        return self.attempt(kind, call, is_certain)
+
+    def note_send(self) -> None:
+        self.sends_beside_others |= self.is_in_thread or self.loop.wires[0].buffered_amount > 0
+
     def send(self, much: int) -> None:
         is_text = bool(much & 1)
         text, data = TEXTS[much // 2 % len(TEXTS)], bytes([much]) * SIZES[much // 2 % len(SIZES)]
@@ -159,7 +167,7 @@ class Application:
             else:
                 self.socket.send_binary_message(data, completion=lambda: self.called(entry))
 
-        if self.attempt(Kind.COMPLETION, call, not (self.is_in_thread and self.sends_in_parts)):
+        if self.attempt_to_send(Kind.COMPLETION, call, not (self.is_in_thread and self.sends_in_parts)):
             self.accepted.append(text if is_text else data)
 
     def send_with_promise(self, much: int) -> None:
@@ -170,7 +178,7 @@ class Application:
             promise.future_result.when_complete(lambda result: self.called(entry))
             self.socket.send(text, promise)
 
-        if self.attempt(Kind.PROMISE, call, not (self.is_in_thread and self.sends_in_parts)):
+        if self.attempt_to_send(Kind.PROMISE, call, not (self.is_in_thread and self.sends_in_parts)):
             self.accepted.append(text)
 
     def send_part(self, much: int) -> None:
@@ -183,11 +191,11 @@ class Application:
             else:
                 self.socket.send_binary_message(data, is_final, lambda: self.called(entry))
 
-        self.attempt(Kind.COMPLETION, call, not self.is_in_thread)
+        self.attempt_to_send(Kind.COMPLETION, call, not self.is_in_thread)
 
     def send_control(self, much: int) -> None:
         send = self.socket.send_ping if much & 1 else self.socket.send_pong
-        self.attempt(Kind.COMPLETION, lambda entry: send(lambda: self.called(entry), data=bytes(much % 127)))
+        self.attempt_to_send(Kind.COMPLETION, lambda entry: send(lambda: self.called(entry), data=bytes(much % 127)))
 
     # The rest
 
@@ -223,6 +231,7 @@ class Application:
                     message = await self.socket.read_string_message()
                     self.frames.append(tuple(message))
                 case 1:
+                    self.note_send()
                     await self.socket.send("from a task")
                     self.go_on()
                 case 2:

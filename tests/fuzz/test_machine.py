@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from .data import Data
 from .watching import Boom, watched
-from .web_socket import World
+from .web_socket import MAX_WRITE_BUFFERS, World
 
 #: More, and longer, by ``PERFECTWS_PROPERTIES=deep`` in `tests/properties`, and by ``python -m tests.fuzz``.
 EXAMPLES, STEPS = 40, 25
@@ -26,10 +26,10 @@ class Machine(RuleBasedStateMachine):
         self.around = ExitStack()
         self.world: World | None = None
 
-    @initialize(is_client=st.booleans(), with_deflate=st.booleans())
-    def open(self, is_client: bool, with_deflate: bool) -> None:
+    @initialize(is_client=st.booleans(), with_deflate=st.booleans(), most=st.sampled_from(MAX_WRITE_BUFFERS))
+    def open(self, is_client: bool, with_deflate: bool, most: int) -> None:
         self.around.enter_context(watched(Boom))
-        self.world = World(is_client, with_deflate)
+        self.world = World(is_client, with_deflate, most)
 
     def take(self, step: int, which: int, much: int, rest: bytes = b"") -> None:
         assert self.world is not None

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 from weakref import ref
 
-from perfectws.transport import HIGH_WATER
 from perfectws.websocket.connection import WebSocketConnection
 from perfectws.websocket.frame_reader import FrameReader
 from perfectws.websocket.frames import Frame, FrameError, parse_close_payload
@@ -29,10 +28,9 @@ from .watching import Boom, watched
 from .wire import Stage, Wire, WireLoop
 
 LARGE = 1 << 30
-MAX_WRITE_BUFFER = 150_000
-OPTIONS = WebSocketOptions(
-    max_frame_size=1000, max_message_size=1500, max_fragments=4, max_write_buffer=MAX_WRITE_BUFFER
-)
+#: Above the high-water mark, and below.
+MAX_WRITE_BUFFERS = [150_000, 3000]
+LIMITS: dict[str, Any] = {"max_frame_size": 1000, "max_message_size": 1500, "max_fragments": 4}
 OPCODES = [TEXT, TEXT, BINARY, CONTINUATION, PING, PONG, CLOSE]
 SIZES = [0, 1, 5, 125, 126, 999, 1001]
 SECONDS = [0.0, 0.0, 0.5, 5.0, 11.0, 21.0, 50.0]
@@ -45,16 +43,17 @@ LOST = int(CloseCode.ABNORMAL_CLOSURE)
 class World:
     """A connection, its application and its peer."""
 
-    def __init__(self, is_client: bool, with_deflate: bool) -> None:
+    def __init__(self, is_client: bool, with_deflate: bool, max_write_buffer: int) -> None:
         self.loop = WireLoop()
         self.wire = Wire(self.loop)
         #: The peer's frames are as a reader in this role expects them.
         self.role = Role(is_client, b"\x01\x02\x03\x04", with_deflate)
+        self.options = WebSocketOptions(**LIMITS, max_write_buffer=max_write_buffer)
         self.connection = WebSocketConnection(
             self.wire,
             self.loop,
             None,
-            OPTIONS,
+            self.options,
             deflate=self.role.new_deflate(),
             is_client=is_client,
             session_name="Session",
@@ -123,17 +122,19 @@ class World:
     def check(self) -> None:
         """Fail if more waits than may, or if the peer was sent what it must not be."""
         self.check_input()
-        assert self.wire.buffered_amount <= max(HIGH_WATER, MAX_WRITE_BUFFER) + self.wire.largest_write + 200
+        assert self.wire.buffered_amount <= self.options.max_write_buffer + self.wire.largest_write + 200
+        if self.wire.stage is Stage.OPEN and not (self.wire.buffered_amount or self.loop.is_busy):
+            assert not self.connection.outbox.has_waiting, "a completion waits, though there is room"
         assert self.loop.live_timers <= 8 + len(self.app.ledger.entries), "timers pile up"
         self.check_output()
 
     def check_input(self) -> None:
         reader, inbox = self.connection._frames, self.connection.inbox
-        assert len(reader._buffer) - reader._position <= self.wire.largest_read + OPTIONS.max_frame_size + HEADER
+        assert len(reader._buffer) - reader._position <= self.wire.largest_read + self.options.max_frame_size + HEADER
         waiting = [frame for frame in inbox._frames if frame[0] is not OpcodeType.PONG]
         assert len(waiting) <= READ_AHEAD_FRAMES, "more frames wait than are read ahead"
         size = sum(len(data) for _, data, _ in waiting)
-        assert size < 2 * READ_AHEAD_BYTES + OPTIONS.max_message_size, "more bytes wait than are read ahead"
+        assert size < 2 * READ_AHEAD_BYTES + self.options.max_message_size, "more bytes wait than are read ahead"
 
     def check_output(self) -> None:
         """Let wsproto read what the peer has got."""
@@ -181,7 +182,7 @@ class World:
 
     def peers_frames(self) -> tuple[list[Frame], int | None]:
         """Return the frames that the peer has sent, as another reader finds them, and the code that ends them."""
-        reader = FrameReader(self.role.is_client, OPTIONS.max_frame_size, LARGE, LARGE, self.role.new_deflate())
+        reader = FrameReader(self.role.is_client, self.options.max_frame_size, LARGE, LARGE, self.role.new_deflate())
         frames: list[Frame] = []
         try:
             for frame in all_next_frames(reader, bytes(self.wire.read)):
@@ -214,7 +215,7 @@ class World:
         causes: set[int | None] = {*self.app.closings, code}
         if not self.has_been_closed:
             causes.add(LOST)
-        if self.wire.most_buffered > MAX_WRITE_BUFFER:
+        if self.app.sends_beside_others and self.wire.most_buffered > self.options.max_write_buffer:
             causes.add(CloseCode.TRY_AGAIN_LATER)
         if self.is_stopped:
             causes |= {CloseCode.GOING_AWAY, CloseCode.SERVICE_RESTART}
@@ -249,7 +250,7 @@ def target(data: bytes) -> None:
     source = Data(data)
     with watched(Boom):
         kind = source.number()
-        world = World(bool(kind & 1), bool(kind & 2))
+        world = World(bool(kind & 1), bool(kind & 2), MAX_WRITE_BUFFERS[kind >> 2 & 1])
         while source:
             world.take(source.number(), source)
             world.check()

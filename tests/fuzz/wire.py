@@ -53,6 +53,7 @@ class Wire:
         self.is_paused = False
         self._output: list[Any] = []
         self._kept = 0
+        self._high_water = HIGH_WATER
         self._room: int | None = None
         self._incoming: deque[bytes] = deque()
         self._peer_has_ended = self._was_told = False
@@ -65,6 +66,9 @@ class Wire:
     def set_protocol(self, protocol: Protocol) -> None:
         self.protocol = protocol
         self.keep()
+
+    def set_high_water(self, amount: int) -> None:
+        self._high_water = amount
 
     def write(self, data: bytes | Parts) -> None:
         if self.stage is not Stage.OPEN:
@@ -179,7 +183,7 @@ class Wire:
             self.stage = Stage.DRAINING
             if self._was_told:
                 self.abort()
-        elif amount >= HIGH_WATER > self.buffered_amount and self.stage is Stage.OPEN:
+        elif amount >= self._high_water > self.buffered_amount and self.stage is Stage.OPEN:
             self.protocol.resume_writing()
 
     def _read(self) -> None:

@@ -117,6 +117,7 @@ class FakeTransport:
         self.is_secure = False
         self.file_sender: FileSender | None = None
         self.protocol: Protocol | None = None
+        self.high_water = HIGH_WATER
         self.is_stalled = False
         self.is_paused = False
         self.linger: float | None = None
@@ -126,6 +127,9 @@ class FakeTransport:
 
     def set_protocol(self, protocol: Protocol) -> None:
         self.protocol = protocol
+
+    def set_high_water(self, amount: int) -> None:
+        self.high_water = amount
 
     def write(self, data: bytes | Parts) -> None:
         if self.linger is not None or self.is_aborted:
@@ -174,7 +178,7 @@ class FakeTransport:
 
     def drain(self) -> None:
         """Let the peer read everything."""
-        was_full = self.buffered_amount >= HIGH_WATER
+        was_full = self.buffered_amount >= self.high_water
         self.is_stalled, self.buffered_amount = False, 0
         if was_full:
             assert self.protocol is not None

@@ -271,7 +271,7 @@ class FrameTransport(FakeTransport):
 
     def drain(self) -> None:
         """Let the peer read everything."""
-        was_full = self.buffered_amount >= HIGH_WATER
+        was_full = self.buffered_amount >= self.high_water
         self.is_stalled, self.buffered_amount = False, 0
         if was_full and self.resumed is not None:
             self.resumed()

@@ -204,6 +204,44 @@ async def test_a_peer_that_pings_and_does_not_read_is_closed_with_1008_before_th
     assert close.close_code == 1008
 
 
+async def test_who_waits_is_not_cut_off_for_our_ping_nor_for_the_answer_to_the_peer_s(connect: Connect) -> None:
+    peer, socket = await connect.socket(max_write_buffer=100_000, ping_interval=0.02, ping_timeout=60)
+    completions = Calls()
+    socket.send_binary_message(bytes(8_000_000), completion=completions)
+    await quiet()
+    for number in range(10):
+        await peer.send(wire.PING, b"%d" % number)
+        await trio.sleep(0.02)
+    assert socket.buffered_amount > 100_000  # or this shows nothing
+    seen = []
+    while (frame := await peer.receive()).opcode != wire.PONG:
+        seen.append(len(frame.payload))
+    assert frame.payload == b"9"
+    assert seen in ([8_000_000], [8_000_000, 4])  # and a ping, which may also come behind
+    await completions.until(1)
+    await socket.send_string_message("more")
+    assert socket.is_connected
+
+
+async def test_who_waits_for_room_gets_it_however_small_the_buffer_is(connect: Connect) -> None:
+    peer, socket = await connect.socket(max_write_buffer=1000)
+    for size in (900, 1001, 5000, 500_000):
+        completions = Calls()
+        socket.send_binary_message(bytes(size), completion=completions)
+        assert len((await peer.receive()).payload) == size
+        await completions.until(1)
+
+    async def send_many() -> None:
+        for _ in range(100):
+            await socket.send_binary_message(bytes(900))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(send_many)
+        for _ in range(100):
+            await peer.receive()
+    assert socket.is_connected
+
+
 async def test_buffered_amount_is_what_is_not_with_the_kernel_yet(connect: Connect) -> None:
     _, socket = await connect.socket()
     await quiet()

@@ -650,6 +650,16 @@ class TestOverflow:
             bench.send("x")
         assert bench.frames() == [self.FULL if more else frame("x")]
 
+    def test_a_completion_that_waits_above_a_small_max_write_buffer_is_called_once_there_is_room(self) -> None:
+        bench = Bench(max_write_buffer=10)
+        drained = []
+        bench.transport.stall(0)
+        bench.send(bytes(100), "sent")
+        bench.outbox.call_when_drained(lambda: drained.append(1))
+        assert (bench.run(), drained, bench.outbox.has_room) == ([], [], False)
+        bench.transport.drain()
+        assert (bench.run(), drained, bench.outbox.has_room) == (["sent"], [1], True)
+
     def test_up_to_max_write_buffer_a_completion_below_the_mark_does_not_wait(self) -> None:
         bench = Bench(max_write_buffer=10)
         bench.transport.stall(7)
@@ -709,6 +719,45 @@ class TestOverflow:
         assert not bench.outbox.would_overflow(7, 1)
         bench.transport.stall(7)
         assert bench.outbox.would_overflow(1, 1)
+
+
+class TestOurOwnControlFrames:
+    """Law 6: nobody is cut off for a ping or a pong that he has not sent."""
+
+    @pytest.mark.parametrize("waiting", [0, HIGH_WATER, 2 * HIGH_WATER - 200])
+    def test_they_go_out_at_once_where_the_write_buffer_can_hold_them(self, waiting: int) -> None:
+        bench = Bench(max_write_buffer=2 * HIGH_WATER)
+        bench.transport.stall(waiting)
+        bench.outbox.send_own_control(OpcodeType.PING, b"are you there?")
+        assert bench.frames() == [Frame(PING, b"are you there?")]
+        assert not bench.outbox.has_waiting
+
+    @pytest.mark.parametrize("max_write_buffer", [10, 2 * HIGH_WATER])
+    def test_else_the_last_of_each_kind_does_once_there_is_room(self, max_write_buffer: int) -> None:
+        bench = Bench(max_write_buffer=max_write_buffer)
+        bench.transport.stall(0)
+        bench.send(bytes(3 * HIGH_WATER), "sent")
+        for payload in (b"1", b"2", b"3"):
+            bench.outbox.send_own_control(OpcodeType.PONG, payload)
+            bench.outbox.send_own_control(OpcodeType.PING, payload)
+        assert len(bench.frames()) == 1
+        bench.transport.drain()
+        assert bench.frames()[1:] == [Frame(PONG, b"3"), Frame(PING, b"3")]
+        assert bench.run() == ["sent"]
+        assert bench.connection.asked == []
+        assert not bench.outbox.has_waiting
+
+    def test_none_goes_out_where_all_has_ended_meanwhile(self) -> None:
+        for end in (lambda bench: bench.close(), lambda bench: bench.outbox.end(ConnectionClosed(1006, ""))):
+            bench = Bench(max_write_buffer=HIGH_WATER)
+            bench.transport.stall(0)
+            bench.send(bytes(3 * HIGH_WATER))
+            bench.outbox.send_own_control(OpcodeType.PONG, b"1")
+            end(bench)
+            bench.outbox.send_own_control(OpcodeType.PONG, b"2")
+            bench.transport.drain()
+            assert PONG not in [frame.opcode for frame in bench.frames()]
+            assert not bench.outbox.has_waiting
 
 
 class TestRooms:
