@@ -4,7 +4,7 @@ The words are asyncio's. A *transport* moves bytes over one connection and under
 understands them and does no I/O. Each calls the other in one direction only, always from the loop's thread::
 
     transport → protocol:  data_received  eof_received  resume_writing  connection_lost  shut_down  retire
-    protocol  → transport: write  keep  discard_unsent  pause_reading  resume_reading  close  abort
+    protocol  → transport: write  keep  discard_unsent  pause_reading  resume_reading  close  abort  set_high_water
 
 A protocol never calls back into user code from these methods: what belongs to the user it queues on the loop.
 """

@@ -748,7 +748,11 @@ class TestOurOwnControlFrames:
         assert not bench.outbox.has_waiting
 
     def test_none_goes_out_where_all_has_ended_meanwhile(self) -> None:
-        for end in (lambda bench: bench.close(), lambda bench: bench.outbox.end(ConnectionClosed(1006, ""))):
+        ends: list[Callable[[Bench], object]] = [
+            Bench.close,
+            lambda bench: bench.outbox.end(ConnectionClosed(1006, "")),
+        ]
+        for end in ends:
             bench = Bench(max_write_buffer=HIGH_WATER)
             bench.transport.stall(0)
             bench.send(bytes(3 * HIGH_WATER))
