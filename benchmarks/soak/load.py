@@ -31,7 +31,7 @@ from .scene import PATIENCE, Scene
 from .tally import Tally
 
 #: How many steps all sessions together take in a second, at most.
-_STEPS = 600.0
+_STEPS = 300.0
 #: So many connections come and go, at most; those that are asked for beyond them stay to the end. Who comes and goes
 #: does far more to a server, and no machine opens ten thousand connections as fast as such as these leave.
 _VISITORS = 2000
