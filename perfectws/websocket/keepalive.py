@@ -156,7 +156,7 @@ class Keepalive:
 
     def _set_timer(self) -> None:
         if not self._connection.is_connected:
-            return  # the ping that was just sent has ended it: too much waits for all peers together
+            return  # it has just ended: what rooms had for it went out ahead of the ping, and was too much
         due = self._next_ping_at if self._verdict_at is None else min(self._next_ping_at, self._verdict_at)
         self._timer = self._loop.call_later(self._connection, due - self._loop.time(), self._tick)
 

@@ -162,7 +162,8 @@ class Outbox(Drained):
         self._held_size = 0
         #: What `send_own_control` keeps until there is room: the payload of the last of each kind.
         self._delayed: dict[OpcodeType, bytes] | None = None
-        #: Completions above the high-water mark, in order. Called with None, or with why it will never be.
+        #: Completions above the high-water mark, in order, and `_send_delayed`. Called with None, or with why it will
+        #: never be.
         self._waiting: list[Callable[[Exception | None], object]] = []
         self.sending = PLAIN
         self._update_sending()
@@ -196,7 +197,7 @@ class Outbox(Drained):
 
     @property
     def has_waiting(self) -> bool:
-        """Whether completions wait."""
+        """Whether completions, or pings and pongs of our own, wait for room."""
         return bool(self._waiting)
 
     @property
@@ -319,9 +320,9 @@ class Outbox(Drained):
 
         Source: RFC 6455 §5.5.3: an endpoint may answer the last ping only.
         """
+        self._deliver_rooms()
         if not self.is_open:
             return
-        self._deliver_rooms()
         if self.has_room or self._transport.buffered_amount + MAX_CONTROL_FRAME <= self._max_write_buffer:
             self._send(build_frame(opcode, payload, is_masked=self._is_client), None)
         elif self._delayed is None:
@@ -331,6 +332,7 @@ class Outbox(Drained):
             self._delayed[opcode] = payload
 
     def _send_delayed(self, error: Exception | None) -> None:
+        """Send what `send_own_control` has kept, unless an ``error`` says that there will never be room."""
         delayed, self._delayed = self._delayed, None
         if delayed is not None and error is None:
             for opcode, payload in delayed.items():

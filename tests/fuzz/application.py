@@ -151,10 +151,12 @@ class Application:
     # Sending
 
     def attempt_to_send(self, kind: Kind, call: Callable[[Entry], object], is_certain: bool = True) -> bool:
+        """Make a call that sends, and accepts a callback. Return whether it did."""
         self.note_send()
         return self.attempt(kind, call, is_certain)
 
     def note_send(self) -> None:
+        """Remember whether something waits beside what is about to be sent; from a thread it may."""
         self.sends_beside_others |= self.is_in_thread or self.loop.wires[0].buffered_amount > 0
 
     def send(self, much: int) -> None:
