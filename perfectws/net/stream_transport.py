@@ -33,6 +33,8 @@ READ_SIZE = 64 * 1024
 #: Windows does not tell how far our output has got: there only what it takes, piece by piece, can show that a peer that
 #: reads slowly gets on. So the pieces are small.
 WRITE_SIZE = 16 * 1024 if sys.platform == "win32" else 256 * 1024
+#: The same for TLS: a `trio.SSLStream` keeps room for the most that it has ever encrypted at once.
+TLS_WRITE_SIZE = min(WRITE_SIZE, 64 * 1024)
 
 
 class StreamTransport:
@@ -54,6 +56,7 @@ class StreamTransport:
         self.protocol: Protocol = NO_PROTOCOL
         self._loop = loop
         self._stream = stream
+        self._write_size = TLS_WRITE_SIZE if isinstance(stream, trio.SSLStream) else WRITE_SIZE
         self._output: list[bytes] = []
         self._high_water = HIGH_WATER
         #: How many of the first of the output are not to be discarded; see `output`.
@@ -262,12 +265,13 @@ class StreamTransport:
 
     async def _write_some(self) -> None:
         """Write the first frames, joined, or a piece at a time of one that is large."""
-        count = count_first(self._output, WRITE_SIZE)
+        size = self._write_size
+        count = count_first(self._output, size)
         data = memoryview(b"".join(self._output[:count]))
         del self._output[:count]
         self._kept = max(self._kept - count, 0)
-        for start in range(0, len(data), WRITE_SIZE):
-            piece = data[start : start + WRITE_SIZE]
+        for start in range(0, len(data), size):
+            piece = data[start : start + size]
             await self._stream.send_all(piece)
             was_above = self.buffered_amount >= self._high_water
             self.buffered_amount -= len(piece)

@@ -18,12 +18,15 @@ handshake is done. Between them OpenSSL turns one kind of bytes into the other::
 
 What is encrypted can never be taken back, since the records are numbered. So what is written waits as it is, and can be
 discarded, until the socket has room for it; only then is it encrypted. In CLOSED the socket lingers and ends by itself.
+
+A `MemoryBIO` keeps room for the most that it has ever held, as long as the connection is there. So it holds a record's
+length at a time, in either direction, whatever the socket reads and writes at once.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 
 from ..callbacks import Timer, report_failure
@@ -35,8 +38,12 @@ from .loop import Connections, Loop
 from .output import count_first, drop_sent
 from .socket_transport import SocketTransport
 
-#: The most bytes that a record holds. RFC 8446 §5.1: "The length MUST NOT exceed 2^14 bytes."
+#: The most bytes that a record holds, and that a `MemoryBIO` is given at once. RFC 8446 §5.1: "The length MUST NOT
+#: exceed 2^14 bytes."
 RECORD_SIZE = 16 * 1024
+#: The most bytes that a record takes: its header, and what is encrypted. RFC 5246 §6.2.3, which allows more of it than
+#: RFC 8446 does: "The length MUST NOT exceed 2^14 + 2048."
+MAX_RECORD_SIZE = 5 + RECORD_SIZE + 2048
 #: The most bytes encrypted for one write.
 PIECE = 256 * 1024
 
@@ -61,6 +68,16 @@ class Input(IntEnum):
 
 
 _OPEN, _FLUSHING = Stage.OPEN, Stage.FLUSHING
+
+
+def _end_of_record(data: memoryview, start: int, after: int) -> int:
+    """Return where the record at ``start`` ends: at least a byte, and at most a record's length, behind ``after``.
+
+    If there is none at ``start``, it is another place: OpenSSL takes data that is cut anywhere. But it tells that a
+    record is not whole by an error, which costs a third of what it takes to decrypt one.
+    """
+    end = start + 5 + int.from_bytes(data[start + 3 : start + 5], "big")
+    return min(end, after + MAX_RECORD_SIZE) if end > after else after + RECORD_SIZE
 
 
 class TLSTransport(Protocol):
@@ -152,8 +169,16 @@ class TLSTransport(Protocol):
         self._stage = Stage.HANDSHAKE
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self._tls = self._ssl_context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._incoming.write(data)
+        self._go_on(data)
+
+    def _go_on(self, data: bytes) -> None:
+        """Go on with the handshake; what the protocol is to read may come with its end."""
+        self._incoming.write(data[:RECORD_SIZE])
         self._shake_hands()
+        if self._incoming.pending and self._stage is _OPEN:
+            self._read(b"")
+        if len(data) > RECORD_SIZE:
+            self.data_received(data[RECORD_SIZE:])
 
     def _refuse(self, answer: bytes) -> None:
         if not answer:
@@ -176,7 +201,7 @@ class TLSTransport(Protocol):
             self._begin()
 
     def _begin(self) -> None:
-        """Let the protocol begin; what it is to read may have come with the end of the handshake."""
+        """Let the protocol begin."""
         self._timer.cancel()
         self._stage = _OPEN
         try:
@@ -184,9 +209,6 @@ class TLSTransport(Protocol):
         except Exception as error:
             report_failure(self._loop.owner, error)
             self.abort()
-            return
-        if self._incoming.pending and self._stage is _OPEN:
-            self._read()
 
     def _handshake_failed(self, error: Exception) -> None:
         """Tell the peer why, if OpenSSL has an alert for it, and close."""
@@ -205,20 +227,21 @@ class TLSTransport(Protocol):
         """Take what the peer has sent; after `close` it is discarded."""
         stage = self._stage
         if stage is _OPEN:
-            self._incoming.write(data)
-            self._read()
+            self._read(data)
         elif stage is Stage.GREETING:
             self._greet(data)
         elif stage is Stage.HANDSHAKE:
-            self._incoming.write(data)
-            self._shake_hands()
+            self._go_on(data)
 
-    def _read(self) -> None:
-        """Give the protocol what can be decrypted, as one piece."""
+    def _read(self, data: bytes) -> None:
+        """Give the protocol what can be decrypted now, as one piece."""
         pieces: list[bytes] = []
+        failure = None
         try:
-            has_ended = self._decrypt(pieces)
-            failure = None
+            if len(data) <= RECORD_SIZE:
+                has_ended = self._decrypt(data, pieces) is None
+            else:
+                has_ended = self._decrypt_much(memoryview(data), pieces)
         except ssl.SSLError as error:
             has_ended, failure = False, error
         if pieces:
@@ -227,27 +250,47 @@ class TLSTransport(Protocol):
             self._fail(failure)
         elif has_ended:
             self._end_input()
-        if self._is_blocked or self._outgoing.pending:  # a new key, or a negotiation, was asked for
-            self._is_blocked = False
-            self._mark_dirty()
-            if self._lower.buffered_amount > 2 * PIECE:  # more than we encrypt ahead: the peer reads no answer
-                self.abort(ConnectionAbortedError("the peer asked for new keys again and again, and read nothing"))
+        if self._is_blocked or self._outgoing.pending:
+            self._answer()
 
-    def _decrypt(self, pieces: list[bytes]) -> bool:
-        """Append to ``pieces`` what is in the records that are whole. Return whether the peer said close_notify."""
+    def _decrypt_much(self, data: memoryview, pieces: list[bytes]) -> bool:
+        """Decrypt a record's length at a time. Return whether the peer said close_notify."""
+        start, end = 0, MAX_RECORD_SIZE
+        while start < len(data):
+            begun = self._decrypt(data[start:end], pieces)
+            if begun is None:
+                return True
+            if self._outgoing.pending:
+                self._answer()
+            start, end = end, _end_of_record(data, end - begun, end)
+        return False
+
+    def _decrypt(self, data: bytes | memoryview, pieces: list[bytes]) -> int | None:
+        """Decrypt the records that are whole with ``data``.
+
+        Returns:
+            How many bytes of another have come; ``None`` if the peer said close_notify.
+        """
         incoming, read = self._incoming, self._tls.read
+        incoming.write(data)
         try:
             # OpenSSL takes no byte of a record before the one at hand is read, and a read takes all of one.
-            while incoming.pending:
+            while begun := incoming.pending:
                 piece = read(RECORD_SIZE)
                 if not piece:
-                    return True
+                    return None
                 pieces.append(piece)
         except ssl.SSLWantReadError:
             pass
         except ssl.SSLZeroReturnError:
-            return True
-        return False
+            return None
+        return begun
+
+    def _answer(self) -> None:
+        """Send what OpenSSL says by itself: the peer has asked for a new key, or for a negotiation."""
+        self._is_blocked = False
+        self._send_outgoing()
+        self._mark_dirty()
 
     def _end_input(self) -> None:
         """Tell the protocol that the peer said close_notify, and read nothing behind it."""
@@ -436,34 +479,40 @@ class TLSTransport(Protocol):
             How much of it is still to be counted: nothing.
         """
         amount = self._unencrypted + self._below
+        records: Sequence[bytes] = ()
         try:
             if self._unencrypted and self._lower.buffered_amount < HIGH_WATER and not self._is_blocked:
-                self._encrypt()
+                records = self._encrypt()
             if self._stage is _FLUSHING and not self._unencrypted:
-                self._end_output()
+                self._end_output(records)
             else:
-                self._send_outgoing()
+                self._send_outgoing(records)
         except ssl.SSLError as error:
             self._cut_off(error)
         self._is_dirty = False  # not before: the socket may have told meanwhile that it has room, which is seen here
         self._below = below = self._lower.buffered_amount
         if self._unencrypted and below < HIGH_WATER and not self._is_blocked:
             self._mark_dirty()
+        if below > 2 * PIECE:  # more than we encrypt ahead
+            self.abort(ConnectionAbortedError("the peer asked for new keys again and again, and read nothing"))
         if amount >= self._high_water > self._unencrypted + below and self._stage is _OPEN:
             self._room_made()
         return 0
 
-    def _encrypt(self) -> None:
-        """Encrypt the first of the output, up to a piece."""
+    def _encrypt(self) -> list[bytes]:
+        """Encrypt the first of the output, up to a piece. Return the records but for the last, which OpenSSL holds."""
         data = self._first_output()
         size, done = len(data), 0
+        records: list[bytes] = []
         try:
-            done = self._tls.write(data)  # one record at a time
+            done = self._tls.write(data if size <= RECORD_SIZE else memoryview(data)[:RECORD_SIZE])
             while done < size:
-                done += self._tls.write(memoryview(data)[done:])
+                records.append(self._outgoing.read())
+                done += self._tls.write(memoryview(data)[done : done + RECORD_SIZE])
         except ssl.SSLWantReadError:
             self._is_blocked = True
         self._drop_encrypted(done)
+        return records
 
     def _first_output(self) -> bytes | memoryview:
         """Return as much of the output as may be encrypted now, joined."""
@@ -480,23 +529,26 @@ class TLSTransport(Protocol):
             self._output.clear()
             self._kept = 0
 
-    def _send_outgoing(self) -> None:
-        """Send what OpenSSL has for the peer."""
-        if self._outgoing.pending:
-            self._loop.counts.bytes_sent += self._lower.write_at_once(self._outgoing.read())
+    def _send_outgoing(self, before: Sequence[bytes] = ()) -> None:
+        """Send what OpenSSL has for the peer, and the records before it."""
+        data = self._outgoing.read()
+        if before:
+            data = b"".join((*before, data))
+        if data:
+            self._loop.counts.bytes_sent += self._lower.write_at_once(data)
 
-    def _end_output(self) -> None:
-        """Say close_notify, and let the socket end."""
+    def _end_output(self, records: Sequence[bytes]) -> None:
+        """Say close_notify behind ``records``, and let the socket end."""
         self._end()
-        self._say_close_notify()
+        self._say_close_notify(records)
         self._lower.close(self._linger_seconds)
 
-    def _say_close_notify(self) -> None:
+    def _say_close_notify(self, records: Sequence[bytes] = ()) -> None:
         try:
             self._tls.unwrap()
         except ssl.SSLError:
             pass  # the peer's own close_notify has not come, or data has come that will not be read
-        self._send_outgoing()
+        self._send_outgoing(records)
 
     def _room_made(self) -> None:
         if self._lower.is_closed:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
@@ -56,3 +58,14 @@ def talk(connection: ClientConnection, *messages: str) -> None:
 def url(server: RunningServer, path: str) -> str:
     """Return the address of something on the server."""
     return f"http://127.0.0.1:{server.port}{path}"
+
+
+def exchange(connection: ClientConnection, data: str | bytes) -> str | bytes:
+    """Send a message, and return what comes back."""
+    connection.send(data)
+    return connection.recv(PATIENCE)
+
+
+def memory_of(process: int) -> int:
+    """Return the resident memory of a process, in bytes."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import ssl
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from pathlib import Path
-
-import pytest
-import trustme
 
 from ..conftest import PATIENCE
 from ..peer import CONTINUATION, PING, PONG, TEXT, frame_bytes
-from .serving import opened, serving, talk
+from .serving import memory_of, opened, serving, talk
 
 PEERS = 3
 #: Every so many messages a ping is between the parts of one: more of them would be a flood to the server.
@@ -95,22 +89,6 @@ def drip(port: int, tls: ssl.SSLContext | None, until: float) -> int:
             peer.send(frame_bytes(CONTINUATION, text[4:].encode()))
             peer.expect(frame_bytes(TEXT, text, mask=b""))
         return peer.sent
-
-
-def memory_of(process: int) -> int:
-    """Return the resident memory of a process, in bytes."""
-    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-@pytest.fixture(params=["plain", "tls"])
-def tls(request: pytest.FixtureRequest, authority: trustme.CA, tmp_path: Path) -> Iterator[str | None]:
-    """The path of a certificate, or none."""
-    if request.param == "plain":
-        yield None
-        return
-    path = tmp_path / "certificate.pem"
-    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(path))
-    yield str(path)
 
 
 def test_each_is_answered_rightly_and_the_others_wait_for_nobody(

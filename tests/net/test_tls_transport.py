@@ -6,7 +6,6 @@ import socket
 import ssl
 import struct
 import sys
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -30,20 +29,14 @@ from perfectws.transport import HIGH_WATER, Protocol, Transport
 from ..calls import NOTHING, Calls, quiet
 from ..conftest import PATIENCE
 from ..peer import BINARY, CLOSE, Peer
-from .counting import CountingSocket, sends_of
+from .counting import sends_of
 from .test_reactor import LINGER_RESET, Recorder
-from .tls_server import ByHand, Server, by_hand, running
+from .tls_server import ByHand, Server, by_hand, connected_pair
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a reactor")
 
 #: The beginning of a record that is longer than what follows.
 HALF_A_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"
-
-
-@pytest.fixture
-async def server(server_context: ssl.SSLContext, trusting: ssl.SSLContext) -> AsyncIterator[Server]:
-    async with running(server_context, trusting) as server:
-        yield server
 
 
 class Trickle(trio.abc.HalfCloseableStream):
@@ -518,16 +511,6 @@ class TestCost:
             for number in range(200):
                 nursery.start_soon(talk, number)
         await server.until_empty()
-
-
-def connected_pair() -> tuple[CountingSocket, socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        peer = socket.create_connection(listening.getsockname())
-        accepted, _ = listening.accept()
-    ours = CountingSocket(accepted.detach())
-    ours.setblocking(False)
-    peer.setblocking(False)
-    return ours, peer
 
 
 class TestSessions:

@@ -21,6 +21,7 @@ from perfectws.net.loop import Connections, Loop, open_loop
 from perfectws.transport import Protocol, Transport
 
 from ..conftest import PATIENCE, Handler, Session
+from .counting import CountingSocket
 from .test_reactor import Recorder
 
 
@@ -164,3 +165,13 @@ async def by_hand(server: Server, last: bytes = b"") -> ByHand:
     client = ByHand(await server.plain(), server.client)
     await client.do_handshake(last)
     return client
+
+
+def connected_pair() -> tuple[CountingSocket, socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        peer = socket.create_connection(listening.getsockname())
+        accepted, _ = listening.accept()
+    ours = CountingSocket(accepted.detach())
+    ours.setblocking(False)
+    peer.setblocking(False)
+    return ours, peer
