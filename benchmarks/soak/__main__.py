@@ -232,7 +232,8 @@ def as_text(findings: Findings) -> str:
     for name in ("descriptors", "tasks", "timers", "blocks"):
         lines.append(f"{name:24} {getattr(before, name):12,} {getattr(after, name):12,}")
     lines.append(f"{'objects':24} {sum(before.objects.values()):12,} {sum(after.objects.values()):12,}")
-    lines.append(f"{'memory, MiB':24} {before.memory / 2**20:12.1f} {after.memory / 2**20:12.1f}")
+    for name in ("memory", "holes"):
+        lines.append(f"{name + ', MiB':24} {getattr(before, name) / 2**20:12.1f} {getattr(after, name) / 2**20:12.1f}")
     lines += ["", f"the memory of the {findings.subject}", picture.as_text(findings.samples)]
     return "\n".join([*lines, *_conclusion(findings), ""])
 
@@ -242,6 +243,8 @@ def _conclusion(findings: Findings) -> list[str]:
         memory = f"memory: not judged, which takes {JUDGED:.0f} s"
     else:
         memory = f"memory: {findings.growth} from {WARM_UP:.0f} s after all had come ({MAX_GROWTH:.0%} are allowed)"
+        least, most = (size / 2**20 for size in findings.holes)
+        memory += f"\nholes in it, which glibc keeps: {least:.1f} to {most:.1f} MiB"
     left = sum(findings.left_behind.values())
     blocks = f"blocks at rest: {findings.more_blocks:+.2%} ({MAX_BLOCKS:.0%} are allowed)"
     lines = [f"sent: {findings.sent:,}", f"answered: {findings.answered:,}", f"lost: {findings.lost:,}"]

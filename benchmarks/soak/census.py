@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import os
 import sys
 import urllib.parse
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import trio
@@ -18,7 +16,7 @@ import trio
 from perfectws.client import url as client_url
 from perfectws.net.timers import HeapTimer, Timers
 
-_malloc_trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+from .memory import give_back_free_memory, holes, resident_memory
 
 #: Whose objects are counted.
 PACKAGES = ("perfectws", "h11", "wsproto")
@@ -32,7 +30,8 @@ class Census:
     """What a process holds at one moment.
 
     Attributes:
-        memory: Its resident memory, in bytes.
+        memory: Its resident memory without the holes in it, in bytes.
+        holes: What glibc holds free between what is in use, in bytes.
         descriptors: Its open file descriptors.
         tasks: The tasks of its trio run.
         timers: The calls that its loops are still to make.
@@ -42,6 +41,7 @@ class Census:
     """
 
     memory: int
+    holes: int
     descriptors: int
     tasks: int
     timers: int
@@ -73,12 +73,14 @@ def _beyond(now: Mapping[str, int], then: Mapping[str, int]) -> dict[str, int]:
 def take_sample() -> Census:
     """Count what is counted quickly. To be called inside a trio run.
 
-    What glibc keeps of freed memory, so that the next message finds it, is given back first: its peaks are no growth.
+    What glibc keeps of freed memory, so that the next message finds it, is given back first, or counted apart: neither
+    its peaks are growth nor its holes.
     """
-    if _malloc_trim is not None:
-        _malloc_trim(0)
+    give_back_free_memory()
+    between = holes()
     return Census(
-        memory=resident_memory(),
+        memory=resident_memory() - between,
+        holes=between,
         descriptors=open_descriptors(),
         tasks=trio.lowlevel.current_statistics().tasks_living,
         timers=0,
@@ -101,14 +103,9 @@ def take_census() -> Census:
         if kind.__module__.partition(".")[0] in PACKAGES and kind not in _NOT_COUNTED:
             objects[f"{kind.__module__}.{kind.__qualname__}"] += 1
     sample = take_sample()
-    return Census(sample.memory, sample.descriptors, sample.tasks, timers, sample.blocks, dict(objects))
+    return replace(sample, timers=timers, objects=dict(objects))
 
 
 def open_descriptors() -> int:
     """Return how many file descriptors this process has open."""
     return len(os.listdir("/proc/self/fd")) - 1  # but for the one that lists them
-
-
-def resident_memory() -> int:
-    """Return the resident memory of this process, in bytes."""
-    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

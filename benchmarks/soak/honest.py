@@ -7,7 +7,7 @@ the client's, which for most of them is perfectws too.
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from math import inf
@@ -24,8 +24,9 @@ from .scene import NEVER, Scene
 from .wire import UPLOAD_TYPE, upload
 
 #: How many messages one session sends at most.
-_LENGTH = 100
-#: How long the texts are, in characters; most are short.
+_LENGTH = 20
+#: How long the texts are, in characters; most are short. A session begins with one of the longest: what a connection
+#: keeps once it has carried much, it keeps from its beginning, and memory does not grow until all have carried some.
 _SIZES = (0, 5, 60, 120, 130, 900, 5_000, 40_000)
 #: How long the texts of those are who stay.
 _WORDS = _SIZES[:5]
@@ -56,12 +57,22 @@ class Kind(NamedTuple):
     connections: int = 1
 
 
+def _word(size: int) -> str:
+    """Return a text that there is once, of about so many characters."""
+    return f"{next(_numbers)}:" + "é" * size
+
+
 def _texts(scene: Scene) -> Iterator[str]:
     """Yield the messages of one session, no two of them alike, until it is long enough or all is over."""
-    for _ in range(scene.random.randrange(1, _LENGTH)):
-        yield f"{next(_numbers)}:" + "é" * scene.random.choice(_SIZES)
+    for number in range(scene.random.randrange(1, _LENGTH)):
+        yield _word(_size(scene, number))
         if scene.over.is_set():
             return
+
+
+def _size(scene: Scene, number: int) -> int:
+    """Return how long the text of so many behind the first of a session is."""
+    return scene.random.choice(_SIZES) if number else max(_SIZES)
 
 
 def _bursts(scene: Scene) -> Iterator[list[str]]:
@@ -116,20 +127,26 @@ async def _read_whole(socket: WebSocket) -> str:
 async def _echo_by_handler(scene: Scene, kind: str, path: str, **options: Any) -> None:
     """Talk to a server that takes whole messages, and take them so too."""
     async with _client(scene, path, **options) as socket:
-        await _talk(scene, kind, socket, _bursts(scene))
+        say = _speaker(scene, kind, socket)
+        for burst in _bursts(scene):
+            await say(burst)
+            await scene.rest()
 
 
-async def _talk(scene: Scene, kind: str, socket: WebSocket, bursts: Iterable[list[str]]) -> None:
+def _speaker(scene: Scene, kind: str, socket: WebSocket) -> Callable[[list[str]], Awaitable[None]]:
+    """Return what sends some messages, and then waits for their answers."""
     incoming, messages = trio.open_memory_channel[str](inf)
     socket.on_text(lambda ws, text: incoming.send_nowait(text))
     socket.on_close.when_complete(lambda _: incoming.close())
-    for burst in bursts:
+
+    async def say(burst: list[str]) -> None:
         for text in burst:
             scene.tally.sent[kind] += 1
             await socket.send_string_message(text)
         for text in burst:
             scene.tally.check(kind, await messages.receive(), text)
-        await scene.rest()
+
+    return say
 
 
 async def echo_by_handler(scene: Scene) -> None:
@@ -151,20 +168,16 @@ async def stay(scene: Scene, opened: Callable[[], object]) -> None:
     """Open a connection that stays, and say a word now and then, from when all have begun to the end.
 
     Calls back:
-        ``opened()`` once it is there.
+        ``opened()`` once it is there, and has been answered: whatever a first message makes is there too.
     """
     async with _client(scene, "/messages") as socket:
+        say = _speaker(scene, STAYING, socket)
+        await say([_word(max(_WORDS))])
         opened()
         await scene.begun.wait()
-        await _talk(scene, STAYING, socket, _words(scene))
-
-
-def _words(scene: Scene) -> Iterator[list[str]]:
-    """Yield short messages, one at a time, until all is over: at least one."""
-    while True:
-        yield [f"{next(_numbers)}:" + "é" * scene.random.choice(_WORDS)]
-        if scene.over.is_set():
-            return
+        while not scene.over.is_set():
+            await scene.rest(scene.pause_of_staying)
+            await say([_word(scene.random.choice(_WORDS))])
 
 
 async def echo_foreign(scene: Scene) -> None:
@@ -228,7 +241,7 @@ class Circle:
         for number in itertools.count():
             is_last = number >= length or self._scene.over.is_set()
             self._scene.tally.sent["room"] += _MEMBERS
-            filling = "z" * self._scene.random.choice(_SIZES)
+            filling = "z" * _size(self._scene, number)
             await socket.send_string_message(f"{self._name} {member} {number} {_LAST if is_last else filling}")
             if is_last:
                 return

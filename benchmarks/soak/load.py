@@ -30,11 +30,13 @@ from .places import TRANSPORTS, Places
 from .scene import PATIENCE, Scene
 from .tally import Tally
 
-#: How many steps all sessions together take in a second, at most.
-_STEPS = 300.0
+#: How many steps all who come and go take together in a second, at most, and how many all who stay.
+_STEPS, _STEPS_OF_STAYING = 150.0, 100.0
+#: How many connections leave time for such a step in each second: all are kept alive beside.
+_CONNECTIONS = 800.0
 #: So many connections come and go, at most; those that are asked for beyond them stay to the end. Who comes and goes
 #: does far more to a server, and no machine opens ten thousand connections as fast as such as these leave.
-_VISITORS = 2000
+_VISITORS = 1000
 #: Within how many seconds those who stay have come, or it begins without the others.
 _GATHERING = 300.0
 #: How often it is seen to that there are enough connections, in seconds.
@@ -93,6 +95,8 @@ class Load:
         self._places = places
         self._transports = transports
         self._connections = connections
+        self._visitors = min(connections, _VISITORS)
+        self._staying = max(1, connections - _VISITORS)
         self._seconds = seconds
         self._random = Random(seed)
         self._tally = Tally()
@@ -145,7 +149,8 @@ class Load:
             tally=tally,
             clients=clients,
             random=self._random,
-            pause=max(0.2, self._connections / _STEPS),
+            pause=max(0.2, self._visitors / _STEPS, self._connections / _CONNECTIONS),
+            pause_of_staying=max(0.2, self._staying / _STEPS_OF_STAYING),
         )
 
     async def _tell(self, interval: float) -> None:
@@ -181,7 +186,7 @@ class Load:
 
     async def _gather(self, scene: Scene, sessions: trio.Nursery) -> None:
         """Let those come who stay, at least one, before the others do: a machine that is busy opens few beside."""
-        for _ in range(max(1, self._connections - _VISITORS)):
+        for _ in range(self._staying):
             self._let_stay(scene, sessions)
         with trio.move_on_after(_GATHERING):
             while self._coming:
@@ -214,7 +219,7 @@ class Load:
         """Start all sessions: each kind in its nursery, so many at once as its share is."""
         good, bad = self._sides.honest, self._sides.bad
         shares = sum(kind.share for kind in good.values()) + sum(kind.share for kind in bad.values())
-        each = min(self._connections, _VISITORS) / shares
+        each = self._visitors / shares
         for name, kind in good.items():
             for _ in range(max(1, round(each * kind.share / kind.connections))):
                 sessions.start_soon(self._repeat, scene, partial(_be_honest, scene, name, kind.session))

@@ -32,6 +32,7 @@ class Scene:
         clients: The nursery in which perfectws's own clients are opened.
         random: Where all chance comes from.
         pause: Seconds between two steps of a session, on the average.
+        pause_of_staying: The same for those who stay.
         begun: Set when all have come who stay.
         over: Set when nothing new is to be begun.
         rooms: The rooms that honest peers are in now.
@@ -43,6 +44,7 @@ class Scene:
     clients: trio.Nursery
     random: Random
     pause: float
+    pause_of_staying: float
     begun: trio.Event = field(default_factory=trio.Event)
     over: trio.Event = field(default_factory=trio.Event)
     rooms: set[str] = field(default_factory=set)
@@ -70,7 +72,7 @@ class Scene:
         finally:
             self._opening.release_on_behalf_of(borrower)
 
-    async def rest(self) -> None:
-        """Wait for a while; not beyond the end."""
-        with trio.move_on_after(self.random.expovariate(1 / self.pause)):
+    async def rest(self, pause: float | None = None) -> None:
+        """Wait for a while, on the average ``pause``; not beyond the end."""
+        with trio.move_on_after(self.random.expovariate(1 / (pause or self.pause))):
             await self.over.wait()

@@ -128,15 +128,24 @@ class Findings:
 
     @property
     def levels(self) -> list[tuple[float, float]]:
-        """When, and how much memory the server had while it was watched: the median of each half minute."""
+        """When, and how much memory the server had while it was watched: the least of each half minute.
+
+        What is on its way comes on top of that, now and then.
+        """
         watched = self.watched
         halves: dict[int, list[Sample]] = {}
         for sample in watched:
             halves.setdefault(int((sample.seconds - watched[0].seconds) // LEVEL), []).append(sample)
         return [
-            (fmean(sample.seconds for sample in half), median(sample.census.memory for sample in half))
+            (fmean(sample.seconds for sample in half), min(sample.census.memory for sample in half))
             for half in halves.values()
         ]
+
+    @property
+    def holes(self) -> list[int]:
+        """The holes that were seen in the memory while it was watched, which are no growth: the least, and the most."""
+        seen = [sample.census.holes for sample in self.watched]
+        return [min(seen), max(seen)] if seen else []
 
     @property
     def growth(self) -> Growth | None:
@@ -190,6 +199,7 @@ class Findings:
             "complaints": len(self.complaints),
             "connected": self.connected,
             "memory": [round(memory / 2**20) for _, memory in self.levels],
+            "holes": [round(size / 2**20) for size in self.holes],
             "growth": None if self.growth is None else str(self.growth),
             "blocks": [self.before.blocks, self.after.blocks],
         }

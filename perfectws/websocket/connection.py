@@ -30,7 +30,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from enum import Enum, IntEnum
@@ -183,7 +183,7 @@ class WebSocketConnection(SocketConnection, Protocol):
         #: Called when we are asked to close, whatever the state: a client that reconnects ends then.
         self.on_close_requested: Callable[[], object] | None = None
         self.is_reading_paused = False
-        self._control_times: deque[float] | None = None
+        self._control_times: list[float] | None = None
         self._close_timer: Patience | None = None
         #: For ANSWERING: the payload of our close frame, and whether it replies to one; how many frames were left to be
         #: delivered when this was last looked at, and how many pauses there may yet be.
@@ -488,12 +488,12 @@ class WebSocketConnection(SocketConnection, Protocol):
         self.outbox.send_own_control(opcode, payload)
 
     def _count_control_frame(self) -> None:
+        now = self._loop.time()
         if self._control_times is None:
-            self._control_times = deque()
-        times, now = self._control_times, self._loop.time()
+            self._control_times = []  # a deque of one is 760 bytes, and an idle socket has answered a ping a while ago
+        times = self._control_times
+        del times[: bisect_right(times, now - CONTROL_FRAME_SECONDS)]
         times.append(now)
-        while times[0] <= now - CONTROL_FRAME_SECONDS:
-            times.popleft()
         if len(times) > MAX_CONTROL_FRAMES:
             raise FrameError(
                 CloseCode.POLICY_VIOLATION,

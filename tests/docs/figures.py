@@ -100,8 +100,9 @@ SOAK = {
     "descriptors": "descriptors, at most",
     "left": "left behind, of descriptors, tasks, timers and objects",
     "errors": "errors logged that were not meant",
-    "memory": "memory under load, medians of half minutes, MiB",
+    "memory": "memory under load, the least of each half minute, MiB",
     "growth": "growth of it, and how much of that may be chance",
+    "holes": "free memory in between, which glibc keeps, MiB",
 }
 
 

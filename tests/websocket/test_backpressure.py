@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from perfectws import ConnectionClosed, Promise, WebSocket
 from perfectws.transport import HIGH_WATER
@@ -202,6 +203,24 @@ async def test_a_peer_that_pings_and_does_not_read_is_closed_with_1008_before_th
     *pongs, close = await read_all(peer)
     assert len(pongs) == 1000
     assert close.close_code == 1008
+
+
+async def test_control_frames_are_counted_in_any_ten_seconds_and_what_was_before_is_forgotten(
+    memory_connect: Connect, autojump_clock: MockClock
+) -> None:
+    peer, socket = await memory_connect.socket(ping_interval=None)
+
+    async def ping(count: int) -> None:
+        await peer.stream.send_all(wire.frame_bytes(wire.PING) * count)
+
+    for count, pause in ((1000, 10), (500, 9), (500, 2), (500, 20), (1, 0)):
+        await ping(count)
+        for _ in range(count):
+            assert (await peer.receive()).opcode == wire.PONG
+        await trio.sleep(pause)
+    assert len(socket._connection._control_times) == 1  # type: ignore[attr-defined]
+    await ping(1000)
+    assert [frame.close_code for frame in await read_all(peer) if frame.opcode == wire.CLOSE] == [1008]
 
 
 async def test_who_waits_is_not_cut_off_for_our_ping_nor_for_the_answer_to_the_peer_s(connect: Connect) -> None:
