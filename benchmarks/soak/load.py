@@ -32,7 +32,7 @@ from .tally import Tally
 
 #: How many steps all who come and go take together in a second, at most, and how many all who stay.
 _STEPS, _STEPS_OF_STAYING = 300.0, 100.0
-#: How many connections leave time for such a step in each second: all are kept alive beside.
+#: For so many connections all rest a second longer: to keep them alive takes time too.
 _CONNECTIONS = 800.0
 #: So many connections come and go, at most; those that are asked for beyond them stay to the end. Who comes and goes
 #: does far more to a server, and no machine opens ten thousand connections as fast as such as these leave.

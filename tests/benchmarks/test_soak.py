@@ -244,6 +244,22 @@ def test_a_soak_that_is_too_short_does_not_judge_the_memory() -> None:
     assert found.complaints == []
 
 
+def test_free_memory_between_what_is_in_use_is_told_apart() -> None:
+    program = """
+from benchmarks.soak.memory import give_back_free_memory, holes, resident_memory
+before = holes()
+pieces = [bytes(1000) for _ in range(20_000)]
+full = holes() - before, resident_memory()
+del pieces[::2]
+give_back_free_memory()
+print(full[0], holes() - before, full[1] - resident_memory())
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    full, half, less = map(int, ended.stdout.split())
+    assert full < 1_000_000 < 9_000_000 < half < 12_000_000
+    assert less < 1_000_000
+
+
 def test_outliers_do_not_bend_the_trend() -> None:
     assert trend([(0, 0), (1, 2), (2, 4), (3, 600), (4, 8)]) == 2
 
