@@ -244,7 +244,7 @@ def _conclusion(findings: Findings) -> list[str]:
     else:
         memory = f"memory: {findings.growth} from {WARM_UP:.0f} s after all had come ({MAX_GROWTH:.0%} are allowed)"
         least, most = (size / 2**20 for size in findings.holes)
-        memory += f"\nholes in it, which glibc keeps: {least:.1f} to {most:.1f} MiB"
+        memory += f"\nbeside it, holes that glibc keeps: {least:.1f} to {most:.1f} MiB"
     left = sum(findings.left_behind.values())
     blocks = f"blocks at rest: {findings.more_blocks:+.2%} ({MAX_BLOCKS:.0%} are allowed)"
     lines = [f"sent: {findings.sent:,}", f"answered: {findings.answered:,}", f"lost: {findings.lost:,}"]

@@ -32,8 +32,8 @@ from .tally import Tally
 
 #: How many steps all who come and go take together in a second, at most, and how many all who stay.
 _STEPS, _STEPS_OF_STAYING = 300.0, 100.0
-#: For so many connections all rest a second longer: to keep them alive takes time too.
-_CONNECTIONS = 800.0
+#: Who comes and goes rests a second at least for each so many connections: to keep them all alive takes time too.
+_CONNECTIONS_PER_SECOND = 800.0
 #: So many connections come and go, at most; those that are asked for beyond them stay to the end. Who comes and goes
 #: does far more to a server, and no machine opens ten thousand connections as fast as such as these leave.
 _VISITORS = 1000
@@ -48,7 +48,7 @@ _WARM_UP = 5.0
 class Stage(StrEnum):
     """How far a load is."""
 
-    #: Those who stay come, and say nothing yet.
+    #: Those who stay come, and say their first word.
     GATHERING = "gathering"
     #: Everybody is at it.
     SOAKING = "soaking"
@@ -149,7 +149,7 @@ class Load:
             tally=tally,
             clients=clients,
             random=self._random,
-            pause=max(0.2, self._visitors / _STEPS, self._connections / _CONNECTIONS),
+            pause=max(0.2, self._visitors / _STEPS, self._connections / _CONNECTIONS_PER_SECOND),
             pause_of_staying=max(0.2, self._staying / _STEPS_OF_STAYING),
         )
 

@@ -41,9 +41,11 @@ from .socket_transport import SocketTransport
 #: The most bytes that a record holds, and that a `MemoryBIO` is given at once. RFC 8446 §5.1: "The length MUST NOT
 #: exceed 2^14 bytes."
 RECORD_SIZE = 16 * 1024
+#: The bytes before what a record holds: its type, a version, and in the last two how many follow.
+HEADER_SIZE = 5
 #: The most bytes that a record takes: its header, and what is encrypted. RFC 5246 §6.2.3, which allows more of it than
 #: RFC 8446 does: "The length MUST NOT exceed 2^14 + 2048."
-MAX_RECORD_SIZE = 5 + RECORD_SIZE + 2048
+MAX_RECORD_SIZE = HEADER_SIZE + RECORD_SIZE + 2048
 #: The most bytes encrypted for one write.
 PIECE = 256 * 1024
 
@@ -76,7 +78,8 @@ def _end_of_record(data: memoryview, start: int, after: int) -> int:
     If there is none at ``start``, it is another place: OpenSSL takes data that is cut anywhere. But it tells that a
     record is not whole by an error, which costs a third of what it takes to decrypt one.
     """
-    end = start + 5 + int.from_bytes(data[start + 3 : start + 5], "big")
+    after_header = start + HEADER_SIZE
+    end = after_header + int.from_bytes(data[after_header - 2 : after_header], "big")
     return min(end, after + MAX_RECORD_SIZE) if end > after else after + RECORD_SIZE
 
 

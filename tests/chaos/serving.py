@@ -60,12 +60,6 @@ def url(server: RunningServer, path: str) -> str:
     return f"http://127.0.0.1:{server.port}{path}"
 
 
-def exchange(connection: ClientConnection, data: str | bytes) -> str | bytes:
-    """Send a message, and return what comes back."""
-    connection.send(data)
-    return connection.recv(PATIENCE)
-
-
 def memory_of(process: int) -> int:
     """Return the resident memory of a process, in bytes."""
     return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

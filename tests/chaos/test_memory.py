@@ -5,10 +5,12 @@ from __future__ import annotations
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
 
 from perfectws import CloseCode
 
-from .serving import exchange, opened, serving, talk, url
+from ..conftest import PATIENCE
+from .serving import opened, serving, talk, url
 
 MIB = 1024 * 1024
 #: What one peer sends, and what there is: of a message there are at least two copies.
@@ -43,3 +45,9 @@ def test_who_sends_more_than_there_is_room_for_is_refused_and_the_others_are_ser
         message, body = server.complaints()
         assert message.startswith("ERROR: There is no memory for what is sent to echo (/echo from 127.0.0.1:")
         assert body == "WARNING: There is no memory for the body of a request: it is answered by 503"
+
+
+def exchange(connection: ClientConnection, data: bytes) -> str | bytes:
+    """Send data, and return what comes back."""
+    connection.send(data)
+    return connection.recv(PATIENCE)

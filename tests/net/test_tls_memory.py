@@ -16,7 +16,7 @@ from perfectws.net.stream_transport import TLS_WRITE_SIZE
 from perfectws.net.tls_transport import MAX_RECORD_SIZE, RECORD_SIZE, TLSTransport
 
 from .test_reactor import Recorder
-from .tls_server import ByHand, Server, connected_pair
+from .tls_server import Around, ByHand, Server, connected_pair
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a reactor")
 
@@ -24,21 +24,16 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has 
 HEADERS = 1000
 
 
-class Watched:
-    """A buffer of OpenSSL's, as it is used, that knows the most that it has held."""
+class Watched(Around):
+    """A buffer that knows the most that it has held."""
 
-    def __init__(self, actual: ssl.MemoryBIO) -> None:
-        self._actual = actual
-        self.most = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._actual, name)
+    most = 0
 
     def write(self, data: Any) -> None:
         self._actual.write(data)
         self.most = max(self.most, self._actual.pending)
 
-    def read(self) -> bytes:
+    def read(self) -> Any:
         self.most = max(self.most, self._actual.pending)
         return self._actual.read()
 
@@ -102,15 +97,10 @@ async def test_what_comes_with_the_end_of_the_handshake_is_held_so_too(server: S
     assert watch(at_once.transport)[0].most <= MAX_RECORD_SIZE
 
 
-class Counting:
+class Counting(Around):
     """An `ssl.SSLObject` whose reads are counted that end by an error."""
 
-    def __init__(self, actual: ssl.SSLObject) -> None:
-        self._actual = actual
-        self.errors = 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._actual, name)
+    errors = 0
 
     def read(self, size: int) -> Any:
         try:

@@ -31,7 +31,7 @@ from ..conftest import PATIENCE
 from ..peer import BINARY, CLOSE, Peer
 from .counting import sends_of
 from .test_reactor import LINGER_RESET, Recorder
-from .tls_server import ByHand, Server, by_hand, connected_pair
+from .tls_server import Around, ByHand, Server, by_hand, connected_pair
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a reactor")
 
@@ -430,22 +430,17 @@ class TestWriting:
         assert await stream.receive_some() == b"held back"
 
 
-class Negotiating:
+class Negotiating(Around):
     """An `ssl.SSLObject` that cannot write before it has read."""
 
-    def __init__(self, actual: ssl.SSLObject) -> None:
-        self._actual = actual
-        self.tries = 0
-        self.has_read = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._actual, name)
+    tries = 0
+    has_read = False
 
     def read(self, size: int) -> Any:
         self.has_read = True
         return self._actual.read(size)
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes) -> Any:
         self.tries += 1
         if not self.has_read:
             raise ssl.SSLWantReadError

@@ -167,6 +167,16 @@ async def by_hand(server: Server, last: bytes = b"") -> ByHand:
     return client
 
 
+class Around:
+    """Something of OpenSSL's, as it is but for what a test watches or changes."""
+
+    def __init__(self, actual: Any) -> None:
+        self._actual = actual
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._actual, name)
+
+
 def connected_pair() -> tuple[CountingSocket, socket.socket]:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         peer = socket.create_connection(listening.getsockname())

@@ -1,9 +1,10 @@
 """On a Mac and on Windows: our own tests, run where our code finds what that platform has; see `emulation`.
 
-Left out, and why: `test_reactor.py`, `test_passes.py`, `test_tls_transport.py` and `test_memory.py` of `tests/net` and
-`tests/server/test_sendfile.py` are about what only Linux has. What does no I/O, or only in memory, is the same
-everywhere. Browsers, other people's clients and a thousand connections would show nothing that these do not. Whatever a
-Mac lacks, Windows lacks too; so there only that is run which asks what the system has.
+Left out, and why: `test_reactor.py`, `test_passes.py`, `test_memory.py`, `test_tls_transport.py`, `test_tls_memory.py`
+and `test_tls_keys.py` of `tests/net` and `tests/server/test_sendfile.py` are about what only Linux has. What does no
+I/O, or only in memory, is the same everywhere. Browsers, other people's clients and a thousand connections would show
+nothing that these do not. Whatever a Mac lacks, Windows lacks too; so there only that is run which asks what the system
+has.
 """
 
 from __future__ import annotations
