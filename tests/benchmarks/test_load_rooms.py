@@ -184,9 +184,11 @@ class LateByMessages(Late):
 @pytest.mark.parametrize("mode", ["fanout", "room"])
 @pytest.mark.parametrize("last", [Member, InOwnBytes, FromTheMiddle])
 def test_all_that_comes_is_counted_in_whatever_bytes_it_comes(last: type[Member], mode: str) -> None:
-    complaint, window = run(last, mode, size=1000, seconds=0.3)
-    assert not complaint
-    assert window["messages"] > 3 * BEFORE
+    messages, seconds = 0.0, 0.3
+    while messages <= 3 * BEFORE:  # which a busy machine may not get to within so little
+        complaint, window = run(last, mode, size=1000, seconds=seconds)
+        assert not complaint
+        messages, seconds = window["messages"], 4 * seconds
 
 
 @pytest.mark.parametrize(("last", "size", "level"), [(LateByBytes, 4096, 0), (LateByMessages, 100, 6)])
@@ -280,7 +282,7 @@ class WrongOrder(InOwnBytes):
     ],
 )
 def test_what_is_wrong_for_the_last_member_ends_it(last: type[Member], mode: str, complaint: str) -> None:
-    found, window = run(last, mode)
+    found, window = run(last, mode, seconds=PATIENCE / 3)  # at most: it ends at once
     assert found.startswith("load: connection ")
     assert complaint in found
     assert not window
