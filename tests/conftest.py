@@ -8,6 +8,7 @@ Virtual time (``autojump_clock``) only where every peer is in the same trio run 
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -224,6 +225,12 @@ def pytest_configure() -> None:
 def pytest_xdist_auto_num_workers() -> int:
     """Let twice as many processes run tests as there are processors: half of a test's time is waiting."""
     return 2 * (os.cpu_count() or 1)
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of cycles pass over the tests themselves, from now on: they are many, and take it long."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,9 +2,9 @@
 
 Left out, and why: `test_reactor.py`, `test_passes.py`, `test_memory.py`, `test_tls_transport.py`, `test_tls_memory.py`
 and `test_tls_keys.py` of `tests/net` and `tests/server/test_sendfile.py` are about what only Linux has. What does no
-I/O, or only in memory, is the same everywhere. Browsers, other people's clients and a thousand connections would show
-nothing that these do not. Whatever a Mac lacks, Windows lacks too; so there only that is run which asks what the system
-has.
+I/O, or only in memory, is the same everywhere, and so is what the chat says once it runs. Browsers, other people's
+clients and a thousand connections would show nothing that these do not. Whatever a Mac lacks, Windows lacks too; so
+there only that is run which asks what the system has.
 """
 
 from __future__ import annotations
@@ -48,10 +48,15 @@ RUNS = {
         "tests/websocket/test_keepalive.py",
     ],
 }
+#: Over what transports: the reactor is Linux's, and would be the streams again.
+TRANSPORTS = "not [memory and not [reactor"
 #: What is run with all that is marked slow.
 SLOW_RUNS = {
     "programs": [
-        "tests/examples/test_chat.py",
+        "tests/examples/test_chat.py::test_a_database_that_is_none_is_named_in_one_line_and_the_exit_code_is_1",
+        "tests/examples/test_chat.py::test_a_message_is_acknowledged_to_its_sender_and_told_to_the_others",
+        "tests/examples/test_chat.py::test_a_restart_loses_no_message_and_no_message_is_kept_with_memory",
+        "tests/examples/test_chat.py::test_what_a_browser_has_already_is_not_sent_again",
         "tests/examples/test_echo.py",
         "tests/net/test_launch.py",
         "tests/parity/test_vapor_examples.py",
@@ -76,18 +81,18 @@ def run_tests(platform: str, *arguments: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("subject", RUNS)
 def test_our_tests_hold_where_most_is_missing(subject: str) -> None:
-    run_tests("win32", "-m", "not slow", "-k", "not [memory", *RUNS[subject])
+    run_tests("win32", "-m", "not slow", "-k", TRANSPORTS, *RUNS[subject])
 
 
 @pytest.mark.slow
 def test_what_depends_on_what_a_mac_has_holds_there() -> None:
-    run_tests("darwin", "-m", "not slow", "-k", "not [memory", *RUNS["servers"])
+    run_tests("darwin", "-m", "not slow", "-k", TRANSPORTS, *RUNS["servers"])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("subject", SLOW_RUNS)
 def test_our_slow_tests_hold_where_most_is_missing(subject: str) -> None:
-    run_tests("win32", *SLOW_RUNS[subject])
+    run_tests("win32", "-k", TRANSPORTS, *SLOW_RUNS[subject])
 
 
 IMPORT_ALL = """
