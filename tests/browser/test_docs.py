@@ -62,7 +62,9 @@ def test_a_table_of_swift_is_read_on_a_phone_without_scrolling(browser: Browser,
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_axe_finds_nothing_serious_and_nothing_scrolls_sideways(browser: Browser, built: Path, scheme: str, width: int) -> None:
+def test_axe_finds_nothing_serious_and_nothing_scrolls_sideways(
+    browser: Browser, built: Path, scheme: str, width: int
+) -> None:
     page = browser.new_context(
         viewport={"width": width, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",
