@@ -54,8 +54,8 @@ FRAMES = [frame_bytes(TEXT, text, mask=b"") for text in TEXTS]
 STREAM = memoryview(b"".join(FRAMES))
 FRAME_SIZE = len(FRAMES[0])
 
-#: What this process's memory may grow by, in bytes: what is kept for the sleepers, and 6 MiB for all else. What is under
-#: way to the readers is one copy, and the kernel's. Had each sleeper a copy of all, that alone would be 14 MiB.
+#: What this process's memory may grow by, in bytes: what is kept for the sleepers, and 6 MiB for all else; what is on
+#: its way to the readers is one copy, and the kernel's. Had each sleeper a copy of all, that alone would be 14 MiB.
 BOUND = SLEEPERS * MAX_WRITE_BUFFER + 6 * 2**20
 
 
