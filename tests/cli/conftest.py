@@ -6,10 +6,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from weakref import WeakSet
 
 import pytest
 
 from perfectws import HTTPRequest, HTTPServer, Routes, Routing, WebSocket
+from perfectws.rooms import lone
 
 if sys.platform == "win32":  # where there is no fork
     collect_ignore_glob = ["test_reloading.py"]
@@ -27,6 +29,7 @@ def write_shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writ
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     monkeypatch.setattr(Routing, "is_registered", False)
+    monkeypatch.setattr(lone, "_rooms", WeakSet())  # another test's may be there still
 
     def write(code: str) -> None:
         (tmp_path / "shop.py").write_text(code)
