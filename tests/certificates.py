@@ -7,6 +7,8 @@ from functools import cache
 
 import trustme
 
+from perfectws.net.tls_end import strict
+
 
 @cache
 def authority() -> trustme.CA:
@@ -24,9 +26,9 @@ def server_context(*identities: str) -> ssl.SSLContext:
     """Make the context of a server that has a certificate for these names or addresses."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate_for(*identities).configure_cert(context)
-    return context
+    return strict(context)
 
 
 def client_context() -> ssl.SSLContext:
     """Make the context of a client that trusts the authority, and nobody else."""
-    return ssl.create_default_context(cadata=authority().cert_pem.bytes().decode())
+    return strict(ssl.create_default_context(cadata=authority().cert_pem.bytes().decode()))

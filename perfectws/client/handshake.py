@@ -50,7 +50,7 @@ MAX_ANSWER = 256 * 1024
 _REPLACED = frozenset({"authorization", "host", "user-agent"})
 
 #: A 101 as nearly all servers write it, to its end.
-_PLAIN_101 = re.compile(rf"HTTP/1\.1 101 [ -~]*+(\r\n(?:{TCHAR}++: [!-~][ -~]*+\r\n)++)\r\n".encode())
+_PLAIN_101 = re.compile(rf"HTTP/1\.1 101 [ -~]*+(\r\n(?:{TCHAR}++: [!-~][ -~]*+\r\n)+)\r\n".encode())
 #: What in it h11 has rules about.
 _JUDGED_BY_H11 = re.compile(rb" \r\n|\n(?:content-length|transfer-encoding):", re.IGNORECASE)
 #: What every answer of HTTP/1 begins with.

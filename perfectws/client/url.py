@@ -28,6 +28,7 @@ _QUERY = re.compile(r"([?#]).*", re.DOTALL)
 #: Where a URL's authority ends.
 _AUTHORITY_END = re.compile(r"[/?#]|$")
 #: What brackets may stand around, and what behind it. RFC 3986 §3.2.2: IP-literal = "[" ( IPv6address / IPvFuture ) "]"
+_BRACKETS = "brackets stand around an IPv6 address, and around all of it"
 _BRACKETED = re.compile(r"\[[^\[\]]*:[^\[\]]*\](:.*)?", re.DOTALL)
 #: All of ASCII that may stand in a request target: what the caller has encoded stays as it is.
 _TARGET_SAFE = "%/?:@!$&'()*+,;=-._~[]|^`{}\"<>\\"
@@ -122,11 +123,18 @@ _parse_and_remember = lru_cache(maxsize=32)(WebSocketURL._parse)
 
 
 def split_url(url: str) -> SplitResult:
-    """Take a URL apart, as `urlsplit` does, which does not look at what is beside brackets. Raises `ValueError`."""
-    parts = urlsplit(url)
+    """Take a URL apart, as `urlsplit` does, of which not each version looks at what is beside brackets.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ValueError(_BRACKETS if str(error) == "Invalid IPv6 URL" else str(error)) from None
     place = parts.netloc.rpartition("@")[2]
     if "[" in place and not _BRACKETED.fullmatch(place):
-        raise ValueError("brackets stand around an IPv6 address, and around all of it")
+        raise ValueError(_BRACKETS)
     return parts
 
 

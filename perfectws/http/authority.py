@@ -9,8 +9,8 @@ import re
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 
-#: A name or an IPv4 address, which may be empty, and a port. Nothing is ever tried twice: it takes linear time.
-_NAMED = re.compile(r"(?:[-.~_!$&'()*+,;=0-9A-Za-z]|%[0-9A-Fa-f]{2})*+(?::([0-9]{0,5}))?")
+#: A name or an IPv4 address, which may be empty, and a port. It begins in one way only: it takes linear time.
+_NAMED = re.compile(r"(?:[-.~_!$&'()*+,;=0-9A-Za-z]++|%[0-9A-Fa-f]{2})*(?::([0-9]{0,5}))?")
 #: RFC 3986 §3.2.2: IP-literal = "[" ( IPv6address / IPvFuture ) "]"
 _LITERAL = re.compile(r"\[([0-9A-Fa-f:.]+|v[0-9A-Fa-f]+\.[-.~_!$&'()*+,;=:0-9A-Za-z]+)\](?::([0-9]{0,5}))?")
 _LAST_PORT = 65535

@@ -14,10 +14,10 @@ _is_token = re.compile(f"{TCHAR}+").fullmatch
 #: RFC 9112 §5.2: obs-fold, whose line end is a bare one already.
 _FOLD = re.compile(r"\n[ \t]+")
 #: RFC 9110 §5.6.4: quoted-string = DQUOTE *( qdtext / quoted-pair ) DQUOTE
-_is_quoted = re.compile(r'"(?:[^"\\]|\\.)*+"').fullmatch
+_is_quoted = re.compile(r'"(?:[^"\\]++|\\.)*"').fullmatch
 _QUOTED_PAIR = re.compile(r"\\(.)")
 #: What stands between two separators that are outside of quotes. A quote that is never closed goes to the end.
-_PARTS = {separator: re.compile(rf'(?:[^"{separator}]|"(?:[^"\\]|\\.)*+"?)++') for separator in ",;"}
+_PARTS = {separator: re.compile(rf'(?:[^"{separator}]++|"(?:[^"\\]++|\\.)*"?)+') for separator in ",;"}
 #: RFC 9110 §5.5: "Field values containing CR, LF, or NUL characters are invalid and dangerous"; no other control
 #: character but a tab has a place in one either.
 _FORBIDDEN_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")

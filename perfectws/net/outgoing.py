@@ -11,6 +11,8 @@ from typing import TypeVar
 
 import trio
 
+from .tls_end import strict
+
 StreamT = TypeVar("StreamT", bound=trio.abc.Stream)
 
 
@@ -43,7 +45,7 @@ async def encrypt(stream: StreamT, context: ssl.SSLContext, name: str) -> trio.S
         trio.BrokenResourceError, ssl.SSLError: It failed.
     """
     try:
-        tls = trio.SSLStream(stream, context, server_hostname=name)
+        tls = trio.SSLStream(stream, strict(context), server_hostname=name)
     except (TypeError, ValueError) as error:  # of the name
         raise ssl.SSLError(str(error)) from error
     await tls.do_handshake()

@@ -12,6 +12,7 @@ import trio
 
 from ..log_limit import LogLimit
 from ..transport import TLS_HANDSHAKE, Address
+from .tls_end import strict
 
 #: How long a client may take for its handshake, in seconds.
 HANDSHAKE_TIMEOUT = 10.0
@@ -73,7 +74,7 @@ async def accept_tls(
         with trio.fail_after(HANDSHAKE_TIMEOUT):
             if not await _speaks_tls(stream, remote, log_limit):
                 return None
-            tls = trio.SSLStream(stream, context, server_side=True)
+            tls = trio.SSLStream(stream, strict(context), server_side=True)
             await tls.do_handshake()
             return tls
     except trio.TooSlowError:

@@ -1,6 +1,5 @@
-"""How TLS ends on a stream that is closed at once: by its closure alert, for which nobody waits.
-
-On the reactor `perfectws.net.tls_transport` sees to it.
+"""How TLS ends: by the peer's closure alert, or it was cut off; on a stream that is closed at once by ours, for which
+nobody waits. On the reactor `perfectws.net.tls_transport` sees to that.
 
 Source: RFC 8446 §6.1: "Each party MUST send a "close_notify" alert before closing its write side of the connection,
 unless it has already sent some error alert."
@@ -8,6 +7,8 @@ unless it has already sent some error alert."
 
 from __future__ import annotations
 
+import ssl
+import sys
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +16,17 @@ import trio
 
 #: The most bytes that are decrypted at once to be discarded.
 _READ_SIZE = 64 * 1024
+
+
+def strict(context: ssl.SSLContext) -> ssl.SSLContext:
+    """Let a connection of a context that ends without a closure alert be cut off, and not ended.
+
+    RFC 8446 §6.1: it tells "the recipient that the sender will not send any more messages on this connection"; whoever
+    is between the two can end TCP. From Python 3.11.3 on that is so by itself (python/cpython#95494).
+    """
+    if sys.version_info < (3, 11, 3):
+        context.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
+    return context
 
 
 class _Unwaiting(trio.abc.Stream):

@@ -37,6 +37,7 @@ from . import tls
 from .loop import Connections, Loop
 from .output import count_first, drop_sent
 from .socket_transport import SocketTransport
+from .tls_end import strict
 
 #: The most bytes that a record holds, and that a `MemoryBIO` is given at once. RFC 8446 §5.1: "The length MUST NOT
 #: exceed 2^14 bytes."
@@ -171,7 +172,7 @@ class TLSTransport(Protocol):
             return
         self._stage = Stage.HANDSHAKE
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = self._ssl_context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+        self._tls = strict(self._ssl_context).wrap_bio(self._incoming, self._outgoing, server_side=True)
         self._go_on(data)
 
     def _go_on(self, data: bytes) -> None:

@@ -28,8 +28,8 @@ from .socket import WebSocket
 #: RFC 4648 §4: of 16 bytes.
 _is_key = re.compile(r"[0-9A-Za-z+/]{22}==").fullmatch
 #: RFC 6455 §9.1: extension = extension-token *( ";" extension-param ), with blanks between; quotes hold a token.
-_PARAMETER = rf'{TCHAR}++(?:[ \t]*+=[ \t]*+(?:{TCHAR}++|"(?:\\?{TCHAR})++"))?'
-_is_extension = re.compile(rf"{TCHAR}++(?:[ \t]*+;[ \t]*+{_PARAMETER})*+").fullmatch
+_PARAMETER = rf'{TCHAR}++(?:[ \t]*+=[ \t]*+(?:{TCHAR}++|"(?:\\?{TCHAR})+"))?'
+_is_extension = re.compile(rf"{TCHAR}++(?:[ \t]*+;[ \t]*+{_PARAMETER})*").fullmatch
 
 #: Says once an hour what a proxy, or the server's own configuration, may have wrong.
 _mistakes = LogLimit(interval=3600)

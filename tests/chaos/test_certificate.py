@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from queue import SimpleQueue
 from time import monotonic, sleep
 
 import pytest
 import trustme
-from websockets.sync.client import ClientConnection, connect
 
 from perfectws import EventLoop, HandshakeError, Routes, TLSConfiguration, WebSocket
 
 from ..server.conftest import PATIENCE, Launch, launch  # noqa: F401
-from .serving import talk
 
 #: How long the certificate is good once it is made, in seconds; OpenSSL counts whole ones.
 LIFETIME = 2
@@ -24,9 +25,18 @@ def issued_by(authority: trustme.CA, seconds: float) -> trustme.LeafCert:
     return authority.issue_cert("127.0.0.1", not_after=datetime.now(UTC) + timedelta(seconds=seconds))
 
 
-def opened(port: int, trusting: ssl.SSLContext) -> ClientConnection:
-    """Open a WebSocket of a client that checks certificates."""
-    return connect(f"wss://127.0.0.1:{port}/echo", ssl=trusting, proxy=None, open_timeout=PATIENCE)
+def shake_hands(port: int, trusting: ssl.SSLContext) -> None:
+    """Do the handshake of a client that checks certificates, and says what it thinks of them."""
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as connection:
+        trusting.wrap_socket(connection, server_hostname="127.0.0.1").close()
+
+
+def talk(web_socket: WebSocket, text: str) -> None:
+    """Send a message, and see that it is answered."""
+    answers: SimpleQueue[str] = SimpleQueue()
+    web_socket.on_text(lambda ws, text: answers.put(text))
+    web_socket.send(text)
+    assert answers.get(timeout=PATIENCE) == text
 
 
 def test_who_is_connected_stays_and_newcomers_are_served_again_once_it_is_renewed(
@@ -42,20 +52,20 @@ def test_who_is_connected_stays_and_newcomers_are_served_again_once_it_is_renewe
     routes.web_socket("/echo", lambda request, ws: ws.on_text(lambda ws, text: ws.send(text)))
     port = launch(routes=routes, tls_config=TLSConfiguration(ssl_context=context)).port
 
-    with opened(port, trusting) as old, EventLoop() as loop:
+    with EventLoop() as loop:
+        connecting = partial(WebSocket.connect, to=f"wss://127.0.0.1:{port}/echo", on=loop, ssl_context=trusting)
+        old = connecting().wait(PATIENCE)
         talk(old, "before")
         sleep(max(0, expired - monotonic()))
         for _ in range(3):
             with pytest.raises(ssl.SSLCertVerificationError, match="certificate has expired"):
-                opened(port, trusting)
+                shake_hands(port, trusting)
             talk(old, "still here")
-        connecting = WebSocket.connect(to=f"wss://127.0.0.1:{port}/echo", on=loop, ssl_context=trusting)
         with pytest.raises(HandshakeError, match="certificate has expired"):
-            connecting.wait(PATIENCE)
+            connecting().wait(PATIENCE)
 
         issued_by(authority, 3600).configure_cert(context)  # what is renewed is used from the next handshake on
-        with opened(port, trusting) as new:
-            talk(new, "good again")
+        talk(connecting().wait(PATIENCE), "good again")
         talk(old, "still here")
     expiry = (
         "The TLS handshake with 127.0.0.1 failed: SSLV3_ALERT_CERTIFICATE_EXPIRED (to the client our certificate has "
