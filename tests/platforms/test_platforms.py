@@ -21,14 +21,25 @@ from .typeshed import names
 #: How long one run may take, in seconds: a bound for a machine under load.
 PATIENCE = 300
 
+#: What is run once more on a Mac.
+SERVERS = [
+    "tests/net/test_server.py",
+    "tests/net/test_stream_transport.py",
+    "tests/net/test_unacknowledged.py",
+    "tests/server/test_operation.py",
+    "tests/server/test_unix_socket.py",
+    "tests/websocket/test_keepalive.py",
+]
 #: What is run, by subject.
 RUNS = {
-    "echo and Vapor's routes": [
+    "servers, echo, Vapor's routes and rooms": [
+        *SERVERS,
         "tests/parity/test_perfect_guide_echo.py",
         "tests/parity/test_perfect_servers.py",
         "tests/parity/test_vapor3.py",
         "tests/parity/test_vapor4.py",
         "tests/parity/test_vapor_upgrade.py",
+        "tests/rooms/test_room.py",
     ],
     "the client and scripts": ["tests/client/test_connect.py", "tests/client/test_reconnect.py", "tests/scripts"],
     "files and TLS": [
@@ -37,15 +48,6 @@ RUNS = {
         "tests/server/test_tls.py",
         "tests/net/test_tls.py",
         "tests/client/test_tls.py",
-    ],
-    "rooms": ["tests/rooms/test_room.py"],
-    "servers": [
-        "tests/net/test_server.py",
-        "tests/net/test_stream_transport.py",
-        "tests/net/test_unacknowledged.py",
-        "tests/server/test_operation.py",
-        "tests/server/test_unix_socket.py",
-        "tests/websocket/test_keepalive.py",
     ],
 }
 #: Over what transports: the reactor is Linux's, and would be the streams again.
@@ -86,7 +88,7 @@ def test_our_tests_hold_where_most_is_missing(subject: str) -> None:
 
 @pytest.mark.slow
 def test_what_depends_on_what_a_mac_has_holds_there() -> None:
-    run_tests("darwin", "-m", "not slow", "-k", TRANSPORTS, *RUNS["servers"])
+    run_tests("darwin", "-m", "not slow", "-k", TRANSPORTS, *SERVERS)
 
 
 @pytest.mark.slow
