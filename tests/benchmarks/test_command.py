@@ -65,7 +65,7 @@ def test_a_quick_run_checks_every_message_and_leaves_no_process_behind(tmp_path:
     file, picture = tmp_path / "figures.json", tmp_path / "picture.svg"
 
     finished = run(
-        *("--seconds", "0.1", "--scenario", "echo-64-10x1,echo-1024-5x10-spread,open,room-100"),
+        *("--seconds", "0.5", "--scenario", "echo-64-10x1,echo-1024-5x10-spread,open,room-100"),
         *("--json", str(file), "--svg", str(picture)),
     )
 
@@ -88,7 +88,7 @@ def test_a_quick_run_checks_every_message_and_leaves_no_process_behind(tmp_path:
 def test_fairness_is_measured_beside_a_server_inside_a_trio_program(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
 
-    finished = run("--seconds", "0.3", "--scenario", "fairness", "--json", str(file))
+    finished = run("--seconds", "0.5", "--scenario", "fairness", "--json", str(file))
 
     assert finished.returncode == 0, finished.stderr
     scenarios = json.loads(file.read_text())["scenarios"]
