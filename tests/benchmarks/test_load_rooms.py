@@ -198,13 +198,14 @@ def test_all_that_comes_is_counted_in_whatever_bytes_it_comes(last: type[Member]
 
 @pytest.mark.parametrize(("last", "size", "level"), [(LateByBytes, 4096, 0), (LateByMessages, 100, 6)])
 def test_who_lags_too_far_behind_is_checked_apart(last: type[Late], size: int, level: int) -> None:
-    has_lagged, seconds = False, 0.5
-    while not has_lagged:
+    seconds = 1
+    while True:
         room = Room(last, level)
         complaint, _ = asyncio.run(run_in_room(room, "room", size=size, in_flight=200, seconds=seconds))
-        assert not complaint
-        has_lagged = any(isinstance(member, Late) and member.has_lagged for member in room.members)
-        seconds *= 4
+        if any(isinstance(member, Late) and member.has_lagged for member in room.members):
+            assert not complaint
+            return
+        seconds *= 4  # a busy machine did not get so far; run_in_room does not wait for ever
 
 
 class WrongByte(Member):
