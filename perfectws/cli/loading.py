@@ -6,6 +6,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
+from importlib import invalidate_caches
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from inspect import iscoroutine
 from pathlib import Path
@@ -62,6 +63,7 @@ def load(name: str, importer: str) -> Served:
         BrokenModule: The module cannot be imported.
     """
     module_name, within = split_name(name)
+    invalidate_caches()  # the file may be so new that the import system does not know of it yet
     with importing(importer):
         module = _guarded(f"as {module_name} is imported", lambda: load_module(module_name))
         if within is not None:

@@ -15,6 +15,7 @@ from shutil import copy
 import httpx
 import pytest
 
+from ..conftest import PATIENCE
 from ..examples.chat_client import ChatClient, chatting
 from ..examples.pictures import png
 from ..examples.running import RunningServer, running
@@ -92,6 +93,14 @@ class TestUnderTheChat:
         return http.post(f"{host}/images", content=png(width, 1), headers={"Origin": host})
 
 
+def until_it_holds(disk: Path, *names: str) -> None:
+    """Wait until these files are left: those of an upload are removed behind its answer."""
+    deadline = time.monotonic() + PATIENCE
+    while (there := [file.name for file in disk.iterdir()]) != list(names):
+        assert time.monotonic() < deadline, there
+        time.sleep(0.01)
+
+
 def test_an_upload_that_finds_no_room_is_answered_by_507_and_leaves_nothing(tmp_path: Path, http: httpx.Client) -> None:
     size = 600_000
     within = (*on_small_disk(tmp_path, "1m"), "env", f"TMPDIR={tmp_path}")
@@ -102,15 +111,14 @@ def test_an_upload_that_finds_no_room_is_answered_by_507_and_leaves_nothing(tmp_
             return http.post(url(server, "/measure"), files={"file": ("a.bin", bytes(size))})
 
         assert upload().json() == [size]
-        while list(disk.iterdir()):
-            time.sleep(0.01)  # the file is removed behind the answer
+        until_it_holds(disk)
         ballast = Ballast(disk)
         ballast.fill()
         for _ in range(3):
             assert upload().status_code == 507
             talk(neighbour, "hello")
         assert http.post(url(server, "/measure"), content=bytes(size)).json() == [size]  # which needs no disk
-        assert [file.name for file in disk.iterdir()] == ["ballast"]
+        until_it_holds(disk, "ballast")
         ballast.remove()
         assert upload().json() == [size]
         neighbour.close()

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -165,7 +166,8 @@ class TestTheCommandLine:
         )
         monkeypatch.chdir(tmp_path)
         for module in ("shop", "shop.app", "app"):
-            monkeypatch.delitem(sys.modules, module, raising=False)
+            monkeypatch.setitem(sys.modules, module, ModuleType(module))  # so that none is there afterwards
+            monkeypatch.delitem(sys.modules, module)
         routes = find_served(load_module(name))
         assert isinstance(routes, Routes)
         assert Server(routes).ask(get("/x"))[0].body == b"shop"
