@@ -61,16 +61,25 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.CompletedProcess(process.args, process.returncode, output, errors)
 
 
+def measured(*arguments: str) -> str:
+    """Run the command for a moment, longer if a busy machine lets nothing come back in so little; return its output."""
+    for seconds in ("0.3", "2", "6"):
+        finished = run("--seconds", seconds, *arguments)
+        if "nothing came back" not in finished.stderr:
+            break
+    assert finished.returncode == 0, finished.stderr
+    return finished.stdout
+
+
 def test_a_quick_run_checks_every_message_and_leaves_no_process_behind(tmp_path: Path) -> None:
     file, picture = tmp_path / "figures.json", tmp_path / "picture.svg"
 
-    finished = run(
-        *("--seconds", "0.5", "--scenario", "echo-64-10x1,echo-1024-5x10-spread,open,room-100"),
+    output = measured(
+        *("--scenario", "echo-64-10x1,echo-1024-5x10-spread,open,room-100"),
         *("--json", str(file), "--svg", str(picture)),
     )
 
-    assert finished.returncode == 0, finished.stderr
-    assert "echo 64 B, 10 × 1" in finished.stdout
+    assert "echo 64 B, 10 × 1" in output
     assert picture.read_text().startswith("<svg")
     found = json.loads(file.read_text())
     assert {"date", "machine", "versions", "reference", "scenarios", "targets"} <= found.keys()
@@ -88,9 +97,8 @@ def test_a_quick_run_checks_every_message_and_leaves_no_process_behind(tmp_path:
 def test_fairness_is_measured_beside_a_server_inside_a_trio_program(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
 
-    finished = run("--seconds", "0.5", "--scenario", "fairness", "--json", str(file))
+    measured("--scenario", "fairness", "--json", str(file))
 
-    assert finished.returncode == 0, finished.stderr
     scenarios = json.loads(file.read_text())["scenarios"]
     assert scenarios["fairness-gap"]["servers"]["perfectws"]["median"]["gap_ms"] >= 1
     assert scenarios["fairness-polite"]["servers"]["perfectws"]["median"]["p99_us"] > 0
@@ -145,7 +153,7 @@ def test_names_may_stand_apart_and_the_list_can_be_piped() -> None:
 
 def test_what_was_measured_before_it_is_interrupted_is_printed(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
-    scenarios = ("--scenario", "echo-64-10x1,echo-64-1x1", "--seconds", "0.3", "--rounds", "9")
+    scenarios = ("--scenario", "echo-64-10x1,echo-64-1x1", "--seconds", "1", "--rounds", "9")
     with started(*scenarios, "--json", str(file)) as process:
         assert process.stderr is not None
         while "round 1" not in process.stderr.readline():

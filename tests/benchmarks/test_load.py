@@ -9,6 +9,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -68,18 +69,26 @@ def load_command(mode: str, port: int, **more: float) -> list[str]:
     return command
 
 
-def load(port: int, **more: int) -> subprocess.CompletedProcess[str]:
+def load(port: int, **more: float) -> subprocess.CompletedProcess[str]:
     """Run the load for a moment."""
     command = load_command("echo", port, **more)
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
+def counted(port: int, **more: int) -> dict[str, Any]:
+    """Run the load, for longer if a busy machine lets nothing come back in so little. Return what it counted."""
+    for seconds in (0.1, 1, 5):
+        finished = load(port, seconds=seconds, **more)
+        assert finished.returncode == 0, finished.stderr
+        report: dict[str, Any] = json.loads(finished.stdout)
+        if report["window"]["messages"]:
+            return report
+    pytest.fail("nothing came back")
+
+
 def test_what_comes_back_as_it_was_sent_is_counted() -> None:
     with serving(lambda frame: frame) as port:
-        finished = load(port)
-    assert finished.returncode == 0, finished.stderr
-    report = json.loads(finished.stdout)
-    assert report["window"]["messages"] > 0
+        report = counted(port)
     assert report["latency"]["count"] >= report["window"]["messages"]
     assert report["errors"] == 0
 
@@ -126,9 +135,7 @@ def test_a_handshake_that_is_not_as_it_must_be_ends_it(old: bytes, new: bytes, c
 
 def test_a_message_in_parts_comes_back_in_parts_or_whole() -> None:
     with serving(lambda frame: frame) as port:
-        finished = load(port, size=50, parts=4)
-    assert finished.returncode == 0, finished.stderr
-    assert json.loads(finished.stdout)["window"]["messages"] > 0
+        assert counted(port, size=50, parts=4)
 
 
 def test_a_part_that_is_not_as_it_was_ends_it() -> None:
@@ -160,9 +167,7 @@ class Deflating:
 
 def test_compressed_messages_that_come_back_compressed_are_inflated_and_counted() -> None:
     with serving(Deflating(), ANSWER.removesuffix(b"\r\n") + DEFLATE) as port:
-        finished = load(port, size=100, deflate=1)
-    assert finished.returncode == 0, finished.stderr
-    assert json.loads(finished.stdout)["window"]["messages"] > 0
+        assert counted(port, size=100, deflate=1)
 
 
 @pytest.mark.parametrize(
