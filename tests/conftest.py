@@ -233,33 +233,11 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the slow folders; several processes begin with what is slow."""
+    """Mark the tests of the slow folders."""
     for item in items:
         if item.path.parent.name in SLOW_FOLDERS:
             item.add_marker("slow")
-    if processes := int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 0)):
-        items[:] = slow_first(items, processes)
-
-
-def slow_first(items: list[pytest.Item], processes: int) -> list[pytest.Item]:
-    """Return the tests in an order that gives each process slow ones first; each takes over from the others.
-
-    So none waits for the last slow one at the end, and what waits does so beside what does not. A module's tests stay
-    together.
-    """
-    modules: dict[Path, list[pytest.Item]] = {}
-    for item in items:
-        modules.setdefault(item.path, []).append(item)
-    slow = [tests for tests in modules.values() if any(test.get_closest_marker("slow") for test in tests)]
-    quick = [test for tests in modules.values() if tests not in slow for test in tests]
-    piles = [[test for tests in slow[number::processes] for test in tests] for number in range(processes)]
-    for pile in piles:
-        missing = max(0, len(items) // processes - len(pile))
-        pile += quick[:missing]
-        del quick[:missing]
-    return [test for pile in piles for test in pile] + quick
 
 
 @pytest.fixture
