@@ -35,10 +35,14 @@ SOAK_PATIENCE = 5 * PATIENCE
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end in a session of its own, and see that all of it has ended."""
+    """Run the command to its end in a session of its own, and see that all of it has ended.
+
+    Not under coverage.py, which keeps more and more: the soak would find that.
+    """
     with subprocess.Popen(
         [*COMMAND, *arguments],
         cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")},
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
