@@ -27,8 +27,8 @@ _MAX_NAME, _MAX_LABEL = 253, 63
 _QUERY = re.compile(r"([?#]).*", re.DOTALL)
 #: Where a URL's authority ends.
 _AUTHORITY_END = re.compile(r"[/?#]|$")
-#: What brackets may stand around, and what behind it. RFC 3986 §3.2.2: IP-literal = "[" ( IPv6address / IPvFuture ) "]"
 _BRACKETS = "brackets stand around an IPv6 address, and around all of it"
+#: What brackets may stand around, and what behind it. RFC 3986 §3.2.2: IP-literal = "[" ( IPv6address / IPvFuture ) "]"
 _BRACKETED = re.compile(r"\[[^\[\]]*:[^\[\]]*\](:.*)?", re.DOTALL)
 #: All of ASCII that may stand in a request target: what the caller has encoded stays as it is.
 _TARGET_SAFE = "%/?:@!$&'()*+,;=-._~[]|^`{}\"<>\\"
