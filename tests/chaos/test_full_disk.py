@@ -5,6 +5,7 @@ The disk is a tmpfs of one or two MiB in a mount namespace of its own, filled fr
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -101,6 +102,14 @@ def until_it_holds(disk: Path, *names: str) -> None:
         time.sleep(0.01)
 
 
+def until_it_is_free(disk: Path) -> None:
+    """Wait until the last file is closed too: a file that has no name any more takes its room until then."""
+    deadline = time.monotonic() + PATIENCE
+    while (found := os.statvfs(disk)).f_bfree < found.f_blocks:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.01)
+
+
 def test_an_upload_that_finds_no_room_is_answered_by_507_and_leaves_nothing(tmp_path: Path, http: httpx.Client) -> None:
     size = 600_000
     within = (*on_small_disk(tmp_path, "1m"), "env", f"TMPDIR={tmp_path}")
@@ -112,6 +121,7 @@ def test_an_upload_that_finds_no_room_is_answered_by_507_and_leaves_nothing(tmp_
 
         assert upload().json() == [size]
         until_it_holds(disk)
+        until_it_is_free(disk)
         ballast = Ballast(disk)
         ballast.fill()
         for _ in range(3):
