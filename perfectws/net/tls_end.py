@@ -1,5 +1,5 @@
-"""How TLS ends: by the peer's closure alert, or it was cut off; on a stream that is closed at once by ours, for which
-nobody waits. On the reactor `perfectws.net.tls_transport` sees to that.
+"""How TLS ends. The peer ends it by its closure alert, without which it was cut off; a stream that is closed at once is
+ended by ours, for which nobody waits. On the reactor `perfectws.net.tls_transport` sees to that.
 
 Source: RFC 8446 §6.1: "Each party MUST send a "close_notify" alert before closing its write side of the connection,
 unless it has already sent some error alert."

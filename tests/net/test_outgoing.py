@@ -37,6 +37,16 @@ async def test_a_name_that_tls_does_not_take_is_an_error_of_tls(name: str) -> No
     await ours.send_all(b"x")  # it is not closed
 
 
+async def test_a_context_tells_an_end_from_a_break_whatever_python_made_it() -> None:
+    """Before 3.11.3 Python lets OpenSSL take one for the other; a server's is looked at in `test_tls_end`."""
+    context = ssl.create_default_context()
+    ours, theirs = memory_stream_pair()
+    await theirs.send_eof()
+    with pytest.raises(trio.BrokenResourceError):
+        await encrypt(ours, context, "test")
+    assert not context.options & ssl.OP_IGNORE_UNEXPECTED_EOF
+
+
 def _never(dialed: DialedTransport) -> None:
     raise AssertionError
 

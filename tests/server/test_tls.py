@@ -312,7 +312,7 @@ class TestWhoSpeaksNoTLS:
         assert [record.levelno for record in caplog.records] == [logging.WARNING]
 
 
-@pytest.mark.parametrize("transport", ["reactor"], indirect=True)
+@pytest.mark.parametrize("transport", ["streams"], indirect=True)
 class TestMisuse:
     @pytest.mark.parametrize(
         ("arguments", "says"),
