@@ -14,6 +14,7 @@ import logging
 import random
 import secrets
 import sys
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -50,6 +51,8 @@ class Bot:
         self.name = name
         # By this secret the chat knows a bot that comes back from one that takes its name.
         self.session = secrets.token_hex(16)
+        # Which messages it has heard last: a chat of several processes may tell one twice.
+        self.heard: deque[int] = deque(maxlen=100)
 
     def begin(self, nursery: object) -> None:
         connecting = WebSocket.connect(
@@ -69,7 +72,8 @@ class Bot:
         match message:
             case {"type": "welcome", "room": room, "people": people}:
                 show(f"In #{room} with {', '.join(name for name in people if name != self.name) or 'nobody'}")
-            case {"type": "message", "message": {"name": name, "text": text}}:
+            case {"type": "message", "message": {"id": number, "name": name, "text": text}} if number not in self.heard:
+                self.heard.append(number)
                 show(f"{name}: {text}")
                 if text in ANSWERS:
                     self.say(ANSWERS[text](), socket)

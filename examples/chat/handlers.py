@@ -203,7 +203,10 @@ class PerfectChatHandler(OneRoomHandler):
 
 
 class PlainHandler(OneRoomHandler):
-    """Speaks the plain language: ``hello`` once, then ``say`` and ``typing``; ``beat`` at any time."""
+    """Speaks the plain language: ``hello`` once, then ``say`` and ``typing``; ``beat`` at any time.
+
+    Where several processes are one chat, a message may come twice to who has just come: it has the same ``id``.
+    """
 
     socket_protocol = "perfectws-chat"
     language = PLAIN

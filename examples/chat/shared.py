@@ -20,7 +20,7 @@ class LateAudience(Audience):
     """Sockets that hear of what was said before they listen.
 
     The first one in a process hears nothing until Redis knows that the process listens. What was said until then, it is
-    sent behind.
+    sent behind. What is said in that very moment may come twice, with one id; it never fails to come.
     """
 
     def join_behind(self, socket: WebSocket, is_news: Callable[[str], bool]) -> None:

@@ -21,6 +21,7 @@ class ChatClient:
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
+        self._known: set[int] = set()
 
     def send(self, **message: object) -> None:
         self.connection.send(json.dumps(message))
@@ -38,6 +39,14 @@ class ChatClient:
         while (message := self.receive()).get("type") != kind:
             pass
         return message
+
+    def receive_said(self) -> Json:
+        """Return the next message that somebody said. Among several processes one may come twice, with one id."""
+        while (said := self.receive_type("message")["message"])["id"] in self._known:
+            pass
+        self._known.add(said["id"])
+        assert isinstance(said, dict)
+        return said
 
     def hello(self, name: str, session: str = "", **more: object) -> Json:
         """Say hello and return the answer."""

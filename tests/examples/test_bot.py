@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
+from queue import Queue
 
 import pytest
+
+from perfectws import HTTPRequest, HTTPServer, Routes, WebSocket
 
 from .chat_client import chatting
 from .running import PATIENCE, ROOT, RunningServer, running
@@ -65,6 +69,29 @@ def test_the_bot_comes_back_when_the_server_does(server: RunningServer) -> None:
         with running("-m", "examples.chat", "--port", str(server.port), "--memory"):
             wait_for_the_room(robbie)
             assert robbie.interrupt() == 0
+
+
+def test_the_bot_answers_once_what_a_chat_of_several_processes_tells_twice() -> None:
+    said: Queue[str] = Queue()
+    routes = Routes()
+
+    @routes.web_socket("/chat")
+    def opened(request: HTTPRequest, socket: WebSocket) -> None:
+        def heard(socket: WebSocket, text: str) -> None:
+            if (message := json.loads(text))["type"] == "say":
+                said.put(message["text"])
+
+        socket.on_text(heard)
+        for number, text in ((1, "!help"), (1, "!help"), (2, "!time")):
+            socket.send(json.dumps({"type": "message", "message": {"id": number, "name": "Ana", "text": text}}))
+
+    with (
+        HTTPServer.launch(name="chat", address="127.0.0.1", port=0, routes=routes, wait=False) as chat,
+        script(*bot(chat.port)) as robbie,
+    ):
+        assert said.get(timeout=PATIENCE).startswith("I answer")
+        assert said.get(timeout=PATIENCE).startswith("It is")
+        assert robbie.interrupt() == 0
 
 
 @pytest.mark.parametrize(

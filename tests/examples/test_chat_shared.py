@@ -79,13 +79,13 @@ def test_what_is_said_in_one_process_is_heard_in_the_other_in_every_language(
     ben.receive_type("joined")
     ben.receive_type("joined")
     said = ben.say("hello <all>", "1")["message"]
-    assert ana.receive_type("message")["message"] == {key: said[key] for key in said if key != "own"}
-    assert page.receive_type("message")["message"]["text"] == "hello <all>"
+    assert ana.receive_said() == {key: said[key] for key in said if key != "own"}
+    assert page.receive_said()["text"] == "hello <all>"
     while (heard := perfect.receive())["user"] != "Ben":
         pass
     assert heard["message"] == "Ben: hello &lt;all&gt;"
     perfect.send(**user, message="from Perfect")
-    assert ben.receive_type("message")["message"]["text"] == "from Perfect"
+    assert ben.receive_said()["text"] == "from Perfect"
     ben.send(type="typing", typing=True)
     assert ana.receive_type("typing")["name"] == "Ben"
     assert page.receive_type("typing")["name"] == "Ben"
@@ -117,20 +117,20 @@ def test_who_takes_a_name_of_somebody_in_another_process_talks_under_the_old_one
     eve.send(type="say", room=room, key="2", text="after it was refused")
     for chat in (ana, ben):
         assert chat.receive_type("typing")["name"] == "Eve"
-        assert [chat.receive_type("message")["message"]["name"] for _ in range(2)] == ["Eve", "Eve"]
+        assert [chat.receive_said()["name"] for _ in range(2)] == ["Eve", "Eve"]
 
 
 def test_a_message_that_is_sent_again_to_another_process_is_kept_once(
     open_chat: Open, ana: ChatClient, ben: ChatClient
 ) -> None:
     first = ana.say("once", "1")
-    assert ben.receive_type("message")["message"]["text"] == "once"
+    assert ben.receive_said()["text"] == "once"
     again = open_chat(1)
     welcome = again.hello("Ana", back=True)
     assert [message["text"] for message in welcome["messages"]] == ["once"]
     assert again.say("once", "1") == first
     again.say("twice", "2")
-    assert ben.receive_type("message")["message"]["text"] == "twice"
+    assert ben.receive_said()["text"] == "twice"
     missed = open_chat(0).hello("Carol", after=first["message"]["id"])["messages"]
     assert [message["text"] for message in missed] == ["twice"]
 
@@ -181,7 +181,7 @@ def test_what_was_said_is_changed_in_all_processes_and_for_who_comes_later(
         page.introduce("Dana")
         page.enter(room)
     kept, changed, deleted = (ben.say(text, text)["message"] for text in ("kept", "by Ben", "deleted"))
-    assert [first.receive_type("message")["message"]["text"] for _ in range(3)] == ["kept", "by Ben", "deleted"]
+    assert [first.receive_said()["text"] for _ in range(3)] == ["kept", "by Ben", "deleted"]
     own = first.ask("say", room=room, key="1", text="mine")
     assert first.ask("edit", room=room, id=kept["id"], text="x")["code"] == "not-yours"
     first.send(type="edit", room=room, id=own["message"]["id"], text="mine!")
