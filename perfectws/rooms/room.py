@@ -314,7 +314,8 @@ class Room:
 
         Calls back:
             ``completion(entries)`` once, with a list of `RoomEntry`, the oldest first: empty without a history, or if
-            the broker does not answer and nothing is known here.
+            the broker does not answer and nothing is known here. A socket that is sent them and then joins ``after``
+            the ``position`` of the last one misses nothing.
         """
         COUNT.check("count", count)
         check_callable(completion, "a completion of last_messages", "entries")

@@ -220,6 +220,26 @@ async def test_last_messages_call_back_from_the_queue(connect: Connect) -> None:
     assert [entry.data for entry in entries] == ["1"]
 
 
+async def test_who_joins_behind_the_last_messages_misses_nothing_that_is_said_before_they_are_told(
+    connect: Connect,
+) -> None:
+    room = Room(history=5)
+    room.send_string_message("1")
+    peer, socket = await connect.socket()
+
+    def joined(entries: list[RoomEntry]) -> None:
+        for entry in entries:
+            socket.send(entry.data)
+        room.join(socket, after=entries[-1].position)
+
+    room.last_messages(5, joined)
+    room.send_string_message("2")
+    room.send_string_message("3")
+    assert [await peer.receive_text() for _ in range(3)] == ["1", "2", "3"]
+    room.send_string_message("4")
+    assert await peer.receive_text() == "4"
+
+
 def test_outside_of_any_loop_it_calls_back_in_the_calling_thread() -> None:
     room = Room(history=5)
     room.send_string_message("1")
