@@ -220,7 +220,7 @@ class Chatrooms:
         self._shelf = shelf
         self.is_shared = shelf.is_shared
         self.directory = Directory(shelf.directory())
-        self.removals = Removals(shelf.removals)
+        self.removals = Removals(shelf.removals, shelf.is_shared)
         self._admin_token = admin_token
         # Whoever is in a room holds it.
         self._rooms: WeakValueDictionary[str, Chatroom] = WeakValueDictionary()

@@ -69,7 +69,7 @@ class ChatHandler(WebSocketSessionHandler):
 
     def hold(self) -> None:
         """Read nothing more, until what was asked for last is done."""
-        self.is_held = True
+        self.is_held, self.read_on = True, None
 
     def release(self) -> None:
         """Read on."""
@@ -131,14 +131,17 @@ class OneRoomHandler(ChatHandler):
         about: dict[str, Any],
         completion: Callable[[Seat], object],
     ) -> None:
-        """Let the user in, or say why not. Nothing more is read before that. Raises `Refused`.
+        """Let the user in, or say why not. Nothing more is read before that.
 
         Calls back: ``completion(seat)``, if the user is in; it may raise `Refused`.
         """
-        self.chatrooms.removals.check(user)
-        # Perfect's page would show it as something that was said.
-        self.chatrooms.removals.watch(user, socket, hears=self.language is not PERFECT)
         room = self.chatrooms.open(self.room_name)
+
+        def admitted(refusal: Refused | None) -> None:
+            if refusal is None:
+                room.enter(user, socket, self.language, is_back, entered)
+            else:
+                entered(refusal)
 
         def entered(result: Seat | Refused) -> None:
             if isinstance(result, Refused):
@@ -151,7 +154,8 @@ class OneRoomHandler(ChatHandler):
             self.release()
 
         self.hold()
-        room.enter(user, socket, self.language, is_back, entered)
+        # Perfect's page would show it as something that was said.
+        self.chatrooms.removals.admit(user, socket, self.language is not PERFECT, admitted)
 
     def leave(self, socket: WebSocket) -> None:
         if self.seat is not None:
@@ -187,14 +191,31 @@ class PerfectChatHandler(OneRoomHandler):
 
     def obey(self, message: dict[str, Any], socket: WebSocket) -> None:
         claimed, speak = ChatUser.from_json(message), partial(self.speak, message, socket)
-        if self.seat is None:
+        seat = self.seat
+        if seat is None:
             self.enter(claimed, socket, False, message, speak)
-        elif self.seat.user.key != claimed.key:
+        elif seat.user.key != claimed.key:
             # Perfect differs: a socket may speak in anybody's name.
-            name = self.seat.user.display_name
-            raise Refused("name-taken", f"You are “{name}” here, not “{claimed.display_name}”.")
+            raise Refused("name-taken", f"You are “{seat.user.display_name}” here, not “{claimed.display_name}”.")
+        elif self.chatrooms.removals.are_heard:
+            speak(seat)
         else:
-            speak(self.seat)
+            self.speak_if_admitted(speak, message, socket, seat)
+
+    def speak_if_admitted(
+        self, speak: Callable[[Seat], object], message: dict[str, Any], socket: WebSocket, seat: Seat
+    ) -> None:
+        """Say something, unless the user was sent away and nobody here has heard of it."""
+
+        def admitted(refusal: Refused | None) -> None:
+            with self.answering(socket, message):
+                if refusal is not None:
+                    raise refusal
+                speak(seat)
+            self.release()
+
+        self.hold()
+        self.chatrooms.removals.admit(seat.user, socket, False, admitted)
 
     def speak(self, message: dict[str, Any], socket: WebSocket, seat: Seat) -> None:
         """Say what a message says, if it says anything. Raises `Refused`."""

@@ -63,10 +63,17 @@ class PageHandler(ChatHandler):
         user = ChatUser.from_hello(message)
         if self.user is not None and self.user.session != user.session:
             raise Refused("bad-message", f"You are here already, as “{self.user.display_name}”.")
-        self.chatrooms.removals.check(user)
-        self.chatrooms.removals.watch(user, socket, hears=True)
-        self.user = user
-        socket.send_string_message(PAGE.hello(user, self.chatrooms.is_shared))
+
+        def admitted(refusal: Refused | None) -> None:
+            if refusal is None:
+                self.user = user
+                socket.send_string_message(PAGE.hello(user, self.chatrooms.is_shared))
+            else:
+                self.refuse(refusal, socket, message)
+            self.release()
+
+        self.hold()
+        self.chatrooms.removals.admit(user, socket, True, admitted)
 
     # What it can ask for
 

@@ -26,9 +26,11 @@ class Removals:
 
     Args:
         make_room: Makes the `Room` that tells it to all processes, with a ``stamp`` that it is given.
+        is_shared: Whether there are others.
     """
 
-    def __init__(self, make_room: Callable[[Callable[[RoomEntry], str]], Room]) -> None:
+    def __init__(self, make_room: Callable[[Callable[[RoomEntry], str]], Room], is_shared: bool) -> None:
+        self._is_shared = is_shared
         #: By session and by name, until when, in seconds since 1970.
         self._until: dict[str, float] = {}
         self._sockets: dict[str, WeakSet[WebSocket]] = {}
@@ -53,28 +55,56 @@ class Removals:
             json.dumps({"type": "removed", "by": session, "key": fold_name(name), "name": name, "until": until})
         )
 
-    def check(self, user: ChatUser) -> None:
-        """Raise `Refused` if a user may not come in yet."""
-        until = max(self._until.get(user.session, 0), self._until.get(user.key, 0))
-        if until > time():
-            minutes = ceil((until - time()) / 60)
-            raise Refused("removed", f"You were removed. In {minutes} minutes you can come back.")
+    @property
+    def are_heard(self) -> bool:
+        """Whether this process hears of every removal: it does as long as one of its sockets may be told."""
+        return not self._is_shared or len(self._room) > 0
 
-    def watch(self, user: ChatUser, socket: WebSocket, hears: bool) -> None:
-        """Close a user's socket once the user is sent away.
+    def admit(
+        self, user: ChatUser, socket: WebSocket, hears: bool, completion: Callable[[Refused | None], object]
+    ) -> None:
+        """Find out whether a user may come in, or may stay; and close the socket once the user is sent away.
 
         Args:
             user: Whose it is.
             socket: The socket.
-            hears: Whether it may be told who is sent away. A process hears of it as long as one of its sockets may.
+            hears: Whether it may be told who is sent away.
+            completion: Told why not, or ``None``.
         """
+
+        def read() -> None:
+            refusal = self._refusal(user)
+            if refusal is None:
+                self._watch(user, socket)
+                if hears:
+                    # What is said before the process listens is read once it does.
+                    self._room.join(socket, completion=lambda recovery: self._read(lambda: None))
+            completion(refusal)
+
+        self._read(read)
+
+    def _refusal(self, user: ChatUser) -> Refused | None:
+        until = max(self._until.get(user.session, 0), self._until.get(user.key, 0))
+        if until <= time():
+            return None
+        minutes = ceil((until - time()) / 60)
+        return Refused("removed", f"You were removed. In {minutes} minutes you can come back.")
+
+    def _watch(self, user: ChatUser, socket: WebSocket) -> None:
         if len(self._sockets) > 2 * self._most:
             self._sockets = {session: sockets for session, sockets in self._sockets.items() if sockets}
             self._most = max(100, len(self._sockets))
         self._sockets.setdefault(user.session, WeakSet()).add(socket)
-        if hears:
-            # Who comes into the empty room hears what comes from now on; what came before is read.
-            self._room.join(socket, completion=lambda recovery: None if len(self._room) > 1 else self._read())
 
-    def _read(self) -> None:
-        self._room.last_messages(KEPT, lambda entries: [self._hear(entry) for entry in entries])
+    def _read(self, completion: Callable[[], object]) -> None:
+        """Hear of all removals that are kept. While the process hears of them, Redis is not asked for it."""
+
+        def read(entries: list[RoomEntry]) -> None:
+            for entry in entries:
+                self._hear(entry)
+            completion()
+
+        if self._is_shared:
+            self._room.last_messages(KEPT, read)
+        else:
+            completion()

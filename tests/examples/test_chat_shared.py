@@ -255,8 +255,56 @@ def test_who_is_sent_away_is_gone_from_a_process_in_which_nobody_has_the_page(
         running("-m", "examples.chat", "--port", "0", "--redis", redis.url) as server,
         chatting(server.port) as mallory,
     ):
-        mallory.send(type="hello", name="Mallory", session="the secret of Mallory")
-        with pytest.raises(ConnectionClosed):
-            mallory.receive_type("nothing")
-        assert mallory.connection.close_code == 4003
+        assert mallory.hello("Mallory")["code"] == "removed"
     assert ana.say("I may stay", "1")["type"] == "stored"
+
+
+def test_who_was_sent_away_is_refused_by_a_process_that_several_come_to_at_once(
+    redis: RedisServer, open_chat: Open, ana: ChatClient
+) -> None:
+    admin = open_chat(0, PAGE)
+    admin.introduce("Root")
+    admin.ask("admin", token="a token that is long")
+    admin.send(type="remove", by="nobody's", name="Trudy", minutes=5)
+    assert admin.receive_type("removed")["name"] == "Trudy"
+    with (
+        running("-m", "examples.chat", "--port", "0", "--redis", redis.url) as server,
+        chatting(server.port) as trudy,
+        chatting(server.port, PAGE) as dana,
+        chatting(server.port, PAGE) as trudys_page,
+    ):
+        trudy.send(type="hello", name="Trudy", session="the secret of Trudy")
+        dana.send(type="hello", name="Dana", session="the secret of Dana")
+        trudys_page.send(type="hello", name="Trudy", session="another secret of Trudy")
+        assert trudy.receive()["code"] == "removed"
+        assert dana.receive()["type"] == "hello"
+        assert trudys_page.receive()["code"] == "removed"
+    assert ana.say("I may stay", "1")["type"] == "stored"
+
+
+def test_who_is_sent_away_says_nothing_more_in_a_process_in_which_all_have_perfect_s_page(
+    redis: RedisServer, open_chat: Open, room: str
+) -> None:
+    admin = open_chat(0, PAGE)
+    admin.introduce("Root")
+    admin.enter(room)
+    admin.ask("admin", token="a token that is long")
+    elsewhere = open_chat(1, PAGE)
+    elsewhere.introduce("Dana")
+    with (
+        running("-m", "examples.chat", "--port", "0", "--redis", redis.url) as server,
+        chatting(server.port, "chat", room) as sybil,
+        chatting(server.port, "chat", room) as carol,
+    ):
+        by = {}
+        for chat, name in ((sybil, "Sybil"), (carol, "Carol")):
+            chat.send(email="", avatar="", displayName=name, message="hello")
+            by[name] = admin.receive_said()["by"]
+        admin.send(type="remove", by=by["Sybil"], name="Sybil", minutes=5)
+        assert elsewhere.receive_type("removed")["name"] == "Sybil"
+        sybil.send(email="", avatar="", displayName="Sybil", message="I am still here")
+        with pytest.raises(ConnectionClosed):
+            sybil.receive_type("nothing")
+        assert sybil.connection.close_code == 4003
+        carol.send(email="", avatar="", displayName="Carol", message="She is gone")
+        assert admin.receive_said()["text"] == "She is gone"
