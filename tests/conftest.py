@@ -234,10 +234,11 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of the slow folders."""
+    """Mark the tests of the slow folders; and let those that only wait come first, while others have much to do."""
     for item in items:
         if item.path.parent.name in SLOW_FOLDERS:
             item.add_marker("slow")
+    items.sort(key=lambda item: item.path.stem != "test_write_timeout")
 
 
 @pytest.fixture
