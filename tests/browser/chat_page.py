@@ -39,6 +39,8 @@ class ChatPage:
         expect(self.state).to_have_text("Connected")
 
     def write(self, text: str) -> None:
+        """Write something, once nothing lies over the page."""
+        expect(self.name).to_be_hidden()
         self.message.fill(text)
         self.message.press("Enter")
 

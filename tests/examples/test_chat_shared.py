@@ -265,8 +265,10 @@ def test_who_was_sent_away_is_refused_by_a_process_that_several_come_to_at_once(
     admin = open_chat(0, PAGE)
     admin.introduce("Root")
     admin.ask("admin", token="a token that is long")
+    elsewhere = open_chat(1, PAGE)
+    elsewhere.introduce("Carol")
     admin.send(type="remove", by="nobody's", name="Trudy", minutes=5)
-    assert admin.receive_type("removed")["name"] == "Trudy"
+    assert elsewhere.receive_type("removed")["name"] == "Trudy"
     with (
         running("-m", "examples.chat", "--port", "0", "--redis", redis.url) as server,
         chatting(server.port) as trudy,
