@@ -38,12 +38,12 @@ class Removals:
         self._most = 100
 
     def _hear(self, entry: RoomEntry) -> str:
-        """Hear of a removal, once in each process; what is returned its pages are told."""
-        told = json.loads(entry.data)
-        for key in (told["by"], told["key"]):
-            self._until[key] = max(told["until"], self._until.get(key, 0))
-        self._until = {key: until for key, until in self._until.items() if until > time()}
-        if told["until"] > time():
+        """Hear of a removal, maybe again; what is returned the pages are told."""
+        told, now = json.loads(entry.data), time()
+        if told["until"] > now:
+            news = {key: told["until"] for key in (told["by"], told["key"]) if told["until"] > self._until.get(key, 0)}
+            if news:
+                self._until = {key: until for key, until in self._until.items() if until > now} | news
             for socket in list(self._sockets.get(told["by"], ())):
                 socket.close(REMOVED, "removed for a while")
         return str(entry.data)
