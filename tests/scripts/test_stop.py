@@ -64,13 +64,19 @@ def test_there_must_be_something_to_stop() -> None:
 
 def test_of_several_runs_each_stops_its_own() -> None:
     ended: list[int] = []
+    stopped: list[int] = []
     both = threading.Barrier(2)
 
     def script(number: int) -> None:
         def setup(nursery: trio.Nursery) -> None:
             both.wait(PATIENCE)
             nursery.start_soon(trio.sleep_forever)
-            call_later(0.01 + number / 20, perfectws.stop)
+            call_every(0.01, stop_in_turn)
+
+        def stop_in_turn() -> None:
+            if len(ended) == number and number not in stopped:
+                stopped.append(number)
+                perfectws.stop()
 
         perfectws.run(setup)
         ended.append(number)
@@ -80,7 +86,7 @@ def test_of_several_runs_each_stops_its_own() -> None:
         thread.start()
     for thread in threads:
         thread.join(PATIENCE)
-    assert ended == [0, 1]
+    assert stopped == ended == [0, 1]
 
 
 SCRIPT = """
