@@ -69,7 +69,7 @@ class ChatHandler(WebSocketSessionHandler):
 
     def hold(self) -> None:
         """Read nothing more, until what was asked for last is done."""
-        self.is_held, self.read_on = True, None
+        self.is_held, self.read_on = True, None  # it may be done at once: then the message itself reads on
 
     def release(self) -> None:
         """Read on."""

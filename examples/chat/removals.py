@@ -26,7 +26,7 @@ class Removals:
 
     Args:
         make_room: Makes the `Room` that tells it to all processes, with a ``stamp`` that it is given.
-        is_shared: Whether there are others.
+        is_shared: Whether several processes are one chat.
     """
 
     def __init__(self, make_room: Callable[[Callable[[RoomEntry], str]], Room], is_shared: bool) -> None:

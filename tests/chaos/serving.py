@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,11 +33,10 @@ def serving(
         yield server
 
 
-def opened(port: int, tls: ssl.SSLContext | None = None) -> ClientConnection:
+def opened(port: int) -> ClientConnection:
     """Open a WebSocket of a client that answers pings, and sends none."""
     return connect(
-        f"{'ws' if tls is None else 'wss'}://127.0.0.1:{port}/echo",
-        ssl=tls,
+        f"ws://127.0.0.1:{port}/echo",
         proxy=None,
         ping_interval=None,
         open_timeout=PATIENCE,

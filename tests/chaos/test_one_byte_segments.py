@@ -109,7 +109,7 @@ def test_each_is_answered_rightly_and_the_others_wait_for_nobody(
         ThreadPoolExecutor(PEERS) as threads,
         EventLoop() as loop,
     ):
-        # Our own: the one of `serving` has its `SSLSocket` in two threads, and may take what is whole for cut off.
+        # Our own: that of `serving` would have its `SSLSocket` in two threads, and may take what is whole for cut off.
         address = f"{'ws' if tls is None else 'wss'}://127.0.0.1:{server.port}/echo"
         neighbour = WebSocket.connect(to=address, on=loop, ssl_context=context).wait(PATIENCE)
         talk(neighbour, "before")

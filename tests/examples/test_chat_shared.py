@@ -68,6 +68,15 @@ def ben(open_chat: Open, ana: ChatClient) -> ChatClient:
     return ben
 
 
+@pytest.fixture
+def admin(open_chat: Open) -> ChatClient:
+    """Whoever runs the chat, on the page."""
+    admin = open_chat(0, PAGE)
+    admin.introduce("Root")
+    admin.ask("admin", token="a token that is long")
+    return admin
+
+
 def remove(name: str, session: str, admin: ChatClient, open_chat: Open) -> None:
     """Send somebody away for a while, and wait until another process knows it, and so Redis."""
     admin.send(type="remove", by=session, name=name, minutes=5)
@@ -219,10 +228,10 @@ def test_a_process_that_is_killed_takes_its_people_along(redis: RedisServer, ana
     assert ana.say("I am still here", "1")["type"] == "stored"
 
 
-def test_who_is_sent_away_is_gone_from_all_processes(redis: RedisServer, open_chat: Open, ana: ChatClient) -> None:
-    admin, eve = open_chat(0, PAGE), open_chat(1, PAGE)
-    admin.introduce("Root")
-    admin.ask("admin", token="a token that is long")
+def test_who_is_sent_away_is_gone_from_all_processes(
+    redis: RedisServer, open_chat: Open, ana: ChatClient, admin: ChatClient
+) -> None:
+    eve = open_chat(1, PAGE)
     me = eve.introduce("Eve")["me"]
     admin.send(type="remove", by=me, name="Eve", minutes=5)
     with pytest.raises(ConnectionClosed):
@@ -241,11 +250,8 @@ def test_who_is_sent_away_is_gone_from_all_processes(redis: RedisServer, open_ch
 
 
 def test_who_is_sent_away_is_gone_from_a_process_in_which_nobody_has_the_page(
-    redis: RedisServer, open_chat: Open, ana: ChatClient
+    redis: RedisServer, open_chat: Open, ana: ChatClient, admin: ChatClient
 ) -> None:
-    admin = open_chat(0, PAGE)
-    admin.introduce("Root")
-    admin.ask("admin", token="a token that is long")
     window = open_chat(0, PAGE)
     me = window.introduce("Mallory")["me"]
     window.connection.close()
@@ -269,11 +275,8 @@ def test_who_is_sent_away_is_gone_from_a_process_in_which_nobody_has_the_page(
 
 
 def test_who_was_sent_away_is_refused_by_a_process_that_several_come_to_at_once(
-    redis: RedisServer, open_chat: Open, ana: ChatClient
+    redis: RedisServer, open_chat: Open, ana: ChatClient, admin: ChatClient
 ) -> None:
-    admin = open_chat(0, PAGE)
-    admin.introduce("Root")
-    admin.ask("admin", token="a token that is long")
     remove("Trudy", "nobody's", admin, open_chat)
     with (
         running("-m", "examples.chat", "--port", "0", "--redis", redis.url) as server,
@@ -291,12 +294,9 @@ def test_who_was_sent_away_is_refused_by_a_process_that_several_come_to_at_once(
 
 
 def test_who_is_sent_away_says_nothing_more_in_a_process_in_which_all_have_perfect_s_page(
-    redis: RedisServer, open_chat: Open, room: str
+    redis: RedisServer, open_chat: Open, admin: ChatClient, room: str
 ) -> None:
-    admin = open_chat(0, PAGE)
-    admin.introduce("Root")
     admin.enter(room)
-    admin.ask("admin", token="a token that is long")
     with (
         running("-m", "examples.chat", "--port", "0", "--redis", redis.url) as server,
         chatting(server.port, "chat", room) as sybil,
